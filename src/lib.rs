@@ -1,1 +1,12 @@
-//! Holdall
+//! Holdall packs a Django project with everything it needs into one archive, and runs it from there.
+//!
+//! The modules in reading order; data flows down the list.
+
+pub mod cache;
+pub mod digest;
+pub mod entry;
+pub mod layer;
+pub mod manifest;
+pub mod progress;
+pub mod python;
+pub mod target;
