@@ -2,6 +2,7 @@
 //!
 //! The modules in reading order; data flows down the list.
 
+pub mod archive;
 pub mod cache;
 pub mod digest;
 pub mod entry;
