@@ -12,5 +12,6 @@ pub mod manifest;
 pub mod progress;
 pub mod python;
 pub mod target;
+pub mod tools;
 
 pub use error::Error;
