@@ -35,7 +35,8 @@ impl fmt::Display for Seen {
 /// Asks the site at `address` for its pages, one after the other.
 pub fn visit(address: &str) -> Vec<Seen> {
     let visitor = Visitor::new(address);
-    let steps: [(&'static str, fn(&Visitor) -> anyhow::Result<String>); 8] = [
+    type Step = fn(&Visitor) -> anyhow::Result<String>;
+    let steps: [(&'static str, Step); 8] = [
         ("front page", Visitor::front_page),
         ("static file", Visitor::static_file),
         ("admin login", Visitor::admin_login),
