@@ -4,10 +4,15 @@
 
 pub mod archive;
 pub mod cache;
+pub mod cli;
 pub mod digest;
 pub mod entry;
+pub mod error;
 pub mod layer;
 pub mod manifest;
 pub mod progress;
 pub mod python;
 pub mod target;
+pub mod tools;
+
+pub use error::Error;
