@@ -12,6 +12,7 @@ pub mod layer;
 pub mod manifest;
 pub mod progress;
 pub mod python;
+pub mod release;
 pub mod target;
 pub mod tools;
 
