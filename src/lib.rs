@@ -8,5 +8,6 @@ pub mod entry;
 pub mod layer;
 pub mod manifest;
 pub mod progress;
+pub mod project;
 pub mod python;
 pub mod target;
