@@ -3,11 +3,15 @@
 //! The modules in reading order; data flows down the list.
 
 pub mod cache;
+pub mod cli;
 pub mod digest;
 pub mod entry;
+pub mod error;
 pub mod layer;
 pub mod manifest;
 pub mod progress;
 pub mod project;
 pub mod python;
 pub mod target;
+
+pub use error::Error;
