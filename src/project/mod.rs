@@ -6,6 +6,10 @@
 
 pub mod config;
 pub mod dependencies;
+mod disk;
+mod error;
+mod keys;
+mod source;
 pub mod wanted;
 
 use std::path::PathBuf;
@@ -18,6 +22,7 @@ use crate::target::Target;
 
 pub use config::{Config, Files, RuntimeFrom, StaticFiles};
 pub use dependencies::Dependencies;
+pub use error::ProjectError;
 pub use wanted::PythonWanted;
 
 /// A Django project on disk, and what was found out about it.
