@@ -11,6 +11,7 @@ pub mod error;
 pub mod layer;
 pub mod manifest;
 pub mod progress;
+pub mod project;
 pub mod python;
 pub mod target;
 pub mod tools;
