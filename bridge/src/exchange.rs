@@ -98,6 +98,16 @@ impl Exchange {
         &self.params
     }
 
+    /// Takes the parameters out for a while, so that they can be read without holding the exchange.
+    pub fn lend_params(&mut self) -> Params {
+        std::mem::take(&mut self.params)
+    }
+
+    /// Puts them back.
+    pub fn return_params(&mut self, params: Params) {
+        self.params = params;
+    }
+
     /// Exactly `size` bytes of the body, fewer only at its end; all of it without a size.
     pub fn read(&mut self, size: Option<usize>) -> Result<Vec<u8>, BodyError> {
         let wanted = size.unwrap_or(usize::MAX);
