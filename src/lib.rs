@@ -9,4 +9,5 @@ pub mod layer;
 pub mod manifest;
 pub mod progress;
 pub mod python;
+pub mod site;
 pub mod target;
