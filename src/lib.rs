@@ -13,6 +13,7 @@ pub mod manifest;
 pub mod progress;
 pub mod project;
 pub mod python;
+pub mod site;
 pub mod target;
 pub mod tools;
 
