@@ -9,4 +9,6 @@ pub mod layer;
 pub mod manifest;
 pub mod progress;
 pub mod python;
+pub mod recipe;
+pub mod runtime;
 pub mod target;
