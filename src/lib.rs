@@ -14,6 +14,8 @@ pub mod progress;
 pub mod project;
 pub mod python;
 pub mod site;
+pub mod recipe;
+pub mod runtime;
 pub mod target;
 pub mod tools;
 
