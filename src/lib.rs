@@ -9,6 +9,7 @@ pub mod entry;
 pub mod error;
 pub mod layer;
 pub mod manifest;
+pub mod packages;
 pub mod progress;
 pub mod python;
 pub mod target;
