@@ -4,6 +4,7 @@
 //! from sources, and no console scripts are made: `python -m` replaces them.
 
 mod committed;
+mod download;
 mod error;
 mod install;
 mod lock;
@@ -13,6 +14,7 @@ mod refusal;
 mod tags;
 mod uv;
 
+pub use download::{Wheel, download};
 pub use error::{PackagesError, Said};
 pub use lock::{Inputs, Lock, LockedWheel, local_wheel, lock};
 pub use uv::{Uv, UvVersion};
