@@ -10,6 +10,7 @@ pub mod entry;
 pub mod error;
 pub mod layer;
 pub mod manifest;
+pub mod packages;
 pub mod progress;
 pub mod project;
 pub mod python;
