@@ -10,9 +10,14 @@ pub mod entry;
 pub mod error;
 pub mod layer;
 pub mod manifest;
+pub mod packages;
 pub mod progress;
+pub mod project;
 pub mod python;
+pub mod recipe;
 pub mod release;
+pub mod runtime;
+pub mod site;
 pub mod target;
 pub mod tools;
 
