@@ -2,6 +2,7 @@
 //!
 //! The modules in reading order; data flows down the list.
 
+pub mod app;
 pub mod cache;
 pub mod cli;
 pub mod digest;
