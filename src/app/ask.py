@@ -155,7 +155,7 @@ def describe(error, question):
     frames = []
     for frame in traceback.extract_tb(error.__traceback__):
         file = os.path.abspath(frame.filename)
-        if frame.filename.startswith("<") or file.startswith(os.path.join(here, "")):
+        if frame.filename.startswith("<") or file.startswith(os.path.join(here, "")) or reads_environment(frame):
             continue
         frames.append((shown(file, question), frame))
     own = [entry for entry in frames if entry[0][1]]
@@ -175,7 +175,7 @@ def describe(error, question):
         "trace": "\n".join(lines),
         "message": str(error),
         "missing_module": error.name if isinstance(error, ModuleNotFoundError) else None,
-        "missing_variable": missing_variable(error, frames),
+        "missing_variable": missing_variable(error),
     }
 
 
@@ -191,9 +191,14 @@ def shown(file, question):
     return os.path.basename(file), False
 
 
-def missing_variable(error, frames):
+def reads_environment(frame):
+    return os.path.basename(frame.filename) in ("os.py", "<frozen os>") and frame.name == "__getitem__"
+
+
+def missing_variable(error):
     """The environment variable whose absence is `error`, when it is."""
-    if isinstance(error, KeyError) and frames and os.path.basename(frames[-1][1].filename) == "os.py":
+    frames = traceback.extract_tb(error.__traceback__)
+    if isinstance(error, KeyError) and frames and reads_environment(frames[-1]):
         return str(error.args[0])
     # environs, django-environ and decouple say it in words, with the name first or last.
     if type(error).__name__ in ("ImproperlyConfigured", "UndefinedValueError", "EnvError"):

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Output};
 use std::time::Duration;
 
@@ -253,7 +253,8 @@ fn the_project_comes_before_the_packages_and_writes_no_bytecode() {
 
 #[test]
 fn without_a_shared_folder_the_settings_say_what_to_set() {
-    let mut release = Shop::start().release("one");
+    let shop = Shop::start();
+    let mut release = shop.release("one");
     release.shared = None;
     let output = release.python("from django.conf import settings; settings.DEBUG");
     let error = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -297,7 +298,7 @@ STORAGES = {'default': {'BACKEND': 'django.core.files.storage.FileSystemStorage'
     'papers': {'BACKEND': 'django.core.files.storage.FileSystemStorage', 'OPTIONS': {'location': BASE_DIR / 'papers'}},
     'bucket': {'BACKEND': 'storages.backends.s3.S3Storage', 'OPTIONS': {'location': 'media'}}}
 LOGGING = {'version': 1, 'handlers': {'file': {'class': 'logging.FileHandler', 'filename': BASE_DIR / 'log' / 'site.log'},
-    'far': {'class': 'logging.NullHandler', 'filename': '/srv/far.log'}}, 'root': {'handlers': ['file']}}",
+    'far': {'class': 'logging.FileHandler', 'filename': BASE_DIR.parent / 'far.log'}}, 'root': {'handlers': ['file']}}",
     );
     shop.paths.insert("EXPORTS".to_owned(), "sent".to_owned());
     let facts = shop.survey().unwrap();
@@ -315,10 +316,8 @@ LOGGING = {'version': 1, 'handlers': {'file': {'class': 'logging.FileHandler', '
             "app/uploads -> tmp",
         ]
     );
-    assert_eq!(
-        facts.writable.outside,
-        [("LOGGING['handlers']['far']['filename']".to_owned(), "/srv/far.log".to_owned())]
-    );
+    let beside = shop.folder.path().join("far.log").to_str().unwrap().to_owned();
+    assert_eq!(facts.writable.outside, [("LOGGING['handlers']['far']['filename']".to_owned(), beside)]);
     let release = shop.release("one");
     let said = release.says(
         "import django, logging, os; django.setup()
@@ -332,7 +331,7 @@ print(sorted(os.listdir(os.environ['HOLDALL_SHARED'])))",
     );
     let expected = "SHARED/media/small SHARED/sent SHARED/sessions SHARED/cache/pages SHARED/media\n\
         SHARED/storages/papers media\n\
-        SHARED/logs/site.log /srv/far.log RELEASE/app\n\
+        SHARED/logs/site.log SHARED/logs/far.log RELEASE/app\n\
         ['cache', 'databases', 'logs', 'media', 'sessions', 'storages', 'tmp']";
     assert_eq!(said, expected);
     assert!(!release.folder.join("app/log").exists());
@@ -360,7 +359,7 @@ fn data_and_collected_files_of_the_project_stay_behind() {
 fn a_settings_package_chosen_by_name_is_loaded_and_its_needs_are_found() {
     let mut shop = Shop::start()
         .file("mysite/conf/__init__.py", "")
-        .file("mysite/conf/base.py", "import os\nfrom mysite.settings import *\nSECRET_KEY = os.environ['SECRET_KEY']\nif DEBUG: os.environ['ONLY_SOMETIMES']\n")
+        .file("mysite/conf/base.py", "import os\nfrom mysite.settings import *\nSECRET_KEY = os.environ['SECRET_KEY']\nif not DEBUG: os.environ['ONLY_SOMETIMES']\n")
         .file("mysite/conf/live.py", "from .base import *\nimport winservice\nHOST = os.environ['SHOP_HOST']")
         .file("mysite/conf/build.py", "from .base import *\nSTATIC_URL = '/assets/'");
     shop.build_settings = Some("mysite.conf.build");
@@ -376,8 +375,8 @@ fn a_setting_that_asks_for_the_settings_module_finds_its_own() {
     let shop = Shop::start().settings("import os\nASKED = os.environ['DJANGO_SETTINGS_MODULE']\nimport importlib\nagain = importlib.import_module(ASKED)");
     let release = shop.release("one");
     assert_eq!(
-        release.setting("settings.ASKED, settings.SETTINGS_MODULE"),
-        "('mysite.settings', 'holdall_site.settings')"
+        release.setting("[settings.ASKED, settings.SETTINGS_MODULE]"),
+        "['mysite.settings', 'holdall_site.settings']"
     );
 }
 
@@ -398,8 +397,8 @@ fn settings_that_need_a_variable_are_refused_with_its_name_until_it_is_given() {
         fs_err::read_to_string(shop.root().join("mysite/settings.py")).unwrap().trim_end().lines().count();
     let trace = source(&error);
     let expected =
-        format!("mysite/settings.py:{line} in <module>\n    HOST = os.environ['SHOP_HOST']\nos.py:");
-    assert!(trace.starts_with(&expected) && trace.ends_with("\nKeyError: 'SHOP_HOST'"), "{trace}");
+        format!("mysite/settings.py:{line} in <module>\n    HOST = os.environ['SHOP_HOST']\nKeyError: 'SHOP_HOST'");
+    assert_eq!(trace, expected);
     assert!(help(&error).contains("`SHOP_HOST = \"…\"` under `[build.env]`"), "{}", help(&error));
     shop.build_env.insert("SHOP_HOST".to_owned(), "example.com".to_owned());
     assert_eq!(shop.survey().unwrap().environment, ["SHOP_HOST"]);
@@ -590,9 +589,4 @@ fn what_the_shell_holds_does_not_reach_the_project() {
     let shop = Shop::start()
         .settings("import os\nassert 'PATH' in os.environ and 'CARGO_MANIFEST_DIR' not in os.environ");
     shop.survey().unwrap();
-}
-
-#[test]
-fn the_test_python_runs_from_a_path() {
-    assert!(Path::new(&test_python()).is_file());
 }

@@ -87,7 +87,7 @@ pub fn map(
     }
     notices.extend(outside.iter().map(|(setting, path)| Notice {
         what: format!("{setting} leads out of the project: `{path}`"),
-        help: "the bundle does not move it: see that the server has such a folder, or let the setting come from the environment"
+        help: "a path worked out from the project's folder moves with the rest; any other stays: see that the server has it, or let the setting come from the environment"
             .to_owned(),
     }));
     Ok((Writable { table: mapped, outside: outside.into_iter().collect() }, notices))
