@@ -9,10 +9,12 @@ mod error;
 mod install;
 mod lock;
 mod pylock;
+mod record;
 mod redact;
 mod refusal;
 mod tags;
 mod uv;
+mod wheel;
 
 pub use download::{Wheel, download};
 pub use error::{PackagesError, Said};
