@@ -82,10 +82,6 @@ pub enum ProjectError {
     #[diagnostic(help("name them: set `packages.requirements = [\"{example}\"]` in `holdall.toml`"))]
     ManyRequirements { found: Vec<String>, example: String },
 
-    #[error("cannot tell which lock is for {target}: {}", listed(found))]
-    #[diagnostic(help("name it: set `packages.lock = \"{example}\"` in `holdall.toml`"))]
-    ManyLocks { target: String, found: Vec<String>, example: String },
-
     #[error("{place} includes `{include}`, and there is no such file")]
     #[diagnostic(help(
         "correct the line or add the file; the path counts from the folder of the file that includes it"
