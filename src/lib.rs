@@ -2,12 +2,22 @@
 //!
 //! The modules in reading order; data flows down the list.
 
+pub mod archive;
 pub mod cache;
+pub mod cli;
 pub mod digest;
 pub mod entry;
+pub mod error;
 pub mod layer;
 pub mod manifest;
+pub mod packages;
 pub mod progress;
+pub mod project;
 pub mod python;
 pub mod site;
+pub mod recipe;
+pub mod runtime;
 pub mod target;
+pub mod tools;
+
+pub use error::Error;
