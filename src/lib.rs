@@ -14,9 +14,10 @@ pub mod packages;
 pub mod progress;
 pub mod project;
 pub mod python;
-pub mod site;
 pub mod recipe;
+pub mod release;
 pub mod runtime;
+pub mod site;
 pub mod target;
 pub mod tools;
 
