@@ -1,1 +1,7 @@
-fn main() {}
+//! The `holdall` command: parse, call, print, exit.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    holdall::cli::main(std::env::args_os())
+}

@@ -1,0 +1,70 @@
+//! What may be typed, and what is printed: one file a command. The only place that knows clap, and the only
+//! one that prints.
+
+pub mod inspect;
+mod opened;
+pub mod output;
+pub mod verify;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+pub use output::Output;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  failed
+  2  wrong usage
+  3  a precondition does not hold, and nothing was changed";
+
+/// Host Django on Windows servers behind IIS: one archive in, one atomic switch.
+#[derive(Parser)]
+#[command(name = "holdall", version, about, after_help = EXIT_CODES, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    /// Print for people or for machines
+    #[arg(long, global = true, value_enum, default_value_t = output::Format::Text, value_name = "FORMAT")]
+    format: output::Format,
+}
+
+#[derive(clap::Subcommand)]
+enum Command {
+    Inspect(inspect::Args),
+    Verify(verify::Args),
+}
+
+/// Runs the command line `args` and returns the exit code of the process.
+pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are no errors: clap prints them to standard output and says so by this code.
+            let code = if error.use_stderr() { crate::error::Exit::Usage } else { crate::error::Exit::Done };
+            return match error.print() {
+                Ok(()) => code.into(),
+                Err(_) => crate::error::Exit::Failed.into(),
+            };
+        }
+    };
+    let output = Output::new(cli.format);
+    let result = run(cli.command, &output);
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let exit = error.exit();
+            output.error(error);
+            exit.into()
+        }
+    }
+}
+
+fn run(command: Command, output: &Output) -> Result<(), crate::Error> {
+    match command {
+        Command::Inspect(args) => inspect::run(args, output),
+        Command::Verify(args) => verify::run(args, output),
+    }
+}

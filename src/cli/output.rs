@@ -1,0 +1,239 @@
+//! Where and how commands print: results on standard output; notices, progress and errors on standard error.
+
+use std::collections::HashMap;
+use std::fmt::{Display, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
+use std::sync::Mutex;
+use std::time::Duration;
+
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde::Serialize;
+
+use crate::progress::{Notice, Progress, Silent, Stage, Unit};
+
+/// For whom results are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// Tables, colours and progress bars for people
+    Text,
+    /// One JSON value on standard output, for scripts
+    Json,
+}
+
+/// The two streams of the command, used in one way by all commands.
+pub struct Output {
+    format: Format,
+}
+
+impl Output {
+    pub fn new(format: Format) -> Output {
+        Output { format }
+    }
+
+    pub fn is_json(&self) -> bool {
+        self.format == Format::Json
+    }
+
+    /// Prints one line of a result.
+    pub fn line(&self, line: impl Display) {
+        write_out(&format!("{line}\n"));
+    }
+
+    /// Prints a result for machines: one JSON value, on one line, so that a stream of them can be read too.
+    pub fn json(&self, value: &impl Serialize) {
+        let text = serde_json::to_string(value).expect("results are plain data with string keys");
+        write_out(&format!("{text}\n"));
+    }
+
+    /// Tells of something to know or to change. In JSON a command carries its notices in its own value.
+    pub fn notice(&self, notice: &Notice) {
+        if !self.is_json() {
+            let mark = if io::stderr().is_terminal() { "\x1b[33mnotice\x1b[0m" } else { "notice" };
+            write_err(&format!("{mark}: {}\n        {}\n", printable(&notice.what), printable(&notice.help)));
+        }
+    }
+
+    /// Tells people what is going on, beside the result.
+    pub fn aside(&self, line: impl Display) {
+        if !self.is_json() {
+            write_err(&format!("{line}\n"));
+        }
+    }
+
+    /// Bars on a terminal, a plain line a stage elsewhere, nothing in JSON.
+    pub fn progress(&self) -> Box<dyn Progress> {
+        match self.format {
+            Format::Json => Box::new(Silent),
+            Format::Text if io::stderr().is_terminal() => Box::new(Bars::new()),
+            Format::Text => Box::new(Lines),
+        }
+    }
+
+    /// Prints why the command failed.
+    pub fn error(&self, error: crate::Error) {
+        if self.is_json() {
+            // The differences themselves were the result; one value is all a script reads.
+            if !matches!(error, crate::Error::Differs { .. }) {
+                self.json(&ErrorValue::of(&error));
+            }
+        } else {
+            let report = format!("{:?}", miette::Report::new(error));
+            write_err(&format!("{}\n", report.trim_end()));
+        }
+    }
+}
+
+/// An error for machines.
+#[derive(Serialize)]
+struct ErrorValue {
+    error: String,
+    causes: Vec<String>,
+    help: Option<String>,
+    exit: u8,
+}
+
+impl ErrorValue {
+    fn of(error: &crate::Error) -> ErrorValue {
+        let mut causes = Vec::new();
+        let mut cause = std::error::Error::source(error);
+        while let Some(error) = cause {
+            causes.push(error.to_string());
+            cause = error.source();
+        }
+        ErrorValue {
+            error: error.to_string(),
+            causes,
+            help: miette::Diagnostic::help(error).map(|help| help.to_string()),
+            exit: error.exit() as u8,
+        }
+    }
+}
+
+/// A reader that went away (`holdall inspect … | head`) is no error of ours; there is nobody left to tell.
+fn write_out(text: &str) {
+    let _ = io::stdout().lock().write_all(text.as_bytes());
+}
+
+fn write_err(text: &str) {
+    let _ = io::stderr().lock().write_all(text.as_bytes());
+}
+
+/// Text from outside (names in an archive, a traceback) with control characters made visible, line ends kept.
+pub fn printable(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() && c != '\n' && c != '\t' {
+            let _ = write!(safe, "{}", c.escape_default());
+        } else {
+            safe.push(c);
+        }
+    }
+    safe
+}
+
+/// A size as people read it: `12.3 MB`.
+pub fn size(bytes: u64) -> String {
+    let kilo = bytes as f64 / 1000.0;
+    match bytes {
+        0..1_000 => format!("{bytes} B"),
+        1_000..1_000_000 => format!("{kilo:.1} kB"),
+        1_000_000..1_000_000_000 => format!("{:.1} MB", kilo / 1e3),
+        _ => format!("{:.2} GB", kilo / 1e6),
+    }
+}
+
+/// A time as people read it: `0.42 s`, `3 min 07 s`.
+pub fn duration(time: Duration) -> String {
+    match time.as_secs() {
+        0..100 => format!("{:.2} s", time.as_secs_f64()),
+        seconds => format!("{} min {:02} s", seconds / 60, seconds % 60),
+    }
+}
+
+/// One bar a stage, for a terminal.
+struct Bars {
+    all: MultiProgress,
+    bars: Mutex<HashMap<Stage, ProgressBar>>,
+}
+
+impl Bars {
+    fn new() -> Bars {
+        Bars {
+            all: MultiProgress::with_draw_target(ProgressDrawTarget::stderr()),
+            bars: Mutex::new(HashMap::new()),
+        }
+    }
+
+    fn bar(&self, stage: Stage) -> Option<ProgressBar> {
+        self.bars.lock().unwrap_or_else(std::sync::PoisonError::into_inner).get(&stage).cloned()
+    }
+}
+
+impl Progress for Bars {
+    fn begin(&self, stage: Stage, total: u64, unit: Unit) {
+        let template = match (total, unit) {
+            (0, _) => "{prefix:>12} {spinner} {elapsed}",
+            (_, Unit::Bytes) => "{prefix:>12} [{bar:32}] {bytes}/{total_bytes} {eta}",
+            (_, Unit::Files | Unit::Steps) => "{prefix:>12} [{bar:32}] {pos}/{len}",
+        };
+        let style = ProgressStyle::with_template(template).expect("the templates above are well formed");
+        let bar = match total {
+            0 => ProgressBar::new_spinner(),
+            _ => ProgressBar::new(total),
+        };
+        let bar = self.all.add(bar.with_style(style.progress_chars("=> ")).with_prefix(stage.as_str()));
+        bar.enable_steady_tick(Duration::from_millis(120));
+        self.bars.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(stage, bar);
+    }
+
+    fn advance(&self, stage: Stage, by: u64) {
+        if let Some(bar) = self.bar(stage) {
+            bar.inc(by);
+        }
+    }
+
+    fn end(&self, stage: Stage) {
+        if let Some(bar) = self.bar(stage) {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// One line a stage, for logs.
+struct Lines;
+
+impl Progress for Lines {
+    fn begin(&self, stage: Stage, total: u64, unit: Unit) {
+        let amount = match (total, unit) {
+            (0, _) => String::new(),
+            (_, Unit::Bytes) => format!(" {}", size(total)),
+            (_, Unit::Files) => format!(" {total} files"),
+            (_, Unit::Steps) => format!(" {total} steps"),
+        };
+        write_err(&format!("{}{amount}\n", stage.as_str()));
+    }
+
+    fn advance(&self, _: Stage, _: u64) {}
+
+    fn end(&self, _: Stage) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_and_times_are_written_for_people() {
+        assert_eq!(
+            [size(999), size(12_345), size(98_765_432), size(2_100_000_000)],
+            ["999 B", "12.3 kB", "98.8 MB", "2.10 GB"]
+        );
+        assert_eq!(duration(Duration::from_millis(1234)), "1.23 s");
+        assert_eq!(duration(Duration::from_secs(187)), "3 min 07 s");
+    }
+
+    #[test]
+    fn control_characters_from_outside_are_made_visible() {
+        assert_eq!(printable("a\x1b[31mb\nc"), "a\\u{1b}[31mb\nc");
+    }
+}

@@ -1,0 +1,25 @@
+//! A lock becomes wheel layers: uv selects, Holdall downloads, checks and maps.
+//!
+//! No URL of an index and no credential leaves this stage, neither in a bundle nor in a message. Nothing is built
+//! from sources, and no console scripts are made: `python -m` replaces them.
+
+mod committed;
+mod download;
+mod error;
+mod install;
+mod lock;
+mod pylock;
+mod record;
+mod redact;
+mod refusal;
+mod tags;
+mod uv;
+mod wheel;
+
+pub use download::{Wheel, download};
+pub use error::{PackagesError, Said};
+pub use lock::{Inputs, Lock, LockedWheel, local_wheel, lock};
+pub use uv::{Uv, UvVersion};
+
+#[cfg(test)]
+mod stories;

@@ -1,0 +1,197 @@
+//! What uv, pip and the index really do: these tests need the package index, and Python 3.10 or newer as `python3`.
+
+#![allow(clippy::unwrap_used)]
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::LazyLock;
+
+use super::*;
+use crate::cache::Cache;
+use crate::progress::Silent;
+use crate::python::MinorVersion;
+use crate::target::Target;
+
+const PY312: MinorVersion = MinorVersion { major: 3, minor: 12 };
+
+/// One cache for all runs of the tests, below the build folder: downloads are what takes time here.
+static CACHE: LazyLock<Cache> =
+    LazyLock::new(|| Cache::at(Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tmp/packages-cache")));
+
+static PYTHON: LazyLock<PathBuf> = LazyLock::new(|| {
+    let output = Command::new("python3").args(["-c", "import sys; print(sys.executable)"]).output().unwrap();
+    PathBuf::from(String::from_utf8(output.stdout).unwrap().trim())
+});
+
+static UV: LazyLock<Uv> = LazyLock::new(|| Uv::find(&CACHE, &PYTHON).unwrap());
+
+/// A folder with some files.
+struct Folder(tempfile::TempDir);
+
+impl Folder {
+    fn of(files: &[(&str, &str)]) -> Folder {
+        let folder = Folder(tempfile::tempdir().unwrap());
+        for (name, text) in files {
+            fs_err::write(folder.path(name), text).unwrap();
+        }
+        folder
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn requirements(text: &str) -> (Folder, Inputs) {
+        let folder = Folder::of(&[("requirements.txt", text)]);
+        let inputs = Inputs::Requirements { files: vec![folder.path("requirements.txt")] };
+        (folder, inputs)
+    }
+}
+
+fn locked(inputs: &Inputs, target: Target) -> Result<Lock, PackagesError> {
+    lock(&UV, inputs, target, PY312, &Silent)
+}
+
+fn names(lock: &Lock) -> Vec<&str> {
+    lock.wheels.iter().map(|wheel| wheel.name.as_str()).collect()
+}
+
+/// A committed `requirements.txt` with hashes, as uv writes it.
+fn compiled(folder: &Folder, requirement: &str, options: &[&str]) -> Inputs {
+    fs_err::write(folder.path("requirements.in"), requirement).unwrap();
+    let output = folder.path("requirements.txt");
+    let mut args = vec!["pip", "compile", "requirements.in", "--generate-hashes", "--python-version", "3.12"];
+    args.extend(["-q", "-o", "requirements.txt"]);
+    args.extend(options);
+    UV.run(folder.0.path(), args).unwrap();
+    Inputs::Requirements { files: vec![output] }
+}
+
+#[test]
+fn markers_are_read_for_the_target_and_not_for_this_machine() {
+    let (_folder, inputs) = Folder::requirements("django==5.2.*\n");
+    let linux = locked(&inputs, Target::LinuxX86_64).unwrap();
+    assert_eq!(names(&linux), ["asgiref", "django", "sqlparse"]);
+    let windows = locked(&inputs, Target::WindowsX86_64).unwrap();
+    assert_eq!(names(&windows), ["asgiref", "django", "sqlparse", "tzdata"]);
+    assert_ne!(linux.digest, windows.digest);
+    assert!(windows.version_of("Django").unwrap().starts_with("5.2."));
+}
+
+#[test]
+fn a_lock_is_shown_without_any_url() {
+    let (_folder, inputs) = Folder::requirements("asgiref==3.8.1\n");
+    let shown = serde_json::to_string(&locked(&inputs, Target::LinuxX86_64).unwrap()).unwrap();
+    assert!(
+        shown.contains("pkg:pypi/asgiref@3.8.1") && shown.contains("asgiref-3.8.1-py3-none-any.whl"),
+        "{shown}"
+    );
+    assert!(!shown.contains("://"), "{shown}");
+}
+
+#[test]
+fn a_package_without_a_wheel_is_named_with_the_cures() {
+    let (_folder, inputs) = Folder::requirements("django==5.2.*\nuwsgi\n");
+    let error = locked(&inputs, Target::WindowsX86_64).unwrap_err();
+    assert_eq!(error.to_string(), "`uwsgi` has no wheel for windows-x86_64 and Python 3.12");
+    let help = miette::Diagnostic::help(&error).unwrap().to_string();
+    assert!(help.contains("pip wheel uwsgi") && help.contains("UV_FIND_LINKS"), "{help}");
+
+    let (_folder, inputs) = Folder::requirements("psycopg[binary]==3.2.1\n");
+    let error = locked(&inputs, Target::WindowsArm64).unwrap_err();
+    assert_eq!(error.to_string(), "`psycopg-binary` has no wheel for windows-arm64 and Python 3.12");
+}
+
+#[test]
+fn an_unknown_package_is_told_in_uvs_words() {
+    let (_folder, inputs) = Folder::requirements("django==99.9\n");
+    let error = locked(&inputs, Target::WindowsX86_64).unwrap_err();
+    assert!(
+        matches!(&error, PackagesError::Unresolved { source, .. } if source.as_str().contains("django==99.9"))
+    );
+}
+
+#[test]
+fn a_lock_with_hashes_gives_just_what_it_names() {
+    let folder = Folder::of(&[]);
+    let inputs = compiled(&folder, "django==5.2.1", &["--universal"]);
+    let lock = locked(&inputs, Target::WindowsX86_64).unwrap();
+    assert_eq!(lock.version_of("django"), Some("5.2.1"));
+    assert!(names(&lock).contains(&"tzdata"));
+}
+
+#[test]
+fn a_lock_made_for_linux_alone_is_refused_for_windows() {
+    let folder = Folder::of(&[]);
+    let inputs = compiled(&folder, "django==5.2.1", &["--python-platform", "linux"]);
+    assert!(locked(&inputs, Target::LinuxX86_64).is_ok());
+    let error = locked(&inputs, Target::WindowsX86_64).unwrap_err();
+    let file = folder.path("requirements.txt");
+    let expected = format!("windows-x86_64 needs `tzdata`, which `{}` does not have", file.display());
+    assert_eq!(error.to_string(), expected);
+}
+
+#[test]
+fn a_wheel_that_the_lock_does_not_know_is_refused() {
+    let (folder, inputs) =
+        Folder::requirements(&format!("asgiref==3.8.1 --hash=sha256:{}\n", "0".repeat(64)));
+    let error = locked(&inputs, Target::LinuxX86_64).unwrap_err();
+    let file = folder.path("requirements.txt");
+    let expected = format!("the wheel of `asgiref` 3.8.1 for linux-x86_64 is not in `{}`", file.display());
+    assert_eq!(error.to_string(), expected);
+}
+
+const PYPROJECT: &str = "[project]\nname = \"shop\"\nversion = \"1\"\nrequires-python = \">=3.10\"\n\
+    dependencies = [\"asgiref==3.8.1\", \"tzdata==2025.1; sys_platform == 'win32'\"]\n\
+    [project.optional-dependencies]\nmore = [\"sqlparse==0.5.3\"]\n[dependency-groups]\ndev = [\"iniconfig\"]\n";
+
+#[test]
+fn a_uv_lock_is_narrowed_and_must_be_in_step() {
+    let folder = Folder::of(&[("pyproject.toml", PYPROJECT)]);
+    UV.run(folder.0.path(), ["lock", "--quiet"]).unwrap();
+    let inputs = |extras: &[&str]| Inputs::UvLock {
+        project: folder.0.path().to_owned(),
+        extras: extras.iter().map(|extra| (*extra).to_owned()).collect(),
+        groups: Vec::new(),
+    };
+    assert_eq!(names(&locked(&inputs(&[]), Target::LinuxX86_64).unwrap()), ["asgiref"]);
+    let windows = locked(&inputs(&["more"]), Target::WindowsX86_64).unwrap();
+    assert_eq!(names(&windows), ["asgiref", "sqlparse", "tzdata"]);
+
+    fs_err::write(folder.path("pyproject.toml"), PYPROJECT.replace("3.8.1", "3.8.0")).unwrap();
+    let error = locked(&inputs(&[]), Target::LinuxX86_64).unwrap_err();
+    assert!(matches!(error, PackagesError::LockOutOfStep { .. }), "{error:?}");
+}
+
+#[test]
+fn a_pylock_and_a_pyproject_are_narrowed_too() {
+    let folder = Folder::of(&[("pyproject.toml", PYPROJECT)]);
+    let pyproject = Inputs::Pyproject {
+        file: folder.path("pyproject.toml"),
+        extras: vec!["more".to_owned()],
+        groups: Vec::new(),
+    };
+    let windows = locked(&pyproject, Target::WindowsX86_64).unwrap();
+    assert_eq!(names(&windows), ["asgiref", "sqlparse", "tzdata"]);
+
+    UV.run(folder.0.path(), ["export", "-q", "--no-dev", "--format", "pylock.toml", "-o", "pylock.toml"])
+        .unwrap();
+    let pylock = Inputs::Pylock { file: folder.path("pylock.toml") };
+    assert_eq!(names(&locked(&pylock, Target::WindowsX86_64).unwrap()), ["asgiref", "tzdata"]);
+    assert_eq!(names(&locked(&pylock, Target::LinuxArm64).unwrap()), ["asgiref"]);
+}
+
+#[test]
+fn uv_is_installed_where_there_is_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = Cache::at(folder.path());
+    let program = install::installed(&cache, &PYTHON, &UV.version.to_string()).unwrap();
+    assert!(program.starts_with(folder.path()) && program.is_file());
+    let left: Vec<_> = fs_err::read_dir(folder.path().join("tools")).unwrap().collect();
+    assert_eq!(left.len(), 1, "{left:?}");
+
+    let error =
+        install::installed(&Cache::at(folder.path().join("other")), Path::new("/no/python"), "0.13.9");
+    let help = miette::Diagnostic::help(&error.unwrap_err()).unwrap().to_string();
+    assert!(help.contains("python3-venv") && help.contains("HOLDALL_UV"), "{help}");
+}
