@@ -19,8 +19,11 @@ impl Cache {
         Cache { root: root.into() }
     }
 
-    /// Where the system keeps caches: `%LOCALAPPDATA%\holdall\cache`, `~/.cache/holdall`.
+    /// HOLDALL_CACHE, else where the system keeps caches: `%LOCALAPPDATA%\holdall\cache`, `~/.cache/holdall`.
     pub fn of_user() -> io::Result<Cache> {
+        if let Some(folder) = std::env::var_os("HOLDALL_CACHE").filter(|folder| !folder.is_empty()) {
+            return Ok(Cache::at(folder));
+        }
         let base = etcetera::choose_base_strategy().map_err(io::Error::other)?;
         let folder = if cfg!(windows) { "holdall\\cache" } else { "holdall" };
         Ok(Cache::at(base.cache_dir().join(folder)))

@@ -25,6 +25,18 @@ pub enum Error {
     #[error("cannot use the cache folder")]
     #[diagnostic(help("check that you may write there and that the disk is not full"))]
     Cache(#[source] std::io::Error),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Layer(#[from] crate::layer::LayerError),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Archive(#[from] crate::archive::ArchiveError),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Release(#[from] crate::release::ReleaseError),
+    #[error("`{}` is not what was bundled: {count} differences", path.display())]
+    #[diagnostic(help("fetch the bundle again, or expand it again into an empty folder"))]
+    Differs { path: std::path::PathBuf, count: usize },
 }
 
 impl Error {
@@ -32,6 +44,8 @@ impl Error {
     pub fn exit(&self) -> Exit {
         match self {
             Error::Cache(_) => Exit::Precondition,
+            Error::Release(error) if error.is_precondition() => Exit::Precondition,
+            Error::Layer(_) | Error::Archive(_) | Error::Release(_) | Error::Differs { .. } => Exit::Failed,
         }
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! The modules in reading order; data flows down the list.
 
+pub mod archive;
+pub mod app;
 pub mod cache;
 pub mod cli;
 pub mod digest;
@@ -11,7 +13,13 @@ pub mod layer;
 pub mod manifest;
 pub mod packages;
 pub mod progress;
+pub mod project;
 pub mod python;
+pub mod recipe;
+pub mod release;
+pub mod runtime;
+pub mod site;
 pub mod target;
+pub mod tools;
 
 pub use error::Error;

@@ -1,7 +1,10 @@
 //! What may be typed, and what is printed: one file a command. The only place that knows clap, and the only
 //! one that prints.
 
+pub mod inspect;
+mod opened;
 pub mod output;
+pub mod verify;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -29,7 +32,10 @@ struct Cli {
 }
 
 #[derive(clap::Subcommand)]
-enum Command {}
+enum Command {
+    Inspect(inspect::Args),
+    Verify(verify::Args),
+}
 
 /// Runs the command line `args` and returns the exit code of the process.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -56,6 +62,9 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-fn run(command: Command, _output: &Output) -> Result<(), crate::Error> {
-    match command {}
+fn run(command: Command, output: &Output) -> Result<(), crate::Error> {
+    match command {
+        Command::Inspect(args) => inspect::run(args, output),
+        Command::Verify(args) => verify::run(args, output),
+    }
 }

@@ -1,0 +1,137 @@
+//! Where the parts of Holdall itself come from that go into a bundle: the bridge's wheel and the program for
+//! the target. Looks, and changes nothing.
+
+use std::path::{Path, PathBuf};
+
+use crate::python::MinorVersion;
+use crate::target::Target;
+
+/// The folders that hold Holdall's own parts, most wanted first.
+#[derive(Debug, Clone)]
+pub struct Tools {
+    folders: Vec<PathBuf>,
+    program: PathBuf,
+}
+
+/// Why a part of Holdall for the target cannot be had.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+pub enum ToolsError {
+    #[error("there is no bridge for {target} and Python {python}: no file `{pattern}` in {searched}")]
+    #[diagnostic(help(
+        "it is in `bridges/` of Holdall's release archive: keep it beside the program, or name its folder with \
+         `--tools DIR` or HOLDALL_TOOLS"
+    ))]
+    NoBridge { target: Target, python: MinorVersion, pattern: String, searched: String },
+    #[error("there is no holdall program for {target}: no file `{name}` in {searched}")]
+    #[diagnostic(help(
+        "it is in Holdall's release archive: keep it beside the program, or name its folder with `--tools DIR` \
+         or HOLDALL_TOOLS"
+    ))]
+    NoProgram { target: Target, name: String, searched: String },
+    #[error("cannot read the folder of Holdall's own parts")]
+    #[diagnostic(help("check that you may read it, or name another with `--tools DIR`"))]
+    Unreadable(#[source] std::io::Error),
+}
+
+impl Tools {
+    /// Looks in `named` (`--tools`, else HOLDALL_TOOLS), then beside the running program.
+    pub fn find(named: Option<&Path>) -> Result<Tools, ToolsError> {
+        let program = std::env::current_exe().map_err(ToolsError::Unreadable)?;
+        let named =
+            named.map(Path::to_owned).or_else(|| std::env::var_os("HOLDALL_TOOLS").map(PathBuf::from));
+        let beside = program.parent().map(Path::to_owned);
+        Ok(Tools { folders: named.into_iter().chain(beside).collect(), program })
+    }
+
+    /// The bridge's wheel for `target`: `bridges/holdall_bridge-<version>-cp310-abi3-<platform>.whl`.
+    pub fn bridge(&self, target: Target, python: MinorVersion) -> Result<PathBuf, ToolsError> {
+        for folder in &self.folders {
+            let bridges = folder.join("bridges");
+            let Ok(entries) = fs_err::read_dir(&bridges) else { continue };
+            let mut found = Vec::new();
+            for entry in entries {
+                let path = entry.map_err(ToolsError::Unreadable)?.path();
+                if path.file_name().and_then(|name| name.to_str()).is_some_and(|name| fits(name, target)) {
+                    found.push(path);
+                }
+            }
+            // Of several versions side by side the one of this program is wanted; names sort by version only by luck.
+            let ours = format!("holdall_bridge-{}-", env!("CARGO_PKG_VERSION"));
+            found.sort_by_key(|path| (!path.to_string_lossy().contains(&ours), path.clone()));
+            if let Some(path) = found.into_iter().next() {
+                return Ok(path);
+            }
+        }
+        Err(ToolsError::NoBridge {
+            target,
+            python,
+            pattern: format!("bridges/holdall_bridge-*-abi3-{}.whl", platform(target)),
+            searched: self.searched(),
+        })
+    }
+
+    /// The `holdall` program for `target`: this very program, or `holdall-<target>`.
+    pub fn program(&self, target: Target) -> Result<PathBuf, ToolsError> {
+        if Target::host() == Some(target) {
+            return Ok(self.program.clone());
+        }
+        let name = format!("holdall-{target}{}", if target.is_windows() { ".exe" } else { "" });
+        self.folders
+            .iter()
+            .map(|folder| folder.join(&name))
+            .find(|path| path.is_file())
+            .ok_or_else(|| ToolsError::NoProgram { target, name, searched: self.searched() })
+    }
+
+    fn searched(&self) -> String {
+        let folders: Vec<_> = self.folders.iter().map(|folder| format!("`{}`", folder.display())).collect();
+        folders.join(" and ")
+    }
+}
+
+/// The end of a wheel's platform tag for `target`.
+fn platform(target: Target) -> &'static str {
+    match target {
+        Target::WindowsX86_64 => "win_amd64",
+        Target::WindowsArm64 => "win_arm64",
+        Target::LinuxX86_64 => "*linux*_x86_64",
+        Target::LinuxArm64 => "*linux*_aarch64",
+    }
+}
+
+fn fits(name: &str, target: Target) -> bool {
+    let Some(tags) = name.strip_prefix("holdall_bridge-").and_then(|rest| rest.strip_suffix(".whl")) else {
+        return false;
+    };
+    match target {
+        Target::WindowsX86_64 => tags.ends_with("-win_amd64"),
+        Target::WindowsArm64 => tags.ends_with("-win_arm64"),
+        Target::LinuxX86_64 => tags.contains("linux") && tags.ends_with("_x86_64"),
+        Target::LinuxArm64 => tags.contains("linux") && tags.ends_with("_aarch64"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wheel_is_told_by_its_platform_tag() {
+        let linux = "holdall_bridge-0.1.0-cp310-abi3-manylinux_2_34_x86_64.whl";
+        let windows = "holdall_bridge-0.1.0-cp310-abi3-win_amd64.whl";
+        assert!(fits(linux, Target::LinuxX86_64) && !fits(linux, Target::LinuxArm64));
+        assert!(fits(windows, Target::WindowsX86_64) && !fits(windows, Target::LinuxX86_64));
+        assert!(!fits("other-0.1.0-cp310-abi3-win_amd64.whl", Target::WindowsX86_64));
+    }
+
+    #[test]
+    fn a_missing_part_is_named_with_the_archive_that_has_it() {
+        let empty = tempfile::tempdir().unwrap();
+        let tools = Tools { folders: vec![empty.path().to_owned()], program: "holdall".into() };
+        let minor = MinorVersion { major: 3, minor: 12 };
+        let error = tools.bridge(Target::WindowsX86_64, minor).unwrap_err().to_string();
+        assert!(error.contains("no file `bridges/holdall_bridge-*-abi3-win_amd64.whl`"), "{error}");
+        let error = tools.program(Target::WindowsArm64).unwrap_err().to_string();
+        assert!(error.contains("no file `holdall-windows-arm64.exe`"), "{error}");
+    }
+}

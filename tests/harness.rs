@@ -1,0 +1,203 @@
+//! What every story uses: a folder of its own, the real command, and a preview that can be asked for pages.
+
+use std::ffi::OsStr;
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use assert_cmd::assert::Assert;
+use tempfile::TempDir;
+use ureq::http::Response;
+
+/// One story's folder.
+pub struct Test {
+    folder: TempDir,
+}
+
+impl Test {
+    /// An empty folder.
+    pub fn empty() -> Test {
+        Test { folder: tempfile::tempdir().unwrap() }
+    }
+
+    pub fn path(&self, below: &str) -> PathBuf {
+        self.folder.path().join(below)
+    }
+
+    /// Writes a file below the story's folder, with the folders above it.
+    pub fn write(&self, below: &str, text: impl AsRef<[u8]>) -> &Test {
+        let path = self.path(below);
+        fs_err::create_dir_all(path.parent().unwrap()).unwrap();
+        fs_err::write(path, text).unwrap();
+        self
+    }
+
+    pub fn read(&self, below: &str) -> String {
+        fs_err::read_to_string(self.path(below)).unwrap()
+    }
+
+    /// Copies `tests/fixtures/<name>` into the story's folder, below `into`.
+    pub fn fixture(&self, name: &str, into: &str) -> &Test {
+        copy_tree(&repository().join("tests/fixtures").join(name), &self.path(into));
+        self
+    }
+
+    /// Copies `examples/guestbook`, without what somebody's own run of it left there.
+    pub fn guestbook(&self, into: &str) -> &Test {
+        copy_tree(&repository().join("examples/guestbook"), &self.path(into));
+        self
+    }
+
+    /// The command, in the story's folder.
+    pub fn holdall<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Assert {
+        assert_cmd::Command::from_std(command(self.folder.path(), args)).assert()
+    }
+
+    /// `holdall bundle PROJECT --runtime host` into `dist/`; returns the bundle.
+    pub fn bundle(&self, project: &str, more: &[&str]) -> PathBuf {
+        let args = ["--format", "json", "bundle", project, "--runtime", "host", "--output", "dist"];
+        let output = self.holdall(args.iter().chain(more)).success();
+        let report: serde_json::Value = serde_json::from_slice(&output.get_output().stdout).unwrap();
+        self.path(report["path"].as_str().unwrap())
+    }
+
+    /// Runs the Python that has Django and the packages of the tests.
+    pub fn django(&self, args: &[&str]) {
+        let done =
+            Command::new(prepared("HOLDALL_TEST_PYTHON")).args(args).current_dir(self.folder.path()).output();
+        let done = done.unwrap();
+        assert!(done.status.success(), "{args:?}: {}", String::from_utf8_lossy(&done.stderr));
+    }
+
+    /// `holdall preview`, ready to be asked.
+    pub fn preview<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Preview {
+        Preview::start(command(self.folder.path(), ["preview", "--format", "json", "--port", "0"]).args(args))
+    }
+}
+
+/// A preview that serves until the story drops it.
+pub struct Preview {
+    child: Child,
+    pub ready: serde_json::Value,
+    agent: ureq::Agent,
+}
+
+/// One page as it came.
+pub struct Page {
+    pub status: u16,
+    pub headers: ureq::http::HeaderMap,
+    pub body: Vec<u8>,
+}
+
+impl Page {
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    /// The text between `before` and `after`, the first time they occur.
+    #[track_caller]
+    pub fn between(&self, before: &str, after: &str) -> String {
+        let text = self.text();
+        let Some((_, rest)) = text.split_once(before) else { panic!("no `{before}` in {text}") };
+        rest.split_once(after).unwrap().0.to_owned()
+    }
+}
+
+impl Preview {
+    fn start(command: &mut Command) -> Preview {
+        let mut child =
+            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap());
+        let mut ready = String::new();
+        lines.read_line(&mut ready).unwrap();
+        if ready.is_empty() {
+            let mut words = String::new();
+            child.stderr.take().unwrap().read_to_string(&mut words).unwrap();
+            panic!("preview ended before it served: {}\n{words}", child.wait().unwrap());
+        }
+        // Its later words must be read, or it would wait for room in the pipe.
+        let mut errors = child.stderr.take().unwrap();
+        std::thread::spawn(move || std::io::copy(&mut errors, &mut std::io::stderr()));
+        std::thread::spawn(move || std::io::copy(&mut lines, &mut std::io::sink()));
+        let agent = ureq::Agent::config_builder().http_status_as_error(false).max_redirects(0).build().into();
+        Preview { child, ready: serde_json::from_str(&ready).expect(&ready), agent }
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.ready["address"].as_str().unwrap().trim_end_matches('/'))
+    }
+
+    pub fn get(&self, path: &str) -> Page {
+        page(self.agent.get(self.url(path)).call().unwrap())
+    }
+
+    pub fn post(&self, path: &str, content_type: &str, body: &[u8]) -> Page {
+        page(self.agent.post(self.url(path)).header("content-type", content_type).send(body).unwrap())
+    }
+
+    /// Ends it as Ctrl-C does and checks that it ended well.
+    #[track_caller]
+    pub fn stop(mut self) {
+        let asked = Command::new("kill").args(["-INT", &self.child.id().to_string()]).status().unwrap();
+        assert!(asked.success());
+        let status = self.child.wait().unwrap();
+        assert!(status.success(), "preview ended with {status}");
+    }
+}
+
+impl Drop for Preview {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn page(mut answer: Response<ureq::Body>) -> Page {
+    let body = answer.body_mut().with_config().limit(100_000_000).read_to_vec().unwrap();
+    Page { status: answer.status().as_u16(), headers: answer.headers().clone(), body }
+}
+
+/// The command with an environment that does not depend on who runs the tests. Stories share one cache, as the
+/// projects of one developer do.
+pub fn command<S: AsRef<OsStr>>(folder: &Path, args: impl IntoIterator<Item = S>) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_holdall"));
+    command
+        .args(args)
+        .current_dir(folder)
+        .env("HOLDALL_CACHE", repository().join("target/test-cache"))
+        .env("HOLDALL_TOOLS", prepared("HOLDALL_TOOLS"))
+        .env("NO_COLOR", "1")
+        .env("COLUMNS", "200")
+        .env("RUST_BACKTRACE", "0")
+        .env_remove("SECRET_KEY")
+        .env_remove("DJANGO_SETTINGS_MODULE");
+    command
+}
+
+fn prepared(name: &str) -> PathBuf {
+    match std::env::var_os(name) {
+        Some(path) => path.into(),
+        None => panic!("{name} is not set: run `cargo xtask test`, which prepares what the stories need"),
+    }
+}
+
+fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn copy_tree(from: &Path, to: &Path) {
+    fs_err::create_dir_all(to).unwrap();
+    for entry in fs_err::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let (source, copy) = (entry.path(), to.join(entry.file_name()));
+        match entry.file_name().to_str() {
+            Some("__pycache__" | "db.sqlite3" | "media" | "staticfiles" | "dist") => {}
+            _ if entry.file_type().unwrap().is_dir() => copy_tree(&source, &copy),
+            _ => drop(fs_err::copy(source, copy).unwrap()),
+        }
+    }
+}

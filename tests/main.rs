@@ -1,0 +1,6 @@
+//! Stories that a user would tell, run through the real command. `cargo xtask test` prepares what they need.
+#![allow(clippy::unwrap_used)]
+
+mod harness;
+mod startproject;
+mod wagtail;

@@ -1,0 +1,53 @@
+//! A project that nobody here wrote: what `wagtail start` makes, with its dozens of packages and native code.
+
+use std::process::Command;
+
+use crate::harness::Test;
+
+#[test]
+fn what_wagtail_start_makes_is_served_from_its_bundle() {
+    let test = Test::empty();
+    wagtail_start(&test);
+    let bundle = test.bundle("shop", &[]);
+    let site = test.preview([bundle.as_os_str(), "--root".as_ref(), "server".as_ref()]);
+
+    // Its database is made with the bundle's own Python.
+    let release = std::path::PathBuf::from(site.ready["release"].as_str().unwrap());
+    let manifest: serde_json::Value =
+        serde_json::from_slice(&fs_err::read(release.join("holdall.json")).unwrap()).unwrap();
+    let python = release.join(manifest["python"]["program"].as_str().unwrap());
+    let manage = release.join(manifest["django"]["manage"].as_str().unwrap());
+    let migrated = Command::new(python)
+        .args(["-I", "-B", "-X", "utf8"])
+        .arg(manage)
+        .args(["migrate", "--noinput"])
+        .env("DJANGO_SETTINGS_MODULE", "holdall_site.settings")
+        .env("HOLDALL_SHARED", test.path("server/shop/shared"))
+        .output()
+        .unwrap();
+    assert!(migrated.status.success(), "{}", String::from_utf8_lossy(&migrated.stderr));
+
+    let front = site.get("/");
+    assert!(
+        front.status == 200 && front.text().contains("Welcome to your new Wagtail site!"),
+        "{}",
+        front.text()
+    );
+    let login = site.get("/admin/login/");
+    assert!(login.status == 200 && login.text().contains("Sign in to Wagtail"), "{}", login.text());
+    site.stop();
+}
+
+/// `wagtail start shop`, by wagtail itself from the package index.
+fn wagtail_start(test: &Test) {
+    test.django(&["-m", "venv", "wagtail"]);
+    let python = test.path("wagtail/bin/python");
+    for args in [
+        vec!["-m", "pip", "install", "--quiet", "wagtail>=7.0,<7.1"],
+        vec!["-c", "from wagtail.bin.wagtail import main; main()", "start", "shop"],
+    ] {
+        let done = Command::new(&python).args(&args).current_dir(test.path("")).output().unwrap();
+        assert!(done.status.success(), "{args:?}: {}", String::from_utf8_lossy(&done.stderr));
+    }
+    fs_err::remove_dir_all(test.path("wagtail")).unwrap();
+}
