@@ -1,12 +1,12 @@
 //! Runtimes given as archives and folders. The ones for Windows are laid out as their makers publish them, with
 //! programs of a few bytes that have the right headers; the one for Linux is a real CPython, and is started.
-#![allow(clippy::unwrap_used, clippy::print_stderr)]
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use holdall::cache::Cache;
 use holdall::layer::{Content, Source};
+use holdall::progress::Silent;
 use holdall::python::MinorVersion;
 use holdall::recipe::Recipes;
 use holdall::runtime::{self, RuntimeChoice, RuntimeError, RuntimePlan, Wanted};
@@ -262,6 +262,25 @@ fn a_runtime_that_changes_between_plan_and_work_is_refused() {
     zip(folder.path(), &full("", AMD64, 12, 2));
     let error = runtime::sources(&plan, &Cache::at("/nowhere")).unwrap_err();
     assert!(matches!(error, RuntimeError::Changed { .. }), "{error}");
+}
+
+#[test]
+fn the_layer_is_made_once_and_then_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = zip(folder.path(), &full("", AMD64, 12, 1));
+    let plan = survey(&path, None).unwrap();
+    let cache = Cache::at(folder.path().join("cache"));
+    let layer = || {
+        let mut notices = Vec::new();
+        let layer = runtime::layer(&plan, &cache, &Silent, &mut notices).unwrap();
+        assert_eq!(notices, []);
+        layer
+    };
+    let first = layer();
+    assert!(first.size() > 0);
+    // Without the archive a layer could not be made again.
+    fs_err::remove_file(&path).unwrap();
+    assert_eq!(layer().digest, first.digest);
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::digest::Sha256;
 use crate::entry::EntryPathError;
+use crate::layer::LayerError;
 use crate::python::PythonVersion;
 use crate::target::Target;
 
@@ -136,6 +137,9 @@ pub enum RuntimeError {
 
     #[error(transparent)]
     #[diagnostic(transparent)]
+    Layer(#[from] LayerError),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
     Name(#[from] EntryPathError),
     #[error("cannot read or write a file of the runtime")]
     #[diagnostic(help("check that it is there and that you may read it, then run the same command again"))]
@@ -143,6 +147,19 @@ pub enum RuntimeError {
 }
 
 impl RuntimeError {
+    /// Whether something has to be named or installed first, and nothing was changed.
+    pub fn is_precondition(&self) -> bool {
+        matches!(
+            self,
+            RuntimeError::NotChosen { .. }
+                | RuntimeError::NoneKnown { .. }
+                | RuntimeError::UnknownHost
+                | RuntimeError::NoHostPython { .. }
+                | RuntimeError::NotInstalled { .. }
+                | RuntimeError::NoPatchelf { .. }
+        )
+    }
+
     /// The error of `fs_err` names the file.
     pub(super) fn file(source: io::Error) -> RuntimeError {
         RuntimeError::File { source }

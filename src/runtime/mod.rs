@@ -26,11 +26,15 @@ pub use pythons::{HostPython, Refused, find_python, pythons};
 use crate::cache::Cache;
 use crate::digest::Sha256;
 use crate::entry::{EntryPath, EntryPathError};
-use crate::layer::Source;
-use crate::progress::Notice;
+use crate::layer::{self, Layer, Source};
+use crate::manifest::LayerKind;
+use crate::progress::{Notice, Progress, Stage, Unit};
 use crate::python::{MinorVersion, PythonLayout, PythonVersion};
 use crate::recipe::Recipes;
 use crate::target::Target;
+
+/// The layer's name in the bundle.
+const LAYER: &str = "python";
 
 /// Where the runtime comes from: the value of `--runtime`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,6 +114,24 @@ pub fn sources(plan: &RuntimePlan, cache: &Cache) -> Result<Vec<Source>, Runtime
             Ok(given.sources)
         }
     }
+}
+
+/// The runtime as a layer: the one in the cache, or made now. What the person should know of it goes to `notices`.
+pub fn layer(
+    plan: &RuntimePlan,
+    cache: &Cache,
+    progress: &dyn Progress,
+    notices: &mut Vec<Notice>,
+) -> Result<Layer, RuntimeError> {
+    let key = layer::Key::new(LayerKind::Runtime, plan.target, &[plan.digest]);
+    if let Some(layer) = layer::find(cache, &key, LAYER).layer(notices) {
+        return Ok(layer);
+    }
+    let sources = sources(plan, cache)?;
+    progress.begin(Stage::Runtime, layer::total_size(&sources), Unit::Bytes);
+    let layer = layer::build_cached(cache, &key, LAYER, sources, Stage::Runtime, progress);
+    progress.end(Stage::Runtime);
+    Ok(layer?)
 }
 
 /// Plans the runtime of `--runtime host` from one certain interpreter. Reads alone.
