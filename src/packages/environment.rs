@@ -11,13 +11,14 @@ use reqwest::Url;
 
 use super::download::Wheel;
 use super::error::{PackagesError, Said};
-use super::lock::{Inputs, Lock, Question};
+use super::lock::{Lock, Question};
 use super::pylock;
 use super::refusal::refusal;
 use super::uv::Uv;
 use crate::cache::Cache;
 use crate::digest::Sha256;
 use crate::progress::{Progress, Stage, Unit};
+use crate::project::Dependencies;
 use crate::python::PythonVersion;
 use crate::target::Target;
 
@@ -32,10 +33,10 @@ pub struct BuildEnvironment {
 /// Makes the environment, or finds it in the cache.
 ///
 /// When the bundle is for this machine and for `python`'s version its own `wheels` are installed. Otherwise uv
-/// selects anew, for this machine, from the project's `inputs` with the versions of `lock`.
+/// selects anew, for this machine, from the project's `dependencies` with the versions of `lock`.
 pub fn environment(
     uv: &Uv,
-    inputs: &Inputs,
+    dependencies: &Dependencies,
     lock: &Lock,
     wheels: &[Wheel],
     python: &Path,
@@ -44,14 +45,14 @@ pub fn environment(
 ) -> Result<BuildEnvironment, PackagesError> {
     progress.begin(Stage::Environment, 0, Unit::Steps);
     let host = Uv { python: python.to_owned(), ..uv.clone() };
-    let environment = make(&host, inputs, lock, wheels, cache);
+    let environment = make(&host, dependencies, lock, wheels, cache);
     progress.end(Stage::Environment);
     environment
 }
 
 fn make(
     uv: &Uv,
-    inputs: &Inputs,
+    dependencies: &Dependencies,
     lock: &Lock,
     wheels: &[Wheel],
     cache: &Cache,
@@ -70,7 +71,7 @@ fn make(
         return Ok(BuildEnvironment { python, left_out: Vec::new() });
     }
 
-    let question = Question::of(uv, inputs, lock.target)?;
+    let question = Question::of(uv, dependencies, lock.target)?;
     let chosen = select(uv, &question, lock, &version)?;
     let text = fs_err::read_to_string(&chosen)?;
     let there = pylock::names(&text, &chosen)?;

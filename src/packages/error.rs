@@ -129,6 +129,9 @@ pub enum PackagesError {
     #[error("cannot run the Python `{}`", python.display())]
     #[diagnostic(help("name a working Python 3.10 or newer"))]
     BadPython { python: PathBuf, source: Said },
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Layer(#[from] crate::layer::LayerError),
     #[error("cannot use the file or folder of a package")]
     #[diagnostic(help("check that it is there, that you may use it, and that the disk is not full"))]
     Io(#[from] io::Error),

@@ -17,21 +17,9 @@ use super::tags::WheelName;
 use super::uv::{Uv, UvFailure};
 use crate::digest::Sha256;
 use crate::progress::{Progress, Stage, Unit};
+use crate::project::Dependencies;
 use crate::python::MinorVersion;
 use crate::target::Target;
-
-/// Where a project says what it needs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Inputs {
-    /// The `uv.lock` in the folder of a project or workspace.
-    UvLock { project: PathBuf, extras: Vec<String>, groups: Vec<String> },
-    /// A committed `pylock.toml`.
-    Pylock { file: PathBuf },
-    /// The dependencies in a `pyproject.toml` without a lock.
-    Pyproject { file: PathBuf, extras: Vec<String>, groups: Vec<String> },
-    /// Requirement files, with or without hashes.
-    Requirements { files: Vec<PathBuf> },
-}
 
 /// The exact wheels for a target, sorted by name.
 #[derive(Debug, Clone, Serialize)]
@@ -107,13 +95,13 @@ impl Serialize for LockedWheel {
 /// Narrows what a project asks for to one wheel a package, for `target` and this Python.
 pub fn lock(
     uv: &Uv,
-    inputs: &Inputs,
+    dependencies: &Dependencies,
     target: Target,
     minor: MinorVersion,
     progress: &dyn Progress,
 ) -> Result<Lock, PackagesError> {
     progress.begin(Stage::Resolve, 0, Unit::Steps);
-    let lock = Question::of(uv, inputs, target).and_then(|question| question.narrow(uv, minor));
+    let lock = Question::of(uv, dependencies, target).and_then(|question| question.narrow(uv, minor));
     progress.end(Stage::Resolve);
     lock
 }
@@ -150,8 +138,12 @@ pub(super) struct Question {
 }
 
 impl Question {
-    /// Reads the project's input into a form that `uv pip compile` takes; `target` is what errors name.
-    pub(super) fn of(uv: &Uv, inputs: &Inputs, target: Target) -> Result<Question, PackagesError> {
+    /// Brings what the project says into a form that `uv pip compile` takes; `target` is what errors name.
+    pub(super) fn of(
+        uv: &Uv,
+        dependencies: &Dependencies,
+        target: Target,
+    ) -> Result<Question, PackagesError> {
         let work = tempfile::Builder::new().prefix("holdall-lock-").tempdir()?;
         let question = |work, folder: &Path, files| {
             let folder = std::path::absolute(folder)?;
@@ -166,10 +158,9 @@ impl Question {
                 work,
             })
         };
-        match inputs {
-            Inputs::UvLock { project, extras, groups } => {
-                let lock = project.join("uv.lock");
-                check_in_step(uv, project, &lock)?;
+        match dependencies {
+            Dependencies::UvLock { lock, project, extras, groups } => {
+                check_in_step(uv, project, lock)?;
                 let exported = work.path().join("requirements.txt");
                 let export = ["export", "--frozen", "--no-dev", "--no-emit-project", "--no-header"];
                 let format = ["--no-annotate", "--quiet", "--format", "requirements.txt", "-o"];
@@ -177,21 +168,21 @@ impl Question {
                 args.push(exported.clone().into());
                 args.extend(options("--extra", extras).chain(options("--group", groups)));
                 uv.run(project, args).map_err(|failure| failure.while_doing("read `uv.lock`"))?;
-                let committed = Committed::of_requirements(std::slice::from_ref(&exported), &lock)?;
+                let committed = Committed::of_requirements(std::slice::from_ref(&exported), lock)?;
                 Ok(Question { whole: true, committed, ..question(work, project, vec![exported])? })
             }
-            Inputs::Pylock { file } => {
+            Dependencies::Pylock(file) => {
                 let text = fs_err::read_to_string(file)?;
                 let (requirements, committed) = pylock::committed(&text, file, target)?;
                 let written = work.path().join("requirements.txt");
                 fs_err::write(&written, requirements)?;
                 Ok(Question { committed: Some(committed), ..question(work, folder_of(file), vec![written])? })
             }
-            Inputs::Pyproject { file, extras, groups } => {
+            Dependencies::Pyproject { file, extras, groups } => {
                 let options = options("--extra", extras).chain(options("--group", groups)).collect();
                 Ok(Question { options, ..question(work, folder_of(file), vec![std::path::absolute(file)?])? })
             }
-            Inputs::Requirements { files } => {
+            Dependencies::Requirements(files) => {
                 let first = files.first().map_or(Path::new("requirements.txt"), PathBuf::as_path);
                 let committed = Committed::of_requirements(files, first)?;
                 let files = files.iter().map(std::path::absolute).collect::<Result<_, _>>()?;

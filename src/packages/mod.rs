@@ -8,6 +8,7 @@ mod download;
 mod environment;
 mod error;
 mod install;
+mod layers;
 mod lock;
 mod pylock;
 mod record;
@@ -20,7 +21,8 @@ mod wheel;
 pub use download::{Wheel, download};
 pub use environment::{BuildEnvironment, environment};
 pub use error::{PackagesError, Said};
-pub use lock::{Inputs, Lock, LockedWheel, local_wheel, lock};
+pub use layers::{PackageLayers, layers};
+pub use lock::{Lock, LockedWheel, local_wheel, lock};
 pub use uv::{Uv, UvVersion};
 
 #[cfg(test)]
