@@ -5,6 +5,7 @@
 
 mod committed;
 mod download;
+mod environment;
 mod error;
 mod install;
 mod lock;
@@ -17,6 +18,7 @@ mod uv;
 mod wheel;
 
 pub use download::{Wheel, download};
+pub use environment::{BuildEnvironment, environment};
 pub use error::{PackagesError, Said};
 pub use lock::{Inputs, Lock, LockedWheel, local_wheel, lock};
 pub use uv::{Uv, UvVersion};

@@ -97,6 +97,11 @@ pub(super) fn read(
     Ok(wheels)
 }
 
+/// The names of the packages in a lock that uv wrote.
+pub(super) fn names(text: &str, file: &Path) -> Result<BTreeSet<String>, PackagesError> {
+    Ok(parse(text, file)?.packages.iter().map(|package| normalized(&package.name)).collect())
+}
+
 /// What a committed lock asks for, as requirements that uv can narrow to a target, and the hashes it holds.
 ///
 /// uv reads its own markers in them, so those of the target decide.

@@ -195,3 +195,52 @@ fn uv_is_installed_where_there_is_none() {
     let help = miette::Diagnostic::help(&error.unwrap_err()).unwrap().to_string();
     assert!(help.contains("python3-venv") && help.contains("HOLDALL_UV"), "{help}");
 }
+
+/// The Python version of [`PYTHON`]: what a bundle for this machine would have.
+fn host_minor() -> MinorVersion {
+    let script = "import sys; print('%d.%d' % sys.version_info[:2])";
+    let output = Command::new(&*PYTHON).args(["-c", script]).output().unwrap();
+    String::from_utf8(output.stdout).unwrap().trim().parse().unwrap()
+}
+
+fn run_python(python: &Path, script: &str) -> String {
+    let output = Command::new(python).args(["-I", "-B", "-c", script]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+#[test]
+fn the_build_environment_has_the_wheels_of_a_bundle_for_this_machine() {
+    let Some(host) = Target::host() else { return };
+    let (_folder, inputs) = Folder::requirements("django==5.2.1\n");
+    let lock = lock(&UV, &inputs, host, host_minor(), &Silent).unwrap();
+    let wheels = download(&lock.wheels, &CACHE, &Silent).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let cache = Cache::at(folder.path());
+    let make = || environment(&UV, &inputs, &lock, &wheels, &PYTHON, &cache, &Silent).unwrap();
+    // Two runs at once come to one environment.
+    let (first, second) = std::thread::scope(|scope| {
+        let other = scope.spawn(make);
+        (make(), other.join().unwrap())
+    });
+    assert_eq!(first.python, second.python);
+    assert_eq!(run_python(&first.python, "import django; print(django.__version__)"), "5.2.1");
+    assert_eq!(first.left_out, Vec::<String>::new());
+    let left: Vec<_> = fs_err::read_dir(folder.path().join("environments")).unwrap().collect();
+    assert_eq!(left.len(), 1, "{left:?}");
+}
+
+#[test]
+fn the_build_environment_for_windows_leaves_out_what_this_machine_cannot_have() {
+    if cfg!(windows) {
+        return;
+    }
+    let (_folder, inputs) = Folder::requirements("django==5.2.*\npywin32\nmysqlclient==2.2.7\n");
+    let lock = lock(&UV, &inputs, Target::WindowsX86_64, PY312, &Silent).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let cache = Cache::at(folder.path());
+    let made = environment(&UV, &inputs, &lock, &[], &PYTHON, &cache, &Silent).unwrap();
+    assert_eq!(made.left_out, ["mysqlclient", "pywin32", "tzdata"]);
+    let version = run_python(&made.python, "import django; print(django.__version__)");
+    assert_eq!(Some(version.as_str()), lock.version_of("django"));
+}
