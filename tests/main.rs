@@ -2,5 +2,6 @@
 #![allow(clippy::unwrap_used)]
 
 mod harness;
+mod init;
 mod startproject;
 mod wagtail;
