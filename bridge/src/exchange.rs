@@ -7,7 +7,9 @@ use std::io::{self, IoSlice};
 use std::time::Duration;
 
 use crate::connection::{Connection, is_temporary};
-use crate::protocol::{Event, HEADER_LEN, Header, Kind, MAX_CONTENT, Params, ProtocolStatus, Request, encode};
+use crate::protocol::{
+    Event, HEADER_LEN, Header, Kind, MAX_CONTENT, Params, ProtocolStatus, Request, encode,
+};
 use crate::transports::Interest;
 
 /// The most body bytes that are held before the application has asked for them.

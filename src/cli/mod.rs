@@ -4,6 +4,8 @@
 pub mod inspect;
 mod opened;
 pub mod output;
+pub mod preview;
+mod stop;
 pub mod verify;
 
 use std::ffi::OsString;
@@ -34,6 +36,7 @@ struct Cli {
 #[derive(clap::Subcommand)]
 enum Command {
     Inspect(inspect::Args),
+    Preview(preview::Args),
     Verify(verify::Args),
 }
 
@@ -65,6 +68,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn run(command: Command, output: &Output) -> Result<(), crate::Error> {
     match command {
         Command::Inspect(args) => inspect::run(args, output),
+        Command::Preview(args) => preview::run(args, output),
         Command::Verify(args) => verify::run(args, output),
     }
 }

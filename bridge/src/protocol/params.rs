@@ -112,7 +112,10 @@ mod tests {
         check(b"\x01", Err(ParamsError::CutLength));
         check(b"\x01\x80\x00\x00", Err(ParamsError::CutLength));
         check(b"\x01\x02ab", Err(ParamsError::BeyondData { claimed: 3, left: 2 }));
-        check(b"\xff\xff\xff\xff\xff\xff\xff\xffa", Err(ParamsError::BeyondData { claimed: 0xffff_fffe, left: 1 }));
+        check(
+            b"\xff\xff\xff\xff\xff\xff\xff\xffa",
+            Err(ParamsError::BeyondData { claimed: 0xffff_fffe, left: 1 }),
+        );
     }
 
     #[test]

@@ -60,10 +60,8 @@ fn supervise(py: Python<'_>, settings: &Settings, listener: &Listener) -> PyResu
     // The interpreter's own options (-I, -B, -X utf8) stand between its name and this module's arguments.
     let own: Vec<std::ffi::OsString> = sys.getattr("argv")?.extract()?;
     let mut whole: Vec<std::ffi::OsString> = sys.getattr("orig_argv")?.extract()?;
-    let program = Program {
-        executable: sys.getattr("executable")?.extract()?,
-        arguments: whole.drain(1..).collect(),
-    };
+    let program =
+        Program { executable: sys.getattr("executable")?.extract()?, arguments: whole.drain(1..).collect() };
     debug_assert!(program.arguments.ends_with(&own[1..]), "our arguments are the last ones");
     let grace = Duration::from_secs(u64::from(settings.grace));
     let clean = py.detach(|| supervisor::supervise(&program, settings.processes, listener, grace))?;
