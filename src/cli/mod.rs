@@ -5,6 +5,8 @@ pub mod init;
 pub mod inspect;
 mod opened;
 pub mod output;
+pub mod preview;
+mod stop;
 pub mod verify;
 
 use std::ffi::OsString;
@@ -36,6 +38,7 @@ struct Cli {
 enum Command {
     Init(init::Args),
     Inspect(inspect::Args),
+    Preview(preview::Args),
     Verify(verify::Args),
 }
 
@@ -68,6 +71,7 @@ fn run(command: Command, output: &Output) -> Result<(), crate::Error> {
     match command {
         Command::Init(args) => init::run(args, output),
         Command::Inspect(args) => inspect::run(args, output),
+        Command::Preview(args) => preview::run(args, output),
         Command::Verify(args) => verify::run(args, output),
     }
 }
