@@ -5,5 +5,9 @@ mod archive;
 mod archive_bad;
 mod archive_forge;
 mod harness;
+mod init;
+mod runtime_given;
+#[cfg(target_os = "linux")]
+mod runtime_host;
 mod startproject;
 mod wagtail;

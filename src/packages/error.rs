@@ -119,12 +119,35 @@ pub enum PackagesError {
     ))]
     Conflict { first: String, second: String, path: EntryPath },
 
+    #[error(
+        "the build environment cannot have the versions of the bundle: this Python is {found}, and the bundle's {wanted}"
+    )]
+    #[diagnostic(help(
+        "name a Python {wanted} of this machine, or require versions that exist for both; a site whose static files are made elsewhere needs no build environment"
+    ))]
+    NoEnvironment { found: MinorVersion, wanted: MinorVersion, source: Said },
     #[error("cannot run the Python `{}`", python.display())]
     #[diagnostic(help("name a working Python 3.10 or newer"))]
     BadPython { python: PathBuf, source: Said },
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Layer(#[from] crate::layer::LayerError),
     #[error("cannot use the file or folder of a package")]
     #[diagnostic(help("check that it is there, that you may use it, and that the disk is not full"))]
     Io(#[from] io::Error),
+}
+
+impl PackagesError {
+    /// Whether the project or this machine is not ready, rather than the work having failed.
+    pub fn is_precondition(&self) -> bool {
+        !matches!(
+            self,
+            PackagesError::Unreachable { .. }
+                | PackagesError::Download { .. }
+                | PackagesError::WrongDigest { .. }
+                | PackagesError::Io(_)
+        )
+    }
 }
 
 /// `a has`, `a and b have`, `a, b and c have`
