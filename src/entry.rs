@@ -22,7 +22,9 @@ pub enum EntryPathError {
     #[diagnostic(help("an archive with such a name is broken or hostile: do not use it"))]
     Outside(String),
     #[error("the entry name `{}` is malformed", .0.escape_debug())]
-    #[diagnostic(help("names are relative, `/`-separated, in Unicode form NFC, with no empty part"))]
+    #[diagnostic(help(
+        "names are relative, `/`-separated, in Unicode form NFC, with no empty part, 4096 bytes at most"
+    ))]
     Malformed(String),
     #[error("Windows cannot hold a file named `{}`", .0.escape_debug())]
     #[diagnostic(help(
@@ -40,6 +42,9 @@ pub enum EntryPathError {
     FileAndFolder { file: EntryPath, below: EntryPath },
 }
 
+/// The longest path that Linux takes, in bytes; a zip has 16 bits for it.
+const LONGEST: usize = 4096;
+
 impl EntryPath {
     /// Checks a name as it stands in an archive for `target`.
     pub fn parse(raw: &str, target: Target) -> Result<EntryPath, EntryPathError> {
@@ -48,7 +53,11 @@ impl EntryPath {
             return Err(EntryPathError::Outside(raw.to_owned()));
         }
         let part_is_wrong = |part: &str| part.is_empty() || part == ".";
-        if raw.contains(['\0', '\\']) || raw.split('/').any(part_is_wrong) || !is_nfc(raw) {
+        if raw.len() > LONGEST
+            || raw.contains(['\0', '\\'])
+            || raw.split('/').any(part_is_wrong)
+            || !is_nfc(raw)
+        {
             return Err(EntryPathError::Malformed(raw.to_owned()));
         }
         if target.is_windows() && !raw.split('/').all(windows_holds) {
@@ -86,6 +95,11 @@ impl EntryPath {
     /// Where this entry lies below `folder`, with the separators of this machine.
     pub fn below(&self, folder: &Path) -> PathBuf {
         self.0.split('/').fold(folder.to_owned(), |path, part| path.join(part))
+    }
+
+    /// Length as Windows counts it, in UTF-16 units.
+    pub fn utf16_len(&self) -> u32 {
+        self.0.encode_utf16().count() as u32
     }
 
     /// The folders above this entry, nearest last: `a/b/c` has `a` and `a/b`.

@@ -1,8 +1,26 @@
-//! Layers: content-addressed zips, compressed once.
+//! Layers: content-addressed zips, compressed once, whose blocks are copied into bundles as they are.
+//!
+//! A layer is a zip of its own: its index, its files sorted by path, the central directory. It lies in the
+//! cache under a key made of everything that shaped it, or in a folder of the run when nothing will ask for
+//! it again. This module does not know what the files mean nor where they came from.
+
+mod build;
+mod cached;
+pub mod index;
+mod pack;
 
 use std::path::PathBuf;
 
-use crate::entry::EntryPath;
+pub use build::{build_cached, build_in};
+pub use cached::{Found, Key, find};
+pub use index::{Index, IndexedFile};
+pub use pack::{inflate, total_size};
+
+use crate::archive::records::Record;
+use crate::digest::Sha256;
+use crate::entry::{EntryPath, EntryPathError};
+use crate::manifest::{IndexEntry, LayerKind};
+use crate::target::Target;
 
 /// One file that goes into a layer.
 #[derive(Debug, Clone)]
@@ -18,4 +36,61 @@ pub struct Source {
 pub enum Content {
     Bytes(Vec<u8>),
     File(PathBuf),
+}
+
+/// A layer on disk, ready to be copied into a bundle.
+#[derive(Debug, Clone)]
+pub struct Layer {
+    pub kind: LayerKind,
+    pub name: String,
+    pub target: Target,
+    /// SHA-256 of the entries' bytes, without the index that precedes them.
+    pub digest: Sha256,
+    pub index: Index,
+    /// The zip; its block is what precedes the central directory.
+    pub(crate) file: PathBuf,
+    pub(crate) index_entry: IndexEntry,
+    /// The index's record first, then one for each file of the index, in the same order.
+    pub(crate) records: Vec<Record>,
+}
+
+impl Layer {
+    /// Length of the block that goes into a bundle.
+    pub fn length(&self) -> u64 {
+        self.records.last().map_or(0, Record::end)
+    }
+
+    /// Sum of the files' sizes.
+    pub fn size(&self) -> u64 {
+        self.index.size()
+    }
+}
+
+/// Why a layer cannot be made.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+pub enum LayerError {
+    #[error("`{}` vanished while it was being bundled", path.display())]
+    #[diagnostic(help(
+        "something else deletes or moves files there: let it finish, then run the same command again"
+    ))]
+    Vanished { path: PathBuf },
+    #[error("`{}` changed while it was being bundled", path.display())]
+    #[diagnostic(help("something else writes there: let it finish, then run the same command again"))]
+    Changed { path: PathBuf },
+    #[error("`{}` is not a regular file", path.display())]
+    #[diagnostic(help("only files can be bundled: exclude it"))]
+    NotAFile { path: PathBuf },
+    #[error("cannot read `{}`", path.display())]
+    #[diagnostic(help("check that you may read it, then run the same command again"))]
+    Unreadable { path: PathBuf, source: std::io::Error },
+    #[error("the files of the layer `{layer}` cannot stand beside each other")]
+    Names {
+        layer: String,
+        #[source]
+        #[diagnostic_source]
+        source: EntryPathError,
+    },
+    #[error("cannot write the layer `{layer}`")]
+    #[diagnostic(help("check that the disk has room and that you may write there"))]
+    Unwritable { layer: String, source: std::io::Error },
 }

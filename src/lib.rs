@@ -3,6 +3,8 @@
 //! The modules in reading order; data flows down the list.
 
 pub mod app;
+pub mod archive;
+pub mod bundle;
 pub mod cache;
 pub mod cli;
 pub mod digest;
@@ -10,8 +12,14 @@ pub mod entry;
 pub mod error;
 pub mod layer;
 pub mod manifest;
+pub mod packages;
 pub mod progress;
+pub mod project;
 pub mod python;
+pub mod recipe;
+pub mod release;
+pub mod runtime;
+pub mod site;
 pub mod target;
 pub mod tools;
 

@@ -1,1 +1,24 @@
-//! The bridge: FastCGI to WSGI.
+//! The bridge: a FastCGI responder for WSGI applications.
+//!
+//! It splits at Python. Below are bytes in and values out: [`protocol`] understands records, [`transports`] carry
+//! them, [`connection`] and [`exchange`] hold one peer and one request. Above, behind the feature `python`, the
+//! WSGI side turns a request into a call. Nothing here knows of Holdall or of any framework.
+
+pub mod cli;
+pub mod settings;
+
+pub mod connection;
+pub mod exchange;
+pub mod gateway;
+pub mod log;
+pub mod protocol;
+pub mod reply;
+#[cfg(unix)]
+pub mod stop;
+#[cfg(unix)]
+pub mod supervisor;
+pub mod transports;
+
+// The unit tests leave Python out: a test program that loads no interpreter needs none to link against.
+#[cfg(all(feature = "python", not(test)))]
+mod wsgi;

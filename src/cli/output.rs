@@ -72,7 +72,10 @@ impl Output {
     /// Prints why the command failed.
     pub fn error(&self, error: crate::Error) {
         if self.is_json() {
-            self.json(&ErrorValue::of(&error));
+            // The differences themselves were the result; one value is all a script reads.
+            if !matches!(error, crate::Error::Differs { .. }) {
+                self.json(&ErrorValue::of(&error));
+            }
         } else {
             let report = format!("{:?}", miette::Report::new(error));
             write_err(&format!("{}\n", report.trim_end()));

@@ -31,7 +31,8 @@ class Environment(SimpleTestCase):
         self.assertEqual(listed("GUESTBOOK_NOT_SET", default="a,b"), ["a", "b"])
 
     def test_a_relative_sqlite_file_lies_below_the_project(self):
-        self.assertEqual(database("sqlite:///data/my%20db.sqlite3", Path("/srv"))["NAME"], Path("/srv/data/my db.sqlite3"))
+        found = database("sqlite:///data/my%20db.sqlite3", Path("/srv"))
+        self.assertEqual(found["NAME"], Path("/srv/data/my db.sqlite3"))
 
     def test_an_absolute_sqlite_file_stays_where_it_is(self):
         absolute = Path(tempfile.gettempdir(), "db.sqlite3").resolve()

@@ -20,7 +20,7 @@ class Pages(TestCase):
         for address in ["/grüße/", "/gr%C3%BC%C3%9Fe/"]:
             with self.subTest(address):
                 response = self.client.get(address)
-                self.assertContains(response, "<h1>Grüße aus aller Welt</h1>", html=True)
+                self.assertContains(response, '<h1 lang="de">Grüße aus aller Welt</h1>', html=True)
                 self.assertContains(response, "ようこそ")
                 self.assertEqual(response["Content-Type"], "text/html; charset=utf-8")
 

@@ -1,0 +1,422 @@
+//! One request being answered: its body on the way in, its answer on the way out, both in bounded memory.
+//!
+//! Input is read when the application asks for it, and also (up to a limit) while output waits for a peer that
+//! sends before it reads, so that neither side waits for the other for ever.
+
+use std::io::{self, IoSlice};
+use std::time::Duration;
+
+use crate::connection::{Connection, is_temporary};
+use crate::protocol::{
+    Event, HEADER_LEN, Header, Kind, MAX_CONTENT, Params, ProtocolStatus, Request, encode,
+};
+use crate::transports::Interest;
+
+/// The most body bytes that are held before the application has asked for them.
+const READ_AHEAD: usize = 128 * 1024;
+
+/// Answers up to this size are put together in one buffer; larger ones are sent from where they are.
+const SMALL: usize = 32 * 1024;
+
+/// Records handed to one write at most (two pieces each, below the 1024 that systems allow).
+const BATCH: usize = 128;
+
+/// How long a peer may neither send what it announced nor take what it asked for.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What becomes of the connection after a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Disposition {
+    /// The peer wants it for further requests.
+    Keep,
+    /// Closed after the peer was given time to read; it may still be sending.
+    Linger,
+    Close,
+}
+
+/// Why the rest of a body cannot be had. For the application each of them is an `OSError`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BodyError {
+    #[error("the request body ended before its Content-Length")]
+    Short,
+    #[error("the web server aborted the request")]
+    Aborted,
+    #[error("the web server closed the connection inside the request body")]
+    Gone,
+    #[error("the web server sent nothing of the request body for {} s", PATIENCE.as_secs())]
+    Silent,
+    #[error("the request is over")]
+    Over,
+}
+
+/// The answer can go no further: the peer is gone, silent, or does not want it any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the web server no longer takes the answer")]
+pub struct Unwanted;
+
+/// A request and its connection.
+pub struct Exchange {
+    connection: Option<Connection>,
+    id: u16,
+    keep: bool,
+    params: Params,
+    /// Body bytes received and not yet asked for.
+    ahead: Vec<u8>,
+    ahead_at: usize,
+    /// What the announced length still allows; without one the end of the stream counts.
+    announced: Option<u64>,
+    ended: bool,
+    aborted: bool,
+    failed: Option<BodyError>,
+    /// The stream is out of step or dead: nothing more can be sent.
+    broken: bool,
+    streaming: bool,
+    replies: Vec<u8>,
+    scratch: Vec<u8>,
+}
+
+impl Exchange {
+    pub fn new(connection: Connection, request: Request) -> Exchange {
+        let announced = announced_length(&request.params);
+        Exchange {
+            connection: Some(connection),
+            id: request.id,
+            keep: request.keep,
+            params: request.params,
+            ahead: Vec::new(),
+            ahead_at: 0,
+            announced,
+            ended: announced == Some(0),
+            aborted: false,
+            failed: None,
+            broken: false,
+            streaming: false,
+            replies: Vec::new(),
+            scratch: Vec::new(),
+        }
+    }
+
+    pub fn params(&self) -> &Params {
+        &self.params
+    }
+
+    /// Takes the parameters out for a while, so that they can be read without holding the exchange.
+    pub fn lend_params(&mut self) -> Params {
+        std::mem::take(&mut self.params)
+    }
+
+    /// Puts them back.
+    pub fn return_params(&mut self, params: Params) {
+        self.params = params;
+    }
+
+    /// Exactly `size` bytes of the body, fewer only at its end; all of it without a size.
+    pub fn read(&mut self, size: Option<usize>) -> Result<Vec<u8>, BodyError> {
+        let wanted = size.unwrap_or(usize::MAX);
+        let mut bytes = Vec::new();
+        while bytes.len() < wanted {
+            let there = &self.ahead[self.ahead_at..];
+            let taken = there.len().min(wanted - bytes.len());
+            bytes.extend_from_slice(&there[..taken]);
+            self.ahead_at += taken;
+            if bytes.len() < wanted && !self.fill()? {
+                break;
+            }
+        }
+        Ok(bytes)
+    }
+
+    /// One line with its end, cut at `limit` bytes.
+    pub fn read_line(&mut self, limit: Option<usize>) -> Result<Vec<u8>, BodyError> {
+        let limit = limit.unwrap_or(usize::MAX);
+        let mut line = Vec::new();
+        while line.len() < limit {
+            let there = &self.ahead[self.ahead_at..];
+            let there = &there[..there.len().min(limit - line.len())];
+            let taken = there.iter().position(|byte| *byte == b'\n').map_or(there.len(), |at| at + 1);
+            line.extend_from_slice(&there[..taken]);
+            self.ahead_at += taken;
+            if line.ends_with(b"\n") || (line.len() < limit && !self.fill()?) {
+                break;
+            }
+        }
+        Ok(line)
+    }
+
+    /// Sends a piece of the answer: `head` (or nothing) and `body` as one stream. With `last` the end of the
+    /// stream and of the request go with it.
+    pub fn send(&mut self, head: &[u8], body: &[u8], last: bool) -> Result<(), Unwanted> {
+        if self.streaming {
+            self.notice_abort();
+        }
+        if self.broken || self.aborted || self.connection.is_none() {
+            return Err(Unwanted);
+        }
+        self.streaming = true;
+        let mut scratch = std::mem::take(&mut self.scratch);
+        scratch.clear();
+        scratch.append(&mut self.replies);
+        let sent = if head.len() + body.len() <= SMALL {
+            push_record(&mut scratch, self.id, head, body);
+            if last {
+                push_end(&mut scratch, self.id);
+            }
+            self.write_all(&mut [IoSlice::new(&scratch)])
+        } else {
+            if !head.is_empty() {
+                encode::stream(&mut scratch, Kind::Stdout, self.id, head);
+            }
+            self.send_large(&mut scratch, body, last)
+        };
+        self.scratch = scratch;
+        sent
+    }
+
+    /// Ends a request whose answer is not complete and cannot be: END_REQUEST alone if the peer gave it up,
+    /// else the connection breaks off, which is the one sign of a cut answer that web servers understand.
+    pub fn give_up(&mut self) {
+        if !self.aborted || self.broken || self.connection.is_none() {
+            self.broken = true;
+            return;
+        }
+        let mut end = std::mem::take(&mut self.replies);
+        encode::end_request(&mut end, self.id, 1, ProtocolStatus::RequestComplete);
+        // A failure is remembered in `broken`, and nothing else can be done about it.
+        let _ = self.write_all(&mut [IoSlice::new(&end)]);
+    }
+
+    /// Takes the connection out: whoever still holds the exchange finds it over.
+    pub fn finish(&mut self) -> Option<(Connection, Disposition)> {
+        // The end of the body usually stands in the buffer already.
+        self.absorb();
+        let mut connection = self.connection.take()?;
+        self.failed = Some(BodyError::Over);
+        let unread = connection.conversation.body_is_open() || connection.has_unread();
+        connection.conversation.finish();
+        connection.conversation.recycle(std::mem::take(&mut self.params));
+        let disposition = match (self.broken, self.keep) {
+            (true, _) => Disposition::Close,
+            (false, true) => Disposition::Keep,
+            (false, false) if unread => Disposition::Linger,
+            (false, false) => Disposition::Close,
+        };
+        Some((connection, disposition))
+    }
+
+    /// Waits until there is more body. `false` at its end.
+    fn fill(&mut self) -> Result<bool, BodyError> {
+        loop {
+            if self.ahead_at < self.ahead.len() {
+                return Ok(true);
+            }
+            if let Some(error) = self.failed {
+                return Err(error);
+            }
+            if self.ended {
+                return Ok(false);
+            }
+            self.ahead.clear();
+            self.ahead_at = 0;
+            self.absorb();
+            self.flush_replies();
+            if !self.ahead.is_empty() || self.ended || self.failed.is_some() {
+                continue;
+            }
+            let Some(connection) = &mut self.connection else { return Err(BodyError::Over) };
+            match connection.read() {
+                Ok(0) => self.fail(BodyError::Gone),
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    match connection.stream.wait(Interest::Read, PATIENCE) {
+                        Ok(_) => {}
+                        Err(error) if error.kind() == io::ErrorKind::TimedOut => self.fail(BodyError::Silent),
+                        Err(_) => self.fail(BodyError::Gone),
+                    }
+                }
+                Err(_) => self.fail(BodyError::Gone),
+            }
+        }
+    }
+
+    /// Moves body bytes from the connection's buffer to `ahead`, as far as there is room.
+    fn absorb(&mut self) {
+        let Some(connection) = &mut self.connection else { return };
+        // Without this a reader that is always a little behind would let the buffer grow with the body.
+        self.ahead.drain(..self.ahead_at);
+        self.ahead_at = 0;
+        loop {
+            let room = READ_AHEAD.saturating_sub(self.ahead.len());
+            let (ahead, announced, ended) = (&mut self.ahead, &mut self.announced, &mut self.ended);
+            let (failed, aborted, replies) = (&mut self.failed, &mut self.aborted, &mut self.replies);
+            let more = connection.step(room, |event| {
+                match event {
+                    None => return false,
+                    // Beyond the announced length bytes are received to stay in step, and nobody gets them.
+                    Some(Event::Body(_)) if *ended => {}
+                    Some(Event::Body(bytes)) => {
+                        let allowed = announced.map_or(bytes.len(), |left| {
+                            usize::try_from(left).unwrap_or(usize::MAX).min(bytes.len())
+                        });
+                        ahead.extend_from_slice(&bytes[..allowed]);
+                        if let Some(left) = announced {
+                            *left -= allowed as u64;
+                            *ended = *left == 0;
+                        }
+                    }
+                    Some(Event::BodyEnd) => {
+                        if announced.is_some_and(|left| left > 0) {
+                            failed.get_or_insert(BodyError::Short);
+                        }
+                        *ended = true;
+                    }
+                    Some(Event::Abort) => {
+                        *aborted = true;
+                        failed.get_or_insert(BodyError::Aborted);
+                    }
+                    Some(Event::Reply(reply)) => replies.extend_from_slice(&reply),
+                    Some(Event::Request(_) | Event::Close) => {}
+                }
+                true
+            });
+            match more {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(_) => {
+                    self.broken = true;
+                    self.failed.get_or_insert(BodyError::Gone);
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Between two pieces of a streamed answer: has the peer given it up?
+    fn notice_abort(&mut self) {
+        if let Some(connection) = &mut self.connection
+            && let Ok(1..) = connection.read()
+        {
+            self.absorb();
+        }
+    }
+
+    fn fail(&mut self, error: BodyError) {
+        self.failed = Some(error);
+        // A silent peer may still want the answer, but nothing it sends later can be trusted to be a beginning.
+        self.keep &= error != BodyError::Silent;
+        self.broken |= error == BodyError::Gone;
+    }
+
+    fn flush_replies(&mut self) {
+        if !self.replies.is_empty() && !self.broken {
+            let replies = std::mem::take(&mut self.replies);
+            // A failure is remembered in `broken`.
+            let _ = self.write_all(&mut [IoSlice::new(&replies)]);
+        }
+    }
+
+    /// Records of `body` without copying it: headers from a small buffer, content from where it is.
+    fn send_large(&mut self, prefix: &mut Vec<u8>, body: &[u8], last: bool) -> Result<(), Unwanted> {
+        if body.is_empty() {
+            if last {
+                push_end(prefix, self.id);
+            }
+            return self.write_all(&mut [IoSlice::new(prefix)]);
+        }
+        let mut batches = body.chunks(MAX_CONTENT * BATCH).peekable();
+        while let Some(batch) = batches.next() {
+            let headers: Vec<[u8; HEADER_LEN]> = batch
+                .chunks(MAX_CONTENT)
+                .map(|piece| {
+                    let length = u16::try_from(piece.len()).expect("a piece is at most MAX_CONTENT long");
+                    Header::new(Kind::Stdout, self.id, length).encode()
+                })
+                .collect();
+            let mut end = Vec::new();
+            if last && batches.peek().is_none() {
+                push_end(&mut end, self.id);
+            }
+            let mut pieces = vec![IoSlice::new(prefix)];
+            for (header, piece) in headers.iter().zip(batch.chunks(MAX_CONTENT)) {
+                pieces.extend([IoSlice::new(header), IoSlice::new(piece)]);
+            }
+            pieces.push(IoSlice::new(&end));
+            self.write_all(&mut pieces)?;
+            drop(pieces);
+            prefix.clear();
+        }
+        Ok(())
+    }
+
+    fn write_all(&mut self, mut pieces: &mut [IoSlice<'_>]) -> Result<(), Unwanted> {
+        IoSlice::advance_slices(&mut pieces, 0);
+        while !pieces.is_empty() {
+            let Some(connection) = &mut self.connection else { return Err(Unwanted) };
+            match connection.stream.write(pieces) {
+                Ok(sent) if sent > 0 => IoSlice::advance_slices(&mut pieces, sent),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.wait_for_room()?,
+                _ => {
+                    self.broken = true;
+                    return Err(Unwanted);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The peer's buffer is full. It may be full because the peer is still sending: then its bytes are taken in
+    /// the meantime.
+    fn wait_for_room(&mut self) -> Result<(), Unwanted> {
+        let room = self.ahead.len() - self.ahead_at < READ_AHEAD;
+        let Some(connection) = &mut self.connection else { return Err(Unwanted) };
+        let interest = match connection.conversation.body_is_open() && self.failed.is_none() && room {
+            true => Interest::Either,
+            false => Interest::Write,
+        };
+        match connection.stream.wait(interest, PATIENCE) {
+            Ok(ready) if ready.readable && interest == Interest::Either => {
+                match connection.read() {
+                    Ok(0) => self.failed = Some(BodyError::Gone),
+                    Ok(_) => self.absorb(),
+                    Err(error) if is_temporary(&error) => self.absorb(),
+                    Err(_) => self.fail(BodyError::Gone),
+                }
+                if self.broken { Err(Unwanted) } else { Ok(()) }
+            }
+            Ok(_) => Ok(()),
+            Err(_) => {
+                self.broken = true;
+                Err(Unwanted)
+            }
+        }
+    }
+}
+
+/// The length the web server announced. Anything but digits means that it does not know: the stream's end counts.
+pub fn announced_length(params: &Params) -> Option<u64> {
+    let digits = params.value(b"CONTENT_LENGTH")?;
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    // More digits than fit is more than anybody sends: the body will be found too short.
+    Some(std::str::from_utf8(digits).ok()?.parse().unwrap_or(u64::MAX))
+}
+
+fn push_record(out: &mut Vec<u8>, id: u16, head: &[u8], body: &[u8]) {
+    // An empty record would end the stream.
+    if let Some(length) = u16::try_from(head.len() + body.len()).ok().filter(|length| *length > 0) {
+        out.extend_from_slice(&Header::new(Kind::Stdout, id, length).encode());
+        out.extend_from_slice(head);
+        out.extend_from_slice(body);
+    }
+}
+
+fn push_end(out: &mut Vec<u8>, id: u16) {
+    encode::end_stream(out, Kind::Stdout, id);
+    encode::end_request(out, id, 0, ProtocolStatus::RequestComplete);
+}
+
+#[cfg(test)]
+#[path = "exchange_tests.rs"]
+mod tests;

@@ -1,0 +1,186 @@
+//! What the bridge shall do: the command line, over the one configuration file.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::cli::Arguments;
+
+/// Everything that was asked for, the command line over the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    pub app: String,
+    pub pythonpath: Vec<PathBuf>,
+    pub environment: BTreeMap<String, String>,
+    pub listen: Option<String>,
+    pub processes: u16,
+    pub threads: u16,
+    pub grace: u16,
+    pub log: Option<PathBuf>,
+    pub check: Question,
+}
+
+/// The request that `--check` makes.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Question {
+    pub path: String,
+    pub host: String,
+    pub https: bool,
+}
+
+impl Default for Question {
+    fn default() -> Question {
+        Question { path: "/".to_owned(), host: "localhost".to_owned(), https: false }
+    }
+}
+
+/// Why the settings are none. Each of them is wrong usage.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+pub enum SettingsError {
+    #[error("no application is named")]
+    #[diagnostic(help("name it with `--app package.module:callable`, or `app` in the file of `--config`"))]
+    NoApp,
+
+    #[error("cannot read the configuration: {0}")]
+    #[diagnostic(help("check the path after `--config`, and that this user may read the file"))]
+    Unreadable(#[from] io::Error),
+
+    #[error("`{}` is no configuration: {message}", path.display())]
+    Invalid {
+        path: PathBuf,
+        message: String,
+        #[help]
+        help: String,
+    },
+
+    #[error("`{key}` is 0")]
+    #[diagnostic(help("at least 1 is needed to answer anything"))]
+    Zero { key: &'static str },
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct File {
+    app: Option<String>,
+    pythonpath: Vec<PathBuf>,
+    processes: Option<u16>,
+    threads: Option<u16>,
+    listen: Option<String>,
+    grace: Option<u16>,
+    environment: BTreeMap<String, String>,
+    log: Log,
+    check: Question,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Log {
+    path: Option<PathBuf>,
+}
+
+impl Settings {
+    /// Reads the file, if one is named, and lays the command line over it.
+    pub fn read(arguments: &Arguments) -> Result<Settings, SettingsError> {
+        let file = match &arguments.config {
+            Some(path) => parse(path, &fs_err::read_to_string(path)?)?,
+            None => File::default(),
+        };
+        let folder = arguments.config.as_deref().and_then(Path::parent).unwrap_or(Path::new(""));
+        // What stands in a file is meant relative to that file, wherever the web server was started.
+        let mut pythonpath = arguments.pythonpath.clone();
+        pythonpath.extend(file.pythonpath.iter().map(|path| folder.join(path)));
+        let settings = Settings {
+            app: arguments.app.clone().or(file.app).ok_or(SettingsError::NoApp)?,
+            pythonpath,
+            environment: file.environment,
+            listen: arguments.listen.clone().or(file.listen),
+            processes: arguments.processes.or(file.processes).unwrap_or(1),
+            threads: arguments.threads.or(file.threads).unwrap_or(1),
+            grace: arguments.grace.or(file.grace).unwrap_or(30),
+            log: file.log.path.map(|path| folder.join(path)),
+            check: file.check,
+        };
+        match settings {
+            Settings { processes: 0, .. } => Err(SettingsError::Zero { key: "processes" }),
+            Settings { threads: 0, .. } => Err(SettingsError::Zero { key: "threads" }),
+            settings => Ok(settings),
+        }
+    }
+}
+
+fn parse(path: &Path, text: &str) -> Result<File, SettingsError> {
+    // Editors on Windows put a byte order mark in front.
+    toml::from_str(text.trim_start_matches('\u{feff}')).map_err(|error| SettingsError::Invalid {
+        path: path.to_owned(),
+        message: error.to_string().trim_end().to_owned(),
+        help: near_miss(error.message()),
+    })
+}
+
+/// From "unknown field `thread`, expected one of `app`, `threads`" the one that was meant.
+fn near_miss(message: &str) -> String {
+    let mut names = message.split('`').skip(1).step_by(2);
+    let (Some(wrong), true) = (names.next(), message.starts_with("unknown field")) else {
+        return "correct the line shown, then start the bridge again".to_owned();
+    };
+    let nearest =
+        names.max_by(|a, b| strsim::jaro_winkler(wrong, a).total_cmp(&strsim::jaro_winkler(wrong, b)));
+    match nearest {
+        Some(name) if strsim::jaro_winkler(wrong, name) > 0.7 => format!("did you mean `{name}`?"),
+        _ => "remove the line, or correct the name".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn read(text: &str, line: &[&str]) -> Result<Settings, SettingsError> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("bridge.toml");
+        fs_err::write(&path, text).unwrap();
+        let mut words = vec!["--config".into(), path.into_os_string()];
+        words.extend(line.iter().map(Into::into));
+        Settings::read(&Arguments::parse(words).unwrap())
+    }
+
+    #[test]
+    fn the_command_line_wins_over_the_file() {
+        let text = "app = 'a:b'\nthreads = 3\nprocesses = 2\n[environment]\nX = 'y'\n[check]\nhost = 'h'\n";
+        let settings = read(text, &["--threads", "5", "--listen", "unix:/s"]).unwrap();
+        assert_eq!((settings.threads, settings.processes, settings.app.as_str()), (5, 2, "a:b"));
+        assert_eq!(settings.listen.as_deref(), Some("unix:/s"));
+        assert_eq!(settings.environment["X"], "y");
+        assert_eq!((settings.check.path.as_str(), settings.check.host.as_str()), ("/", "h"));
+    }
+
+    #[test]
+    fn paths_in_the_file_are_relative_to_it() {
+        let settings = read("\u{feff}app = 'a:b'\npythonpath = ['src']\nlog.path = 'l.log'", &[]).unwrap();
+        let [path] = &settings.pythonpath[..] else { panic!("one path") };
+        assert!(path.is_absolute() && path.ends_with("src"));
+        assert!(settings.log.unwrap().is_absolute());
+    }
+
+    #[track_caller]
+    fn check_refusal(text: &str, message: &str, help: &str) {
+        let error = read(text, &[]).unwrap_err();
+        let said = miette::Diagnostic::help(&error).unwrap().to_string();
+        assert!(error.to_string().contains(message), "{error}");
+        assert!(said.contains(help), "{said}");
+    }
+
+    #[test]
+    fn a_wrong_file_is_refused_with_the_cure() {
+        check_refusal("app = 'a:b'\nthread = 2", "unknown field `thread`", "did you mean `threads`?");
+        check_refusal("app = 'a:b'\n[check]\nhots = 'h'", "unknown field `hots`", "did you mean `host`?");
+        check_refusal("app = 'a:b'\nqqq = 2", "unknown field `qqq`", "remove the line");
+        check_refusal("threads = 1", "no application", "--app");
+        check_refusal("app = 'a:b'\nthreads = 0", "`threads` is 0", "at least 1");
+        check_refusal("app = ", "no configuration", "correct the line");
+    }
+}

@@ -1,0 +1,249 @@
+//! Many connections and few workers: a worker gets a connection only when a request is complete on it.
+//!
+//! One worker at a time polls the listening socket together with every waiting connection, so an idle kept
+//! connection, or one that dawdles over its parameters, costs nobody a worker. The others wait for what the
+//! poll brings. With a single worker there is no handing over, and one poll, one read and one write a request.
+
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::pipe::{PipeFlags, pipe_with};
+
+use super::socket::{Listener, SocketStream};
+use super::{Source, Stream};
+use crate::connection::{Connection, Progress};
+use crate::exchange::{Disposition, Exchange};
+use crate::log;
+use crate::protocol::Request;
+
+/// Connections held at most; beyond it the one that has waited longest is closed.
+const MAX_CONNECTIONS: usize = 512;
+
+/// How long a peer that was answered before it had sent everything may go on sending.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// A source of requests on a listening socket.
+pub struct Pool {
+    listener: Listener,
+    wake_read: OwnedFd,
+    wake_write: OwnedFd,
+    state: Mutex<State>,
+    changed: Condvar,
+    /// The last newcomer was left to sibling processes.
+    left_one: AtomicBool,
+}
+
+#[derive(Default)]
+struct State {
+    waiting: Vec<Waiting>,
+    ready: VecDeque<(Connection, Request)>,
+    polling: bool,
+    stopping: bool,
+}
+
+struct Waiting {
+    connection: Connection,
+    /// Answered and to be closed: input is dropped until then.
+    lingers_until: Option<Instant>,
+}
+
+impl Pool {
+    pub fn new(listener: Listener) -> io::Result<Pool> {
+        // A poll may report a connection that a sibling process accepts first; accepting must not wait then.
+        listener.socket.set_nonblocking(true)?;
+        let (wake_read, wake_write) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
+        Ok(Pool {
+            listener,
+            wake_read,
+            wake_write,
+            state: Mutex::default(),
+            changed: Condvar::new(),
+            left_one: AtomicBool::new(false),
+        })
+    }
+
+    pub fn address(&self) -> String {
+        self.listener.address()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wake(&self) {
+        // A full pipe wakes as well.
+        let _ = rustix::io::write(&self.wake_write, b"!");
+    }
+
+    /// Waits for something to happen on `waiting` or the listener, and sorts out what did.
+    fn poll(&self, waiting: &mut Vec<Waiting>, ready: &mut VecDeque<(Connection, Request)>) {
+        let mut fds = Vec::with_capacity(waiting.len() + 2);
+        fds.push(PollFd::from_borrowed_fd(self.wake_read.as_fd(), PollFlags::IN));
+        fds.push(PollFd::from_borrowed_fd(self.listener.socket.as_fd(), PollFlags::IN));
+        for entry in waiting.iter() {
+            let socket = entry.connection.stream.socket().expect("a pool holds connections on sockets only");
+            fds.push(PollFd::from_borrowed_fd(socket.as_fd(), PollFlags::IN));
+        }
+        let now = Instant::now();
+        let limit = waiting
+            .iter()
+            .filter_map(|entry| entry.lingers_until)
+            .min()
+            .and_then(|until| Timespec::try_from(until.saturating_duration_since(now)).ok());
+        if let Err(error) = poll(&mut fds, limit.as_ref())
+            && error != rustix::io::Errno::INTR
+        {
+            log::line(&format!("cannot wait for connections: {error}"));
+            std::thread::sleep(Duration::from_millis(100));
+            return;
+        }
+        let happened: Vec<bool> = fds.iter().map(|fd| !fd.revents().is_empty()).collect();
+        drop(fds);
+        if happened[0] {
+            let _ = rustix::io::read(&self.wake_read, &mut [0; 64]);
+        }
+        let now = Instant::now();
+        let mut happened_there = happened[2..].iter();
+        for mut entry in std::mem::take(waiting) {
+            let happened = *happened_there.next().expect("one answer a connection");
+            match entry.lingers_until {
+                Some(until) => {
+                    if until > now && (!happened || entry.connection.discard()) {
+                        waiting.push(entry);
+                    }
+                }
+                None if happened => {
+                    let progress = entry.connection.receive();
+                    sort(entry.connection, progress, waiting, ready);
+                }
+                None => waiting.push(entry),
+            }
+        }
+        if happened[1] {
+            // A worker that has something to do leaves the newcomer to a sibling process that has not. Twice in
+            // a row it does not: with every sibling busy, newcomers must get in between kept connections.
+            let busy = !ready.is_empty();
+            let leave = busy && !self.left_one.load(Ordering::Relaxed);
+            self.left_one.store(leave, Ordering::Relaxed);
+            if !leave {
+                self.accept(waiting);
+            }
+        }
+    }
+
+    /// One connection at a time: what is not taken here is there for sibling processes.
+    fn accept(&self, waiting: &mut Vec<Waiting>) {
+        match self.listener.socket.accept() {
+            Ok((socket, _)) => match SocketStream::new(socket) {
+                Ok(stream) => {
+                    let connection = Connection::new(Box::new(stream) as Box<dyn Stream>);
+                    if waiting.len() >= MAX_CONNECTIONS {
+                        waiting.remove(0);
+                    }
+                    waiting.push(Waiting { connection, lingers_until: None });
+                }
+                Err(error) => log::line(&format!("cannot set up a connection: {error}")),
+            },
+            Err(error) if matches!(error.raw_os_error(), Some(code) if is_out_of_files(code)) => {
+                log::line("no more files may be opened: the connection that has waited longest is closed");
+                if waiting.is_empty() {
+                    std::thread::sleep(Duration::from_millis(100));
+                } else {
+                    waiting.remove(0);
+                }
+            }
+            // A sibling was faster, or the peer is gone again.
+            Err(_) => {}
+        }
+    }
+}
+
+impl Source for Pool {
+    fn take(&self) -> Option<Exchange> {
+        let mut state = self.state();
+        loop {
+            if let Some((connection, request)) = state.ready.pop_front() {
+                if !state.ready.is_empty() || !state.polling {
+                    self.changed.notify_one();
+                }
+                return Some(Exchange::new(connection, request));
+            }
+            if state.stopping {
+                state.waiting.clear();
+                self.changed.notify_all();
+                return None;
+            }
+            if state.polling {
+                state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            }
+            state.polling = true;
+            let mut waiting = std::mem::take(&mut state.waiting);
+            let mut ready = VecDeque::new();
+            drop(state);
+            self.poll(&mut waiting, &mut ready);
+            state = self.state();
+            state.polling = false;
+            // Connections given back during the poll are the youngest.
+            waiting.append(&mut state.waiting);
+            state.waiting = waiting;
+            state.ready.append(&mut ready);
+        }
+    }
+
+    fn give_back(&self, mut connection: Connection, disposition: Disposition) {
+        let mut state = self.state();
+        let State { waiting, ready, .. } = &mut *state;
+        match disposition {
+            Disposition::Close => return,
+            Disposition::Linger => {
+                connection.stream.end_output();
+                waiting.push(Waiting { connection, lingers_until: Some(Instant::now() + LINGER) });
+            }
+            Disposition::Keep => {
+                let progress = connection.proceed();
+                sort(connection, progress, waiting, ready);
+            }
+        }
+        if state.polling {
+            drop(state);
+            self.wake();
+            self.changed.notify_one();
+        }
+    }
+
+    fn stop(&self) {
+        self.state().stopping = true;
+        self.wake();
+        self.changed.notify_all();
+    }
+}
+
+fn sort(
+    mut connection: Connection,
+    progress: Progress,
+    waiting: &mut Vec<Waiting>,
+    ready: &mut VecDeque<(Connection, Request)>,
+) {
+    match progress {
+        Progress::Request(request) => ready.push_back((connection, request)),
+        Progress::Waiting => waiting.push(Waiting { connection, lingers_until: None }),
+        Progress::Closing => {
+            // The last word was a reply that the peer has yet to read.
+            connection.stream.end_output();
+            waiting.push(Waiting { connection, lingers_until: Some(Instant::now() + LINGER) });
+        }
+        Progress::Gone => {}
+        Progress::Fault(fault) => log::line(&format!("a connection is closed: {fault}")),
+    }
+}
+
+/// EMFILE and ENFILE, the same numbers on every Unix.
+fn is_out_of_files(code: i32) -> bool {
+    code == 24 || code == 23
+}

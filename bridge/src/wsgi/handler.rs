@@ -1,0 +1,185 @@
+//! One request through the application: environment in, answer out, `close()` in every case.
+
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyList, PyTuple};
+
+use super::application::{summary, traceback};
+use super::environ::Template;
+use super::input::Input;
+use super::start_response::{StartResponse, type_name};
+use super::talk::Shared;
+use crate::connection::Connection;
+use crate::exchange::{Disposition, Exchange};
+use crate::log;
+use crate::reply::{Head, Reply, ReplyError};
+
+/// A list of pieces up to this size is put together before it is sent.
+const JOINED: usize = 1 << 20;
+
+/// An application and what its requests have in common.
+pub struct Handler {
+    pub application: Py<PyAny>,
+    pub template: Template,
+}
+
+/// What came of a request.
+pub struct Answered {
+    /// The connection, unless it is gone.
+    pub connection: Option<(Connection, Disposition)>,
+    /// The application's status.
+    pub status: Option<String>,
+    /// What the application or its answer failed with, in one line.
+    pub failure: Option<String>,
+}
+
+/// Why an answer is not complete.
+enum Failure {
+    /// The application raised it.
+    Python(PyErr),
+    /// The application broke a rule, or nobody listens any more.
+    Reply(ReplyError),
+}
+
+impl From<PyErr> for Failure {
+    fn from(error: PyErr) -> Failure {
+        Failure::Python(error)
+    }
+}
+
+impl From<ReplyError> for Failure {
+    fn from(error: ReplyError) -> Failure {
+        Failure::Reply(error)
+    }
+}
+
+impl Handler {
+    /// Answers one request, whatever the application does.
+    pub fn answer(&self, py: Python<'_>, exchange: Exchange) -> Answered {
+        let head_only = exchange.params().value(b"REQUEST_METHOD") == Some(b"HEAD");
+        let shared = Shared::new(exchange, Reply::new(head_only));
+        let mut failure = None;
+        if let Err(error) = self.run(py, &shared) {
+            failure = recover(py, &shared, error);
+        }
+        let (connection, status, missing) = shared
+            .detached(py, |talk| (talk.exchange.finish(), talk.reply.status_line(), talk.reply.missing()));
+        if let (None, Some(missing)) = (&failure, missing) {
+            log::line(&format!("an answer is {missing} bytes shorter than its Content-Length"));
+        }
+        Answered { connection, status, failure }
+    }
+
+    fn run(&self, py: Python<'_>, shared: &Shared) -> Result<(), Failure> {
+        let input = Bound::new(py, Input::new(shared.clone()))?;
+        let start_response = Bound::new(py, StartResponse::new(shared.clone()))?;
+        // The parameters are lent out for the time it takes to make a dictionary of them.
+        let params = shared.briefly(py, |talk| talk.exchange.lend_params());
+        let environ = self.template.environ(py, &params, input);
+        shared.briefly(py, |talk| talk.exchange.return_params(params));
+        let result = self.application.bind(py).call1((environ?, start_response))?;
+        let sent = send(py, shared, &result);
+        if let Err(error) = close(&result) {
+            log::line(&format!("close() of an answer failed\n{}", traceback(py, &error)));
+        }
+        sent
+    }
+}
+
+/// Sends what the application returned.
+fn send(py: Python<'_>, shared: &Shared, result: &Bound<'_, PyAny>) -> Result<(), Failure> {
+    if let Some(pieces) = whole(result)? {
+        return send_whole(py, shared, &pieces);
+    }
+    for piece in result.try_iter()? {
+        let piece = bytes(&piece?)?;
+        let content = piece.as_bytes();
+        shared.detached(py, |talk| talk.reply.send(&mut talk.exchange, content))?;
+    }
+    Ok(shared.detached(py, |talk| talk.reply.end(&mut talk.exchange))?)
+}
+
+/// All pieces at once, if the answer is a list or a tuple.
+fn whole<'py>(result: &Bound<'py, PyAny>) -> PyResult<Option<Vec<Bound<'py, PyBytes>>>> {
+    if let Ok(list) = result.cast_exact::<PyList>() {
+        list.iter().map(|piece| bytes(&piece)).collect::<PyResult<_>>().map(Some)
+    } else if let Ok(tuple) = result.cast_exact::<PyTuple>() {
+        tuple.iter().map(|piece| bytes(&piece)).collect::<PyResult<_>>().map(Some)
+    } else {
+        Ok(None)
+    }
+}
+
+fn send_whole(py: Python<'_>, shared: &Shared, pieces: &[Bound<'_, PyBytes>]) -> Result<(), Failure> {
+    let contents: Vec<&[u8]> = pieces.iter().map(|piece| piece.as_bytes()).collect();
+    shared.detached(py, |talk| match &contents[..] {
+        [] => talk.reply.send_last(&mut talk.exchange, b""),
+        [one] => talk.reply.send_last(&mut talk.exchange, one),
+        many if many.iter().map(|piece| piece.len()).sum::<usize>() <= JOINED => {
+            talk.reply.send_last(&mut talk.exchange, &many.concat())
+        }
+        many => {
+            many.iter().try_for_each(|piece| talk.reply.send(&mut talk.exchange, piece))?;
+            talk.reply.end(&mut talk.exchange)
+        }
+    })?;
+    Ok(())
+}
+
+fn bytes<'py>(piece: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
+    piece.cast::<PyBytes>().cloned().map_err(|_| {
+        PyTypeError::new_err(format!(
+            "the application gave {} where a WSGI answer is made of bytes",
+            type_name(piece)
+        ))
+    })
+}
+
+fn close(result: &Bound<'_, PyAny>) -> PyResult<()> {
+    if let Some(close) = result.getattr_opt("close")? {
+        close.call0()?;
+    }
+    Ok(())
+}
+
+/// Logs what went wrong, and answers with a plain 500 if nothing has been sent yet.
+fn recover(py: Python<'_>, shared: &Shared, failure: Failure) -> Option<String> {
+    let question = shared.briefly(py, |talk| question(&talk.exchange));
+    let (told, said) = match failure {
+        Failure::Reply(ReplyError::Unwanted(_)) => {
+            shared.detached(py, |talk| talk.exchange.give_up());
+            return None;
+        }
+        Failure::Reply(error) => (error.to_string(), format!("{question}: {error}")),
+        Failure::Python(error) => {
+            (summary(py, &error), format!("{question}: the application failed\n{}", traceback(py, &error)))
+        }
+    };
+    log::line(&said);
+    shared.detached(py, |talk| {
+        if talk.reply.is_sent() {
+            talk.exchange.give_up();
+            return;
+        }
+        let mut head = Head::new("500 Internal Server Error").expect("a fit status");
+        head.push("Content-Type", "text/plain; charset=utf-8").expect("a fit header");
+        talk.reply.set_head(head);
+        if talk.reply.send_last(&mut talk.exchange, b"Internal Server Error\n").is_err() {
+            talk.exchange.give_up();
+        }
+    });
+    Some(told)
+}
+
+/// What was asked, for the log. Query strings stay out of it: they may hold secrets.
+fn question(exchange: &Exchange) -> String {
+    let params = exchange.params();
+    let method = params.value(b"REQUEST_METHOD").unwrap_or(b"GET");
+    let path = crate::gateway::gateway(params);
+    format!(
+        "{} {}{}",
+        method.escape_ascii(),
+        String::from_utf8_lossy(&path.script_name),
+        String::from_utf8_lossy(&path.path_info).escape_debug()
+    )
+}

@@ -1,0 +1,71 @@
+//! The extension module: `main` and nothing else.
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use miette::Diagnostic;
+use pyo3::prelude::*;
+
+use super::check;
+use crate::cli::Arguments;
+use crate::settings::Settings;
+
+/// Done.
+pub const DONE: u8 = 0;
+/// The application cannot be served.
+pub const FAILED: u8 = 1;
+/// The command line, the configuration or the descriptors are not what the bridge needs.
+pub const USAGE: u8 = 2;
+
+#[pymodule]
+fn _bridge(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_function(wrap_pyfunction!(main, module)?)?;
+    module.add("__version__", env!("CARGO_PKG_VERSION"))
+}
+
+/// Runs the command line (without the program's name) and returns the exit code of the process.
+#[pyfunction]
+fn main(py: Python<'_>, argv: Vec<OsString>) -> u8 {
+    catch_unwind(AssertUnwindSafe(|| run(py, argv))).unwrap_or(FAILED)
+}
+
+fn run(py: Python<'_>, argv: Vec<OsString>) -> u8 {
+    let arguments = match Arguments::parse(argv) {
+        Ok(arguments) => arguments,
+        Err(answer) => {
+            // Help goes to standard output, complaints to standard error; a closed one cannot be helped.
+            let _ = answer.print();
+            return u8::try_from(answer.exit_code()).unwrap_or(USAGE);
+        }
+    };
+    let settings = match Settings::read(&arguments) {
+        Ok(settings) => settings,
+        Err(error) => return refuse(&error),
+    };
+    if arguments.check {
+        return check::check(py, &settings, arguments.format);
+    }
+    #[cfg(unix)]
+    return super::serve::serve(py, &settings, arguments.worker);
+    #[cfg(not(unix))]
+    return refuse(&NoTransport);
+}
+
+/// Said where nothing can be listened on yet.
+#[cfg(not(unix))]
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+#[error("this build of the bridge has no transport for this system")]
+#[diagnostic(help("`--check` works here"))]
+struct NoTransport;
+
+/// Prints what is wrong and what to do about it.
+pub fn refuse(error: &dyn Diagnostic) -> u8 {
+    let mut text = format!("error: {error}\n");
+    if let Some(help) = error.help() {
+        text.push_str(&format!("  help: {help}\n"));
+    }
+    // Without a standard error there is nobody to tell.
+    let _ = std::io::stderr().write_all(text.as_bytes());
+    USAGE
+}

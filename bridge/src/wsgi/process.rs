@@ -1,0 +1,55 @@
+//! This process as the application shall find it: environment, import path, standard streams.
+
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+use crate::settings::Settings;
+
+/// Sets what must be set before anything of the project is imported.
+pub fn prepare(py: Python<'_>, settings: &Settings) -> PyResult<()> {
+    let environ = py.import("os")?.getattr("environ")?;
+    for (name, value) in &settings.environment {
+        environ.set_item(name, value)?;
+    }
+    let path = py.import("sys")?.getattr("path")?;
+    for (place, folder) in settings.pythonpath.iter().enumerate() {
+        path.call_method1("insert", (place, folder.as_os_str()))?;
+    }
+    restore_streams(py)
+}
+
+/// Takes Ctrl-C away from Python, whose handler would run as well as the bridge's and raise KeyboardInterrupt
+/// in the middle of leaving.
+pub fn take_interrupt(py: Python<'_>) -> PyResult<()> {
+    let signal = py.import("signal")?;
+    signal.call_method1("signal", (signal.getattr("SIGINT")?, signal.getattr("SIG_IGN")?))?;
+    Ok(())
+}
+
+/// Python has no stream objects for descriptors that were closed when it started. Those it has pass on each
+/// line as it ends: a `print()` shows in the log when it happens, not when the process ends.
+fn restore_streams(py: Python<'_>) -> PyResult<()> {
+    let sys = py.import("sys")?;
+    let open = py.import("io")?.getattr("open")?;
+    for (descriptor, name, mode) in [(0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")] {
+        let options = PyDict::new(py);
+        if sys.getattr(name)?.is_none() {
+            options.set_item("closefd", false)?;
+            options.set_item("errors", "backslashreplace")?;
+            sys.setattr(name, open.call((descriptor, mode), Some(&options))?)?;
+        }
+        if mode == "w" {
+            let stream = sys.getattr(name)?;
+            let options = PyDict::new(py);
+            options.set_item("line_buffering", true)?;
+            options.set_item("errors", "backslashreplace")?;
+            stream.call_method("reconfigure", (), Some(&options))?;
+        }
+    }
+    Ok(())
+}
+
+/// `3.13.1` of this interpreter.
+pub fn python_version() -> String {
+    Python::version_str().split_whitespace().next().unwrap_or_default().to_owned()
+}

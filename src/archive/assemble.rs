@@ -1,0 +1,154 @@
+//! Layers become a bundle: the manifest, then each layer's block as it lies in its file, then one central directory.
+
+use std::io::{self, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use super::records::{End, Method, Record};
+use super::{ArchiveError, names};
+use crate::digest::Sha256;
+use crate::layer::Layer;
+use crate::manifest::{LayerEntry, MANIFEST, Manifest};
+use crate::progress::{Progress, Stage, Unit};
+
+/// A bundle that now lies on disk.
+#[derive(Debug, Clone)]
+pub struct Written {
+    pub manifest: Manifest,
+    /// SHA-256 of the manifest's bytes.
+    pub identity: Sha256,
+    pub path: PathBuf,
+    /// Size of the file.
+    pub size: u64,
+}
+
+/// Writes the bundle of `manifest` and `layers` to `output`, which then is whole or untouched.
+///
+/// The manifest comes without layers; it is completed here. A layer without files is left out.
+pub fn assemble(
+    mut manifest: Manifest,
+    mut layers: Vec<Layer>,
+    output: &Path,
+    progress: &dyn Progress,
+) -> Result<Written, ArchiveError> {
+    layers.retain(|layer| !layer.index.files.is_empty());
+    layers.sort_by(|a, b| (a.kind, &a.name).cmp(&(b.kind, &b.name)));
+    manifest.longest_path = names::check(output, layers.iter().map(|layer| &layer.index), manifest.target)?;
+    manifest.layers = entries(&layers);
+    let bytes = manifest.to_bytes();
+    // What could not be read back is not written: layers of one name, a place outside of the bundle.
+    Manifest::parse(&bytes).map_err(|source| ArchiveError::Manifest { file: output.to_owned(), source })?;
+
+    progress.begin(Stage::Assemble, layers.iter().map(Layer::length).sum(), Unit::Bytes);
+    let unwritable = |source| ArchiveError::Unwritable { file: output.to_owned(), source };
+    let folder = match output.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    fs_err::create_dir_all(folder).map_err(unwritable)?;
+    let mut part = temporary(folder).map_err(unwritable)?;
+    let size = write(part.as_file_mut(), &bytes, &layers, output, progress)?;
+    part.as_file().sync_all().map_err(unwritable)?;
+    part.persist(output).map_err(|error| unwritable(error.error))?;
+    sync_folder(folder).map_err(unwritable)?;
+    progress.end(Stage::Assemble);
+    Ok(Written { manifest, identity: Sha256::of(&bytes), path: output.to_owned(), size })
+}
+
+fn entries(layers: &[Layer]) -> Vec<LayerEntry> {
+    let mut offset = 0;
+    let entry = |layer: &Layer| {
+        let entry = LayerEntry {
+            name: layer.name.clone(),
+            kind: layer.kind,
+            digest: layer.digest,
+            offset,
+            length: layer.length(),
+            entries: layer.index.files.len() as u64,
+            size: layer.size(),
+            index: layer.index_entry,
+        };
+        offset += entry.length;
+        entry
+    };
+    layers.iter().map(entry).collect()
+}
+
+/// A file that removes itself unless it is renamed, with the rights that any new file has.
+fn temporary(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".holdall-").suffix(".part");
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    builder.tempfile_in(folder)
+}
+
+fn write(
+    bundle: &mut std::fs::File,
+    manifest: &[u8],
+    layers: &[Layer],
+    output: &Path,
+    progress: &dyn Progress,
+) -> Result<u64, ArchiveError> {
+    let unwritable = |source| ArchiveError::Unwritable { file: output.to_owned(), source };
+    let record = manifest_record(manifest);
+    bundle.write_all(&record.local()).map_err(unwritable)?;
+    bundle.write_all(manifest).map_err(unwritable)?;
+    let mut directory = Vec::new();
+    record.put_central(&mut directory);
+    let mut entries = 1;
+    let mut offset = record.end();
+    for layer in layers {
+        copy_block(layer, bundle).map_err(|fault| match fault {
+            Fault::Layer => {
+                ArchiveError::LayerChanged { layer: layer.name.clone(), file: layer.file.clone() }
+            }
+            Fault::Copy(source) => unwritable(source),
+        })?;
+        for record in &layer.records {
+            record.at(offset + record.offset).put_central(&mut directory);
+        }
+        entries += layer.records.len() as u64;
+        offset += layer.length();
+        progress.advance(Stage::Assemble, layer.length());
+    }
+    let end = End { entries, directory_size: directory.len() as u64, directory_offset: offset };
+    directory.extend(end.to_bytes());
+    bundle.write_all(&directory).map_err(unwritable)?;
+    Ok(offset + directory.len() as u64)
+}
+
+fn manifest_record(bytes: &[u8]) -> Record {
+    Record {
+        name: MANIFEST.to_owned(),
+        // Readable in any hex viewer, and readable with one range request.
+        method: Method::Stored,
+        crc: crc32fast::hash(bytes),
+        size: bytes.len() as u64,
+        packed: bytes.len() as u64,
+        executable: false,
+        offset: 0,
+    }
+}
+
+enum Fault {
+    Layer,
+    Copy(io::Error),
+}
+
+fn copy_block(layer: &Layer, bundle: &mut std::fs::File) -> Result<(), Fault> {
+    let file = std::fs::File::open(&layer.file).map_err(|_| Fault::Layer)?;
+    // Between two plain files the system copies by itself where it can, and shares blocks where that is possible.
+    match io::copy(&mut file.take(layer.length()), bundle) {
+        Ok(copied) if copied == layer.length() => Ok(()),
+        Ok(_) => Err(Fault::Layer),
+        Err(error) => Err(Fault::Copy(error)),
+    }
+}
+
+/// Makes the new name durable, where the system lets folders be synced.
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    if cfg!(unix) {
+        fs_err::File::open(folder)?.sync_all()?;
+    }
+    Ok(())
+}

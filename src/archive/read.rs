@@ -1,0 +1,131 @@
+//! Reading a bundle's files: what comes out has the size and the SHA-256 that its index names, or an error.
+
+use std::io::{self, BufReader, Read, Write};
+
+use libdeflater::Decompressor;
+
+use super::open::{Bundle, BundleFile};
+use super::positioned::Positioned;
+use super::records::{Method, Record};
+use super::{ArchiveError, BundleLayer};
+use crate::digest::{Hasher, Sha256};
+use crate::layer::inflate;
+
+/// Files above this size pass in pieces, so that a reader a thread does not fill the memory.
+const WHOLE_UP_TO: u64 = 32 << 20;
+
+/// Reads the files of a bundle, one after the other. Each thread has its own.
+pub struct Reader {
+    file: Positioned,
+    decompressor: Decompressor,
+}
+
+/// Why a file could not be copied out of a bundle.
+#[derive(Debug)]
+pub enum CopyError {
+    Archive(ArchiveError),
+    /// The other side did not take it.
+    Write(io::Error),
+}
+
+impl Bundle {
+    pub fn reader(&self) -> Result<Reader, ArchiveError> {
+        let file = self.file.another().map_err(ArchiveError::unreadable(self.path()))?;
+        Ok(Reader { file, decompressor: Decompressor::new() })
+    }
+
+    /// The bytes of the file of this name, checked; `None` if there is no such file.
+    pub fn read(&self, path: &str) -> Result<Option<Vec<u8>>, ArchiveError> {
+        self.find(path).map(|file| self.reader()?.read(file)).transpose()
+    }
+
+    /// The bytes of a layer's index, as they stand in the bundle.
+    pub fn index_bytes(&self, layer: &BundleLayer) -> Result<Vec<u8>, ArchiveError> {
+        super::block::index_bytes(&self.file, &layer.index_record)
+    }
+}
+
+impl Reader {
+    /// The bytes of a file, checked.
+    pub fn read(&mut self, file: BundleFile<'_>) -> Result<Vec<u8>, ArchiveError> {
+        let mut bytes = Vec::new();
+        match self.copy(file, &mut bytes) {
+            Ok(()) => Ok(bytes),
+            Err(CopyError::Archive(error)) => Err(error),
+            Err(CopyError::Write(_)) => unreachable!("a vector takes what it is given"),
+        }
+    }
+
+    /// Writes the bytes of a file to `to`. Only when this returns `Ok` are they what the index names; a small
+    /// file is checked before any of it is written.
+    pub fn copy(&mut self, file: BundleFile<'_>, to: &mut dyn Write) -> Result<(), CopyError> {
+        let record = file.record;
+        let damaged = || {
+            let entry = record.name.clone();
+            CopyError::Archive(ArchiveError::Content { file: self.file.path().to_owned(), entry })
+        };
+        let unreadable = |error| CopyError::Archive(ArchiveError::unreadable(self.file.path())(error));
+        if record.size.max(record.packed) > WHOLE_UP_TO {
+            let seen = stream(&self.file, record, to)?;
+            let expected = (record.size, record.crc, file.indexed.sha256);
+            return if seen == Some(expected) { Ok(()) } else { Err(damaged()) };
+        }
+        let packed = self.file.bytes_at(record.data_offset(), record.packed as usize).map_err(unreadable)?;
+        let content = match record.method {
+            Method::Stored => packed,
+            Method::Deflate => {
+                inflate(&packed, record.size as usize, &mut self.decompressor).ok_or_else(damaged)?
+            }
+        };
+        if Sha256::of(&content) != file.indexed.sha256 || crc32fast::hash(&content) != record.crc {
+            return Err(damaged());
+        }
+        to.write_all(&content).map_err(CopyError::Write)
+    }
+
+    /// The SHA-256 of a layer's entries, as it stands in the manifest.
+    pub fn layer_digest(&self, layer: &BundleLayer) -> Result<Sha256, ArchiveError> {
+        let begin = layer.index_record.end();
+        let length = layer.entry.length - layer.entry.index.length;
+        Sha256::of_reader(self.file.range(begin, length))
+            .map(|(digest, _)| digest)
+            .map_err(ArchiveError::unreadable(self.file.path()))
+    }
+}
+
+/// Passes a file on in pieces; returns size, CRC and digest of what passed, or `None` if it is not deflated
+/// data or longer than it may be.
+fn stream(
+    file: &Positioned,
+    record: &Record,
+    to: &mut dyn Write,
+) -> Result<Option<(u64, u32, Sha256)>, CopyError> {
+    let packed = BufReader::with_capacity(1 << 20, file.range(record.data_offset(), record.packed));
+    let mut content: Box<dyn Read> = match record.method {
+        Method::Stored => Box::new(packed),
+        Method::Deflate => Box::new(flate2::bufread::DeflateDecoder::new(packed)),
+    };
+    let (mut size, mut crc, mut hasher) = (0, crc32fast::Hasher::new(), Hasher::default());
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        let read = match content.read(&mut buffer) {
+            Ok(0) => return Ok(Some((size, crc.finalize(), hasher.finish()))),
+            Ok(read) => read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            // What the decoder does not understand comes as one of these; anything else is the disk.
+            Err(error)
+                if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData) =>
+            {
+                return Ok(None);
+            }
+            Err(error) => return Err(CopyError::Archive(ArchiveError::unreadable(file.path())(error))),
+        };
+        size += read as u64;
+        if size > record.size {
+            return Ok(None);
+        }
+        crc.update(&buffer[..read]);
+        hasher.update(&buffer[..read]);
+        to.write_all(&buffer[..read]).map_err(CopyError::Write)?;
+    }
+}

@@ -1,0 +1,152 @@
+//! Layers kept from run to run: by what key, and whether one found is still what was written.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::pack::DEFLATE;
+use super::{Index, Layer};
+use crate::archive::{ArchiveError, block, directory, positioned::Positioned};
+use crate::cache::{self, Cache};
+use crate::digest::{Hasher, Sha256};
+use crate::manifest::{IndexEntry, LayerKind};
+use crate::progress::Notice;
+use crate::target::Target;
+
+/// The cache folder of the layers.
+pub(super) const FOLDER: &str = "layers";
+
+/// Changes whenever the bytes of a layer of equal sources would.
+const LAYER_FORMAT: &str = "layer 1";
+
+/// The name of a layer in the cache: a digest of everything that shapes its bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Key {
+    kind: LayerKind,
+    target: Target,
+    digest: Sha256,
+}
+
+impl Key {
+    /// `inputs` must cover all that decides about the layer's files: the digest of the archive they come from, of the
+    /// recipe and prunings, of the folder they are mapped to, of the bytecode compiler's version.
+    pub fn new(kind: LayerKind, target: Target, inputs: &[Sha256]) -> Key {
+        let mut hasher = Hasher::default();
+        for part in [LAYER_FORMAT, DEFLATE, &kind.to_string(), target.as_str()] {
+            hasher.update(part);
+            hasher.update([0]);
+        }
+        inputs.iter().for_each(|input| hasher.update(input.as_bytes()));
+        Key { kind, target, digest: hasher.finish() }
+    }
+
+    pub fn kind(&self) -> LayerKind {
+        self.kind
+    }
+
+    pub fn target(&self) -> Target {
+        self.target
+    }
+
+    fn zip(&self, folder: &Path) -> PathBuf {
+        folder.join(format!("{}.zip", self.digest))
+    }
+
+    /// Holds the SHA-256 of the zip.
+    fn seal(&self, folder: &Path) -> PathBuf {
+        folder.join(format!("{}.sha256", self.digest))
+    }
+}
+
+/// What the cache has under a key.
+#[derive(Debug)]
+pub enum Found {
+    /// The layer, just checked against the digest beside it.
+    Layer(Box<Layer>),
+    Missing,
+    /// Something that is not what was written: it is to be built again, and the person told.
+    Damaged(Notice),
+}
+
+impl Found {
+    /// The layer, if it can be used; what is to be said goes to `notices`.
+    pub fn layer(self, notices: &mut Vec<Notice>) -> Option<Layer> {
+        match self {
+            Found::Layer(layer) => Some(*layer),
+            Found::Missing => None,
+            Found::Damaged(notice) => {
+                notices.push(notice);
+                None
+            }
+        }
+    }
+}
+
+/// Looks for a layer in the cache; `name` is the name it will have in the bundle.
+///
+/// Reads and hashes the whole file, so ask once a run.
+pub fn find(cache: &Cache, key: &Key, name: &str) -> Found {
+    let folder = cache.root().join(FOLDER);
+    let (zip, seal) = (key.zip(&folder), key.seal(&folder));
+    if !zip.exists() {
+        return Found::Missing;
+    }
+    let sealed = fs_err::read_to_string(seal).ok().and_then(|text| text.trim_end().parse::<Sha256>().ok());
+    if sealed.is_some() && Sha256::of_file(&zip).ok() == sealed {
+        if let Ok(layer) = read(&zip, key, name) {
+            return Found::Layer(Box::new(layer));
+        }
+    }
+    Found::Damaged(Notice {
+        what: format!("the cached layer of `{name}` is damaged or incomplete (`{}`)", zip.display()),
+        help: "nothing: it is made again; if this comes back, check the disk".to_owned(),
+    })
+}
+
+/// Writes a layer and the digest beside it; returns the layer's file.
+pub(super) fn write(
+    folder: &Path,
+    key: &Key,
+    write: impl FnOnce(&mut std::fs::File) -> io::Result<()>,
+) -> io::Result<PathBuf> {
+    let zip = key.zip(folder);
+    let mut digest = None;
+    cache::write_whole(&zip, |file| {
+        write(file.as_file_mut())?;
+        let length = file.as_file().metadata()?.len();
+        let written = Positioned::open(file.path())?;
+        digest = Some(Sha256::of_reader(written.range(0, length))?.0);
+        Ok(())
+    })?;
+    let digest = digest.expect("set by the closure above");
+    cache::write_whole(&key.seal(folder), |file| {
+        io::Write::write_all(file, format!("{digest}\n").as_bytes())
+    })?;
+    Ok(zip)
+}
+
+/// Opens a layer's zip. That it is whole is known by its digest.
+fn read(zip: &Path, key: &Key, name: &str) -> Result<Layer, ArchiveError> {
+    let file = Positioned::open(zip).map_err(ArchiveError::unreadable(zip))?;
+    let records = directory::read(&file)?;
+    let index_record = records.first().ok_or_else(|| ArchiveError::not_a_bundle(zip))?;
+    let digest = index_record
+        .name
+        .strip_prefix(".holdall/")
+        .and_then(|name| name.strip_suffix(".json")?.parse().ok())
+        .ok_or_else(|| ArchiveError::not_a_bundle(zip))?;
+    let bytes = block::index_bytes(&file, index_record)?;
+    let index_entry =
+        IndexEntry { digest: Sha256::of(&bytes), size: index_record.size, length: index_record.length() };
+    let index = Index::parse(&bytes, key.target).map_err(|_| ArchiveError::not_a_bundle(zip))?;
+    block::check(zip, &index, &records)?;
+    Ok(Layer {
+        kind: key.kind,
+        name: name.to_owned(),
+        target: key.target,
+        digest,
+        index,
+        file: zip.to_owned(),
+        index_entry,
+        records,
+    })
+}

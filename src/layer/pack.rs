@@ -1,0 +1,301 @@
+//! One file becomes one zip entry: read once, hashed, compressed when that makes it smaller.
+
+use std::io::{self, Read as _, Seek as _, Write as _};
+use std::path::Path;
+use std::time::SystemTime;
+
+use flate2::write::DeflateEncoder;
+use libdeflater::{CompressionLvl, Compressor, Decompressor};
+
+use super::{Content, LayerError, Source};
+use crate::archive::records::{Method, Record};
+use crate::digest::{Hasher, Sha256};
+
+/// What compresses, as the keys of cached layers name it. A test compares it with the lock file.
+pub(super) const DEFLATE: &str = "libdeflate-sys 1.26.1 level 6, zlib-rs 0.6.8 level 6 above 256 MiB";
+
+const LEVEL: i32 = 6;
+
+/// Files above this size are compressed as a stream, so that memory stays bounded.
+pub(super) const STREAM_ABOVE: u64 = 256 << 20;
+
+/// A source and what was seen of it before any was read.
+pub(super) struct Surveyed<'a> {
+    pub source: &'a Source,
+    pub size: u64,
+    pub modified: Option<SystemTime>,
+}
+
+/// A file as it will stand in the zip. The record's offset is still zero.
+pub(super) struct Packed {
+    pub record: Record,
+    pub sha256: Sha256,
+    pub data: Data,
+}
+
+/// The data of an entry.
+pub(super) enum Data {
+    Memory(Vec<u8>),
+    File(std::fs::File),
+}
+
+/// Sum of the sources' sizes, for a progress bar: what cannot be read counts nothing.
+pub fn total_size(sources: &[Source]) -> u64 {
+    sources
+        .iter()
+        .map(|source| match &source.content {
+            Content::Bytes(bytes) => bytes.len() as u64,
+            Content::File(path) => fs_err::metadata(path).map_or(0, |metadata| metadata.len()),
+        })
+        .sum()
+}
+
+pub(super) fn survey(source: &Source) -> Result<Surveyed<'_>, LayerError> {
+    match &source.content {
+        Content::Bytes(bytes) => Ok(Surveyed { source, size: bytes.len() as u64, modified: None }),
+        Content::File(path) => {
+            let metadata = fs_err::metadata(path).map_err(|error| unreadable(path, error))?;
+            if !metadata.is_file() {
+                return Err(LayerError::NotAFile { path: path.clone() });
+            }
+            Ok(Surveyed { source, size: metadata.len(), modified: metadata.modified().ok() })
+        }
+    }
+}
+
+pub(super) fn compressor() -> Compressor {
+    Compressor::new(CompressionLvl::new(LEVEL).expect("libdeflate has levels 0 to 12"))
+}
+
+/// Packs a file of moderate size in memory.
+pub(super) fn pack(surveyed: &Surveyed<'_>, compressor: &mut Compressor) -> Result<Packed, LayerError> {
+    let source = surveyed.source;
+    let bytes = match &source.content {
+        Content::Bytes(bytes) => bytes,
+        Content::File(path) => &read_whole(path, surveyed)?,
+    };
+    let (record, data) = pack_bytes(source.path.as_str(), bytes, source.executable, compressor);
+    Ok(Packed { record, sha256: Sha256::of(bytes), data: Data::Memory(data) })
+}
+
+/// Packs bytes that are already in memory.
+pub(super) fn pack_bytes(
+    name: &str,
+    bytes: &[u8],
+    executable: bool,
+    compressor: &mut Compressor,
+) -> (Record, Vec<u8>) {
+    // One byte less than the content: what does not fit is no smaller, and is stored.
+    let mut data = vec![0; bytes.len().saturating_sub(1)];
+    let (method, data) = match compressor.deflate_compress(bytes, &mut data) {
+        Ok(length) if !data.is_empty() => {
+            data.truncate(length);
+            (Method::Deflate, data)
+        }
+        _ => (Method::Stored, bytes.to_vec()),
+    };
+    let record = Record {
+        name: name.to_owned(),
+        method,
+        crc: crc32fast::hash(bytes),
+        size: bytes.len() as u64,
+        packed: data.len() as u64,
+        executable,
+        offset: 0,
+    };
+    (record, data)
+}
+
+/// Packs a large file through temporary files in `folder`.
+pub(super) fn pack_large(surveyed: &Surveyed<'_>, folder: &Path) -> Result<Packed, LayerError> {
+    let unwritable = |source| LayerError::Unwritable { layer: surveyed.source.path.to_string(), source };
+    let mut deflated =
+        DeflateEncoder::new(tempfile::tempfile_in(folder).map_err(unwritable)?, flate2::Compression::new(6));
+    let mut hasher = Hasher::default();
+    let mut crc = crc32fast::Hasher::new();
+    let mut buffer = vec![0; 1 << 20];
+    let mut take = |piece: &[u8]| {
+        hasher.update(piece);
+        crc.update(piece);
+        deflated.write_all(piece).map_err(unwritable)
+    };
+    match &surveyed.source.content {
+        Content::Bytes(bytes) => bytes.chunks(1 << 20).try_for_each(&mut take)?,
+        Content::File(path) => {
+            let mut file = open_unchanged(path, surveyed)?;
+            let mut size = 0;
+            loop {
+                match file.read(&mut buffer) {
+                    Ok(0) => break,
+                    Ok(read) => {
+                        size += read as u64;
+                        take(&buffer[..read])?;
+                    }
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    Err(error) => return Err(unreadable(path, error)),
+                }
+            }
+            still_unchanged(&file, path, surveyed, size)?;
+        }
+    }
+    let mut data = deflated.finish().map_err(unwritable)?;
+    let mut packed = data.stream_position().map_err(unwritable)?;
+    let mut method = Method::Deflate;
+    data.rewind().map_err(unwritable)?;
+    if packed >= surveyed.size {
+        // Unpacking what was packed spares a second look at the file, which might have changed.
+        let mut stored = tempfile::tempfile_in(folder).map_err(unwritable)?;
+        packed = io::copy(&mut flate2::read::DeflateDecoder::new(data), &mut stored).map_err(unwritable)?;
+        method = Method::Stored;
+        stored.rewind().map_err(unwritable)?;
+        data = stored;
+    }
+    let record = Record {
+        name: surveyed.source.path.to_string(),
+        method,
+        crc: crc.finalize(),
+        size: surveyed.size,
+        packed,
+        executable: surveyed.source.executable,
+        offset: 0,
+    };
+    Ok(Packed { record, sha256: hasher.finish(), data: Data::File(data) })
+}
+
+/// The content of deflated data whose size is known; `None` if it is anything else.
+pub fn inflate(packed: &[u8], size: usize, decompressor: &mut Decompressor) -> Option<Vec<u8>> {
+    let mut content = vec![0; size];
+    match decompressor.deflate_decompress(packed, &mut content) {
+        Ok(length) if length == size => Some(content),
+        _ => None,
+    }
+}
+
+fn read_whole(path: &Path, surveyed: &Surveyed<'_>) -> Result<Vec<u8>, LayerError> {
+    let mut file = open_unchanged(path, surveyed)?;
+    let mut bytes = Vec::with_capacity(usize::try_from(surveyed.size).unwrap_or(0) + 1);
+    file.read_to_end(&mut bytes).map_err(|error| unreadable(path, error))?;
+    still_unchanged(&file, path, surveyed, bytes.len() as u64)?;
+    Ok(bytes)
+}
+
+fn open_unchanged(path: &Path, surveyed: &Surveyed<'_>) -> Result<fs_err::File, LayerError> {
+    let file = fs_err::File::open(path).map_err(|error| unreadable(path, error))?;
+    still_unchanged(&file, path, surveyed, surveyed.size)?;
+    Ok(file)
+}
+
+/// Compares what was read, and what the system says now, with what was seen at first.
+fn still_unchanged(
+    file: &fs_err::File,
+    path: &Path,
+    surveyed: &Surveyed<'_>,
+    read: u64,
+) -> Result<(), LayerError> {
+    let now = file.metadata().map_err(|error| unreadable(path, error))?;
+    if read != surveyed.size || now.len() != surveyed.size || now.modified().ok() != surveyed.modified {
+        return Err(LayerError::Changed { path: path.to_owned() });
+    }
+    Ok(())
+}
+
+fn unreadable(path: &Path, source: io::Error) -> LayerError {
+    let path = path.to_owned();
+    match source.kind() {
+        io::ErrorKind::NotFound => LayerError::Vanished { path },
+        _ => LayerError::Unreadable { path, source },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::entry::EntryPath;
+    use crate::target::Target;
+
+    fn source(content: Content) -> Source {
+        let path = EntryPath::parse("app/data.bin", Target::LinuxX86_64).unwrap();
+        Source { path, content, executable: false }
+    }
+
+    /// Bytes that no compressor makes smaller.
+    fn noise(length: usize) -> Vec<u8> {
+        (0u32..).flat_map(|n| *Sha256::of(n.to_le_bytes()).as_bytes()).take(length).collect()
+    }
+
+    #[test]
+    fn the_keys_of_layers_name_the_compressors_that_are_linked() {
+        let lock = include_str!("../../Cargo.lock").replace("\r\n", "\n");
+        for (library, version) in [("libdeflate-sys", "1.26.1"), ("zlib-rs", "0.6.8")] {
+            assert!(DEFLATE.contains(&format!("{library} {version}")));
+            assert!(
+                lock.contains(&format!("name = \"{library}\"\nversion = \"{version}\"")),
+                "Cargo.lock has another {library} than the one named in `DEFLATE`: put the new version there, \
+                 so that layers compressed by the old one are not mixed with new ones"
+            );
+        }
+    }
+
+    #[test]
+    fn what_does_not_become_smaller_is_stored() {
+        for (bytes, method) in [
+            (Vec::new(), Method::Stored),
+            (b"a".to_vec(), Method::Stored),
+            (noise(1000), Method::Stored),
+            (vec![7; 1000], Method::Deflate),
+        ] {
+            let (record, data) = pack_bytes("x", &bytes, false, &mut compressor());
+            assert_eq!((record.method, record.size), (method, bytes.len() as u64));
+            assert_eq!(data.len() as u64, record.packed);
+        }
+    }
+
+    #[test]
+    fn a_streamed_file_has_the_same_content_as_one_packed_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        for bytes in [noise(3 << 20), vec![7; 3 << 20]] {
+            let path = folder.path().join("data.bin");
+            fs_err::write(&path, &bytes).unwrap();
+            let source = source(Content::File(path));
+            let surveyed = survey(&source).unwrap();
+            let whole = pack(&surveyed, &mut compressor()).unwrap();
+            let streamed = pack_large(&surveyed, folder.path()).unwrap();
+            assert_eq!(streamed.sha256, whole.sha256);
+            assert_eq!(streamed.record.method, whole.record.method);
+            assert_eq!(streamed.record.crc, whole.record.crc);
+            let Data::File(mut file) = streamed.data else { panic!("packed through a file") };
+            let mut data = Vec::new();
+            file.read_to_end(&mut data).unwrap();
+            assert_eq!(data.len() as u64, streamed.record.packed);
+            if streamed.record.method == Method::Deflate {
+                data = inflate(&data, bytes.len(), &mut Decompressor::new()).unwrap();
+            }
+            assert!(data == bytes);
+        }
+    }
+
+    #[test]
+    fn a_file_that_changes_or_vanishes_after_the_survey_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("data.bin");
+        fs_err::write(&path, "before").unwrap();
+        let source = source(Content::File(path.clone()));
+        let surveyed = survey(&source).unwrap();
+        fs_err::write(&path, "afterwards").unwrap();
+        let changed = pack(&surveyed, &mut compressor()).map(|_| ()).unwrap_err();
+        assert!(matches!(&changed, LayerError::Changed { path: named } if *named == path), "{changed}");
+        let changed = pack_large(&surveyed, folder.path()).map(|_| ()).unwrap_err();
+        assert!(matches!(changed, LayerError::Changed { .. }));
+        fs_err::remove_file(&path).unwrap();
+        let vanished = pack(&surveyed, &mut compressor()).map(|_| ()).unwrap_err();
+        assert!(matches!(&vanished, LayerError::Vanished { path: named } if *named == path), "{vanished}");
+    }
+
+    #[test]
+    fn a_folder_is_no_source() {
+        let folder = tempfile::tempdir().unwrap();
+        let source = source(Content::File(folder.path().to_owned()));
+        assert!(matches!(survey(&source), Err(LayerError::NotAFile { .. })));
+    }
+}

@@ -1,0 +1,160 @@
+//! The hashes that a committed lock holds, against which every chosen wheel is held.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use super::error::PackagesError;
+use super::lock::{LockedWheel, normalized};
+use crate::digest::Sha256;
+use crate::target::Target;
+
+/// What a committed lock allows: for each package, the digests of its files.
+#[derive(Debug)]
+pub(super) struct Committed {
+    file: PathBuf,
+    packages: BTreeMap<String, BTreeSet<Sha256>>,
+}
+
+impl Committed {
+    pub fn new(file: &Path) -> Committed {
+        Committed { file: file.to_owned(), packages: BTreeMap::new() }
+    }
+
+    pub fn add(&mut self, name: &str, sha256: Option<Sha256>) {
+        self.packages.entry(name.to_owned()).or_default().extend(sha256);
+    }
+
+    pub fn has(&self, name: &str, sha256: Sha256) -> bool {
+        self.packages.get(name).is_some_and(|hashes| hashes.contains(&sha256))
+    }
+
+    /// Reads the hashes in requirement files and in the files they include; `file` is what errors name.
+    ///
+    /// `None` if there is no hash at all: then nothing was locked, and pip's rule is ours.
+    pub fn of_requirements(files: &[PathBuf], file: &Path) -> Result<Option<Committed>, PackagesError> {
+        let mut committed = Committed::new(file);
+        let mut seen = BTreeSet::new();
+        let mut waiting: Vec<PathBuf> = files.to_vec();
+        let mut any = false;
+        while let Some(path) = waiting.pop() {
+            // Files that include each other by different spellings of one path must come to an end.
+            if !seen.insert(fs_err::canonicalize(&path)?) {
+                continue;
+            }
+            let text = String::from_utf8_lossy(&fs_err::read(&path)?).into_owned();
+            for line in logical_lines(&text) {
+                if let Some(included) = included(&line) {
+                    waiting.push(path.parent().unwrap_or(Path::new(".")).join(included));
+                } else if let Some(name) = name_of(&line) {
+                    let hashes = hashes(&line);
+                    any |= !hashes.is_empty();
+                    committed.packages.entry(name).or_default().extend(hashes);
+                }
+            }
+        }
+        Ok(any.then_some(committed))
+    }
+
+    /// Checks that the lock knows all of `wheels`, first by name, then by hash.
+    pub fn check(&self, wheels: &[LockedWheel], target: Target) -> Result<(), PackagesError> {
+        let unknown = wheels.iter().filter(|wheel| !self.packages.contains_key(&wheel.name));
+        let unknown: Vec<String> = unknown.map(|wheel| wheel.name.clone()).collect();
+        if !unknown.is_empty() {
+            return Err(PackagesError::Incomplete { packages: unknown, target, file: self.file.clone() });
+        }
+        match wheels.iter().find(|wheel| !self.has(&wheel.name, wheel.sha256)) {
+            Some(wheel) => Err(PackagesError::NotInLock {
+                package: wheel.name.clone(),
+                version: wheel.version.clone(),
+                target,
+                file: self.file.clone(),
+            }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The lines of a requirements file: continued ones joined, comments gone.
+fn logical_lines(text: &str) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut line = String::new();
+    for raw in text.trim_start_matches('\u{feff}').lines() {
+        let raw = if raw.trim_start().starts_with('#') { "" } else { raw };
+        let raw = raw.split(" #").next().unwrap_or_default();
+        match raw.trim_end().strip_suffix('\\') {
+            Some(continued) => {
+                line.push_str(continued);
+                line.push(' ');
+            }
+            None => {
+                line.push_str(raw);
+                lines.push(std::mem::take(&mut line));
+            }
+        }
+    }
+    lines.push(line);
+    lines.retain(|line| !line.trim().is_empty());
+    lines
+}
+
+/// The file that a line includes: `-r other.txt`, `--requirement=other.txt`.
+fn included(line: &str) -> Option<&str> {
+    let line = line.trim();
+    let rest = line.strip_prefix("--requirement").or_else(|| line.strip_prefix("-r"))?;
+    let rest = rest.trim_start_matches(['=', ' ', '\t']);
+    Some(rest.trim()).filter(|rest| !rest.is_empty())
+}
+
+/// The package that a line requires, if it names one.
+fn name_of(line: &str) -> Option<String> {
+    let line = line.trim();
+    let end = line.find(|c: char| !(c.is_ascii_alphanumeric() || "-_.".contains(c))).unwrap_or(line.len());
+    (!line.starts_with(['-', '.']) && end > 0).then(|| normalized(&line[..end]))
+}
+
+fn hashes(line: &str) -> Vec<Sha256> {
+    let after = line.split("--hash").skip(1);
+    let texts = after.filter_map(|rest| {
+        let rest = rest.trim_start_matches(['=', ' ', '\t']).strip_prefix("sha256:")?;
+        rest.split_whitespace().next()
+    });
+    texts.filter_map(|text| text.to_ascii_lowercase().parse().ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn digest(of: &str) -> Sha256 {
+        Sha256::of(of)
+    }
+
+    #[test]
+    fn hashes_are_found_on_continued_lines_and_in_included_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let top = folder.path().join("requirements.txt");
+        fs_err::create_dir(folder.path().join("more")).unwrap();
+        let text = format!(
+            "-r more/base.txt\r\n# --hash=sha256:{0}\r\nDjango[argon2] == 5.2 ; python_version > '3' \\\r\n    --hash=sha256:{0} \\\r\n    --hash sha256:{1}  # both\r\n",
+            digest("a"),
+            digest("b").to_string().to_uppercase(),
+        );
+        fs_err::write(&top, text).unwrap();
+        let base = format!("-r ../requirements.txt\nzope.interface==1 --hash=sha256:{}\n", digest("c"));
+        fs_err::write(folder.path().join("more/base.txt"), base).unwrap();
+
+        let committed = Committed::of_requirements(std::slice::from_ref(&top), &top);
+        let committed = committed.unwrap().unwrap();
+        assert!(committed.has("django", digest("a")) && committed.has("django", digest("b")));
+        assert!(committed.has("zope-interface", digest("c")) && !committed.has("django", digest("c")));
+    }
+
+    #[test]
+    fn requirements_without_hashes_lock_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("requirements.txt");
+        fs_err::write(&file, "django\n-e ./x\n--extra-index-url https://x.example\n").unwrap();
+        assert!(Committed::of_requirements(std::slice::from_ref(&file), &file).unwrap().is_none());
+    }
+}

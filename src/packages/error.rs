@@ -1,0 +1,162 @@
+//! Every way in which packages can fail to get into a bundle.
+
+use std::io;
+use std::path::PathBuf;
+
+use super::redact::redact;
+use crate::digest::Sha256;
+use crate::entry::{EntryPath, EntryPathError};
+use crate::python::MinorVersion;
+use crate::target::Target;
+
+/// What another program said, without URLs and hosts.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{0}")]
+pub struct Said(String);
+
+impl Said {
+    /// Takes the words of uv or pip as they were printed.
+    pub fn new(words: &[u8]) -> Said {
+        let words = redact(&String::from_utf8_lossy(words));
+        let words = words.strip_prefix("error: ").unwrap_or(&words);
+        Said(if words.is_empty() { "it said nothing".to_owned() } else { words.to_owned() })
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Why packages cannot be selected, fetched or mapped.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+pub enum PackagesError {
+    #[error("cannot run `{}` as uv", program.display())]
+    #[diagnostic(help("let HOLDALL_UV name a uv program, or unset it"))]
+    UvUnusable { program: PathBuf, source: io::Error },
+    #[error("`{}` does not say which uv it is: {said:?}", program.display())]
+    #[diagnostic(help("let HOLDALL_UV name a uv program, or unset it"))]
+    NotUv { program: PathBuf, said: String },
+    #[error("`{}` is uv {found}, and holdall needs {minimum} or newer", program.display())]
+    #[diagnostic(help("update that uv, or unset HOLDALL_UV: holdall then installs one of its own"))]
+    UvTooOld { program: PathBuf, found: String, minimum: String },
+    #[error("there is no uv on PATH, and `{}` cannot install uv {version}", python.display())]
+    #[diagnostic(help(
+        "install pip for that Python (on Debian and Ubuntu: the packages python3-pip or python3-venv), or install uv and put it on PATH or name it in HOLDALL_UV"
+    ))]
+    UvNotInstalled { python: PathBuf, version: String, source: Said },
+
+    #[error("`{}` is out of step with the project's `pyproject.toml`", lock.display())]
+    #[diagnostic(help("run `uv lock` in the project, look at what changed, and commit it"))]
+    LockOutOfStep { lock: PathBuf, source: Said },
+    #[error("`{}` is no lock that holdall can read: {problem}", file.display())]
+    #[diagnostic(help("make the file anew with the tool that wrote it"))]
+    Malformed { file: PathBuf, problem: String },
+    #[error("{} no wheel for {target} and Python {minor}", names(packages, "has", "have"))]
+    #[diagnostic(help(
+        "name another version of it that has one; or make a wheel by hand on that platform (`pip wheel {}`) and name its folder in UV_FIND_LINKS; or, if {target} can do without it, give it a platform marker (`; sys_platform == '{}'`)",
+        packages.first().map_or("NAME", String::as_str),
+        if target.is_windows() { "linux" } else { "win32" }
+    ))]
+    NoWheel { packages: Vec<String>, target: Target, minor: MinorVersion, source: Said },
+    #[error("`{package}` comes from {origin}, and a bundle takes wheels only")]
+    #[diagnostic(help(
+        "make a wheel of it for {target} (`uv build --wheel`, or `pip wheel`), and name the wheel's file in place of it or the wheel's folder in UV_FIND_LINKS"
+    ))]
+    NotAWheel { package: String, origin: &'static str, target: Target },
+    #[error("the packages for {target} and Python {minor} cannot be selected")]
+    #[diagnostic(help("change the requirement that uv names; what works for it works for holdall"))]
+    Unresolved { target: Target, minor: MinorVersion, source: Said },
+    #[error("uv cannot reach the package index")]
+    #[diagnostic(help(
+        "check the network, the proxy and the credentials of the index; without a network, name folders of wheels in UV_FIND_LINKS and set UV_OFFLINE=1"
+    ))]
+    Unreachable { source: Said },
+    #[error("uv failed to {doing}")]
+    #[diagnostic(help("mend what uv names, then run the same command again"))]
+    Uv { doing: &'static str, source: Said },
+    #[error("the wheel of `{package}` {version} for {target} is not in `{}`", file.display())]
+    #[diagnostic(help(
+        "its hash stands there neither under that name nor at all: if the lock was made for one platform only, make it anew for all (`uv lock`, `uv export`, `uv pip compile --universal --generate-hashes`); if not, someone changed the file in the index: find out before you go on"
+    ))]
+    NotInLock { package: String, version: String, target: Target, file: PathBuf },
+    #[error("{target} needs {}, which `{}` does not have", names(packages, "", ""), file.display())]
+    #[diagnostic(help(
+        "the lock was made for another platform: make it anew for all (`uv lock`, `uv export`, `uv pip compile --universal --generate-hashes`)"
+    ))]
+    Incomplete { packages: Vec<String>, target: Target, file: PathBuf },
+
+    #[error("cannot fetch `{file}`")]
+    #[diagnostic(help(
+        "check the network and the proxy, then run the same command again: what is there is kept"
+    ))]
+    Download {
+        file: String,
+        #[source]
+        cause: Box<dyn std::error::Error + Send + Sync>,
+    },
+    #[error("`{file}` has SHA-256 {found}, and the lock says {expected}")]
+    #[diagnostic(help(
+        "nothing of it was kept: run the command again; if it stays so, the index serves another file than the one that was locked"
+    ))]
+    WrongDigest { file: String, expected: Sha256, found: Sha256 },
+
+    #[error("`{}` is not a wheel: {problem}", file.display())]
+    #[diagnostic(help("make or fetch the wheel again"))]
+    BadWheel { file: PathBuf, problem: String },
+    #[error("`{wheel}` holds a file that no bundle can have")]
+    BadName {
+        wheel: String,
+        #[source]
+        #[diagnostic_source]
+        source: EntryPathError,
+    },
+    #[error("`{wheel}` does not fit {target} and Python {minor}")]
+    #[diagnostic(help("use the wheel made for {target}"))]
+    Unfit { wheel: String, target: Target, minor: MinorVersion },
+    #[error("`{first}` and `{second}` both bring `{path}`, with different content")]
+    #[diagnostic(help(
+        "only one of them can be in a bundle: require another version of one, or leave it out"
+    ))]
+    Conflict { first: String, second: String, path: EntryPath },
+
+    #[error(
+        "the build environment cannot have the versions of the bundle: this Python is {found}, and the bundle's {wanted}"
+    )]
+    #[diagnostic(help(
+        "name a Python {wanted} of this machine, or require versions that exist for both; a site whose static files are made elsewhere needs no build environment"
+    ))]
+    NoEnvironment { found: MinorVersion, wanted: MinorVersion, source: Said },
+    #[error("cannot run the Python `{}`", python.display())]
+    #[diagnostic(help("name a working Python 3.10 or newer"))]
+    BadPython { python: PathBuf, source: Said },
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Layer(#[from] crate::layer::LayerError),
+    #[error("cannot use the file or folder of a package")]
+    #[diagnostic(help("check that it is there, that you may use it, and that the disk is not full"))]
+    Io(#[from] io::Error),
+}
+
+impl PackagesError {
+    /// Whether the project or this machine is not ready, rather than the work having failed.
+    pub fn is_precondition(&self) -> bool {
+        !matches!(
+            self,
+            PackagesError::Unreachable { .. }
+                | PackagesError::Download { .. }
+                | PackagesError::WrongDigest { .. }
+                | PackagesError::Io(_)
+        )
+    }
+}
+
+/// `a has`, `a and b have`, `a, b and c have`
+fn names(packages: &[String], one: &str, many: &str) -> String {
+    let quoted: Vec<String> = packages.iter().map(|package| format!("`{package}`")).collect();
+    let text = match quoted.split_last() {
+        Some((last, [])) => format!("{last} {one}"),
+        Some((last, rest)) => format!("{} and {last} {many}", rest.join(", ")),
+        None => format!("a package {one}"),
+    };
+    text.trim_end().to_owned()
+}

@@ -1,0 +1,29 @@
+//! A lock becomes wheel layers: uv selects, Holdall downloads, checks and maps.
+//!
+//! No URL of an index and no credential leaves this stage, neither in a bundle nor in a message. Nothing is built
+//! from sources, and no console scripts are made: `python -m` replaces them.
+
+mod committed;
+mod download;
+mod environment;
+mod error;
+mod install;
+mod layers;
+mod lock;
+mod pylock;
+mod record;
+mod redact;
+mod refusal;
+mod tags;
+mod uv;
+mod wheel;
+
+pub use download::{Wheel, download, is_cached};
+pub use environment::{BuildEnvironment, environment};
+pub use error::{PackagesError, Said};
+pub use layers::{PackageLayers, layers};
+pub use lock::{Lock, LockedWheel, local_wheel, lock};
+pub use uv::{Uv, UvVersion};
+
+#[cfg(test)]
+mod stories;

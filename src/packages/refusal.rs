@@ -1,0 +1,137 @@
+//! From uv's words to the situation they tell of. uv has no machine-readable errors, so its sentences are read;
+//! a sentence that nobody knows here is shown as it is.
+
+use std::collections::BTreeSet;
+
+use super::error::PackagesError;
+use super::lock::normalized;
+use super::uv::UvFailure;
+use crate::python::MinorVersion;
+use crate::target::Target;
+
+/// Why `uv pip compile` found no set of wheels.
+pub(super) fn refusal(failure: &UvFailure, target: Target, minor: MinorVersion) -> PackagesError {
+    let source = failure.said();
+    let words = unwrapped(failure);
+    let packages = without_wheels(&words);
+    if !packages.is_empty() {
+        return PackagesError::NoWheel { packages, target, minor, source };
+    }
+    let network = ["Failed to fetch", "client error", "error sending request", "network was disabled"];
+    if network.iter().any(|sign| words.contains(sign)) {
+        return PackagesError::Unreachable { source };
+    }
+    if let Some(package) = built(&words) {
+        return PackagesError::NotAWheel { package, origin: "sources", target };
+    }
+    if words.contains("No solution found") {
+        return PackagesError::Unresolved { target, minor, source };
+    }
+    failure.while_doing("select the packages")
+}
+
+impl UvFailure {
+    /// The packages that have no wheel for the platform, if that is why uv failed.
+    pub(super) fn without_wheels(&self) -> Vec<String> {
+        without_wheels(&unwrapped(self))
+    }
+
+    /// Whether uv found no set of versions for another reason than a missing wheel.
+    pub(super) fn is_contradiction(&self) -> bool {
+        self.0.contains("No solution found") && self.without_wheels().is_empty()
+    }
+}
+
+/// uv wraps its sentences at the width of a terminal.
+fn unwrapped(failure: &UvFailure) -> String {
+    failure.0.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The packages that have no wheel for the target, as uv names them in its hints and in its reasons.
+fn without_wheels(words: &str) -> Vec<String> {
+    let hints = ["Wheels are required for `", "Wheels are available for `", "we only found wheels for `"];
+    let hinted = hints.iter().flat_map(|hint| words.split(hint).skip(1)).map(until_mark);
+    let reasons = ["no usable wheels", "no wheels with a matching"];
+    let reasoned = reasons.iter().flat_map(|reason| {
+        let before: Vec<&str> = words.split(reason).collect();
+        before[..before.len() - 1].iter().filter_map(|before| subject(before)).collect::<Vec<_>>()
+    });
+    let names: BTreeSet<String> = hinted.chain(reasoned).map(normalized).collect();
+    names.into_iter().filter(|name| !name.is_empty()).collect()
+}
+
+/// The package in `Because mysqlclient{sys_platform == 'x'}==2.2.0 has`
+fn subject(before: &str) -> Option<&str> {
+    let clause = before.trim_end().strip_suffix(" has").or(before.trim_end().strip_suffix(" have"))?;
+    let clause = clause.rfind('{').map_or(clause, |marker| {
+        // Only a marker of the subject itself: an earlier clause's has an end, and more words, after it.
+        if clause[marker..].rsplit('}').next().is_some_and(|rest| rest.contains(' ')) {
+            clause
+        } else {
+            &clause[..marker]
+        }
+    });
+    let word = clause.rsplit(' ').next()?;
+    let end = word.find(|c: char| !(c.is_ascii_alphanumeric() || "-_.".contains(c))).unwrap_or(word.len());
+    Some(&word[..end])
+}
+
+/// The package that uv tried to build, which it does for a folder or a repository even when told not to.
+fn built(words: &str) -> Option<String> {
+    let signs =
+        ["Failed to download and build `", "Failed to build `", "Building source distributions for `"];
+    let name = signs.iter().find_map(|sign| words.split(sign).nth(1)).map(until_mark)?;
+    let name = name.split([' ', '=', '@']).next().unwrap_or(name);
+    Some(normalized(name))
+}
+
+fn until_mark(text: &str) -> &str {
+    text.split('`').next().unwrap_or(text)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    const PY312: MinorVersion = MinorVersion { major: 3, minor: 12 };
+
+    #[track_caller]
+    fn check(words: &str, expected: &str) {
+        let error = refusal(&UvFailure(words.to_owned()), Target::WindowsArm64, PY312);
+        assert_eq!(error.to_string(), expected);
+    }
+
+    #[test]
+    fn packages_without_a_wheel_are_named() {
+        check(
+            "error: No solution found when resolving dependencies\n  cause: Because all versions of uwsgi have no usable wheels and you require uwsgi, we can conclude that your requirements are unsatisfiable.\n\nhint: Wheels are required for `uwsgi` because building from source is disabled for all packages (i.e., with `--no-build`)\n",
+            "`uwsgi` has no wheel for windows-arm64 and Python 3.12",
+        );
+        check(
+            "error: No solution found when resolving dependencies\n  cause: Because psycopg-binary{implementation_name != 'pypy'}==3.2.1 has no wheels with a matching\n         platform tag (e.g., `win_arm64`) and psycopg[binary]==3.2.1 depends on psycopg-binary{implementation_name != 'pypy'}==3.2.1 and mysqlclient==2.2.0 has no usable wheels",
+            "`mysqlclient` and `psycopg-binary` have no wheel for windows-arm64 and Python 3.12",
+        );
+    }
+
+    #[test]
+    fn an_index_out_of_reach_is_told_from_a_wrong_requirement() {
+        check(
+            "error: Failed to fetch: http://127.0.0.1:9/simple/x/\n  cause: client error (Connect)",
+            "uv cannot reach the package index",
+        );
+        check(
+            "error: No solution found when resolving dependencies\n  cause: Because there is no version of django==99.9 and you require django==99.9, we can conclude",
+            "the packages for windows-arm64 and Python 3.12 cannot be selected",
+        );
+        check("error: Couldn't parse requirement in `a.txt`", "uv failed to select the packages");
+    }
+
+    #[test]
+    fn a_repository_is_no_wheel() {
+        check(
+            "error: Failed to download and build `app @ git+https://x.example/y`\n  cause: Git operation failed",
+            "`app` comes from sources, and a bundle takes wheels only",
+        );
+    }
+}

@@ -1,0 +1,282 @@
+//! The keys of the configuration, and reading their values with errors that name them.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::path::PathBuf;
+
+use toml::Value;
+
+use super::config::{ConfigSource, StaticFiles};
+use super::disk;
+use super::error::{ProjectError, near_miss};
+
+/// Every key that may be set. `build.env` and `paths` hold names of the project's own.
+pub const KEYS: &[&str] = &[
+    "name",
+    "version",
+    "target",
+    "project.manage",
+    "project.settings",
+    "project.wsgi",
+    "project.python",
+    "project.python_path",
+    "project.health",
+    "packages.requirements",
+    "packages.lock",
+    "packages.extras",
+    "packages.groups",
+    "runtime.from",
+    "build.settings",
+    "build.static",
+    "build.env",
+    "env.required",
+    "files.include",
+    "files.exclude",
+    "files.executable",
+    "paths",
+];
+
+/// A configuration whose keys are all known.
+pub struct Keys<'a> {
+    source: &'a ConfigSource,
+}
+
+impl<'a> Keys<'a> {
+    pub fn check(source: &'a ConfigSource) -> Result<Keys<'a>, ProjectError> {
+        let keys = Keys { source };
+        keys.check_table("", &source.table)?;
+        Ok(keys)
+    }
+
+    fn check_table(&self, path: &str, table: &toml::Table) -> Result<(), ProjectError> {
+        for (name, value) in table {
+            let key = join(path, name);
+            if KEYS.contains(&key.as_str()) {
+                continue;
+            }
+            if !KEYS.iter().any(|known| known.starts_with(&format!("{key}."))) {
+                return Err(self.unknown(path, name));
+            }
+            let below = value.as_table().ok_or_else(|| self.wrong_type(&key, value, TABLE))?;
+            self.check_table(&key, below)?;
+        }
+        Ok(())
+    }
+
+    fn unknown(&self, path: &str, name: &str) -> ProjectError {
+        let mut known: Vec<String> = KEYS
+            .iter()
+            .filter_map(
+                |key| if path.is_empty() { Some(*key) } else { key.strip_prefix(path)?.strip_prefix('.') },
+            )
+            .map(|rest| rest.split('.').next().unwrap_or(rest).to_owned())
+            .collect();
+        known.dedup();
+        let beside = near_miss(name, known.iter().map(String::as_str)).map(|near| join(path, &near));
+        // A key that is right but stands in the wrong table.
+        let elsewhere =
+            || KEYS.iter().find(|key| key.rsplit('.').next() == Some(name)).map(ToString::to_string);
+        let near = elsewhere().or(beside).map(|near| format!("{}{near}", self.source.prefix));
+        ProjectError::UnknownKey { place: self.source.place(&join(path, name)), near, known }
+    }
+
+    fn value(&self, key: &str) -> Option<&'a Value> {
+        disk::lookup(&self.source.table, key)
+    }
+
+    pub fn text(&self, key: &str) -> Result<Option<&'a str>, ProjectError> {
+        let text = |value: &'a Value| value.as_str().ok_or_else(|| self.wrong_type(key, value, TEXT));
+        self.value(key).map(text).transpose()
+    }
+
+    pub fn texts(&self, key: &str) -> Result<Vec<String>, ProjectError> {
+        let Some(value) = self.value(key) else { return Ok(Vec::new()) };
+        let text = |item: &Value| item.as_str().map(str::to_owned);
+        let texts = value.as_array().and_then(|items| items.iter().map(text).collect());
+        texts.ok_or_else(|| self.wrong_type(key, value, TEXTS))
+    }
+
+    /// A value that is parsed by its own type.
+    pub fn parsed<T, E: Display>(
+        &self,
+        key: &str,
+        parse: impl Fn(&str) -> Result<T, E>,
+    ) -> Result<Option<T>, ProjectError> {
+        let Some(text) = self.text(key)? else { return Ok(None) };
+        let wrong = |error: E| ProjectError::WrongValue {
+            place: self.source.place(key),
+            value: text.to_owned(),
+            why: format!("and {error}"),
+            help: "correct the value, or remove the key".to_owned(),
+        };
+        parse(text).map(Some).map_err(wrong)
+    }
+
+    pub fn path(&self, key: &str) -> Result<Option<PathBuf>, ProjectError> {
+        self.text(key)?.map(|text| self.inside(key, text)).transpose()
+    }
+
+    pub fn paths(&self, key: &str) -> Result<Vec<PathBuf>, ProjectError> {
+        self.texts(key)?.iter().map(|text| self.inside(key, text)).collect()
+    }
+
+    /// Globs are paths too, as far as leaving the project goes.
+    pub fn globs(&self, key: &str) -> Result<Vec<String>, ProjectError> {
+        let globs = self.texts(key)?;
+        globs.iter().try_for_each(|glob| self.inside(key, glob.trim_start_matches('/')).map(drop))?;
+        Ok(globs)
+    }
+
+    fn inside(&self, key: &str, text: &str) -> Result<PathBuf, ProjectError> {
+        // People on Windows write either separator; the file must mean the same everywhere.
+        let slashed = text.replace('\\', "/");
+        let drive = slashed.as_bytes().get(1) == Some(&b':');
+        if slashed.is_empty()
+            || slashed.starts_with('/')
+            || drive
+            || slashed.split('/').any(|part| part == "..")
+        {
+            let help = "give a path inside the project, relative to its root, such as `backend/data`";
+            return Err(self.wrong_value(key, text, "which leaves the project", help));
+        }
+        Ok(slashed.split('/').filter(|part| !matches!(*part, "" | ".")).collect())
+    }
+
+    pub fn module(&self, key: &str) -> Result<Option<String>, ProjectError> {
+        let Some(text) = self.text(key)? else { return Ok(None) };
+        if is_module(text) {
+            return Ok(Some(text.to_owned()));
+        }
+        let dotted = text.trim_end_matches(".py").replace(['/', '\\'], ".");
+        let example = if is_module(&dotted) { dotted } else { "mysite.settings".to_owned() };
+        let help = format!("write it as Python imports it: `\"{example}\"`");
+        Err(self.wrong_value(key, text, "which is no dotted module name", &help))
+    }
+
+    pub fn callable(&self, key: &str) -> Result<Option<String>, ProjectError> {
+        let Some(text) = self.text(key)? else { return Ok(None) };
+        if is_callable(text) {
+            return Ok(Some(text.to_owned()));
+        }
+        let module = if is_module(text) { text.trim_end_matches(".application") } else { "mysite.wsgi" };
+        let help = format!("write it as `\"{module}:application\"`");
+        Err(self.wrong_value(key, text, "which is no `package.module:callable`", &help))
+    }
+
+    pub fn url_path(&self, key: &str) -> Result<Option<String>, ProjectError> {
+        let Some(text) = self.text(key)? else { return Ok(None) };
+        if text.starts_with('/') {
+            return Ok(Some(text.to_owned()));
+        }
+        let help = format!("write the path that a browser would ask for: `\"/{text}\"`");
+        Err(self.wrong_value(key, text, "which does not begin with `/`", &help))
+    }
+
+    pub fn static_files(&self, key: &str) -> Result<StaticFiles, ProjectError> {
+        Ok(match self.value(key) {
+            None | Some(Value::Boolean(true)) => StaticFiles::Collect,
+            Some(Value::Boolean(false)) => StaticFiles::None,
+            Some(Value::String(path)) => StaticFiles::Prebuilt(self.inside(key, path)?),
+            Some(other) => return Err(self.wrong_type(key, other, SWITCH_OR_PATH)),
+        })
+    }
+
+    pub fn variables(&self, key: &str) -> Result<BTreeMap<String, String>, ProjectError> {
+        let variables = self.table(key)?;
+        variables.keys().try_for_each(|name| self.variable_name(key, name))?;
+        Ok(variables)
+    }
+
+    pub fn variable_names(&self, key: &str) -> Result<Vec<String>, ProjectError> {
+        let names = self.texts(key)?;
+        names.iter().try_for_each(|name| self.variable_name(key, name))?;
+        Ok(names)
+    }
+
+    fn variable_name(&self, key: &str, name: &str) -> Result<(), ProjectError> {
+        if is_identifier(name) && name.is_ascii() {
+            return Ok(());
+        }
+        let help = "names only, of letters, digits and `_`; values belong to the server";
+        Err(self.wrong_value(key, name, "which is no name of an environment variable", help))
+    }
+
+    /// What the project writes: both sides stay inside their folders.
+    pub fn mapping(&self, key: &str) -> Result<BTreeMap<String, String>, ProjectError> {
+        let slashed = |text: &str| {
+            let path = self.inside(key, text)?;
+            let parts: Vec<_> = path.iter().map(|part| part.to_string_lossy()).collect();
+            Ok(parts.join("/"))
+        };
+        let mapping = self.table(key)?;
+        mapping.iter().map(|(from, to)| Ok((slashed(from)?, slashed(to)?))).collect()
+    }
+
+    fn table(&self, key: &str) -> Result<BTreeMap<String, String>, ProjectError> {
+        let Some(value) = self.value(key) else { return Ok(BTreeMap::new()) };
+        let table = value.as_table().ok_or_else(|| self.wrong_type(key, value, TABLE))?;
+        let pair = |(name, value): (&String, &Value)| {
+            let text = value.as_str().ok_or_else(|| self.wrong_type(&join(key, name), value, TEXT))?;
+            Ok((name.clone(), text.to_owned()))
+        };
+        table.iter().map(pair).collect()
+    }
+
+    fn wrong_type(&self, key: &str, found: &Value, wanted: Wanted) -> ProjectError {
+        let found = match found {
+            Value::String(_) => "a string",
+            Value::Integer(_) => "an integer",
+            Value::Float(_) => "a float",
+            Value::Boolean(_) => "a boolean",
+            Value::Datetime(_) => "a date",
+            Value::Array(_) => "a list of other things",
+            Value::Table(_) => "a table",
+        };
+        let name = key.rsplit('.').next().unwrap_or(key);
+        let example = match wanted {
+            TABLE => format!("[{}{key}]", self.source.prefix),
+            _ => format!("{name} = {}", wanted.example),
+        };
+        ProjectError::WrongType { place: self.source.place(key), found, expected: wanted.what, example }
+    }
+
+    fn wrong_value(&self, key: &str, value: &str, why: &str, help: &str) -> ProjectError {
+        ProjectError::WrongValue {
+            place: self.source.place(key),
+            value: value.to_owned(),
+            why: why.to_owned(),
+            help: help.to_owned(),
+        }
+    }
+}
+
+/// A type of value in the words of the configuration, with an example of it.
+#[derive(PartialEq, Eq)]
+struct Wanted {
+    what: &'static str,
+    example: &'static str,
+}
+
+const TEXT: Wanted = Wanted { what: "a string", example: "\"text\"" };
+const TEXTS: Wanted = Wanted { what: "a list of strings", example: "[\"a\", \"b\"]" };
+const TABLE: Wanted = Wanted { what: "a table", example: "" };
+const SWITCH_OR_PATH: Wanted = Wanted { what: "true, false or a path", example: "\"prebuilt/\"" };
+
+fn join(path: &str, name: &str) -> String {
+    if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
+}
+
+fn is_identifier(word: &str) -> bool {
+    let first = word.chars().next().is_some_and(|c| c.is_alphabetic() || c == '_');
+    first && word.chars().all(|c| c.is_alphanumeric() || c == '_')
+}
+
+/// Whether `text` is a module's name as Python imports it.
+pub fn is_module(text: &str) -> bool {
+    text.split('.').all(is_identifier)
+}
+
+/// Whether `text` names a callable: `package.module:name`.
+pub fn is_callable(text: &str) -> bool {
+    text.split_once(':').is_some_and(|(module, name)| is_module(module) && is_module(name))
+}

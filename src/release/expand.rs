@@ -1,0 +1,137 @@
+//! A bundle becomes a folder, in parallel; each file counts only once its SHA-256 is right.
+
+use std::collections::BTreeSet;
+use std::io::Write as _;
+use std::path::Path;
+
+use rayon::prelude::*;
+
+use super::{Release, ReleaseError, Slot};
+use crate::archive::{Bundle, BundleFile, CopyError, Reader, SIGNATURE};
+use crate::entry::{self, EntryPath};
+use crate::layer::{Index, index};
+use crate::manifest::MANIFEST;
+use crate::progress::{Progress, Stage, Unit};
+use crate::target::Target;
+
+/// Longest path that a Windows program takes without asking for more (MAX_PATH), less the final NUL.
+const WINDOWS_LIMIT: usize = 259;
+
+/// Expands the whole bundle. If that fails, the slot is empty again.
+pub fn expand(bundle: &Bundle, mut slot: Slot, progress: &dyn Progress) -> Result<Release, ReleaseError> {
+    let manifest = bundle.manifest();
+    if cfg!(windows) {
+        windows_holds(bundle)?;
+        if manifest.target.is_windows() {
+            fits_windows(slot.root(), manifest.longest_path)?;
+        }
+    }
+    slot.begin().map_err(|source| ReleaseError::Unwritable { path: slot.root().to_owned(), source })?;
+    let root = slot.root();
+    progress.begin(Stage::Expand, manifest.layers.iter().map(|layer| layer.size).sum(), Unit::Bytes);
+    create_folders(root, bundle)?;
+    let files: Vec<_> = bundle.files().collect();
+    files.par_iter().try_for_each_init(
+        || bundle.reader(),
+        |reader, file| {
+            let reader = match reader {
+                Ok(reader) => reader,
+                // The handle could not be had: once more, for the error itself.
+                Err(_) => &mut bundle.reader()?,
+            };
+            write_file(reader, *file, &file.indexed.path.below(root))?;
+            progress.advance(Stage::Expand, file.indexed.size);
+            Ok::<_, ReleaseError>(())
+        },
+    )?;
+    for layer in bundle.layers() {
+        write_new(&root.join(Index::name(&layer.entry.digest)), &bundle.index_bytes(layer)?)?;
+    }
+    if let Some(signature) = bundle.signature() {
+        write_new(&root.join(SIGNATURE), signature)?;
+    }
+    // Last, as without it the folder is no release.
+    write_new(&root.join(MANIFEST), bundle.manifest_bytes())?;
+    progress.end(Stage::Expand);
+    Ok(Release {
+        root: slot.filled(),
+        manifest: manifest.clone(),
+        identity: bundle.identity(),
+        indexes: bundle.layers().iter().map(|layer| layer.index.clone()).collect(),
+    })
+}
+
+/// A bundle for Linux may have names that Windows, where it is now to be expanded, would bend.
+fn windows_holds(bundle: &Bundle) -> Result<(), ReleaseError> {
+    let target = bundle.manifest().target;
+    let names = |source| ReleaseError::Names { target, source };
+    let paths = bundle
+        .files()
+        .map(|file| EntryPath::parse(file.indexed.path.as_str(), Target::WindowsX86_64))
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(names)?;
+    entry::check_set(&paths, Target::WindowsX86_64).map_err(names)
+}
+
+fn fits_windows(root: &Path, longest: u32) -> Result<(), ReleaseError> {
+    let length = root.to_string_lossy().encode_utf16().count() + 1 + longest as usize;
+    if length > WINDOWS_LIMIT {
+        return Err(ReleaseError::PathTooLong { folder: root.to_owned(), length, limit: WINDOWS_LIMIT });
+    }
+    Ok(())
+}
+
+fn create_folders(root: &Path, bundle: &Bundle) -> Result<(), ReleaseError> {
+    let folders: BTreeSet<&str> =
+        bundle.files().flat_map(|file| file.indexed.path.folders()).chain([index::FOLDER]).collect();
+    // Sorted, a folder comes before those inside it.
+    for folder in folders {
+        let path = folder.split('/').fold(root.to_owned(), |path, part| path.join(part));
+        fs_err::create_dir(&path).map_err(|source| ReleaseError::Unwritable { path, source })?;
+    }
+    Ok(())
+}
+
+fn write_file(reader: &mut Reader, file: BundleFile<'_>, path: &Path) -> Result<(), ReleaseError> {
+    let unwritable = |source| ReleaseError::Unwritable { path: path.to_owned(), source };
+    let mut new = create_new(path, file.indexed.executable).map_err(unwritable)?;
+    reader.copy(file, &mut new).map_err(|error| match error {
+        CopyError::Archive(error) => error.into(),
+        CopyError::Write(source) => unwritable(source),
+    })
+}
+
+fn write_new(path: &Path, bytes: &[u8]) -> Result<(), ReleaseError> {
+    create_new(path, false)
+        .and_then(|mut file| file.write_all(bytes))
+        .map_err(|source| ReleaseError::Unwritable { path: path.to_owned(), source })
+}
+
+/// Makes a file that was not there, with the mode that the format fixes, whatever the umask.
+fn create_new(path: &Path, executable: bool) -> std::io::Result<fs_err::File> {
+    let file = fs_err::File::create_new(path)?;
+    #[cfg(unix)]
+    {
+        let mode = if executable { 0o755 } else { 0o644 };
+        file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(mode))?;
+    }
+    #[cfg(not(unix))]
+    let _ = executable; // Windows goes by the file's extension.
+    Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_root_that_would_break_max_path_is_refused_and_the_excess_named() {
+        let root = Path::new("C:\\sites\\shop"); // 13 characters
+        assert!(fits_windows(root, 245).is_ok());
+        let error = fits_windows(root, 250).unwrap_err();
+        assert!(matches!(error, ReleaseError::PathTooLong { length: 264, limit: 259, .. }), "{error}");
+        let help = miette::Diagnostic::help(&error).unwrap().to_string();
+        assert!(help.contains("at least 5 characters shorter"), "{help}");
+    }
+}

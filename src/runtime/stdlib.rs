@@ -1,0 +1,69 @@
+//! What of CPython's standard library stays out of a bundle: what no Django site imports and what costs much.
+//!
+//! One list for every form of runtime, so that a site finds the same library whichever it was given.
+
+/// Folders and files at the top of the standard library that are left out.
+const LEFT_OUT: [&str; 8] = [
+    // Packages of the host or of the runtime's maker (pip, setuptools): a bundle has its own.
+    "site-packages",
+    "dist-packages",
+    // CPython's own tests: the larger part of the whole library.
+    "test",
+    // Windows and drawings on a screen. Their extension module would bring Tcl, Tk and X11 with it.
+    "idlelib",
+    "tkinter",
+    "turtledemo",
+    "turtle.py",
+    // Brings pip as wheels: nothing is ever installed into a bundle.
+    "ensurepip",
+];
+
+/// Whether the file or folder at `path` (relative to the standard library's folder, `/`-separated) is left out.
+pub fn left_out(path: &str) -> bool {
+    let top = path.split('/').next().unwrap_or(path);
+    LEFT_OUT.contains(&top)
+        // What is needed to embed or extend CPython: a static library of tens of megabytes, and makefiles.
+        || top.starts_with("config-")
+        || super::debian::LEFT_OUT.contains(&path)
+        // Bytecode is compiled anew, so that it does not hold the time and the paths of where it came from.
+        || path.split('/').any(|part| matches!(part, "__pycache__" | "tests" | "test"))
+        || path.ends_with(".pyc")
+        || path.ends_with(".a")
+}
+
+/// Whether the extension module in the file `name` (`_ssl.cpython-312-x86_64-linux-gnu.so`) is left out.
+pub fn extension_left_out(name: &str) -> bool {
+    let module = name.split('.').next().unwrap_or(name);
+    // Modules for CPython's own tests and examples of how to write one.
+    module.starts_with("_test")
+        || matches!(module, "_ctypes_test" | "_xxtestfuzz" | "xxlimited" | "xxlimited_35" | "xxsubtype")
+        // See `tkinter` above.
+        || module == "_tkinter"
+        // NIS, gone from CPython 3.13, would bring Kerberos and half a dozen libraries more.
+        || module == "nis"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tests_tools_and_foreign_packages_stay_out_and_the_library_stays_in() {
+        for path in [
+            "site-packages",
+            "site-packages/pip/__init__.py",
+            "unittest/test/test_case.py",
+            "json/__pycache__/decoder.cpython-312.pyc",
+            "config-3.12-x86_64-linux-gnu/Makefile",
+            "EXTERNALLY-MANAGED",
+        ] {
+            assert!(left_out(path), "{path}");
+        }
+        for path in ["os.py", "unittest/case.py", "configparser.py", "venv/__init__.py", "doctest.py"] {
+            assert!(!left_out(path), "{path}");
+        }
+        assert!(extension_left_out("_tkinter.pyd"));
+        assert!(extension_left_out("_testcapi.cpython-312-x86_64-linux-gnu.so"));
+        assert!(!extension_left_out("_ssl.cpython-312-x86_64-linux-gnu.so"));
+    }
+}

@@ -1,0 +1,94 @@
+//! `bridge.toml`: the one file that the bridge of a release reads. It may hold secrets, so it is made
+//! readable for its owner alone.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write as _};
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::{Place, environment};
+
+/// The file's content, in the order in which it is written.
+///
+/// Where the project's modules lie is not said here: `holdall.pth` in site-packages does that.
+#[derive(Debug, Clone, Serialize)]
+pub struct BridgeToml {
+    /// `package.module:callable`
+    pub app: String,
+    pub processes: u32,
+    pub threads: u32,
+    pub environment: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log: Option<Log>,
+    pub check: Check,
+}
+
+/// Where the bridge and the project's `wsgi.errors` are logged; standard error when this is absent.
+#[derive(Debug, Clone, Serialize)]
+pub struct Log {
+    pub path: String,
+}
+
+/// What `--check` asks the project for.
+#[derive(Debug, Clone, Serialize)]
+pub struct Check {
+    pub path: String,
+    pub host: String,
+}
+
+impl BridgeToml {
+    /// What the bridge of the release at `place` is told: one request at a time, as web servers want it.
+    /// It logs to standard error.
+    pub fn of(place: &Place, given: &BTreeMap<String, String>) -> BridgeToml {
+        BridgeToml {
+            app: place.manifest.django.wsgi.clone(),
+            processes: 1,
+            threads: 1,
+            environment: environment::variables(place, given),
+            log: None,
+            check: Check { path: place.manifest.site.health.clone(), host: "localhost".to_owned() },
+        }
+    }
+
+    pub fn render(&self) -> String {
+        toml::to_string(self).expect("strings, numbers and tables of strings can be written as TOML")
+    }
+
+    /// Writes the file whole, or not at all. Temporary files are made readable for their owner alone, and
+    /// so is what they are renamed to.
+    pub fn write(&self, path: &Path) -> io::Result<()> {
+        crate::cache::write_whole(path, |file| file.write_all(self.render().as_bytes()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::site::place::tests::guestbook;
+
+    #[test]
+    fn any_value_comes_back_as_it_went_in() {
+        let place = guestbook("/srv".as_ref());
+        let value = "a\"b'c\\d\ne = [ü] # no comment\u{1}";
+        let given = BTreeMap::from([("A.B C".to_owned(), value.to_owned())]);
+        let mut file = BridgeToml::of(&place, &given);
+        file.log = Some(Log { path: "C:\\logs\\bridge.log".to_owned() });
+        let read: toml::Table = file.render().parse().unwrap();
+        assert_eq!(read["environment"]["A.B C"].as_str(), Some(value));
+        assert_eq!(read["app"].as_str(), Some("guestbook.wsgi:application"));
+        assert_eq!(read["log"]["path"].as_str(), Some("C:\\logs\\bridge.log"));
+        assert_eq!(read["check"]["path"].as_str(), Some("/"));
+        assert_eq!(read["processes"].as_integer(), Some(1));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn only_its_owner_can_read_the_file() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("bridge.toml");
+        BridgeToml::of(&guestbook(folder.path()), &BTreeMap::new()).write(&path).unwrap();
+        assert_eq!(fs_err::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+}

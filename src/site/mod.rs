@@ -1,0 +1,15 @@
+//! What serves a release: its folders, its environment, the programs that are started for it, and the
+//! embedded web server ([`local`]).
+//!
+//! Nothing here changes a release, and nothing here prints.
+
+pub mod bridge_toml;
+pub mod environment;
+pub mod given;
+pub mod invocation;
+pub mod local;
+pub mod place;
+
+pub use bridge_toml::BridgeToml;
+pub use invocation::{Invocation, bridge, manage};
+pub use place::Place;
