@@ -71,8 +71,12 @@ def module_file(module, roots):
 
 def needed(tree):
     """Variables read without a default by statements that always run when the module is loaded."""
-    imported = {alias.name.split(".")[0] for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
-    imported |= {(node.module or "").split(".")[0] for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    imported = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            imported |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            imported.add((node.module or "").split(".")[0])
     readers = {name for name, modules in READERS.items() if imported & set(modules)}
     with_default = {
         keyword.arg
