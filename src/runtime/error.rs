@@ -39,6 +39,9 @@ pub enum RuntimeError {
     #[error("this machine is none of the targets that Holdall knows")]
     #[diagnostic(help("name a runtime for one of them with `--runtime PATH`"))]
     UnknownHost,
+    #[error("HOLDALL_PYTHON names `{}`, which cannot be used: {why}", path.display())]
+    #[diagnostic(help("name a CPython that fits, or unset the variable and let Holdall look for one"))]
+    NamedPython { path: PathBuf, why: String },
     #[error("no CPython on this machine fits the project ({wanted}):\n  {seen}")]
     #[diagnostic(help("install one that fits, or name it in HOLDALL_PYTHON"))]
     NoHostPython { wanted: String, seen: String },
@@ -154,6 +157,7 @@ impl RuntimeError {
             RuntimeError::NotChosen { .. }
                 | RuntimeError::NoneKnown { .. }
                 | RuntimeError::UnknownHost
+                | RuntimeError::NamedPython { .. }
                 | RuntimeError::NoHostPython { .. }
                 | RuntimeError::NotInstalled { .. }
                 | RuntimeError::NoPatchelf { .. }
