@@ -27,6 +27,9 @@ pub enum Error {
     Cache(#[source] std::io::Error),
     #[error(transparent)]
     #[diagnostic(transparent)]
+    Project(#[from] crate::project::ProjectError),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
     Layer(#[from] crate::layer::LayerError),
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -34,6 +37,15 @@ pub enum Error {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Release(#[from] crate::release::ReleaseError),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Given(#[from] crate::site::given::GivenError),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Preview(#[from] crate::cli::preview::PreviewError),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Local(#[from] crate::site::local::LocalError),
     #[error("`{}` is not what was bundled: {count} differences", path.display())]
     #[diagnostic(help("fetch the bundle again, or expand it again into an empty folder"))]
     Differs { path: std::path::PathBuf, count: usize },
@@ -43,9 +55,16 @@ impl Error {
     /// The exit code that tells this error's kind to a script.
     pub fn exit(&self) -> Exit {
         match self {
+            Error::Cache(_) | Error::Project(_) => Exit::Precondition,
             Error::Cache(_) => Exit::Precondition,
+            Error::Given(_) | Error::Local(_) => Exit::Precondition,
+            Error::Preview(error) if error.is_precondition() => Exit::Precondition,
             Error::Release(error) if error.is_precondition() => Exit::Precondition,
-            Error::Layer(_) | Error::Archive(_) | Error::Release(_) | Error::Differs { .. } => Exit::Failed,
+            Error::Layer(_)
+            | Error::Archive(_)
+            | Error::Release(_)
+            | Error::Preview(_)
+            | Error::Differs { .. } => Exit::Failed,
         }
     }
 }

@@ -5,5 +5,6 @@ mod harness;
 mod runtime_given;
 #[cfg(target_os = "linux")]
 mod runtime_host;
+mod init;
 mod startproject;
 mod wagtail;

@@ -40,7 +40,8 @@ impl Connection {
     /// Looks at what was read before: requests may stand in the buffer already.
     pub fn proceed(&mut self) -> Progress {
         loop {
-            let Step { used, event } = match self.conversation.advance(&self.buffer[self.start..self.end], 0) {
+            let Step { used, event } = match self.conversation.advance(&self.buffer[self.start..self.end], 0)
+            {
                 Ok(step) => step,
                 Err(fault) => return Progress::Fault(fault),
             };

@@ -105,9 +105,7 @@ fn percent_decoded(path: &[u8]) -> Vec<u8> {
     let mut rest = path;
     while let [first, tail @ ..] = rest {
         match (first, tail) {
-            (b'%', [high, low, after @ ..])
-                if let (Some(high), Some(low)) = (digit(*high), digit(*low)) =>
-            {
+            (b'%', [high, low, after @ ..]) if let (Some(high), Some(low)) = (digit(*high), digit(*low)) => {
                 decoded.push(u8::try_from(high * 16 + low).expect("two hexadecimal digits"));
                 rest = after;
             }
@@ -190,8 +188,7 @@ mod tests {
         let pairs: Vec<_> = pairs.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
         let params = params(&pairs);
         let found = gateway(&params);
-        let found =
-            (String::from_utf8_lossy(&found.script_name), String::from_utf8_lossy(&found.path_info));
+        let found = (String::from_utf8_lossy(&found.script_name), String::from_utf8_lossy(&found.path_info));
         assert_eq!(found, (script_name.into(), path_info.into()));
     }
 
@@ -237,7 +234,8 @@ mod tests {
 
     #[test]
     fn https_is_read_without_regard_to_case() {
-        for (value, expected) in [("on", true), ("ON", true), ("1", true), ("off", false), ("OFF", false), ("", false)]
+        for (value, expected) in
+            [("on", true), ("ON", true), ("1", true), ("off", false), ("OFF", false), ("", false)]
         {
             assert_eq!(gateway(&params(&[("HTTPS", value.as_bytes())])).https, expected, "{value}");
         }

@@ -225,13 +225,21 @@ mod tests {
 
     #[test]
     fn a_head_is_written_in_cgi_form() {
-        check("200 OK", &[("A-b", "c"), ("Set-Cookie", "é")], Ok(b"Status: 200 OK\r\nA-b: c\r\nSet-Cookie: \xe9\r\n"));
+        check(
+            "200 OK",
+            &[("A-b", "c"), ("Set-Cookie", "é")],
+            Ok(b"Status: 200 OK\r\nA-b: c\r\nSet-Cookie: \xe9\r\n"),
+        );
         check("204", &[], Ok(b"Status: 204\r\n"));
     }
 
     #[test]
     fn headers_of_the_web_servers_own_connection_are_left_out() {
-        check("200 OK", &[("connection", "close"), ("STATUS", "500"), ("X", "1")], Ok(b"Status: 200 OK\r\nX: 1\r\n"));
+        check(
+            "200 OK",
+            &[("connection", "close"), ("STATUS", "500"), ("X", "1")],
+            Ok(b"Status: 200 OK\r\nX: 1\r\n"),
+        );
     }
 
     #[test]

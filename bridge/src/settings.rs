@@ -126,7 +126,8 @@ fn near_miss(message: &str) -> String {
     let (Some(wrong), true) = (names.next(), message.starts_with("unknown field")) else {
         return "correct the line shown, then start the bridge again".to_owned();
     };
-    let nearest = names.max_by(|a, b| strsim::jaro_winkler(wrong, a).total_cmp(&strsim::jaro_winkler(wrong, b)));
+    let nearest =
+        names.max_by(|a, b| strsim::jaro_winkler(wrong, a).total_cmp(&strsim::jaro_winkler(wrong, b)));
     match nearest {
         Some(name) if strsim::jaro_winkler(wrong, name) > 0.7 => format!("did you mean `{name}`?"),
         _ => "remove the line, or correct the name".to_owned(),

@@ -58,8 +58,8 @@ fn wait(signals: &UnixStream, lifeline: Option<&OwnedFd>, until: Option<Instant>
     // A pipe whose reader is gone reports an error to its writer without being asked for one.
     fds.extend(lifeline.map(|fd| PollFd::from_borrowed_fd(fd.as_fd(), PollFlags::empty())));
     loop {
-        let limit = until
-            .and_then(|until| Timespec::try_from(until.saturating_duration_since(Instant::now())).ok());
+        let limit =
+            until.and_then(|until| Timespec::try_from(until.saturating_duration_since(Instant::now())).ok());
         match poll(&mut fds, limit.as_ref()) {
             Err(rustix::io::Errno::INTR) => {}
             _ => return,

@@ -145,8 +145,7 @@ fn wait(soft: &impl AsFd, children: &impl AsFd, places: &[Place]) {
         fds.push(PollFd::from_borrowed_fd(worker.output.as_fd(), PollFlags::IN));
     }
     let due = places.iter().filter(|place| place.worker.is_none()).map(|place| place.due).min();
-    let limit =
-        due.and_then(|due| Timespec::try_from(due.saturating_duration_since(Instant::now())).ok());
+    let limit = due.and_then(|due| Timespec::try_from(due.saturating_duration_since(Instant::now())).ok());
     // Whatever ended it, everything is looked at afterwards.
     let _ = poll(&mut fds, limit.as_ref());
 }

@@ -35,14 +35,15 @@ pub fn collect(
     };
     progress.begin(Stage::Static, 0, Unit::Files);
     let folder = match input.static_files {
-        StaticChoice::None => return Ok(Collected::default()),
         StaticChoice::Prebuilt(folder) => prebuilt(input, folder),
-        StaticChoice::Collect => run(input, place, python, into),
+        _ => run(input, place, python, into),
     };
+    let collected = folder.and_then(|folder| listed(input, place, &folder));
+    if let Ok(collected) = &collected {
+        progress.advance(Stage::Static, collected.sources.len() as u64);
+    }
     progress.end(Stage::Static);
-    let collected = listed(input, place, &folder?)?;
-    progress.advance(Stage::Static, collected.sources.len() as u64);
-    Ok(collected)
+    collected
 }
 
 fn prebuilt(input: &Input<'_>, folder: &Path) -> Result<PathBuf, AppError> {

@@ -13,7 +13,7 @@ mod python;
 mod site_package;
 mod static_url;
 mod survey;
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests;
 mod tree;
 mod writable;

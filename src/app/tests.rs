@@ -340,7 +340,7 @@ print(sorted(os.listdir(os.environ['HOLDALL_SHARED'])))",
 #[test]
 fn data_and_collected_files_of_the_project_stay_behind() {
     let mut shop = Shop::start()
-        .settings("MEDIA_ROOT = BASE_DIR / 'uploads'\nSTATIC_ROOT = BASE_DIR / 'collected'\nDATABASES['default']['NAME'] = BASE_DIR / 'rows'")
+        .settings("MEDIA_ROOT = BASE_DIR / 'uploads'\nSTATIC_ROOT = BASE_DIR / 'collected'\nCOMPRESS_ROOT = STATIC_ROOT\nDATABASES['default']['NAME'] = BASE_DIR / 'rows'")
         .file("uploads/a.jpg", "a")
         .file("uploads/seed/b.jpg", "b")
         .file("collected/site.css", "css")
@@ -396,8 +396,9 @@ fn settings_that_need_a_variable_are_refused_with_its_name_until_it_is_given() {
     let line =
         fs_err::read_to_string(shop.root().join("mysite/settings.py")).unwrap().trim_end().lines().count();
     let trace = source(&error);
-    let expected =
-        format!("mysite/settings.py:{line} in <module>\n    HOST = os.environ['SHOP_HOST']\nKeyError: 'SHOP_HOST'");
+    let expected = format!(
+        "mysite/settings.py:{line} in <module>\n    HOST = os.environ['SHOP_HOST']\nKeyError: 'SHOP_HOST'"
+    );
     assert_eq!(trace, expected);
     assert!(help(&error).contains("`SHOP_HOST = \"…\"` under `[build.env]`"), "{}", help(&error));
     shop.build_env.insert("SHOP_HOST".to_owned(), "example.com".to_owned());
@@ -589,4 +590,84 @@ fn what_the_shell_holds_does_not_reach_the_project() {
     let shop = Shop::start()
         .settings("import os\nassert 'PATH' in os.environ and 'CARGO_MANIFEST_DIR' not in os.environ");
     shop.survey().unwrap();
+}
+
+/// What the reader of settings' source finds in one settings file, as JSON.
+#[track_caller]
+fn read_source(text: &str, expected: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    fs_err::write(folder.path().join("conf.py"), text).unwrap();
+    let code = "import json, sys; sys.path.insert(0, sys.argv[2]); import sources
+root = sys.argv[1]
+found = sources.read({'root': root, 'roots': [root], 'settings': 'conf', 'manage': root + '/conf.py'})
+print(json.dumps([found['environment'], found['secret_key'], found['fixed_settings']]))";
+    let scripts = concat!(env!("CARGO_MANIFEST_DIR"), "/src/app");
+    let output = Command::new(test_python())
+        .args(["-B", "-c", code])
+        .arg(folder.path())
+        .arg(scripts)
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), expected, "{text}");
+}
+
+#[test]
+fn only_variables_that_are_always_needed_are_called_needed() {
+    read_source(
+        "import os\na = os.environ['A'] + os.environ['B']\nos.environ['C'] = 'x'",
+        r#"[["A", "B"], null, null]"#,
+    );
+    read_source("from os import environ\nD = {'k': int(environ['PORT'])}", r#"[["PORT"], null, null]"#);
+    read_source(
+        "import os\nif DEBUG:\n    a = os.environ['A']\nelse:\n    b = os.environ['B']",
+        "[[], null, null]",
+    );
+    read_source("import os\ntry:\n    a = os.environ['A']\nexcept KeyError: pass", "[[], null, null]");
+    read_source("import os\ndef later(): return os.environ['A']\nb = os.getenv('B')", "[[], null, null]");
+    read_source("import os\na = 'A' in os.environ and os.environ['A']", "[[], null, null]");
+    read_source(
+        "import environ\nenv = environ.Env(DEBUG=(bool, False))\nenv.read_env('f')\nD = env('DEBUG')\nK = env.str('KEY')\nX = env('X', default=1)",
+        r#"[["KEY"], null, null]"#,
+    );
+    read_source(
+        "from decouple import config\nK = config('KEY')\nD = config('DEBUG', default=False)",
+        r#"[["KEY"], null, null]"#,
+    );
+    read_source("this is no Python", "[[], null, null]");
+}
+
+#[test]
+fn a_key_in_plain_text_and_a_fixed_settings_module_are_seen_in_the_source() {
+    read_source("import os\nSECRET_KEY = 'django-insecure'", r#"[[], "conf.py:2", null]"#);
+    read_source("SECRET_KEY = ''", "[[], null, null]");
+    let set = "os.environ['DJANGO_SETTINGS_MODULE'] = 'x'";
+    read_source(&format!("import os\ndef main():\n    {set}"), r#"[[], null, "conf.py:3"]"#);
+    read_source(&format!("import os, sys\nif 'test' in sys.argv:\n    {set}"), "[[], null, null]");
+    read_source(&format!("import os\nif __name__ == '__main__':\n    {set}"), r#"[[], null, "conf.py:3"]"#);
+}
+
+#[test]
+fn settings_that_follow_static_root_still_do() {
+    let shop = Shop::start().settings("STATIC_ROOT = BASE_DIR / 'collected'\nCOMPRESS_ROOT = str(STATIC_ROOT)\nBUILT = STATIC_ROOT / 'built'");
+    let release = shop.release("one");
+    let said = release.setting("[str(settings.STATIC_ROOT), settings.COMPRESS_ROOT, str(settings.BUILT)]");
+    assert_eq!(said, "['RELEASE/www/static', 'RELEASE/www/static', 'RELEASE/www/static/built']");
+}
+
+#[test]
+fn a_project_one_folder_down_is_loaded_from_there() {
+    let shop = Shop::start()
+        .settings("DATABASES['default']['NAME'] = 'rows.db'\nMEDIA_ROOT = BASE_DIR.parent / 'media'");
+    let outer = fs_err::canonicalize(shop.folder.path()).unwrap();
+    shop.with(|input| {
+        let input = Input { root: &outer, manage: Path::new("project/manage.py"), ..*input };
+        let facts = survey(&input, &test_python(), &Silent).unwrap();
+        let table: Vec<_> = facts.writable.table.keys().map(String::as_str).collect();
+        assert_eq!(table, ["app/media", "app/project/rows.db"]);
+        let package = site_package(&input, &facts).unwrap();
+        let Content::Bytes(pth) = &package[0].content else { panic!("it is made, not copied") };
+        let expected = "import sys; sys.dont_write_bytecode = True\n\
+            import os, sys; sys.path.insert(0, os.path.normpath(os.path.join(sitedir, \"../../../../app/project\")))\n";
+        assert_eq!(String::from_utf8_lossy(pth), expected);
+    });
 }

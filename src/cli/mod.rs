@@ -1,9 +1,12 @@
 //! What may be typed, and what is printed: one file a command. The only place that knows clap, and the only
 //! one that prints.
 
+pub mod init;
 pub mod inspect;
 mod opened;
 pub mod output;
+pub mod preview;
+mod stop;
 pub mod verify;
 
 use std::ffi::OsString;
@@ -33,7 +36,9 @@ struct Cli {
 
 #[derive(clap::Subcommand)]
 enum Command {
+    Init(init::Args),
     Inspect(inspect::Args),
+    Preview(preview::Args),
     Verify(verify::Args),
 }
 
@@ -64,7 +69,9 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn run(command: Command, output: &Output) -> Result<(), crate::Error> {
     match command {
+        Command::Init(args) => init::run(args, output),
         Command::Inspect(args) => inspect::run(args, output),
+        Command::Preview(args) => preview::run(args, output),
         Command::Verify(args) => verify::run(args, output),
     }
 }

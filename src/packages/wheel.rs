@@ -113,6 +113,11 @@ pub(super) fn map(wheel: &Wheel, layout: &PythonLayout, target: Target) -> Resul
 }
 
 impl Mapped {
+    /// The size of its files in bytes, as far as its RECORD says it.
+    pub fn size(&self) -> u64 {
+        self.files.iter().filter_map(|file| file.recorded.size).sum()
+    }
+
     /// Reads the files of the wheel, except those that another package has brought, and adds what an installer
     /// writes: INSTALLER and a RECORD of what is really there.
     pub fn sources(&self, taken: &BTreeMap<EntryPath, Taken>) -> Result<Vec<Source>, PackagesError> {

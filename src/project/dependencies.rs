@@ -274,8 +274,8 @@ impl Survey<'_> {
         Some(Notice {
             what: format!("the dependencies are those of {}; `{}` lists some too", found.from, other.shown),
             help: format!(
-                "if those are the right ones, set {}: `requirements = [\"{}\"]`",
-                self.config.place("packages.requirements"),
+                "if those are the right ones, set {} to `[\"{}\"]`",
+                self.config.key("packages.requirements"),
                 other.shown
             ),
         })

@@ -19,6 +19,7 @@ mod requirements;
 mod settings;
 mod source;
 mod start;
+mod template;
 pub mod wanted;
 
 use std::path::{Path, PathBuf};
@@ -36,6 +37,7 @@ use crate::target::Target;
 pub use config::{Config, Files, RuntimeFrom, StaticFiles};
 pub use dependencies::Dependencies;
 pub use error::ProjectError;
+pub use template::ConfigFile;
 pub use wanted::PythonWanted;
 
 /// A Django project on disk, and what was found out about it.

@@ -118,7 +118,9 @@ impl Conversation {
         loop {
             let rest = &bytes[used..];
             let Some(open) = &mut self.open else {
-                let Some(head) = rest.first_chunk::<HEADER_LEN>() else { return Ok(Step { used, event: None }) };
+                let Some(head) = rest.first_chunk::<HEADER_LEN>() else {
+                    return Ok(Step { used, event: None });
+                };
                 let header = Header::decode(*head);
                 if self.must_wait(header) {
                     return Ok(Step { used, event: None });
@@ -138,7 +140,9 @@ impl Conversation {
                     return Ok(Step { used: used + taken, event: Some(Event::Body(&rest[..taken])) });
                 }
                 Content::Collect => self.collected.extend_from_slice(&rest[..there]),
-                Content::Params if self.params.len() + there > MAX_PARAMS => return Err(Fault::TooManyParams),
+                Content::Params if self.params.len() + there > MAX_PARAMS => {
+                    return Err(Fault::TooManyParams);
+                }
                 Content::Params => self.params.extend_from_slice(&rest[..there]),
                 Content::Body | Content::Skip => {}
             }
@@ -229,8 +233,12 @@ impl Conversation {
             _ => Content::Skip,
         };
         self.collected.clear();
-        self.open =
-            Some(Open { header, content, left: usize::from(header.length), padding: usize::from(header.padding) });
+        self.open = Some(Open {
+            header,
+            content,
+            left: usize::from(header.length),
+            padding: usize::from(header.padding),
+        });
         Ok(())
     }
 
@@ -248,7 +256,8 @@ impl Conversation {
             Kind::AbortRequest => Ok(self.abort(id)),
             Kind::Params if open.content == Content::Params && length == 0 => {
                 let params = Params::parse(std::mem::take(&mut self.params))?;
-                let active = self.active.as_mut().expect("parameters are only collected for an active request");
+                let active =
+                    self.active.as_mut().expect("parameters are only collected for an active request");
                 active.stage = Stage::Body;
                 Ok(Some(Event::Request(Request { id, keep: active.keep, params })))
             }

@@ -3,10 +3,12 @@
 
 use super::*;
 
+type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
+
 /// What happened, in a form that does not depend on how the bytes were cut.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Seen {
-    requests: Vec<(u16, bool, Vec<(Vec<u8>, Vec<u8>)>)>,
+    requests: Vec<(u16, bool, Pairs)>,
     body: Vec<u8>,
     other: Vec<String>,
 }
@@ -58,8 +60,7 @@ fn feed<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Result<Seen, Fault> {
 
 fn record(kind: u8, id: u16, content: &[u8], padding: u8) -> Vec<u8> {
     let length = u16::try_from(content.len()).unwrap();
-    let mut bytes =
-        Header { version: 1, kind: Kind::from_byte(kind), id, length, padding }.encode().to_vec();
+    let mut bytes = Header { version: 1, kind: Kind::from_byte(kind), id, length, padding }.encode().to_vec();
     bytes.extend_from_slice(content);
     bytes.extend(std::iter::repeat_n(0xaa, usize::from(padding)));
     bytes
@@ -139,7 +140,8 @@ fn an_abort_is_answered_at_once_before_the_parameters_end_and_reported_after() {
     let early = [begin(1, 1, 1), record(2, 1, b"", 0)].concat();
     let seen = feed([&early[..]]).unwrap();
     assert_eq!(seen.other, [format!("reply {:?}", refusal(1, ProtocolStatus::RequestComplete))]);
-    let late = [begin(1, 1, 1), record(4, 1, b"", 0), record(5, 1, b"half", 0), record(2, 1, b"", 0)].concat();
+    let late =
+        [begin(1, 1, 1), record(4, 1, b"", 0), record(5, 1, b"half", 0), record(2, 1, b"", 0)].concat();
     let seen = feed([&late[..]]).unwrap();
     assert_eq!(seen.other, ["abort"]);
 }
@@ -192,7 +194,12 @@ fn noise_never_panics() {
             let roll = next();
             let length = (roll >> 8) % 12;
             let content: Vec<u8> = (0..length).map(|_| (next() & 0xff) as u8).collect();
-            bytes.extend(record((roll % 13) as u8, ((roll >> 24) % 3) as u16, &content, (roll >> 32 & 3) as u8));
+            bytes.extend(record(
+                (roll % 13) as u8,
+                ((roll >> 24) % 3) as u16,
+                &content,
+                (roll >> 32 & 3) as u8,
+            ));
             if roll >> 60 == 0 {
                 bytes.extend_from_slice(&next().to_be_bytes());
             }

@@ -92,8 +92,10 @@ mod tests {
     use super::*;
     use crate::protocol::encode;
 
+    type Pair<'a> = (&'a [u8], &'a [u8]);
+
     #[track_caller]
-    fn check(bytes: &[u8], expected: Result<&[(&[u8], &[u8])], ParamsError>) {
+    fn check(bytes: &[u8], expected: Result<&[Pair<'_>], ParamsError>) {
         let found = Params::parse(bytes.to_vec());
         let pairs = found.as_ref().map(|params| params.pairs().collect::<Vec<_>>());
         assert_eq!(pairs.map_err(|error| *error), expected.map(<[_]>::to_vec));
@@ -112,7 +114,10 @@ mod tests {
         check(b"\x01", Err(ParamsError::CutLength));
         check(b"\x01\x80\x00\x00", Err(ParamsError::CutLength));
         check(b"\x01\x02ab", Err(ParamsError::BeyondData { claimed: 3, left: 2 }));
-        check(b"\xff\xff\xff\xff\xff\xff\xff\xffa", Err(ParamsError::BeyondData { claimed: 0xffff_fffe, left: 1 }));
+        check(
+            b"\xff\xff\xff\xff\xff\xff\xff\xffa",
+            Err(ParamsError::BeyondData { claimed: 0xffff_fffe, left: 1 }),
+        );
     }
 
     #[test]

@@ -52,9 +52,11 @@ pub fn shield(log: Option<&Path>) -> Result<OwnedFd, DescriptorError> {
     rustix::stdio::dup2_stdin(nothing()?).map_err(io::Error::from)?;
     match log {
         Some(path) => {
-            let file = fs_err::OpenOptions::new().create(true).append(true).open(path).map_err(|source| {
-                DescriptorError::Log { path: path.display().to_string(), source }
-            })?;
+            let file = fs_err::OpenOptions::new()
+                .create(true)
+                .append(true)
+                .open(path)
+                .map_err(|source| DescriptorError::Log { path: path.display().to_string(), source })?;
             rustix::stdio::dup2_stderr(file.file().as_fd()).map_err(io::Error::from)?;
             rustix::stdio::dup2_stdout(file.file().as_fd()).map_err(io::Error::from)?;
         }

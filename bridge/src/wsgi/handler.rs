@@ -62,9 +62,8 @@ impl Handler {
         if let Err(error) = self.run(py, &shared) {
             failure = recover(py, &shared, error);
         }
-        let (connection, status, missing) = shared.detached(py, |talk| {
-            (talk.exchange.finish(), talk.reply.status_line(), talk.reply.missing())
-        });
+        let (connection, status, missing) = shared
+            .detached(py, |talk| (talk.exchange.finish(), talk.reply.status_line(), talk.reply.missing()));
         if let (None, Some(missing)) = (&failure, missing) {
             log::line(&format!("an answer is {missing} bytes shorter than its Content-Length"));
         }
@@ -129,7 +128,10 @@ fn send_whole(py: Python<'_>, shared: &Shared, pieces: &[Bound<'_, PyBytes>]) ->
 
 fn bytes<'py>(piece: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
     piece.cast::<PyBytes>().cloned().map_err(|_| {
-        PyTypeError::new_err(format!("the application gave {} where a WSGI answer is made of bytes", type_name(piece)))
+        PyTypeError::new_err(format!(
+            "the application gave {} where a WSGI answer is made of bytes",
+            type_name(piece)
+        ))
     })
 }
 

@@ -38,7 +38,9 @@ impl StartResponse {
             }
             Some(_) => {}
             None if has_head => {
-                return Err(PyAssertionError::new_err("start_response called a second time without exc_info"));
+                return Err(PyAssertionError::new_err(
+                    "start_response called a second time without exc_info",
+                ));
             }
             None => {}
         }
@@ -65,7 +67,10 @@ fn head(status: &Bound<'_, PyAny>, headers: &Bound<'_, PyAny>) -> PyResult<Head>
         .map_err(|_| PyTypeError::new_err(format!("headers must be a list, not {}", type_name(headers))))?;
     for item in list {
         let pair = item.cast::<PyTuple>().ok().filter(|pair| pair.len() == 2).ok_or_else(|| {
-            PyTypeError::new_err(format!("a header must be a tuple of name and value, not {}", type_name(&item)))
+            PyTypeError::new_err(format!(
+                "a header must be a tuple of name and value, not {}",
+                type_name(&item)
+            ))
         })?;
         let (name, value) = (pair.get_item(0)?, pair.get_item(1)?);
         head.push(text(&name, "a header name")?, text(&value, "a header value")?).map_err(wrong)?;

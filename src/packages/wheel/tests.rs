@@ -220,9 +220,9 @@ fn a_file_of_two_packages_is_kept_once_if_nothing_can_break() {
     second.add("tests/__init__.py", "").add("LICENSE", "BSD").add("b.py", "b");
     let mapped: Vec<_> =
         [&first, &second].map(|maker| map(&maker.wheel(), &layout(LINUX), LINUX).unwrap()).into();
-    let taken = super::taken(&mapped).unwrap();
-    assert!(taken[0].is_empty());
-    let files = by_name(mapped[1].sources(&taken[1]).unwrap());
+    let shared = taken(&mapped).unwrap();
+    assert!(shared[0].is_empty());
+    let files = by_name(mapped[1].sources(&shared[1]).unwrap());
     let site = "python/lib/python3.12/site-packages";
     assert!(
         !files.contains_key(&format!("{site}/tests/__init__.py"))
@@ -235,7 +235,7 @@ fn a_file_of_two_packages_is_kept_once_if_nothing_can_break() {
     third.add("b.py", "another");
     let mapped: Vec<_> =
         [&second, &third].map(|maker| map(&maker.wheel(), &layout(LINUX), LINUX).unwrap()).into();
-    let error = super::taken(&mapped).unwrap_err();
+    let error = taken(&mapped).unwrap_err();
     let expected = format!("`b` and `c` both bring `{site}/b.py`, with different content");
     assert_eq!(error.to_string(), expected);
 }
