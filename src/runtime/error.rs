@@ -62,11 +62,6 @@ pub enum RuntimeError {
     #[error("`{}` needs the library `{library}`, and this machine does not have it", by.display())]
     #[diagnostic(help("install the library, or name another CPython in HOLDALL_PYTHON"))]
     LibraryMissing { library: String, by: PathBuf },
-    #[error("`{}` is changed by its distributor in a way Holdall does not know: it has no function `{function}`", file.display())]
-    #[diagnostic(help(
-        "name another CPython in HOLDALL_PYTHON (pyenv's for one), or a runtime with `--runtime PATH`"
-    ))]
-    UnknownModule { file: PathBuf, function: &'static str },
 
     #[error("`{name}` is not on PATH and could not be installed: {said}")]
     #[diagnostic(help(
