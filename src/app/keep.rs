@@ -2,6 +2,7 @@
 //!
 //! Decides by name alone; the one file looked for is `pyvenv.cfg`, the mark of a virtual environment.
 
+use std::fmt;
 use std::path::Path;
 
 /// Why a file or folder is left out.
@@ -19,6 +20,24 @@ pub enum Why {
     Data,
     StaticFiles,
     Output,
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Why::VersionControl => "of the version control",
+            Why::VirtualEnvironment => "a virtual environment",
+            Why::Cache => "a cache",
+            Why::Editor => "of an editor",
+            Why::Packages => "packages of another tool",
+            Why::Environment => "an environment file, with secrets perhaps",
+            Why::Key => "a key",
+            Why::Database => "a database",
+            Why::Data => "written while the site runs",
+            Why::StaticFiles => "collected static files",
+            Why::Output => "output of a build",
+        })
+    }
 }
 
 /// Why the folder `relative` (`disk` on this machine) is left out, if it is.

@@ -24,6 +24,9 @@ pub struct Wheel {
     pub file: PathBuf,
 }
 
+/// The folder of the cache that holds wheels.
+const FOLDER: &str = "wheels";
+
 /// How many wheels are on their way at once. More than this makes an index slow rather than us fast.
 const AT_ONCE: usize = 8;
 
@@ -39,7 +42,7 @@ pub fn download(
     cache: &Cache,
     progress: &dyn Progress,
 ) -> Result<Vec<Wheel>, PackagesError> {
-    let folder = cache.folder("wheels")?;
+    let folder = cache.folder(FOLDER)?;
     progress.begin(Stage::Download, wheels.iter().filter_map(|wheel| wheel.size).sum(), Unit::Bytes);
     let fetcher = Fetcher { client: Mutex::new(None), progress };
     let next = AtomicUsize::new(0);
@@ -65,6 +68,16 @@ pub fn download(
     results.into_iter().flatten().collect()
 }
 
+/// Whether a wheel lies in the cache. Whether it is whole is looked at when it is used.
+pub fn is_cached(wheel: &LockedWheel, cache: &Cache) -> bool {
+    place(wheel, &cache.root().join(FOLDER)).is_file()
+}
+
+/// Where a wheel lies in the cache: its name is kept, since it says what the wheel is for.
+fn place(wheel: &LockedWheel, wheels: &Path) -> PathBuf {
+    wheels.join(wheel.sha256.to_string()).join(&wheel.file_name)
+}
+
 struct Fetcher<'a> {
     /// Made when the first wheel is not in the cache: reading the system's certificates takes time.
     client: Mutex<Option<Client>>,
@@ -80,27 +93,27 @@ enum Failure {
 
 impl Fetcher<'_> {
     fn bring(&self, wheel: &LockedWheel, wheels: &Path) -> Result<Wheel, PackagesError> {
-        let folder = wheels.join(wheel.sha256.to_string());
-        let file = folder.join(&wheel.file_name);
-        let done = |file| Ok(Wheel { locked: wheel.clone(), file });
+        let file = place(wheel, wheels);
+        let folder = file.parent().expect("a place in the cache has a folder");
+        let done = || Ok(Wheel { locked: wheel.clone(), file: file.clone() });
         if file.is_file() {
             if Sha256::of_file(&file)? == wheel.sha256 {
                 self.progress.advance(Stage::Download, wheel.size.unwrap_or(0));
-                return done(file);
+                return done();
             }
             // Something damaged it since; what the lock says can be fetched again.
             fs_err::remove_file(&file)?;
         }
-        fs_err::create_dir_all(&folder)?;
+        fs_err::create_dir_all(folder)?;
         let brought = match &wheel.origin {
             Origin::Path(path) => self.copy(path, wheel, &file),
             Origin::Url(url) => self.fetch(url, wheel, &file),
         };
         if brought.is_err() {
             // Only if it is empty; another run may be writing there.
-            let _ = std::fs::remove_dir(&folder);
+            let _ = std::fs::remove_dir(folder);
         }
-        brought.and_then(|()| done(file))
+        brought.and_then(|()| done())
     }
 
     fn copy(&self, from: &Path, wheel: &LockedWheel, to: &Path) -> Result<(), PackagesError> {

@@ -137,6 +137,19 @@ pub enum PackagesError {
     Io(#[from] io::Error),
 }
 
+impl PackagesError {
+    /// Whether the project or this machine is not ready, rather than the work having failed.
+    pub fn is_precondition(&self) -> bool {
+        !matches!(
+            self,
+            PackagesError::Unreachable { .. }
+                | PackagesError::Download { .. }
+                | PackagesError::WrongDigest { .. }
+                | PackagesError::Io(_)
+        )
+    }
+}
+
 /// `a has`, `a and b have`, `a, b and c have`
 fn names(packages: &[String], one: &str, many: &str) -> String {
     let quoted: Vec<String> = packages.iter().map(|package| format!("`{package}`")).collect();

@@ -1,5 +1,6 @@
 //! Which files say what the project depends on. Their content is uv's business; only includes are followed.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -25,6 +26,20 @@ pub enum Dependencies {
     Pyproject { file: PathBuf, extras: Vec<String>, groups: Vec<String> },
     /// Requirements files in pip's form. What they include exists.
     Requirements(Vec<PathBuf>),
+}
+
+impl fmt::Display for Dependencies {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        match self {
+            Dependencies::UvLock { lock, .. } => f.write_str(&name(lock)),
+            Dependencies::Pylock(file) | Dependencies::Pyproject { file, .. } => f.write_str(&name(file)),
+            Dependencies::Requirements(files) => {
+                let names: Vec<_> = files.iter().map(|file| name(file)).collect();
+                f.write_str(&names.join(", "))
+            }
+        }
+    }
 }
 
 /// Finds the dependencies in `folders`, which are absolute and in order of closeness to `manage.py`.
