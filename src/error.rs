@@ -53,13 +53,15 @@ impl Error {
     pub fn exit(&self) -> Exit {
         match self {
             Error::Cache(_) => Exit::Precondition,
-            Error::Given(_) | Error::Local(_) => Exit::Precondition,
+            Error::Given(_) => Exit::Precondition,
+            Error::Local(error) if error.is_precondition() => Exit::Precondition,
             Error::Preview(error) if error.is_precondition() => Exit::Precondition,
             Error::Release(error) if error.is_precondition() => Exit::Precondition,
             Error::Layer(_)
             | Error::Archive(_)
             | Error::Release(_)
             | Error::Preview(_)
+            | Error::Local(_)
             | Error::Differs { .. } => Exit::Failed,
         }
     }
