@@ -27,6 +27,9 @@ pub enum Error {
     Cache(#[source] std::io::Error),
     #[error(transparent)]
     #[diagnostic(transparent)]
+    Project(#[from] crate::project::ProjectError),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
     Layer(#[from] crate::layer::LayerError),
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -52,6 +55,7 @@ impl Error {
     /// The exit code that tells this error's kind to a script.
     pub fn exit(&self) -> Exit {
         match self {
+            Error::Cache(_) | Error::Project(_) => Exit::Precondition,
             Error::Cache(_) => Exit::Precondition,
             Error::Given(_) => Exit::Precondition,
             Error::Local(error) if error.is_precondition() => Exit::Precondition,

@@ -3,6 +3,7 @@
 //! The modules in reading order; data flows down the list.
 
 pub mod archive;
+pub mod app;
 pub mod cache;
 pub mod cli;
 pub mod digest;

@@ -2,5 +2,9 @@
 #![allow(clippy::unwrap_used)]
 
 mod harness;
+mod runtime_given;
+#[cfg(target_os = "linux")]
+mod runtime_host;
+mod init;
 mod startproject;
 mod wagtail;

@@ -1,7 +1,6 @@
 //! This machine's CPythons, moved into an empty folder, run there alone: their old place is hidden, and nothing
 //! outside the folder but glibc is mapped.
-#![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used, clippy::print_stderr)]
+#![allow(clippy::print_stderr)]
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;

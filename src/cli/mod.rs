@@ -1,6 +1,7 @@
 //! What may be typed, and what is printed: one file a command. The only place that knows clap, and the only
 //! one that prints.
 
+pub mod init;
 pub mod inspect;
 mod opened;
 pub mod output;
@@ -35,6 +36,7 @@ struct Cli {
 
 #[derive(clap::Subcommand)]
 enum Command {
+    Init(init::Args),
     Inspect(inspect::Args),
     Preview(preview::Args),
     Verify(verify::Args),
@@ -67,6 +69,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn run(command: Command, output: &Output) -> Result<(), crate::Error> {
     match command {
+        Command::Init(args) => init::run(args, output),
         Command::Inspect(args) => inspect::run(args, output),
         Command::Preview(args) => preview::run(args, output),
         Command::Verify(args) => verify::run(args, output),

@@ -119,9 +119,19 @@ pub enum PackagesError {
     ))]
     Conflict { first: String, second: String, path: EntryPath },
 
+    #[error(
+        "the build environment cannot have the versions of the bundle: this Python is {found}, and the bundle's {wanted}"
+    )]
+    #[diagnostic(help(
+        "name a Python {wanted} of this machine, or require versions that exist for both; a site whose static files are made elsewhere needs no build environment"
+    ))]
+    NoEnvironment { found: MinorVersion, wanted: MinorVersion, source: Said },
     #[error("cannot run the Python `{}`", python.display())]
     #[diagnostic(help("name a working Python 3.10 or newer"))]
     BadPython { python: PathBuf, source: Said },
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Layer(#[from] crate::layer::LayerError),
     #[error("cannot use the file or folder of a package")]
     #[diagnostic(help("check that it is there, that you may use it, and that the disk is not full"))]
     Io(#[from] io::Error),

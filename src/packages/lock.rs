@@ -14,30 +14,20 @@ use super::error::PackagesError;
 use super::pylock;
 use super::refusal::refusal;
 use super::tags::WheelName;
-use super::uv::Uv;
+use super::uv::{Uv, UvFailure};
 use crate::digest::Sha256;
 use crate::progress::{Progress, Stage, Unit};
+use crate::project::Dependencies;
 use crate::python::MinorVersion;
 use crate::target::Target;
-
-/// Where a project says what it needs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Inputs {
-    /// The `uv.lock` in the folder of a project or workspace.
-    UvLock { project: PathBuf, extras: Vec<String>, groups: Vec<String> },
-    /// A committed `pylock.toml`.
-    Pylock { file: PathBuf },
-    /// The dependencies in a `pyproject.toml` without a lock.
-    Pyproject { file: PathBuf, extras: Vec<String>, groups: Vec<String> },
-    /// Requirement files, with or without hashes.
-    Requirements { files: Vec<PathBuf> },
-}
 
 /// The exact wheels for a target, sorted by name.
 #[derive(Debug, Clone, Serialize)]
 pub struct Lock {
     /// SHA-256 of the list of names, versions and hashes: the same whichever index or folder they come from.
     pub digest: Sha256,
+    pub target: Target,
+    pub minor: MinorVersion,
     pub wheels: Vec<LockedWheel>,
 }
 
@@ -62,13 +52,13 @@ pub(super) enum Origin {
 }
 
 impl Lock {
-    pub(super) fn of(mut wheels: Vec<LockedWheel>) -> Lock {
+    pub(super) fn of(mut wheels: Vec<LockedWheel>, target: Target, minor: MinorVersion) -> Lock {
         wheels.sort_by(|a, b| a.name.cmp(&b.name));
         let lines: String = wheels
             .iter()
             .map(|wheel| format!("{}=={} {}\n", wheel.name, wheel.version, wheel.sha256))
             .collect();
-        Lock { digest: Sha256::of(lines), wheels }
+        Lock { digest: Sha256::of(lines), target, minor, wheels }
     }
 
     /// The version of a package, if the lock has it.
@@ -105,20 +95,15 @@ impl Serialize for LockedWheel {
 /// Narrows what a project asks for to one wheel a package, for `target` and this Python.
 pub fn lock(
     uv: &Uv,
-    inputs: &Inputs,
+    dependencies: &Dependencies,
     target: Target,
     minor: MinorVersion,
     progress: &dyn Progress,
 ) -> Result<Lock, PackagesError> {
     progress.begin(Stage::Resolve, 0, Unit::Steps);
-    let question = Question::of(uv, inputs, target, minor)?;
-    let wheels = question.ask(uv, &Aim::Target);
+    let lock = Question::of(uv, dependencies, target).and_then(|question| question.narrow(uv, minor));
     progress.end(Stage::Resolve);
-    let wheels = wheels?;
-    if let Some(committed) = &question.committed {
-        committed.check(&wheels, target)?;
-    }
-    Ok(Lock::of(wheels))
+    lock
 }
 
 /// A wheel that lies on this machine, as the bridge does.
@@ -139,16 +124,6 @@ pub fn local_wheel(path: &Path) -> Result<LockedWheel, PackagesError> {
     })
 }
 
-/// For which platform uv is to select.
-pub(super) enum Aim<'a> {
-    Target,
-    /// This machine and the Python that uv is told to use, with versions held and packages left out.
-    Host {
-        constraints: &'a Path,
-        without: Option<&'a Path>,
-    },
-}
-
 /// What uv is asked: requirements that it reads, and how.
 pub(super) struct Question {
     /// Where uv runs: its settings are looked for there, and paths in requirements count from there.
@@ -159,114 +134,103 @@ pub(super) struct Question {
     whole: bool,
     committed: Option<Committed>,
     target: Target,
-    minor: MinorVersion,
     work: tempfile::TempDir,
 }
 
 impl Question {
+    /// Brings what the project says into a form that `uv pip compile` takes; `target` is what errors name.
     pub(super) fn of(
         uv: &Uv,
-        inputs: &Inputs,
+        dependencies: &Dependencies,
         target: Target,
-        minor: MinorVersion,
     ) -> Result<Question, PackagesError> {
         let work = tempfile::Builder::new().prefix("holdall-lock-").tempdir()?;
-        let folder_of = |file: &Path| Ok::<_, PackagesError>(folder_of(&std::path::absolute(file)?));
-        let mut question = Question {
-            folder: PathBuf::new(),
-            files: Vec::new(),
-            options: Vec::new(),
-            whole: false,
-            committed: None,
-            target,
-            minor,
-            work,
+        let question = |work, folder: &Path, files| {
+            let folder = std::path::absolute(folder)?;
+            let options = Vec::new();
+            Ok::<_, PackagesError>(Question {
+                folder,
+                files,
+                options,
+                whole: false,
+                committed: None,
+                target,
+                work,
+            })
         };
-        match inputs {
-            Inputs::UvLock { project, extras, groups } => {
-                let lock = project.join("uv.lock");
-                check_in_step(uv, project, &lock)?;
-                let exported = question.work.path().join("requirements.txt");
-                let mut args: Vec<OsString> =
-                    ["export", "--frozen", "--no-dev", "--no-emit-project", "--no-header", "--no-annotate"]
-                        .map(OsString::from)
-                        .into();
-                args.extend(["--quiet", "--format", "requirements.txt", "-o"].map(OsString::from));
+        match dependencies {
+            Dependencies::UvLock { lock, project, extras, groups } => {
+                check_in_step(uv, project, lock)?;
+                let exported = work.path().join("requirements.txt");
+                let export = ["export", "--frozen", "--no-dev", "--no-emit-project", "--no-header"];
+                let format = ["--no-annotate", "--quiet", "--format", "requirements.txt", "-o"];
+                let mut args: Vec<OsString> = export.into_iter().chain(format).map(OsString::from).collect();
                 args.push(exported.clone().into());
                 args.extend(options("--extra", extras).chain(options("--group", groups)));
                 uv.run(project, args).map_err(|failure| failure.while_doing("read `uv.lock`"))?;
-                question.committed = Committed::of_requirements(std::slice::from_ref(&exported), &lock)?;
-                question.folder = std::path::absolute(project)?;
-                question.files = vec![exported];
-                question.whole = true;
+                let committed = Committed::of_requirements(std::slice::from_ref(&exported), lock)?;
+                Ok(Question { whole: true, committed, ..question(work, project, vec![exported])? })
             }
-            Inputs::Pylock { file } => {
+            Dependencies::Pylock(file) => {
                 let text = fs_err::read_to_string(file)?;
                 let (requirements, committed) = pylock::committed(&text, file, target)?;
-                let written = question.work.path().join("requirements.txt");
+                let written = work.path().join("requirements.txt");
                 fs_err::write(&written, requirements)?;
-                question.folder = folder_of(file)?;
-                question.files = vec![written];
-                question.committed = Some(committed);
+                Ok(Question { committed: Some(committed), ..question(work, folder_of(file), vec![written])? })
             }
-            Inputs::Pyproject { file, extras, groups } => {
-                question.folder = folder_of(file)?;
-                question.files = vec![std::path::absolute(file)?];
-                question.options = options("--extra", extras).chain(options("--group", groups)).collect();
+            Dependencies::Pyproject { file, extras, groups } => {
+                let options = options("--extra", extras).chain(options("--group", groups)).collect();
+                Ok(Question { options, ..question(work, folder_of(file), vec![std::path::absolute(file)?])? })
             }
-            Inputs::Requirements { files } => {
+            Dependencies::Requirements(files) => {
                 let first = files.first().map_or(Path::new("requirements.txt"), PathBuf::as_path);
-                question.folder = folder_of(first)?;
-                question.files = files.iter().map(std::path::absolute).collect::<Result<_, _>>()?;
-                question.committed = Committed::of_requirements(files, first)?;
+                let committed = Committed::of_requirements(files, first)?;
+                let files = files.iter().map(std::path::absolute).collect::<Result<_, _>>()?;
+                Ok(Question { committed, ..question(work, folder_of(first), files)? })
             }
         }
-        Ok(question)
     }
 
-    /// Lets uv choose, and reads what it chose.
-    pub(super) fn ask(&self, uv: &Uv, aim: &Aim<'_>) -> Result<Vec<LockedWheel>, PackagesError> {
-        let chosen = self.compile(uv, aim, self.whole);
+    /// One wheel a package for the target, all of them known to the committed lock, if there is one.
+    fn narrow(&self, uv: &Uv, minor: MinorVersion) -> Result<Lock, PackagesError> {
+        let of_minor = minor.to_string();
+        let platform = ["--python-platform", self.target.uv_platform(), "--python-version", &of_minor];
+        let aim: Vec<OsString> = platform.map(OsString::from).into();
+        let file = self.compile(uv, &aim).map_err(|failure| refusal(&failure, self.target, minor))?;
+        let wheels = pylock::read(&fs_err::read_to_string(&file)?, &file, self.target, minor)?;
+        if let Some(committed) = &self.committed {
+            committed.check(&wheels, self.target)?;
+        }
+        Ok(Lock::of(wheels, self.target, minor))
+    }
+
+    /// Lets uv choose; `aim` says for which platform and under which constraints. The file with its choice lives
+    /// as long as the question.
+    pub(super) fn compile(&self, uv: &Uv, aim: &[OsString]) -> Result<PathBuf, UvFailure> {
+        let chosen = self.compile_once(uv, aim, self.whole);
         match chosen {
             // A lock made with overrides contradicts the packages' own words: then it is taken as it stands.
-            Err(PackagesError::Unresolved { .. }) if self.committed.is_some() && !self.whole => {
-                self.compile(uv, aim, true)
+            Err(failure) if self.committed.is_some() && !self.whole && failure.is_contradiction() => {
+                self.compile_once(uv, aim, true)
             }
             chosen => chosen,
         }
     }
 
-    fn compile(&self, uv: &Uv, aim: &Aim<'_>, whole: bool) -> Result<Vec<LockedWheel>, PackagesError> {
+    fn compile_once(&self, uv: &Uv, aim: &[OsString], whole: bool) -> Result<PathBuf, UvFailure> {
         // uv wants this form of name, and takes an old file of it for wishes: each run has its own folder.
-        let folder = tempfile::tempdir_in(self.work.path())?;
+        let folder = tempfile::Builder::new().disable_cleanup(true).tempdir_in(self.work.path());
+        let folder = folder.map_err(|error| UvFailure(error.to_string()))?;
         let output = folder.path().join(format!("pylock.{}.toml", self.target));
         let mut args: Vec<OsString> = ["pip", "compile"].map(OsString::from).into();
         args.extend(self.files.iter().map(|file| file.clone().into_os_string()));
-        args.extend(self.options.iter().cloned());
-        args.extend(
-            ["--only-binary", ":all:", "--generate-hashes", "--format", "pylock.toml"].map(OsString::from),
-        );
-        args.extend(["--no-header", "--quiet", "-o"].map(OsString::from));
+        args.extend(self.options.iter().chain(aim).cloned());
+        let form = ["--only-binary", ":all:", "--generate-hashes", "--format", "pylock.toml", "--no-header"];
+        args.extend(form.into_iter().chain(["--quiet", "-o"]).map(OsString::from));
         args.push(output.clone().into());
-        if whole {
-            args.push("--no-deps".into());
-        }
-        match aim {
-            Aim::Target => {
-                let minor = self.minor.to_string();
-                let platform = ["--python-platform", self.target.uv_platform(), "--python-version", &minor];
-                args.extend(platform.map(OsString::from));
-            }
-            Aim::Host { constraints, without } => {
-                args.extend(["--constraints".into(), constraints.as_os_str().to_owned()]);
-                if let Some(without) = without {
-                    args.extend(["--excludes".into(), without.as_os_str().to_owned()]);
-                }
-            }
-        }
-        uv.run(&self.folder, args).map_err(|failure| refusal(&failure, self.target, self.minor))?;
-        let text = fs_err::read_to_string(&output)?;
-        pylock::read(&text, &output, self.target, self.minor)
+        args.extend(whole.then(|| "--no-deps".into()));
+        uv.run(&self.folder, args)?;
+        Ok(output)
     }
 }
 
@@ -291,8 +255,9 @@ fn options<'a>(option: &'a str, values: &'a [String]) -> impl Iterator<Item = Os
     values.iter().flat_map(move |value| [option.into(), value.into()])
 }
 
-fn folder_of(file: &Path) -> PathBuf {
-    file.parent().unwrap_or(Path::new("/")).to_owned()
+/// The folder of a file, which is `.` for a bare name.
+fn folder_of(file: &Path) -> &Path {
+    file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// A package's name in the form that all its spellings share (PEP 503).

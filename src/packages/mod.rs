@@ -5,18 +5,24 @@
 
 mod committed;
 mod download;
+mod environment;
 mod error;
 mod install;
+mod layers;
 mod lock;
 mod pylock;
+mod record;
 mod redact;
 mod refusal;
 mod tags;
 mod uv;
+mod wheel;
 
 pub use download::{Wheel, download};
+pub use environment::{BuildEnvironment, environment};
 pub use error::{PackagesError, Said};
-pub use lock::{Inputs, Lock, LockedWheel, local_wheel, lock};
+pub use layers::{PackageLayers, layers};
+pub use lock::{Lock, LockedWheel, local_wheel, lock};
 pub use uv::{Uv, UvVersion};
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Reading `pylock.toml` (PEP 751): the narrow one that uv writes for us, and the one that a project commits.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -72,29 +73,29 @@ pub(super) fn read(
             Some(archive) => std::slice::from_ref(archive),
             None => &package.wheels,
         };
-        let mut best: Option<((u32, u32, std::cmp::Reverse<u64>), LockedWheel)> = None;
-        for candidate in candidates {
-            let Some(file_name) = candidate.file_name() else { continue };
-            let Some(parts) = WheelName::parse(&file_name) else { continue };
-            let Some((interpreter, platform)) = parts.rank(target, minor) else { continue };
-            if normalized(parts.name) != name {
-                return Err(malformed(file, format!("`{name}` names the wheel `{file_name}`")));
-            }
-            let rank = (interpreter, platform, std::cmp::Reverse(parts.build_number()));
-            if best.as_ref().is_none_or(|(best, _)| rank < *best) {
-                let version = package.version.clone().unwrap_or_else(|| parts.version.to_owned());
-                best = Some((rank, candidate.locked(&name, version, file_name.clone(), file)?));
-            }
+        let fitting = candidates.iter().filter_map(|candidate| {
+            let file_name = candidate.file_name()?;
+            let parts = WheelName::parse(&file_name)?;
+            let rank = (parts.rank(target, minor)?, Reverse(parts.build_number()));
+            let own = normalized(parts.name) == name;
+            let version = package.version.clone().unwrap_or_else(|| parts.version.to_owned());
+            Some((rank, own, version, file_name, candidate))
+        });
+        let Some((_, own, version, file_name, best)) = fitting.min_by_key(|(rank, ..)| *rank) else {
+            return Err(PackagesError::NotAWheel { package: name, origin: package.origin(), target });
+        };
+        if !own {
+            return Err(malformed(file, format!("`{name}` names the wheel `{file_name}`")));
         }
-        match best {
-            Some((_, wheel)) => wheels.push(wheel),
-            None => {
-                return Err(PackagesError::NotAWheel { package: name, origin: package.origin(), target });
-            }
-        }
+        wheels.push(best.locked(&name, version, file_name, file)?);
     }
     wheels.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(wheels)
+}
+
+/// The names of the packages in a lock that uv wrote.
+pub(super) fn names(text: &str, file: &Path) -> Result<BTreeSet<String>, PackagesError> {
+    Ok(parse(text, file)?.packages.iter().map(|package| normalized(&package.name)).collect())
 }
 
 /// What a committed lock asks for, as requirements that uv can narrow to a target, and the hashes it holds.

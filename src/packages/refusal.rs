@@ -12,8 +12,7 @@ use crate::target::Target;
 /// Why `uv pip compile` found no set of wheels.
 pub(super) fn refusal(failure: &UvFailure, target: Target, minor: MinorVersion) -> PackagesError {
     let source = failure.said();
-    // uv wraps its sentences at the width of a terminal.
-    let words = failure.0.split_whitespace().collect::<Vec<_>>().join(" ");
+    let words = unwrapped(failure);
     let packages = without_wheels(&words);
     if !packages.is_empty() {
         return PackagesError::NoWheel { packages, target, minor, source };
@@ -29,6 +28,23 @@ pub(super) fn refusal(failure: &UvFailure, target: Target, minor: MinorVersion) 
         return PackagesError::Unresolved { target, minor, source };
     }
     failure.while_doing("select the packages")
+}
+
+impl UvFailure {
+    /// The packages that have no wheel for the platform, if that is why uv failed.
+    pub(super) fn without_wheels(&self) -> Vec<String> {
+        without_wheels(&unwrapped(self))
+    }
+
+    /// Whether uv found no set of versions for another reason than a missing wheel.
+    pub(super) fn is_contradiction(&self) -> bool {
+        self.0.contains("No solution found") && self.without_wheels().is_empty()
+    }
+}
+
+/// uv wraps its sentences at the width of a terminal.
+fn unwrapped(failure: &UvFailure) -> String {
+    failure.0.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// The packages that have no wheel for the target, as uv names them in its hints and in its reasons.

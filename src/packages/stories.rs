@@ -2,14 +2,19 @@
 
 #![allow(clippy::unwrap_used)]
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
 
 use super::*;
 use crate::cache::Cache;
+use crate::entry::EntryPath;
+use crate::layer::Content;
+use crate::manifest::LayerKind;
 use crate::progress::Silent;
-use crate::python::MinorVersion;
+use crate::project::Dependencies;
+use crate::python::{MinorVersion, PythonLayout, PythonVersion};
 use crate::target::Target;
 
 const PY312: MinorVersion = MinorVersion { major: 3, minor: 12 };
@@ -41,15 +46,15 @@ impl Folder {
         self.0.path().join(name)
     }
 
-    fn requirements(text: &str) -> (Folder, Inputs) {
+    fn requirements(text: &str) -> (Folder, Dependencies) {
         let folder = Folder::of(&[("requirements.txt", text)]);
-        let inputs = Inputs::Requirements { files: vec![folder.path("requirements.txt")] };
+        let inputs = Dependencies::Requirements(vec![folder.path("requirements.txt")]);
         (folder, inputs)
     }
 }
 
-fn locked(inputs: &Inputs, target: Target) -> Result<Lock, PackagesError> {
-    lock(&UV, inputs, target, PY312, &Silent)
+fn locked(dependencies: &Dependencies, target: Target) -> Result<Lock, PackagesError> {
+    lock(&UV, dependencies, target, PY312, &Silent)
 }
 
 fn names(lock: &Lock) -> Vec<&str> {
@@ -57,14 +62,14 @@ fn names(lock: &Lock) -> Vec<&str> {
 }
 
 /// A committed `requirements.txt` with hashes, as uv writes it.
-fn compiled(folder: &Folder, requirement: &str, options: &[&str]) -> Inputs {
+fn compiled(folder: &Folder, requirement: &str, options: &[&str]) -> Dependencies {
     fs_err::write(folder.path("requirements.in"), requirement).unwrap();
     let output = folder.path("requirements.txt");
     let mut args = vec!["pip", "compile", "requirements.in", "--generate-hashes", "--python-version", "3.12"];
     args.extend(["-q", "-o", "requirements.txt"]);
     args.extend(options);
     UV.run(folder.0.path(), args).unwrap();
-    Inputs::Requirements { files: vec![output] }
+    Dependencies::Requirements(vec![output])
 }
 
 #[test]
@@ -149,7 +154,8 @@ const PYPROJECT: &str = "[project]\nname = \"shop\"\nversion = \"1\"\nrequires-p
 fn a_uv_lock_is_narrowed_and_must_be_in_step() {
     let folder = Folder::of(&[("pyproject.toml", PYPROJECT)]);
     UV.run(folder.0.path(), ["lock", "--quiet"]).unwrap();
-    let inputs = |extras: &[&str]| Inputs::UvLock {
+    let inputs = |extras: &[&str]| Dependencies::UvLock {
+        lock: folder.path("uv.lock"),
         project: folder.0.path().to_owned(),
         extras: extras.iter().map(|extra| (*extra).to_owned()).collect(),
         groups: Vec::new(),
@@ -166,7 +172,7 @@ fn a_uv_lock_is_narrowed_and_must_be_in_step() {
 #[test]
 fn a_pylock_and_a_pyproject_are_narrowed_too() {
     let folder = Folder::of(&[("pyproject.toml", PYPROJECT)]);
-    let pyproject = Inputs::Pyproject {
+    let pyproject = Dependencies::Pyproject {
         file: folder.path("pyproject.toml"),
         extras: vec!["more".to_owned()],
         groups: Vec::new(),
@@ -176,7 +182,7 @@ fn a_pylock_and_a_pyproject_are_narrowed_too() {
 
     UV.run(folder.0.path(), ["export", "-q", "--no-dev", "--format", "pylock.toml", "-o", "pylock.toml"])
         .unwrap();
-    let pylock = Inputs::Pylock { file: folder.path("pylock.toml") };
+    let pylock = Dependencies::Pylock(folder.path("pylock.toml"));
     assert_eq!(names(&locked(&pylock, Target::WindowsX86_64).unwrap()), ["asgiref", "tzdata"]);
     assert_eq!(names(&locked(&pylock, Target::LinuxArm64).unwrap()), ["asgiref"]);
 }
@@ -194,4 +200,153 @@ fn uv_is_installed_where_there_is_none() {
         install::installed(&Cache::at(folder.path().join("other")), Path::new("/no/python"), "0.13.9");
     let help = miette::Diagnostic::help(&error.unwrap_err()).unwrap().to_string();
     assert!(help.contains("python3-venv") && help.contains("HOLDALL_UV"), "{help}");
+}
+
+/// The Python version of [`PYTHON`]: what a bundle for this machine would have.
+fn host_minor() -> MinorVersion {
+    let script = "import sys; print('%d.%d' % sys.version_info[:2])";
+    let output = Command::new(&*PYTHON).args(["-c", script]).output().unwrap();
+    String::from_utf8(output.stdout).unwrap().trim().parse().unwrap()
+}
+
+fn run_python(python: &Path, script: &str) -> String {
+    let output = Command::new(python).args(["-I", "-B", "-c", script]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+#[test]
+fn the_build_environment_has_the_wheels_of_a_bundle_for_this_machine() {
+    let Some(host) = Target::host() else { return };
+    let (_folder, inputs) = Folder::requirements("django==5.2.1\n");
+    let lock = lock(&UV, &inputs, host, host_minor(), &Silent).unwrap();
+    let wheels = download(&lock.wheels, &CACHE, &Silent).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let cache = Cache::at(folder.path());
+    let make = || environment(&UV, &inputs, &lock, &wheels, &PYTHON, &cache, &Silent).unwrap();
+    // Two runs at once come to one environment.
+    let (first, second) = std::thread::scope(|scope| {
+        let other = scope.spawn(make);
+        (make(), other.join().unwrap())
+    });
+    assert_eq!(first.python, second.python);
+    assert_eq!(run_python(&first.python, "import django; print(django.__version__)"), "5.2.1");
+    assert_eq!(first.left_out, Vec::<String>::new());
+    let left: Vec<_> = fs_err::read_dir(folder.path().join("environments")).unwrap().collect();
+    assert_eq!(left.len(), 1, "{left:?}");
+}
+
+#[test]
+fn the_build_environment_for_windows_leaves_out_what_this_machine_cannot_have() {
+    if cfg!(windows) {
+        return;
+    }
+    let (_folder, inputs) = Folder::requirements("django==5.2.*\npywin32\nmysqlclient==2.2.7\n");
+    let lock = lock(&UV, &inputs, Target::WindowsX86_64, PY312, &Silent).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let cache = Cache::at(folder.path());
+    let made = environment(&UV, &inputs, &lock, &[], &PYTHON, &cache, &Silent).unwrap();
+    assert_eq!(made.left_out, ["mysqlclient", "pywin32", "tzdata"]);
+    let version = run_python(&made.python, "import django; print(django.__version__)");
+    assert_eq!(Some(version.as_str()), lock.version_of("django"));
+}
+
+fn layout(target: Target, minor: MinorVersion) -> PythonLayout {
+    let (program, site_packages) = match target.is_windows() {
+        true => ("python/python.exe".to_owned(), "python/Lib/site-packages".to_owned()),
+        false => (format!("python/bin/python{minor}"), format!("python/lib/python{minor}/site-packages")),
+    };
+    PythonLayout {
+        version: PythonVersion { minor, patch: 1 },
+        program: EntryPath::parse(&program, target).unwrap(),
+        site_packages: EntryPath::parse(&site_packages, target).unwrap(),
+    }
+}
+
+/// Asks `importlib.metadata` of every package in `site`: are its files there with the hashes of RECORD, is nothing
+/// there that no RECORD lists, and do entry points load.
+const METADATA: &str = "
+import base64, hashlib, os, sys
+from importlib import metadata
+site = sys.argv[1]
+sys.path.insert(0, site)
+listed = set()
+for package in metadata.distributions(path=[site]):
+    assert package.read_text('INSTALLER') == 'holdall\\n', package.name
+    assert package.read_text('direct_url.json') is None and package.read_text('REQUESTED') is None
+    package.requires, package.entry_points
+    for file in package.files:
+        place = os.path.normpath(os.path.join(site, str(file)))
+        data = open(place, 'rb').read()
+        listed.add(place)
+        if file.hash:
+            digest = base64.urlsafe_b64encode(hashlib.new(file.hash.mode, data).digest()).rstrip(b'=').decode()
+            assert (digest, len(data)) == (file.hash.value, file.size), place
+        else:
+            assert place.endswith('RECORD'), place
+    print(package.name.lower(), len(package.entry_points))
+there = {os.path.join(folder, name) for folder, _, names in os.walk(os.path.join(site, '..', '..', '..')) for name in names}
+there = {os.path.normpath(place) for place in there}
+assert there == listed, there ^ listed
+";
+
+#[test]
+fn importlib_finds_every_package_whole_in_what_was_mapped() {
+    let Some(host) = Target::host() else { return };
+    let minor = host_minor();
+    let (_folder, dependencies) =
+        Folder::requirements("django==5.2.1\npillow\ncryptography\npsycopg[binary]\nwhitenoise\ngunicorn\n");
+    let lock = lock(&UV, &dependencies, host, minor, &Silent).unwrap();
+    let wheels = download(&lock.wheels, &CACHE, &Silent).unwrap();
+    let layout = layout(host, minor);
+    let folder = tempfile::tempdir().unwrap();
+    for wheel in &wheels {
+        for source in wheel::map(wheel, &layout, host).unwrap().sources(&BTreeMap::new()).unwrap() {
+            let Content::Bytes(bytes) = source.content else { panic!("wheels are read into memory") };
+            let file = source.path.below(folder.path());
+            fs_err::create_dir_all(file.parent().unwrap()).unwrap();
+            fs_err::write(&file, bytes).unwrap();
+        }
+    }
+    let site = layout.site_packages.below(folder.path());
+    let script = Folder::of(&[("check.py", METADATA)]);
+    let output = Command::new(&*PYTHON).arg("-IB").arg(script.path("check.py")).arg(&site).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert!(printed.contains("django 1\n") && printed.contains("cffi 2\n"), "{printed}");
+    assert_eq!(printed.lines().count(), lock.wheels.len());
+}
+
+#[test]
+fn the_layers_of_a_windows_bundle_are_made_once() {
+    let (_folder, dependencies) = Folder::requirements("django==5.2.1\npillow\npywin32\ncryptography\n");
+    let target = Target::WindowsX86_64;
+    let lock = locked(&dependencies, target).unwrap();
+    let mut wheels = download(&lock.wheels, &CACHE, &Silent).unwrap();
+    let bridge = wheels.pop().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let cache = Cache::at(folder.path());
+    let make = || layers(&wheels, &bridge, &layout(target, PY312), target, &cache, &Silent).unwrap();
+    let first = make();
+    let names: Vec<_> = first.layers.iter().map(|layer| (layer.kind, layer.name.as_str())).collect();
+    let mut expected: Vec<_> =
+        lock.wheels.iter().map(|wheel| (LayerKind::Package, wheel.name.as_str())).collect();
+    expected.last_mut().unwrap().0 = LayerKind::Bridge;
+    assert_eq!(names, expected);
+    let files: Vec<_> = first.layers.iter().flat_map(|layer| &layer.index.files).collect();
+    assert!(files.iter().any(|file| file.path.as_str() == "python/Lib/site-packages/pywin32.pth"));
+    assert!(files.iter().all(|file| file.path.as_str().starts_with("python/Lib/site-packages/")));
+
+    // What is in the cache is not read from the wheels again: layers are found, and are the same.
+    let before = stamps(folder.path());
+    let second = make();
+    let digests = |layers: &PackageLayers| layers.layers.iter().map(|layer| layer.digest).collect::<Vec<_>>();
+    assert_eq!(digests(&first), digests(&second));
+    assert_eq!(before, stamps(folder.path()));
+}
+
+/// Names and times of the files in the layer cache.
+fn stamps(cache: &Path) -> BTreeMap<PathBuf, std::time::SystemTime> {
+    let entries = fs_err::read_dir(cache.join("layers")).unwrap().map(Result::unwrap);
+    entries.map(|entry| (entry.path(), entry.metadata().unwrap().modified().unwrap())).collect()
 }

@@ -82,15 +82,27 @@ pub enum ProjectError {
     #[diagnostic(help("name them: set `packages.requirements = [\"{example}\"]` in `holdall.toml`"))]
     ManyRequirements { found: Vec<String>, example: String },
 
-    #[error("cannot tell which lock is for {target}: {}", listed(found))]
-    #[diagnostic(help("name it: set `packages.lock = \"{example}\"` in `holdall.toml`"))]
-    ManyLocks { target: String, found: Vec<String>, example: String },
-
     #[error("{place} includes `{include}`, and there is no such file")]
     #[diagnostic(help(
         "correct the line or add the file; the path counts from the folder of the file that includes it"
     ))]
     MissingInclude { place: String, include: String },
+
+    #[error("there is a configuration already: `{}`", path.display())]
+    #[diagnostic(help("edit it, or write it anew with `--force`: what it sets stays set, its comments go"))]
+    ConfigExists { path: PathBuf },
+
+    #[error(
+        "the configuration stands in `[tool.holdall]` in `{file}`, and a second file would contradict it"
+    )]
+    #[diagnostic(help(
+        "print a commented one with `--stdout`, and move to it by hand if you like it better"
+    ))]
+    ConfigElsewhere { file: String },
+
+    #[error("cannot write `{}`", path.display())]
+    #[diagnostic(help("check that you may write there and that the disk is not full"))]
+    Unwritable { path: PathBuf, source: io::Error },
 
     #[error("`{file}` is not UTF-8 text")]
     #[diagnostic(help(

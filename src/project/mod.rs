@@ -4,17 +4,31 @@
 //! environment in which the project's code could be imported. What is not certain from the text of the
 //! project's files is an error that names the key to set, never a guess.
 
+mod advice;
 pub mod config;
 pub mod dependencies;
 mod disk;
 mod error;
+mod git;
+mod identity;
 mod keys;
+mod layout;
+mod mention;
+mod pyproject;
+mod requirements;
+mod settings;
 mod source;
+mod start;
+mod template;
 pub mod wanted;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
+
+use config::ConfigSource;
+use layout::Roots;
+use pyproject::Pyproject;
 
 use crate::manifest::{SiteName, Version};
 use crate::progress::Notice;
@@ -23,6 +37,7 @@ use crate::target::Target;
 pub use config::{Config, Files, RuntimeFrom, StaticFiles};
 pub use dependencies::Dependencies;
 pub use error::ProjectError;
+pub use template::ConfigFile;
 pub use wanted::PythonWanted;
 
 /// A Django project on disk, and what was found out about it.
@@ -78,3 +93,123 @@ pub struct Overrides {
     pub python: Option<PythonWanted>,
     pub runtime: Option<RuntimeFrom>,
 }
+
+impl Project {
+    /// Finds out about the project in `dir`. The project's own files are read, nothing is run but git.
+    pub fn discover(dir: &Path, overrides: &Overrides) -> Result<Project, ProjectError> {
+        let root = root(dir)?;
+        let mut notices = Vec::new();
+
+        let source = ConfigSource::find(&root, &root)?;
+        let mut config = Config::read(source, &root)?;
+        let manage = manage(&root, &config)?;
+        let home = root.join(manage.parent().unwrap_or(Path::new("")));
+        if home != root {
+            let beside = ConfigSource::find(&root, &home)?;
+            config = Config::read(ConfigSource::only(config.source.take(), beside)?, &root)?;
+        }
+        check_folders(&root, &config)?;
+
+        let mut folders = vec![home, root.clone()];
+        folders.dedup();
+        let pyprojects = Pyproject::find(&root, &folders)?;
+        let roots = Roots::new(&root, &manage, &config.project.python_path);
+        let start = start::find(&roots, &manage, &config, overrides, &mut notices)?;
+        let application = start.wsgi.value.split(':').next().unwrap_or_default();
+        let python_path = roots.path_for(&[&start.settings.value, application]);
+
+        let git = git::state(&root, &manage, &mut notices);
+        let name = identity::name(&root, &start.settings.value, &pyprojects, &config, overrides)?;
+        let version = identity::version(&pyprojects, git.as_ref(), &config, overrides, &mut notices)?;
+        let runtime = runtime(&config, overrides);
+        let target = target(&config, overrides, runtime.as_ref());
+        let python = wanted::find(&root, &folders, &pyprojects, &config, overrides, &mut notices)?;
+        let dependencies =
+            dependencies::find(&root, &folders, &pyprojects, &config, target.value, &mut notices)?;
+        notices.extend(advice::advise(&root, &start.text));
+
+        Ok(Project {
+            manage,
+            python_path,
+            name,
+            version,
+            dirty: git.as_ref().is_some_and(|git| git.dirty),
+            commit: git.map(|git| git.commit),
+            target,
+            settings: start.settings,
+            wsgi: start.wsgi,
+            python,
+            runtime,
+            dependencies,
+            config,
+            notices,
+            root,
+        })
+    }
+}
+
+/// The folder, absolute. Links in it are kept: people recognise the path that they gave.
+fn root(dir: &Path) -> Result<PathBuf, ProjectError> {
+    if !dir.is_dir() {
+        return Err(ProjectError::NoFolder(dir.to_owned()));
+    }
+    let unreadable = |source| disk::unreadable(dir, source);
+    // On Unix `..` stays in an absolute path, and a folder without a name of its own would result.
+    if cfg!(unix) && dir.components().any(|part| part == std::path::Component::ParentDir) {
+        return fs_err::canonicalize(dir).map_err(unreadable);
+    }
+    let absolute = std::path::absolute(dir).map_err(unreadable)?;
+    Ok(absolute.components().collect())
+}
+
+fn manage(root: &Path, config: &Config) -> Result<PathBuf, ProjectError> {
+    let Some(manage) = &config.project.manage else { return layout::find_manage(root) };
+    if root.join(manage).is_file() {
+        return Ok(manage.clone());
+    }
+    Err(missing(root, config, "project.manage", manage, "file"))
+}
+
+/// The folders that the configuration names must be there.
+fn check_folders(root: &Path, config: &Config) -> Result<(), ProjectError> {
+    let paths = config.project.python_path.iter().map(|path| ("project.python_path", path));
+    let ready = match &config.build.static_files {
+        StaticFiles::Prebuilt(path) => Some(("build.static", path)),
+        StaticFiles::Collect | StaticFiles::None => None,
+    };
+    match paths.chain(ready).find(|(_, path)| !root.join(path).is_dir()) {
+        Some((key, path)) => Err(missing(root, config, key, path, "folder")),
+        None => Ok(()),
+    }
+}
+
+fn missing(root: &Path, config: &Config, key: &str, path: &Path, kind: &'static str) -> ProjectError {
+    ProjectError::Missing {
+        place: config.place(key),
+        path: disk::shown(root, path),
+        kind,
+        root: root.to_owned(),
+    }
+}
+
+fn runtime(config: &Config, overrides: &Overrides) -> Option<Found<RuntimeFrom>> {
+    let option = overrides.runtime.clone().map(|from| Found::new(from, "the command line"));
+    option.or_else(|| Some(Found::new(config.runtime.from.clone()?, config.place("runtime.from"))))
+}
+
+fn target(config: &Config, overrides: &Overrides, runtime: Option<&Found<RuntimeFrom>>) -> Found<Target> {
+    if let Some(target) = overrides.target {
+        return Found::new(target, "the command line");
+    }
+    if let Some(target) = config.target {
+        return Found::new(target, config.place("target"));
+    }
+    // The Python of this machine runs on this machine.
+    match (runtime, Target::host()) {
+        (Some(Found { value: RuntimeFrom::Host, from }), Some(host)) => Found::new(host, from.clone()),
+        _ => Found::new(Target::WindowsX86_64, "the default"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::application::{load, summary, traceback};
 use super::environ::Template;
 use super::handler::Handler;
-use super::module::{DONE, FAILED, refuse};
+use super::module::{DONE, FAILED};
 use super::process::{prepare, python_version};
 use crate::cli::Format;
 use crate::connection::{Connection, Progress};
@@ -52,7 +52,7 @@ pub fn check(py: Python<'_>, settings: &Settings, format: Format) -> u8 {
     #[cfg(unix)]
     let mut output: Box<dyn Write> = match crate::transports::shield(None) {
         Ok(output) => Box::new(std::fs::File::from(output)),
-        Err(error) => return refuse(&error),
+        Err(error) => return super::module::refuse(&error),
     };
     #[cfg(not(unix))]
     let mut output: Box<dyn Write> = Box::new(std::io::stdout());

@@ -1,0 +1,118 @@
+//! What never enters a bundle unless it is named: things that belong to one machine, secrets, data.
+//!
+//! Decides by name alone; the one file looked for is `pyvenv.cfg`, the mark of a virtual environment.
+
+use std::path::Path;
+
+/// Why a file or folder is left out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Why {
+    VersionControl,
+    VirtualEnvironment,
+    Cache,
+    Editor,
+    Packages,
+    Environment,
+    Key,
+    Database,
+    Data,
+    StaticFiles,
+    Output,
+}
+
+/// Why the folder `relative` (`disk` on this machine) is left out, if it is.
+pub fn folder(relative: &Path, disk: &Path) -> Option<Why> {
+    let name = relative.file_name()?.to_str()?;
+    let package = || disk.join("__init__.py").is_file();
+    match name {
+        ".git" | ".hg" | ".svn" | ".bzr" | ".jj" | ".github" | ".gitlab" => Some(Why::VersionControl),
+        ".venv" => Some(Why::VirtualEnvironment),
+        "venv" | "env" if !package() => Some(Why::VirtualEnvironment),
+        "__pycache__" | ".mypy_cache" | ".pytest_cache" | ".ruff_cache" | ".tox" | ".nox" | ".cache"
+        | "htmlcov" | ".hypothesis" => Some(Why::Cache),
+        ".idea" | ".vscode" | ".vs" => Some(Why::Editor),
+        "node_modules" => Some(Why::Packages),
+        "dist" if relative.parent() == Some(Path::new("")) && !package() => Some(Why::Output),
+        _ if disk.join("pyvenv.cfg").is_file() => Some(Why::VirtualEnvironment),
+        _ => None,
+    }
+}
+
+/// Why the file `relative` is left out, if it is.
+pub fn file(relative: &Path) -> Option<Why> {
+    let name = relative.file_name()?.to_str()?.to_lowercase();
+    let ends = |endings: &[&str]| endings.iter().any(|ending| name.ends_with(ending));
+    let key_names = ["id_rsa", "id_dsa", "id_ecdsa", "id_ed25519"];
+    if name == ".git" {
+        // In a work tree or a submodule `.git` is a file.
+        Some(Why::VersionControl)
+    } else if name == ".env" || (name.starts_with(".env.") && !is_template(&name)) {
+        Some(Why::Environment)
+    } else if ends(&[".pem", ".key", ".pfx", ".p12", ".jks", ".ppk"]) || key_names.contains(&name.as_str()) {
+        Some(Why::Key)
+    } else if name == "thumbs.db" || name == ".ds_store" || name == "desktop.ini" {
+        Some(Why::Editor)
+    } else if is_database(&name) {
+        Some(Why::Database)
+    } else if ends(&[".pyc", ".pyo"]) || name == ".coverage" || name.starts_with(".coverage.") {
+        Some(Why::Cache)
+    } else {
+        None
+    }
+}
+
+/// `.env.example` holds names and no secrets.
+fn is_template(name: &str) -> bool {
+    matches!(&name[".env.".len()..], "example" | "sample" | "template" | "dist")
+}
+
+fn is_database(name: &str) -> bool {
+    // SQLite keeps what is not yet in the file beside it.
+    let name = ["-journal", "-wal", "-shm"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name);
+    [".sqlite3", ".sqlite", ".db"].iter().any(|ending| name.ends_with(ending))
+}
+
+impl Why {
+    /// In the words people see: "left out: .venv (a virtual environment)".
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Why::VersionControl => "version control",
+            Why::VirtualEnvironment => "a virtual environment",
+            Why::Cache => "a cache",
+            Why::Editor => "belongs to an editor or a desktop",
+            Why::Packages => "packages of another tool",
+            Why::Environment => "settings of one machine, with secrets",
+            Why::Key => "a key file",
+            Why::Database => "a database",
+            Why::Data => "data that the site writes",
+            Why::StaticFiles => "static files, which are collected afresh",
+            Why::Output => "what holdall and other tools build",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(name: &str, expected: Option<Why>) {
+        assert_eq!(file(Path::new(name)), expected, "{name}");
+    }
+
+    #[test]
+    fn secrets_and_data_are_known_by_their_names() {
+        check("mysite/.env", Some(Why::Environment));
+        check(".env.production", Some(Why::Environment));
+        check(".env.example", None);
+        check(".envrc.py", None);
+        check("certificates/SERVER.PEM", Some(Why::Key));
+        check("id_rsa", Some(Why::Key));
+        check("id_rsa.pub", None);
+        check("db.sqlite3", Some(Why::Database));
+        check("db.sqlite3-wal", Some(Why::Database));
+        check("monkey.py", None);
+        check("app/models.pyc", Some(Why::Cache));
+    }
+}

@@ -1,0 +1,167 @@
+//! The build environment: the bundle's packages in the versions of the bundle, installed for this machine, so that
+//! the project's own code can be asked while bundling. Nothing of it goes into the bundle.
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use reqwest::Url;
+
+use super::download::Wheel;
+use super::error::{PackagesError, Said};
+use super::lock::{Lock, Question};
+use super::pylock;
+use super::refusal::refusal;
+use super::uv::Uv;
+use crate::cache::Cache;
+use crate::digest::Sha256;
+use crate::progress::{Progress, Stage, Unit};
+use crate::project::Dependencies;
+use crate::python::PythonVersion;
+use crate::target::Target;
+
+/// A Python of this machine that has the packages of a bundle.
+#[derive(Debug, Clone)]
+pub struct BuildEnvironment {
+    pub python: PathBuf,
+    /// Packages of the bundle that this machine cannot have or does not need, as those for Windows alone.
+    pub left_out: Vec<String>,
+}
+
+/// Makes the environment, or finds it in the cache.
+///
+/// When the bundle is for this machine and for `python`'s version its own `wheels` are installed. Otherwise uv
+/// selects anew, for this machine, from the project's `dependencies` with the versions of `lock`.
+pub fn environment(
+    uv: &Uv,
+    dependencies: &Dependencies,
+    lock: &Lock,
+    wheels: &[Wheel],
+    python: &Path,
+    cache: &Cache,
+    progress: &dyn Progress,
+) -> Result<BuildEnvironment, PackagesError> {
+    progress.begin(Stage::Environment, 0, Unit::Steps);
+    let host = Uv { python: python.to_owned(), ..uv.clone() };
+    let environment = make(&host, dependencies, lock, wheels, cache);
+    progress.end(Stage::Environment);
+    environment
+}
+
+fn make(
+    uv: &Uv,
+    dependencies: &Dependencies,
+    lock: &Lock,
+    wheels: &[Wheel],
+    cache: &Cache,
+) -> Result<BuildEnvironment, PackagesError> {
+    let version = version_of(&uv.python)?;
+    if Target::host() == Some(lock.target) && version.minor == lock.minor {
+        let mut list = String::new();
+        for Wheel { locked, file } in wheels {
+            let url = Url::from_file_path(std::path::absolute(file)?).expect("an absolute path has a URL");
+            writeln!(list, "{} @ {url}", locked.name).expect("a string takes every line");
+        }
+        let work = tempfile::Builder::new().prefix("holdall-environment-").tempdir()?;
+        let file = work.path().join("requirements.txt");
+        fs_err::write(&file, &list)?;
+        let python = install(uv, &version, &list, &file, &["--no-deps", "--no-index", "--offline"], cache)?;
+        return Ok(BuildEnvironment { python, left_out: Vec::new() });
+    }
+
+    let question = Question::of(uv, dependencies, lock.target)?;
+    let chosen = select(uv, &question, lock, &version)?;
+    let text = fs_err::read_to_string(&chosen)?;
+    let there = pylock::names(&text, &chosen)?;
+    let left_out = lock.wheels.iter().map(|wheel| &wheel.name).filter(|name| !there.contains(*name));
+    let left_out = left_out.cloned().collect();
+    let python = install(uv, &version, &text, &chosen, &["--only-binary", ":all:"], cache)?;
+    Ok(BuildEnvironment { python, left_out })
+}
+
+/// Lets uv select for this machine with the versions of `lock`, without the packages that have no wheel for it.
+fn select(
+    uv: &Uv,
+    question: &Question,
+    lock: &Lock,
+    version: &PythonVersion,
+) -> Result<PathBuf, PackagesError> {
+    let work = tempfile::Builder::new().prefix("holdall-environment-").tempdir()?;
+    let constraints = work.path().join("constraints.txt");
+    let pins = lock.wheels.iter().map(|wheel| format!("{}=={}\n", wheel.name, wheel.version));
+    fs_err::write(&constraints, pins.collect::<String>())?;
+    let without = work.path().join("without.txt");
+    let mut excluded = BTreeSet::new();
+    loop {
+        let mut aim: Vec<OsString> = vec!["--constraints".into(), constraints.clone().into()];
+        if !excluded.is_empty() {
+            fs_err::write(&without, excluded.iter().map(|name| format!("{name}\n")).collect::<String>())?;
+            aim.extend(["--excludes".into(), without.clone().into()]);
+        }
+        let failure = match question.compile(uv, &aim) {
+            Ok(file) => return Ok(file),
+            Err(failure) => failure,
+        };
+        // uv names one or a few at a time; each round leaves out more, so the rounds come to an end.
+        let before = excluded.len();
+        excluded.extend(failure.without_wheels());
+        if excluded.len() == before {
+            let (found, wanted) = (version.minor, lock.minor);
+            return Err(match failure.is_contradiction() {
+                true => PackagesError::NoEnvironment { found, wanted, source: failure.said() },
+                false => refusal(&failure, lock.target, found),
+            });
+        }
+    }
+}
+
+/// A virtual environment with what `file` lists, `content` being all that decides about it.
+fn install(
+    uv: &Uv,
+    version: &PythonVersion,
+    content: &str,
+    file: &Path,
+    options: &[&str],
+    cache: &Cache,
+) -> Result<PathBuf, PackagesError> {
+    let environments = cache.folder("environments")?;
+    let of = Sha256::of(format!("environment 1\n{}\n{version}\n{content}", uv.python.display()));
+    let folder = environments.join(of.to_string());
+    let program =
+        |folder: &Path| folder.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" });
+    // Only a whole environment is given this name. Its program is a link: the Python behind it may have gone.
+    if program(&folder).exists() {
+        return Ok(program(&folder));
+    }
+    let work = tempfile::Builder::new().prefix(".part-").tempdir_in(&environments)?;
+    let made = work.path().join("environment");
+    // Relocatable, because it gets its name when it is complete.
+    let venv: [OsString; 4] = ["venv".into(), "--quiet".into(), "--relocatable".into(), made.clone().into()];
+    uv.run(work.path(), venv).map_err(|failure| failure.while_doing("make the build environment"))?;
+    let mut args: Vec<OsString> = ["pip", "install", "--quiet", "--no-config"].map(OsString::from).into();
+    args.extend(options.iter().map(OsString::from));
+    args.extend(["-r".into(), file.as_os_str().to_owned(), "--python".into(), program(&made).into()]);
+    uv.run_without_python(work.path(), args)
+        .map_err(|failure| failure.while_doing("install the packages into the build environment"))?;
+    if fs_err::rename(&made, &folder).is_err() && !program(&folder).exists() {
+        // What stands there is of no use to anyone: its Python is gone.
+        fs_err::remove_dir_all(&folder)?;
+        fs_err::rename(&made, &folder)?;
+    }
+    Ok(program(&folder))
+}
+
+fn version_of(python: &Path) -> Result<PythonVersion, PackagesError> {
+    let bad = |said: &[u8]| PackagesError::BadPython { python: python.to_owned(), source: Said::new(said) };
+    let question = "import sys; print('%d.%d.%d' % sys.version_info[:3])";
+    let output = Command::new(python)
+        .args(["-I", "-c", question])
+        .output()
+        .map_err(|error| bad(error.to_string().as_bytes()))?;
+    if !output.status.success() {
+        return Err(bad(&output.stderr));
+    }
+    String::from_utf8_lossy(&output.stdout).trim().parse().map_err(|_| bad(&output.stdout))
+}

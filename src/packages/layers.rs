@@ -1,0 +1,74 @@
+//! Each wheel becomes a layer, found in the cache if the same wheel was mapped to the same places before.
+
+use std::collections::BTreeMap;
+
+use rayon::prelude::*;
+
+use super::download::Wheel;
+use super::error::PackagesError;
+use super::wheel::{self, MAPPING, Mapped, Taken};
+use crate::cache::Cache;
+use crate::digest::Sha256;
+use crate::entry::EntryPath;
+use crate::layer::{self, Key, Layer};
+use crate::manifest::LayerKind;
+use crate::progress::{Notice, Progress, Stage, Unit};
+use crate::python::PythonLayout;
+use crate::target::Target;
+
+/// The layers of all packages, by name, and that of the bridge after them.
+#[derive(Debug)]
+pub struct PackageLayers {
+    pub layers: Vec<Layer>,
+    pub notices: Vec<Notice>,
+}
+
+/// Makes or finds the layers of `packages` and of the bridge, for a runtime of this layout.
+pub fn layers(
+    packages: &[Wheel],
+    bridge: &Wheel,
+    layout: &PythonLayout,
+    target: Target,
+    cache: &Cache,
+    progress: &dyn Progress,
+) -> Result<PackageLayers, PackagesError> {
+    let mut wheels: Vec<(LayerKind, &Wheel)> =
+        packages.iter().map(|wheel| (LayerKind::Package, wheel)).collect();
+    wheels.sort_by(|(_, a), (_, b)| a.locked.name.cmp(&b.locked.name));
+    wheels.push((LayerKind::Bridge, bridge));
+
+    let mapped: Vec<Mapped> =
+        wheels.par_iter().map(|(_, wheel)| wheel::map(wheel, layout, target)).collect::<Result<_, _>>()?;
+    let taken = wheel::taken(&mapped)?;
+
+    progress.begin(Stage::Packages, mapped.iter().map(Mapped::size).sum(), Unit::Bytes);
+    let made: Result<Vec<(Layer, Vec<Notice>)>, PackagesError> = wheels
+        .par_iter()
+        .zip(&mapped)
+        .zip(&taken)
+        .map(|(((kind, wheel), mapped), taken)| {
+            let mut notices = Vec::new();
+            let name = &wheel.locked.name;
+            let key = Key::new(*kind, target, &[wheel.locked.sha256, mapping(layout, taken)]);
+            if let Some(layer) = layer::find(cache, &key, name).layer(&mut notices) {
+                progress.advance(Stage::Packages, mapped.size());
+                return Ok((layer, notices));
+            }
+            let sources = mapped.sources(taken)?;
+            let layer = layer::build_cached(cache, &key, name, sources, Stage::Packages, progress)?;
+            Ok((layer, notices))
+        })
+        .collect();
+    progress.end(Stage::Packages);
+    let (layers, notices): (Vec<_>, Vec<_>) = made?.into_iter().unzip();
+    Ok(PackageLayers { layers, notices: notices.into_iter().flatten().collect() })
+}
+
+/// All that decides, besides the wheel and the target, which files its layer has.
+fn mapping(layout: &PythonLayout, taken: &BTreeMap<EntryPath, Taken>) -> Sha256 {
+    let mut text = format!("{MAPPING}\n{}\n", layout.site_packages);
+    for (path, kind) in taken {
+        text.push_str(&format!("{kind:?} {path}\n"));
+    }
+    Sha256::of(text)
+}

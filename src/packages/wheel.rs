@@ -1,0 +1,301 @@
+//! A wheel's files get their places in the bundle, as PEP 427 says.
+//!
+//! Each file is held against the wheel's own RECORD. Scripts and headers are left out: a server neither types
+//! commands into a shell nor compiles.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{BufReader, Read as _};
+use std::path::Path;
+
+use zip::ZipArchive;
+
+use super::download::Wheel;
+use super::error::PackagesError;
+use super::lock::normalized;
+use super::record::{self, Recorded};
+use super::tags::WheelName;
+use crate::digest::Sha256;
+use crate::entry::EntryPath;
+use crate::layer::{Content, Source};
+use crate::python::PythonLayout;
+use crate::target::Target;
+
+/// Changes whenever the same wheel would be mapped to other files: a layer of another mapping is built anew.
+pub(super) const MAPPING: &str = "wheel mapping 1";
+
+/// Where the files of one wheel will lie. Its contents are read by [`Mapped::sources`].
+pub(super) struct Mapped {
+    pub wheel: Wheel,
+    /// `django-5.2.dist-info`
+    dist_info: String,
+    /// Where dist-info lies in the bundle.
+    metadata: EntryPath,
+    target: Target,
+    pub files: Vec<MappedFile>,
+}
+
+/// One file of a wheel.
+pub(super) struct MappedFile {
+    /// Its number in the zip.
+    number: usize,
+    pub path: EntryPath,
+    /// Its name in RECORD: relative to site-packages.
+    name: String,
+    pub recorded: Recorded,
+    executable: bool,
+}
+
+/// A file that another package of the bundle brings already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Taken {
+    /// With the same content: it is there, and stays in RECORD.
+    Same,
+    /// With another content: this package has no such file.
+    Other,
+}
+
+/// Finds the place of each file of `wheel`, reading no more than its lists.
+pub(super) fn map(wheel: &Wheel, layout: &PythonLayout, target: Target) -> Result<Mapped, PackagesError> {
+    let bad = |problem: String| PackagesError::BadWheel { file: wheel.file.clone(), problem };
+    let file_name = &wheel.locked.file_name;
+    let parts =
+        WheelName::parse(file_name).ok_or_else(|| bad("its file name is not a wheel's".to_owned()))?;
+    let minor = layout.version.minor;
+    if parts.rank(target, minor).is_none() {
+        return Err(PackagesError::Unfit { wheel: file_name.clone(), target, minor });
+    }
+
+    let mut zip = open(&wheel.file)?;
+    let entries = entries(&mut zip).map_err(bad)?;
+    let dist_info = dist_info(entries.values(), &parts).map_err(bad)?;
+    let mut text = |name: &str| {
+        let entry = entries.iter().find(|(_, entry)| entry.name == name);
+        let (&number, _) = entry.ok_or_else(|| bad(format!("it has no `{name}`")))?;
+        read(&mut zip, number, None).map_err(bad)
+    };
+    check_version(&text(&format!("{dist_info}/WHEEL"))?).map_err(bad)?;
+    let mut recorded = record::read(&text(&format!("{dist_info}/RECORD"))?).map_err(bad)?;
+
+    let misplaced = |source| PackagesError::BadName { wheel: file_name.clone(), source };
+    let (prefix, below_prefix) =
+        layout.site_packages.as_str().split_once('/').unwrap_or((layout.site_packages.as_str(), ""));
+    let up = "../".repeat(below_prefix.split('/').filter(|part| !part.is_empty()).count());
+    let mut files = Vec::new();
+    for (&number, Entry { name, executable }) in &entries {
+        // Checked as it stands, before any part of it is taken off.
+        EntryPath::parse(name, target).map_err(misplaced)?;
+        if is_about_the_list(name, &dist_info) {
+            recorded.remove(name);
+            continue;
+        }
+        let recorded = recorded
+            .remove(name)
+            .flatten()
+            .ok_or_else(|| bad(format!("it holds `{name}`, which has no hash in its RECORD")))?;
+        let (path, name) = match place(name) {
+            Place::SitePackages(rest) => (format!("{}/{rest}", layout.site_packages), rest.to_owned()),
+            Place::Prefix(rest) => (format!("{prefix}/{rest}"), format!("{up}{rest}")),
+            Place::Nowhere => continue,
+            Place::Unknown(kind) => return Err(bad(format!("it holds data of the unknown kind `{kind}`"))),
+        };
+        let path = EntryPath::parse(&path, target).map_err(misplaced)?;
+        files.push(MappedFile { number, path, name, recorded, executable: *executable });
+    }
+    if let Some(missing) = recorded.into_keys().find(|name| !is_about_the_list(name, &dist_info)) {
+        return Err(bad(format!("its RECORD names `{}`, which is not there", missing.escape_debug())));
+    }
+    files.sort_by(|a, b| a.path.cmp(&b.path));
+    if let Some(pair) = files.windows(2).find(|pair| pair[0].path == pair[1].path) {
+        return Err(bad(format!("two of its files become `{}`", pair[0].path)));
+    }
+    let metadata = layout.site_packages.join(&dist_info, target).map_err(misplaced)?;
+    Ok(Mapped { wheel: wheel.clone(), dist_info, metadata, target, files })
+}
+
+impl Mapped {
+    /// The size of its files in bytes, as far as its RECORD says it.
+    pub fn size(&self) -> u64 {
+        self.files.iter().filter_map(|file| file.recorded.size).sum()
+    }
+
+    /// Reads the files of the wheel, except those that another package has brought, and adds what an installer
+    /// writes: INSTALLER and a RECORD of what is really there.
+    pub fn sources(&self, taken: &BTreeMap<EntryPath, Taken>) -> Result<Vec<Source>, PackagesError> {
+        let bad = |problem: String| PackagesError::BadWheel { file: self.wheel.file.clone(), problem };
+        let mut zip = open(&self.wheel.file)?;
+        let mut sources = Vec::with_capacity(self.files.len() + 2);
+        let mut list = Vec::with_capacity(self.files.len() + 1);
+        for file in &self.files {
+            let bytes = read(&mut zip, file.number, file.recorded.size).map_err(bad)?;
+            if !file.recorded.fits(&bytes) {
+                return Err(bad(format!("its `{}` is not the file of its RECORD", file.name)));
+            }
+            let taken = taken.get(&file.path);
+            if taken != Some(&Taken::Other) {
+                list.push((file.name.clone(), Sha256::of(&bytes), bytes.len() as u64));
+            }
+            if taken.is_none() {
+                let content = Content::Bytes(bytes);
+                sources.push(Source { path: file.path.clone(), content, executable: file.executable });
+            }
+        }
+        let own = |name: &str| {
+            let path = self.metadata.join(name, self.target);
+            path.map_err(|source| PackagesError::BadName {
+                wheel: self.wheel.locked.file_name.clone(),
+                source,
+            })
+        };
+        let mut written =
+            |path, bytes| sources.push(Source { path, content: Content::Bytes(bytes), executable: false });
+        let installer = b"holdall\n".to_vec();
+        list.push((format!("{}/INSTALLER", self.dist_info), Sha256::of(&installer), installer.len() as u64));
+        written(own("INSTALLER")?, installer);
+        written(own("RECORD")?, record::write(list, &format!("{}/RECORD", self.dist_info)));
+        sources.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(sources)
+    }
+}
+
+/// Files that two packages bring: which of them the later one (by name) has to do without.
+///
+/// Equal files are common (`tests/__init__.py`), and unequal ones that no program loads (a LICENSE beside the
+/// packages) do no harm: the first package's stays. Anything else is an error, because one of the two would break.
+pub(super) fn taken(all: &[Mapped]) -> Result<Vec<BTreeMap<EntryPath, Taken>>, PackagesError> {
+    let mut first: BTreeMap<&EntryPath, (&Mapped, &Recorded)> = BTreeMap::new();
+    let mut result = Vec::with_capacity(all.len());
+    for mapped in all {
+        let mut taken = BTreeMap::new();
+        for file in &mapped.files {
+            let Some((owner, content)) = first.get(&file.path) else {
+                first.insert(&file.path, (mapped, &file.recorded));
+                continue;
+            };
+            let kind = match content.same_content(&file.recorded) {
+                true => Taken::Same,
+                false if is_loaded(&file.path) => {
+                    return Err(PackagesError::Conflict {
+                        first: owner.wheel.locked.name.clone(),
+                        second: mapped.wheel.locked.name.clone(),
+                        path: file.path.clone(),
+                    });
+                }
+                false => Taken::Other,
+            };
+            taken.insert(file.path.clone(), kind);
+        }
+        result.push(taken);
+    }
+    Ok(result)
+}
+
+/// Whether a program may read this file: all but texts for people.
+fn is_loaded(path: &EntryPath) -> bool {
+    let name = path.as_str().rsplit('/').next().unwrap_or_default().to_ascii_lowercase();
+    let (stem, extension) = name.split_once('.').unwrap_or((&name, ""));
+    let for_people =
+        ["license", "licence", "copying", "notice", "authors", "readme", "changelog", "changes", "news"];
+    !(for_people.iter().any(|word| stem.starts_with(word)) && matches!(extension, "" | "md" | "rst" | "txt"))
+}
+
+enum Place<'a> {
+    SitePackages(&'a str),
+    Prefix(&'a str),
+    Nowhere,
+    Unknown(&'a str),
+}
+
+fn place(name: &str) -> Place<'_> {
+    let Some((_, rest)) = name.split_once('/').filter(|(top, _)| top.ends_with(".data")) else {
+        return Place::SitePackages(name);
+    };
+    match rest.split_once('/') {
+        Some(("purelib" | "platlib", rest)) => Place::SitePackages(rest),
+        Some(("data", rest)) => Place::Prefix(rest),
+        Some(("scripts" | "headers", _)) => Place::Nowhere,
+        Some((kind, _)) => Place::Unknown(kind),
+        None => Place::Unknown(rest),
+    }
+}
+
+/// RECORD and what is about it, and what an installer writes: all of it is ours to say.
+fn is_about_the_list(name: &str, dist_info: &str) -> bool {
+    let own = ["RECORD", "RECORD.jws", "RECORD.p7s", "INSTALLER", "REQUESTED", "direct_url.json"];
+    name.strip_prefix(dist_info)
+        .and_then(|rest| rest.strip_prefix('/'))
+        .is_some_and(|rest| own.contains(&rest))
+}
+
+type Archive = ZipArchive<BufReader<fs_err::File>>;
+
+fn open(file: &Path) -> Result<Archive, PackagesError> {
+    ZipArchive::new(BufReader::new(fs_err::File::open(file)?))
+        .map_err(|error| PackagesError::BadWheel { file: file.to_owned(), problem: error.to_string() })
+}
+
+/// A file in the zip.
+struct Entry {
+    name: String,
+    executable: bool,
+}
+
+/// The files in the zip, by their number there.
+fn entries(zip: &mut Archive) -> Result<BTreeMap<usize, Entry>, String> {
+    let mut entries = BTreeMap::new();
+    for number in 0..zip.len() {
+        let file = zip.by_index(number).map_err(|error| error.to_string())?;
+        let name = file.name().map_err(|error| error.to_string())?.into_owned();
+        if file.is_symlink() {
+            return Err(format!("it holds the link `{}`", name.escape_debug()));
+        }
+        // What the wheel's maker said, not what any file system here thinks.
+        let executable = file.unix_mode().is_some_and(|mode| mode & 0o111 != 0);
+        if !file.is_dir() {
+            entries.insert(number, Entry { name, executable });
+        }
+    }
+    Ok(entries)
+}
+
+/// Reads one file, never more of it than it is said to have.
+fn read(zip: &mut Archive, number: usize, size: Option<u64>) -> Result<Vec<u8>, String> {
+    let mut file = zip.by_index(number).map_err(|error| error.to_string())?;
+    let name = file.name().map_err(|error| error.to_string())?.escape_debug().to_string();
+    let limit = size.unwrap_or(file.size());
+    let mut bytes = Vec::new();
+    file.by_ref()
+        .take(limit.saturating_add(1))
+        .read_to_end(&mut bytes)
+        .map_err(|error| format!("its `{name}` cannot be read: {error}"))?;
+    match bytes.len() as u64 == limit {
+        true => Ok(bytes),
+        false => Err(format!("its `{name}` is not as long as it says")),
+    }
+}
+
+/// The one dist-info folder, which must be that of the package.
+fn dist_info<'a>(entries: impl Iterator<Item = &'a Entry>, parts: &WheelName<'_>) -> Result<String, String> {
+    let tops = entries.filter_map(|entry| entry.name.split_once('/')).map(|(top, _)| top);
+    let found: BTreeSet<&str> = tops.filter(|top| top.ends_with(".dist-info")).collect();
+    match found.iter().copied().collect::<Vec<_>>().as_slice() {
+        [one] if one.split('-').next().map(normalized) == Some(normalized(parts.name)) => {
+            Ok((*one).to_owned())
+        }
+        [other] => Err(format!("its `{other}` is that of another package")),
+        [] => Err("it has no dist-info folder".to_owned()),
+        _ => Err("it has several dist-info folders".to_owned()),
+    }
+}
+
+fn check_version(wheel: &[u8]) -> Result<(), String> {
+    let text = String::from_utf8_lossy(wheel);
+    let version =
+        text.lines().find_map(|line| line.strip_prefix("Wheel-Version:")).unwrap_or_default().trim();
+    match version.split('.').next() {
+        Some("1") => Ok(()),
+        _ => Err(format!("it has Wheel-Version `{version}`, and 1 is known")),
+    }
+}
+
+#[cfg(test)]
+mod tests;
