@@ -104,6 +104,10 @@ impl Error {
             | Error::Given(_)
             | Error::Local(_) => Exit::Precondition,
             Error::Packages(error) if error.is_precondition() => Exit::Precondition,
+            Error::Cache(_) | Error::Project(_) => Exit::Precondition,
+            Error::Cache(_) => Exit::Precondition,
+            Error::Given(_) => Exit::Precondition,
+            Error::Local(error) if error.is_precondition() => Exit::Precondition,
             Error::Preview(error) if error.is_precondition() => Exit::Precondition,
             Error::Release(error) if error.is_precondition() => Exit::Precondition,
             Error::Packages(_)
@@ -111,6 +115,7 @@ impl Error {
             | Error::Archive(_)
             | Error::Release(_)
             | Error::Preview(_)
+            | Error::Local(_)
             | Error::Differs { .. } => Exit::Failed,
         }
     }
