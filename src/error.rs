@@ -101,9 +101,9 @@ impl Error {
             | Error::App(_)
             | Error::NoPython
             | Error::Program(_)
-            | Error::Given(_)
-            | Error::Local(_) => Exit::Precondition,
+            | Error::Given(_) => Exit::Precondition,
             Error::Packages(error) if error.is_precondition() => Exit::Precondition,
+            Error::Local(error) if error.is_precondition() => Exit::Precondition,
             Error::Preview(error) if error.is_precondition() => Exit::Precondition,
             Error::Release(error) if error.is_precondition() => Exit::Precondition,
             Error::Packages(_)
@@ -111,6 +111,7 @@ impl Error {
             | Error::Archive(_)
             | Error::Release(_)
             | Error::Preview(_)
+            | Error::Local(_)
             | Error::Differs { .. } => Exit::Failed,
         }
     }

@@ -20,6 +20,7 @@ pub enum Why {
     Data,
     StaticFiles,
     Output,
+    Configuration,
 }
 
 impl fmt::Display for Why {
@@ -36,6 +37,7 @@ impl fmt::Display for Why {
             Why::Data => "written while the site runs",
             Why::StaticFiles => "collected static files",
             Why::Output => "output of a build",
+            Why::Configuration => "holdall's configuration, with values for bundling perhaps",
         })
     }
 }
@@ -66,6 +68,9 @@ pub fn file(relative: &Path) -> Option<Why> {
     if name == ".git" {
         // In a work tree or a submodule `.git` is a file.
         Some(Why::VersionControl)
+    } else if name == "holdall.toml" {
+        // It may hold `[build.env]`, whose values must not leave the developer's machine.
+        Some(Why::Configuration)
     } else if name == ".env" || (name.starts_with(".env.") && !is_template(&name)) {
         Some(Why::Environment)
     } else if ends(&[".pem", ".key", ".pfx", ".p12", ".jks", ".ppk"]) || key_names.contains(&name.as_str()) {
@@ -107,6 +112,7 @@ impl Why {
             Why::Data => "data that the site writes",
             Why::StaticFiles => "static files, which are collected afresh",
             Why::Output => "what holdall and other tools build",
+            Why::Configuration => "how to bundle, with values for bundling alone",
         }
     }
 }
@@ -126,6 +132,7 @@ mod tests {
         check(".env.production", Some(Why::Environment));
         check(".env.example", None);
         check(".envrc.py", None);
+        check("holdall.toml", Some(Why::Configuration));
         check("certificates/SERVER.PEM", Some(Why::Key));
         check("id_rsa", Some(Why::Key));
         check("id_rsa.pub", None);

@@ -16,7 +16,7 @@ use crate::digest::Sha256;
 use crate::manifest::{MANIFEST, Manifest};
 use crate::progress::{Notice, Progress};
 use crate::release::{self, Release, ReleaseError, Slot};
-use crate::site::local::{self, Event, Served};
+use crate::site::local::{self, Event, Listening, Served};
 use crate::site::{self, BridgeToml, Invocation, Place, environment, given};
 use crate::target::Target;
 
@@ -125,6 +125,7 @@ pub fn run(args: Args, output: &Output) -> Result<(), Error> {
     let (given, notices) = variables(&args, opened.manifest())?;
     notices.iter().for_each(|notice| output.notice(notice));
 
+    let listening = Listening::at(SocketAddr::new(args.host, args.port))?;
     let runtime = tokio::runtime::Runtime::new().map_err(PreviewError::System)?;
     let stop = Stop::listen(&runtime).map_err(PreviewError::System)?;
     let root = Root::of(args.root.as_deref())?;
@@ -134,12 +135,18 @@ pub fn run(args: Args, output: &Output) -> Result<(), Error> {
         .and_then(|()| BridgeToml::of(&place, &given).write(&place.bridge_toml()))
         .map_err(|source| PreviewError::Folder { path: place.site.clone(), source })?;
     if args.migrate && !stop.is_asked() {
-        migrate(&place, &given, output)?;
+        match migrate(&place, &given, output) {
+            // Ctrl-C in a terminal reaches the project's own command, too.
+            Err(_) if stop.is_asked() => {}
+            done => done?,
+        }
     }
-
-    let served = Served::release(&place, SocketAddr::new(args.host, args.port), args.processes.into());
+    if stop.is_asked() {
+        return Ok(());
+    }
+    let served = Served::release(&place, args.processes.into());
     let ready = |address: SocketAddr| tell_ready(&place, address, root.path(), &notices, output);
-    runtime.block_on(local::serve(served, teller(output), ready, stop.asked()))?;
+    runtime.block_on(local::serve(listening, served, teller(output), ready, stop.asked()))?;
     Ok(())
 }
 

@@ -10,7 +10,7 @@ use super::config::Config;
 use super::disk;
 use super::error::ProjectError;
 use super::pyproject::Pyproject;
-use super::requirements::check_includes;
+use super::requirements::{check_includes, install_the_project};
 use crate::progress::Notice;
 use crate::target::Target;
 
@@ -151,7 +151,11 @@ impl Survey<'_> {
             return Ok(self.found(Dependencies::Pylock(file.clone()), &file));
         }
         if let Some(file) = self.files(REQUIREMENTS).next() {
-            return Ok(self.found(Dependencies::Requirements(vec![file.clone()]), &file));
+            // Platforms that install requirements only are told so to install the project itself.
+            let for_platform = install_the_project(&disk::text(self.root, &file)?);
+            if !(for_platform && self.pyprojects.iter().any(Pyproject::lists_dependencies)) {
+                return Ok(self.found(Dependencies::Requirements(vec![file.clone()]), &file));
+            }
         }
         for folder in self.folders {
             if let Some(file) = self.choose_below(&folder.join("requirements"))? {
