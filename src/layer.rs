@@ -45,7 +45,7 @@ pub struct Layer {
     pub kind: LayerKind,
     pub name: String,
     pub target: Target,
-    /// SHA-256 of the entries' bytes, without the index that precedes them.
+    /// SHA-256 of the entries' bytes, followed by the index's data.
     pub digest: Sha256,
     pub index: Index,
     /// The zip; its block is what precedes the central directory.

@@ -112,7 +112,7 @@ pub struct Site {
 pub struct LayerEntry {
     pub name: String,
     pub kind: LayerKind,
-    /// SHA-256 of the block's entries, without the index that precedes them.
+    /// SHA-256 of the block: its files' entries, then the data of the index that precedes them.
     pub digest: Sha256,
     /// Where the block begins, in bytes after the end of the manifest (and its signature).
     pub offset: u64,

@@ -13,7 +13,7 @@ use holdall::target::Target;
 
 use crate::archive_forge;
 
-const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/shop-1.0-windows-x86_64.zip");
+pub const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/shop-1.0-windows-x86_64.zip");
 const TARGET: Target = Target::WindowsX86_64;
 
 fn sample_layer(folder: &Path, kind: LayerKind, name: &str, files: &[(&str, &[u8], bool)]) -> Layer {

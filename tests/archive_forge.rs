@@ -117,8 +117,8 @@ impl Forged {
                 block.extend(entry.local_header());
                 block.extend(&entry.data);
             }
-            let digest = Sha256::of(&block);
             let index = json!({ "files": lines }).to_string();
+            let digest = Sha256::of([&block[..], index.as_bytes()].concat());
             let index_entry = Entry::new(&format!(".holdall/{digest}.json"), index.clone(), false);
             let index_length = index_entry.local_header().len() + index.len();
             described.push(json!({

@@ -83,11 +83,12 @@ impl Reader {
         to.write_all(&content).map_err(CopyError::Write)
     }
 
-    /// The SHA-256 of a layer's entries, as it stands in the manifest.
+    /// The digest of a layer, taken over its files' entries and then the index's data.
     pub fn layer_digest(&self, layer: &BundleLayer) -> Result<Sha256, ArchiveError> {
-        let begin = layer.index_record.end();
-        let length = layer.entry.length - layer.entry.index.length;
-        Sha256::of_reader(self.file.range(begin, length))
+        let index = &layer.index_record;
+        let entries = self.file.range(index.end(), layer.entry.length - layer.entry.index.length);
+        let index = self.file.range(index.data_offset(), index.packed);
+        Sha256::of_reader(entries.chain(index))
             .map(|(digest, _)| digest)
             .map_err(ArchiveError::unreadable(self.file.path()))
     }

@@ -110,11 +110,15 @@ impl Draft {
             }
         }
 
-        let digest = entries.hasher.finish();
         let index = Index { files };
         let index_bytes = index.to_bytes();
-        let (index_record, index_data) =
-            pack::pack_bytes(&Index::name(&digest), &index_bytes, false, &mut pack::compressor());
+        let (mut index_record, index_data) =
+            pack::pack_bytes("", &index_bytes, false, &mut pack::compressor());
+        // The index is covered as it is packed, so that the digest stands for every byte of the block: what is
+        // left is the index's header, which follows from the digest and the index.
+        entries.hasher.update(&index_data);
+        let digest = entries.hasher.finish();
+        index_record.name = Index::name(&digest);
         let index_entry = IndexEntry {
             digest: Sha256::of(&index_bytes),
             size: index_record.size,

@@ -16,7 +16,7 @@ use crate::target::Target;
 pub(super) const FOLDER: &str = "layers";
 
 /// Changes whenever the bytes of a layer of equal sources would.
-const LAYER_FORMAT: &str = "layer 1";
+const LAYER_FORMAT: &str = "layer 2";
 
 /// The name of a layer in the cache: a digest of everything that shapes its bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
