@@ -101,12 +101,8 @@ impl Error {
             | Error::App(_)
             | Error::NoPython
             | Error::Program(_)
-            | Error::Given(_)
-            | Error::Local(_) => Exit::Precondition,
+            | Error::Given(_) => Exit::Precondition,
             Error::Packages(error) if error.is_precondition() => Exit::Precondition,
-            Error::Cache(_) | Error::Project(_) => Exit::Precondition,
-            Error::Cache(_) => Exit::Precondition,
-            Error::Given(_) => Exit::Precondition,
             Error::Local(error) if error.is_precondition() => Exit::Precondition,
             Error::Preview(error) if error.is_precondition() => Exit::Precondition,
             Error::Release(error) if error.is_precondition() => Exit::Precondition,

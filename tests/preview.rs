@@ -58,7 +58,7 @@ impl Test {
             std::fs::write(path, text).unwrap();
         }
         let mut served = Served {
-                www: release.join("www"),
+            www: release.join("www"),
             target: Target::LinuxX86_64,
             hashed_static: true,
             bridge: responder::invocation(),
@@ -70,7 +70,8 @@ impl Test {
         change(&mut served);
         let events = Arc::new(Mutex::new(Vec::new()));
         let heard = events.clone();
-        let server = Server::start(anywhere(), served, move |event| heard.lock().unwrap().push(event)).unwrap();
+        let server =
+            Server::start(anywhere(), served, move |event| heard.lock().unwrap().push(event)).unwrap();
         Test { folder, server: Some(server), events }
     }
 

@@ -37,6 +37,7 @@ impl fmt::Display for Why {
             Why::Data => "written while the site runs",
             Why::StaticFiles => "collected static files",
             Why::Output => "output of a build",
+            Why::Configuration => "holdall's configuration, with values for bundling perhaps",
         })
     }
 }

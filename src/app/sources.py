@@ -106,7 +106,9 @@ def always(node):
     elif isinstance(node, ast.For):
         children = [node.iter]
     elif isinstance(node, ast.Try):
-        children = [*([] if node.handlers else node.body), *node.finalbody]
+        # A handler that only raises again, in better words, changes nothing of what is needed.
+        raising = all(isinstance(handler.body[-1], ast.Raise) for handler in node.handlers)
+        children = [*(node.body if raising else []), *node.finalbody]
     elif isinstance(node, ast.BoolOp):
         children = node.values[:1]
     else:

@@ -70,7 +70,11 @@ fn here(folder: &Path, environment: &[&str]) -> PathBuf {
 fn preview(bundle: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_holdall"));
     command.arg("preview").arg(bundle).args(["--port", "0"]).args(args);
-    command.current_dir(bundle.parent().unwrap()).env("NO_COLOR", "1").env("COLUMNS", "200").env("STRAY", "stray");
+    command
+        .current_dir(bundle.parent().unwrap())
+        .env("NO_COLOR", "1")
+        .env("COLUMNS", "200")
+        .env("STRAY", "stray");
     command.env_remove("SECRET_KEY").env_remove("GREETING").stdin(Stdio::null());
     command
 }
@@ -211,8 +215,7 @@ fn the_site_is_told_what_was_given_and_nothing_else() {
     let asked = "manage.py migrate --noinput holdall_site.settings hello";
     assert!(managed.trim_end().ends_with(asked), "{managed}");
     let run = folder.path().join("server/shop/run").join(preview.path("release").file_name().unwrap());
-    let told: toml::Table =
-        std::fs::read_to_string(run.join("bridge.toml.read")).unwrap().parse().unwrap();
+    let told: toml::Table = std::fs::read_to_string(run.join("bridge.toml.read")).unwrap().parse().unwrap();
     assert_eq!(told["app"].as_str(), Some("shop.wsgi:application"));
     assert_eq!(told["environment"]["GREETING"].as_str(), Some("hello"));
     assert_eq!(told["environment"]["SECRET_KEY"].as_str(), Some("kept"));
@@ -226,7 +229,10 @@ fn a_secret_key_is_made_up_and_anything_else_is_asked_for() {
     let bundle = here(folder.path(), &["DATABASE_URL", "SECRET_KEY", "MAIL_HOST"]);
     let (code, words) = fails(&bundle, &["--env", "MAIL_HOST=mail"]);
     assert_eq!(code, 3);
-    assert!(words.contains("does not start without `DATABASE_URL`\n") && words.contains("`--env NAME=VALUE`"), "{words}");
+    assert!(
+        words.contains("does not start without `DATABASE_URL`\n") && words.contains("`--env NAME=VALUE`"),
+        "{words}"
+    );
     let preview = Preview::start(&bundle, &["--env", "MAIL_HOST=mail", "--env", "DATABASE_URL=x"]);
     let what = preview.ready["notices"][0]["what"].as_str().unwrap();
     assert_eq!(what, "`SECRET_KEY` is made up at random for this preview");
@@ -261,7 +267,11 @@ fn a_port_that_is_taken_is_refused_before_anything_is_made() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     let mut command = Command::new(env!("CARGO_BIN_EXE_holdall"));
-    let done = command.arg("preview").arg(&bundle).args(["--port", &port, "--root"]).arg(folder.path().join("server"));
+    let done = command
+        .arg("preview")
+        .arg(&bundle)
+        .args(["--port", &port, "--root"])
+        .arg(folder.path().join("server"));
     let done = done.output().unwrap();
     let words = String::from_utf8(done.stderr).unwrap();
     assert_eq!(done.status.code(), Some(3));
@@ -285,8 +295,11 @@ fn a_file_that_is_no_bundle_is_refused() {
 #[test]
 fn what_a_client_sends_cannot_act_on_the_terminal() {
     let folder = tempfile::tempdir().unwrap();
-    let mut child =
-        preview(&here(folder.path(), &[]), &[]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = preview(&here(folder.path(), &[]), &[])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
     let serving = lines.next().unwrap();
     let address = serving.split(['/', ' ']).find(|word| word.starts_with("127.")).unwrap().parse().unwrap();

@@ -33,6 +33,8 @@ fn only_variables_that_are_always_needed_are_called_needed() {
         "[[], null, null]",
     );
     read_source("import os\ntry:\n    a = os.environ['A']\nexcept KeyError: pass", "[[], null, null]");
+    let again = "import os\ntry:\n    a = os.environ['A']\nexcept KeyError:\n    raise ValueError from None";
+    read_source(again, "[[\"A\"], null, null]");
     read_source("import os\ndef later(): return os.environ['A']\nb = os.getenv('B')", "[[], null, null]");
     read_source("import os\na = 'A' in os.environ and os.environ['A']", "[[], null, null]");
     read_source(
