@@ -51,6 +51,9 @@ pub fn find(
         })?,
     };
     check_settings(roots, &settings, notices)?;
+    if let Some(module) = &config.build.settings {
+        check_settings(roots, &Found::new(module.clone(), config.place("build.settings")), notices)?;
+    }
     let text = SettingsText::read(roots, &settings.value)?;
     if chosen_by_text {
         notices.extend(other_settings(roots, &settings, &text, config));
