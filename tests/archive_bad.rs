@@ -117,7 +117,7 @@ fn a_manifest_that_does_not_hold_is_refused() {
         ("order", changed(|m| m["layers"][1]["kind"] = json!("runtime")), "its layers are not in order"),
         ("offset", changed(|m| m["layers"][1]["offset"] = json!(5)), "begins at 5"),
         ("beyond u64", changed(|m| m["layers"][0]["length"] = json!(u64::MAX)), "begins at"),
-        ("checksum", good().entry("holdall.json", |e| e.crc ^= 1).bytes(), "its checksum does not match"),
+        ("checksum", good().entry("holdall.json", |e| e.crc ^= 1).bytes(), "the content of `holdall.json`"),
     ];
     for (case, bytes, essential) in cases {
         refused(case, &bytes, &[essential]);
@@ -138,7 +138,7 @@ fn entries_and_indexes_that_disagree_are_refused() {
         good().with(|bundle| drop(bundle.entries.remove(place))).bytes()
     };
     let index = |change: fn(&mut Entry)| good().entry(".holdall/", change).bytes();
-    let cases: [(&str, Vec<u8>, &[&str]); 15] = [
+    let cases: [(&str, Vec<u8>, &[&str]); 16] = [
         ("extra at the end", extra(8), &["`app/extra.py`", "stands in no index"]),
         ("extra inside", extra(6), &["`app/extra.py`", "stands in no index"]),
         ("extra first", extra(1), &["`app/extra.py`", "stands in no index"]),
@@ -169,6 +169,11 @@ fn entries_and_indexes_that_disagree_are_refused() {
         ),
         ("changed index", index(|e| e.set(e.data.to_ascii_uppercase())), &["`demo`", "another digest"]),
         ("longer index", index(|e| e.set([&e.data[..], b" "].concat())), &["`demo`", "another size"]),
+        (
+            "index a program",
+            index(|e| e.attributes = 0o100_755 << 16),
+            &["`.holdall/", "not as the bundle format"],
+        ),
         ("index damaged", index(|e| e.crc ^= 1), &["`.holdall/", "is damaged"]),
     ];
     for (case, bytes, essentials) in cases {
@@ -314,11 +319,34 @@ fn no_byte_of_a_bundle_can_change_unseen() {
 
 #[test]
 fn damaged_content_is_found_by_verifying() {
-    let bundle = open(&good().entry("app/manage.py", |entry| entry.data[0] ^= 1).bytes()).unwrap();
-    let differences = bundle.verify(&Silent).unwrap();
-    assert_eq!(differences.iter().map(Difference::to_string).collect::<Vec<_>>(), ["differs  app/manage.py"]);
-    let error = bundle.read("app/manage.py").unwrap_err();
-    assert!(error.to_string().contains("the content of `app/manage.py`"), "{error}");
+    let damages: [fn(&mut Entry); 3] = [
+        |entry| entry.data[0] ^= 1,
+        |entry| entry.set("Manage\n"), // with the checksum of a zip, and another SHA-256
+        |entry| entry.crc ^= 1,
+    ];
+    for damage in damages {
+        let bundle = open(&good().entry("app/manage.py", damage).bytes()).unwrap();
+        let differences = bundle.verify(&Silent).unwrap();
+        assert_eq!(
+            differences.iter().map(Difference::to_string).collect::<Vec<_>>(),
+            ["differs  app/manage.py"]
+        );
+        let error = bundle.read("app/manage.py").unwrap_err();
+        assert!(error.to_string().contains("the content of `app/manage.py`"), "{error}");
+    }
+}
+
+#[test]
+fn a_layer_of_other_bytes_with_the_same_content_is_found_by_verifying() {
+    // The index of the last layer is named after a digest that its entries do not have.
+    let renamed = |digest: &str| format!(".holdall/{digest}.json");
+    let bundle = good();
+    let at = bundle.place("app/a.py") - 1;
+    let digest = "0".repeat(64);
+    let bundle = bundle.with(|bundle| bundle.entries[at].name = renamed(&digest).into());
+    let bundle = bundle.manifest(|manifest| manifest["layers"][1]["digest"] = json!(digest));
+    let differences = open(&bundle.bytes()).unwrap().verify(&Silent).unwrap();
+    assert_eq!(differences, [Difference::Layer { name: "shop".to_owned() }]);
 }
 
 #[test]
@@ -330,6 +358,8 @@ fn a_bundle_may_carry_a_signature_behind_its_manifest_and_nowhere_else() {
     assert_eq!(bundle.identity(), open(&good().bytes()).unwrap().identity());
     assert_eq!(bundle.verify(&Silent).unwrap(), []);
     let late = good().with(|bundle| bundle.entries.push(signature()));
+    let wrong = signed.clone().entry("holdall.json.minisig", |entry| entry.crc ^= 1);
+    refused("damaged signature", &wrong.bytes(), &["the content of `holdall.json.minisig`"]);
     refused("late signature", &late.bytes(), &["`holdall.json.minisig`", "stands in no index"]);
 }
 

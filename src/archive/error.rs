@@ -57,9 +57,6 @@ pub enum ArchiveError {
         #[diagnostic_source]
         source: ManifestError,
     },
-    #[error("the manifest of `{}` is damaged: its checksum does not match", file.display())]
-    #[diagnostic(help("fetch or make the bundle again"))]
-    ManifestDamaged { file: PathBuf },
     #[error("the index of the layer `{layer}` in `{}` is not the one that the manifest names: {what}", file.display())]
     #[diagnostic(help("the bundle is damaged or was tampered with: fetch or make it again"))]
     IndexDiffers { file: PathBuf, layer: String, what: &'static str },

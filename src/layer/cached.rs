@@ -90,9 +90,7 @@ pub fn find(cache: &Cache, key: &Key, name: &str) -> Found {
     if !zip.exists() {
         return Found::Missing;
     }
-    let sealed = fs_err::read_to_string(seal).ok().and_then(|text| text.trim_end().parse::<Sha256>().ok());
-    if sealed.is_some()
-        && Sha256::of_file(&zip).ok() == sealed
+    if is_whole(&zip, &seal)
         && let Ok(layer) = read(&zip, key, name)
     {
         return Found::Layer(Box::new(layer));
@@ -101,6 +99,12 @@ pub fn find(cache: &Cache, key: &Key, name: &str) -> Found {
         what: format!("the cached layer of `{name}` is damaged or incomplete (`{}`)", zip.display()),
         help: "nothing: it is made again; if this comes back, check the disk".to_owned(),
     })
+}
+
+/// Whether a layer's zip is the one whose digest stands beside it.
+fn is_whole(zip: &Path, seal: &Path) -> bool {
+    let sealed = fs_err::read_to_string(seal).ok().and_then(|text| text.trim_end().parse::<Sha256>().ok());
+    sealed.is_some() && Sha256::of_file(zip).ok() == sealed
 }
 
 /// Writes a layer and the digest beside it; returns the layer's file.
@@ -112,14 +116,18 @@ pub(super) fn write(
     key: &Key,
     write: impl FnOnce(&mut std::fs::File) -> io::Result<()>,
 ) -> io::Result<PathBuf> {
-    let zip = key.zip(folder);
-    cache::write_whole(&zip, |file| {
+    let (zip, seal) = (key.zip(folder), key.seal(folder));
+    let written = cache::write_whole(&zip, |file| {
         write(file.as_file_mut())?;
         let written = Positioned::open(file.path())?;
         let (digest, _) = Sha256::of_reader(written.range(0, written.length()))?;
-        cache::write_whole(&key.seal(folder), |seal| seal.write_all(format!("{digest}\n").as_bytes()))
-    })?;
-    Ok(zip)
+        cache::write_whole(&seal, |seal| seal.write_all(format!("{digest}\n").as_bytes()))
+    });
+    match written {
+        // Windows does not replace a file that another run is just reading: then that run has written it.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied && is_whole(&zip, &seal) => Ok(zip),
+        written => written.map(|()| zip),
+    }
 }
 
 /// Opens a layer's zip. That it is whole is known by its digest.
