@@ -24,6 +24,9 @@ pub struct Wheel {
     pub file: PathBuf,
 }
 
+/// The cache folder of the wheels: a folder a digest, so that each keeps the file name its maker gave it.
+const FOLDER: &str = "wheels";
+
 /// How many wheels are on their way at once. More than this makes an index slow rather than us fast.
 const AT_ONCE: usize = 8;
 
@@ -33,13 +36,25 @@ const BACK_OFF: [Duration; 2] = [Duration::from_millis(300), Duration::from_mill
 /// An index that sends nothing for so long is as good as gone.
 const SILENCE: Duration = Duration::from_secs(60);
 
+impl LockedWheel {
+    /// Whether the cache has this wheel already, so that a plan can say so. It is held against its hash only
+    /// when it is used.
+    pub fn is_cached(&self, cache: &Cache) -> bool {
+        self.place(&cache.root().join(FOLDER)).is_file()
+    }
+
+    fn place(&self, wheels: &Path) -> PathBuf {
+        wheels.join(self.sha256.to_string()).join(&self.file_name)
+    }
+}
+
 /// Makes sure that all `wheels` are in the cache, whole and right; gives them back in the same order.
 pub fn download(
     wheels: &[LockedWheel],
     cache: &Cache,
     progress: &dyn Progress,
 ) -> Result<Vec<Wheel>, PackagesError> {
-    let folder = cache.folder("wheels")?;
+    let folder = cache.folder(FOLDER)?;
     progress.begin(Stage::Download, wheels.iter().filter_map(|wheel| wheel.size).sum(), Unit::Bytes);
     let fetcher = Fetcher { client: Mutex::new(None), progress };
     let next = AtomicUsize::new(0);
@@ -80,8 +95,8 @@ enum Failure {
 
 impl Fetcher<'_> {
     fn bring(&self, wheel: &LockedWheel, wheels: &Path) -> Result<Wheel, PackagesError> {
-        let folder = wheels.join(wheel.sha256.to_string());
-        let file = folder.join(&wheel.file_name);
+        let file = wheel.place(wheels);
+        let folder = file.parent().expect("a wheel has a folder of its own");
         let done = |file| Ok(Wheel { locked: wheel.clone(), file });
         if file.is_file() {
             if Sha256::of_file(&file)? == wheel.sha256 {
@@ -91,14 +106,14 @@ impl Fetcher<'_> {
             // Something damaged it since; what the lock says can be fetched again.
             fs_err::remove_file(&file)?;
         }
-        fs_err::create_dir_all(&folder)?;
+        fs_err::create_dir_all(folder)?;
         let brought = match &wheel.origin {
             Origin::Path(path) => self.copy(path, wheel, &file),
             Origin::Url(url) => self.fetch(url, wheel, &file),
         };
         if brought.is_err() {
             // Only if it is empty; another run may be writing there.
-            let _ = std::fs::remove_dir(&folder);
+            let _ = std::fs::remove_dir(folder);
         }
         brought.and_then(|()| done(file))
     }
@@ -323,7 +338,10 @@ mod tests {
         let (url, heard) = index(vec![ok(b"content"), ok(b"content")]);
         let place = Place::new();
         let wheel = wheel(Origin::Url(url));
+        let cache = Cache::at(place.0.path());
+        assert!(!wheel.is_cached(&cache));
         let file = place.download(wheel.clone()).unwrap();
+        assert!(wheel.is_cached(&cache));
         place.download(wheel.clone()).unwrap();
         fs_err::write(&file, "damaged").unwrap();
         place.download(wheel).unwrap();

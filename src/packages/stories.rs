@@ -105,6 +105,8 @@ fn a_package_without_a_wheel_is_named_with_the_cures() {
     let (_folder, inputs) = Folder::requirements("psycopg[binary]==3.2.1\n");
     let error = locked(&inputs, Target::WindowsArm64).unwrap_err();
     assert_eq!(error.to_string(), "`psycopg-binary` has no wheel for windows-arm64 and Python 3.12");
+    let help = miette::Diagnostic::help(&error).unwrap().to_string();
+    assert!(help.contains("platform_machine == 'AMD64'"), "{help}");
 }
 
 #[test]
