@@ -398,3 +398,19 @@ fn stamps(cache: &Path) -> BTreeMap<PathBuf, std::time::SystemTime> {
     let entries = fs_err::read_dir(cache.join("layers")).unwrap().map(Result::unwrap);
     entries.map(|entry| (entry.path(), entry.metadata().unwrap().modified().unwrap())).collect()
 }
+
+#[cfg(unix)]
+#[test]
+fn a_python_without_pip_installs_uv_by_an_environment_that_has_it() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let script = format!(
+        "#!/bin/sh\nif [ \"$2\" = pip ]; then echo 'No module named pip' >&2; exit 1; fi\nexec '{}' \"$@\"\n",
+        PYTHON.display()
+    );
+    let folder = Folder::of(&[("python", &script)]);
+    let python = folder.path("python");
+    fs_err::set_permissions(&python, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let cache = Cache::at(folder.path("cache"));
+    let program = install::installed(&cache, &python, &UV.version.to_string()).unwrap();
+    assert!(program.starts_with(folder.path("cache/tools")) && program.is_file());
+}
