@@ -4,7 +4,6 @@
 
 use std::io::{self, Read, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -13,6 +12,7 @@ use reqwest::blocking::Client;
 
 use super::error::PackagesError;
 use super::lock::{LockedWheel, Origin};
+use super::parallel::each;
 use crate::cache::{Cache, write_whole};
 use crate::digest::{Hasher, Sha256};
 use crate::progress::{Progress, Stage, Unit};
@@ -24,7 +24,7 @@ pub struct Wheel {
     pub file: PathBuf,
 }
 
-/// The folder of the cache that holds wheels.
+/// The cache folder of the wheels: a folder a digest, so that each keeps the file name its maker gave it.
 const FOLDER: &str = "wheels";
 
 /// How many wheels are on their way at once. More than this makes an index slow rather than us fast.
@@ -36,6 +36,18 @@ const BACK_OFF: [Duration; 2] = [Duration::from_millis(300), Duration::from_mill
 /// An index that sends nothing for so long is as good as gone.
 const SILENCE: Duration = Duration::from_secs(60);
 
+impl LockedWheel {
+    /// Whether the cache has this wheel already, so that a plan can say so. It is held against its hash only
+    /// when it is used.
+    pub fn is_cached(&self, cache: &Cache) -> bool {
+        self.place(&cache.root().join(FOLDER)).is_file()
+    }
+
+    fn place(&self, wheels: &Path) -> PathBuf {
+        wheels.join(self.sha256.to_string()).join(&self.file_name)
+    }
+}
+
 /// Makes sure that all `wheels` are in the cache, whole and right; gives them back in the same order.
 pub fn download(
     wheels: &[LockedWheel],
@@ -45,37 +57,9 @@ pub fn download(
     let folder = cache.folder(FOLDER)?;
     progress.begin(Stage::Download, wheels.iter().filter_map(|wheel| wheel.size).sum(), Unit::Bytes);
     let fetcher = Fetcher { client: Mutex::new(None), progress };
-    let next = AtomicUsize::new(0);
-    let failed = AtomicBool::new(false);
-    let results: Mutex<Vec<Option<Result<Wheel, PackagesError>>>> =
-        Mutex::new(wheels.iter().map(|_| None).collect());
-    std::thread::scope(|scope| {
-        for _ in 0..AT_ONCE.min(wheels.len()) {
-            scope.spawn(|| {
-                while !failed.load(Ordering::Relaxed) {
-                    let at = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(wheel) = wheels.get(at) else { break };
-                    let result = fetcher.bring(wheel, &folder);
-                    failed.fetch_or(result.is_err(), Ordering::Relaxed);
-                    results.lock().unwrap_or_else(PoisonError::into_inner)[at] = Some(result);
-                }
-            });
-        }
-    });
+    let fetched = each(AT_ONCE, wheels, |wheel| fetcher.bring(wheel, &folder));
     progress.end(Stage::Download);
-    // After an error some were never begun; the first error in the order of the lock is the one told.
-    let results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
-    results.into_iter().flatten().collect()
-}
-
-/// Whether a wheel lies in the cache. Whether it is whole is looked at when it is used.
-pub fn is_cached(wheel: &LockedWheel, cache: &Cache) -> bool {
-    place(wheel, &cache.root().join(FOLDER)).is_file()
-}
-
-/// Where a wheel lies in the cache: its name is kept, since it says what the wheel is for.
-fn place(wheel: &LockedWheel, wheels: &Path) -> PathBuf {
-    wheels.join(wheel.sha256.to_string()).join(&wheel.file_name)
+    fetched
 }
 
 struct Fetcher<'a> {
@@ -93,13 +77,13 @@ enum Failure {
 
 impl Fetcher<'_> {
     fn bring(&self, wheel: &LockedWheel, wheels: &Path) -> Result<Wheel, PackagesError> {
-        let file = place(wheel, wheels);
-        let folder = file.parent().expect("a place in the cache has a folder");
-        let done = || Ok(Wheel { locked: wheel.clone(), file: file.clone() });
+        let file = wheel.place(wheels);
+        let folder = file.parent().expect("a wheel has a folder of its own");
+        let done = |file| Ok(Wheel { locked: wheel.clone(), file });
         if file.is_file() {
             if Sha256::of_file(&file)? == wheel.sha256 {
                 self.progress.advance(Stage::Download, wheel.size.unwrap_or(0));
-                return done();
+                return done(file);
             }
             // Something damaged it since; what the lock says can be fetched again.
             fs_err::remove_file(&file)?;
@@ -113,7 +97,7 @@ impl Fetcher<'_> {
             // Only if it is empty; another run may be writing there.
             let _ = std::fs::remove_dir(folder);
         }
-        brought.and_then(|()| done())
+        brought.and_then(|()| done(file))
     }
 
     fn copy(&self, from: &Path, wheel: &LockedWheel, to: &Path) -> Result<(), PackagesError> {
@@ -336,7 +320,10 @@ mod tests {
         let (url, heard) = index(vec![ok(b"content"), ok(b"content")]);
         let place = Place::new();
         let wheel = wheel(Origin::Url(url));
+        let cache = Cache::at(place.0.path());
+        assert!(!wheel.is_cached(&cache));
         let file = place.download(wheel.clone()).unwrap();
+        assert!(wheel.is_cached(&cache));
         place.download(wheel.clone()).unwrap();
         fs_err::write(&file, "damaged").unwrap();
         place.download(wheel).unwrap();

@@ -82,7 +82,8 @@ pub struct BuildKeys {
     pub settings: Option<String>,
     #[serde(rename = "static")]
     pub static_files: StaticFiles,
-    /// `[build.env]`: environment variables set while bundling. They do not enter the bundle.
+    /// `[build.env]`: environment variables set while bundling. They do not enter the bundle, nor what is printed.
+    #[serde(skip)]
     pub env: BTreeMap<String, String>,
 }
 
