@@ -20,6 +20,7 @@ pub fn prepare(py: Python<'_>, settings: &Settings) -> PyResult<()> {
 
 /// Takes Ctrl-C away from Python, whose handler would run as well as the bridge's and raise KeyboardInterrupt
 /// in the middle of leaving.
+#[cfg(unix)]
 pub fn take_interrupt(py: Python<'_>) -> PyResult<()> {
     let signal = py.import("signal")?;
     signal.call_method1("signal", (signal.getattr("SIGINT")?, signal.getattr("SIG_IGN")?))?;
