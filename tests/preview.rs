@@ -3,6 +3,8 @@
 
 #[path = "preview/client.rs"]
 mod client;
+#[path = "preview/command.rs"]
+mod command;
 #[path = "preview/processes.rs"]
 mod processes;
 #[path = "preview/responder.rs"]
@@ -17,7 +19,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use holdall::site::local::{Event, Served, Server};
+use holdall::site::local::{Event, Listening, Served, Server};
 use holdall::target::Target;
 
 /// Not a test of its own: this is what the server starts, see [`responder`].
@@ -56,7 +58,6 @@ impl Test {
             std::fs::write(path, text).unwrap();
         }
         let mut served = Served {
-            address: "127.0.0.1:0".parse().unwrap(),
             www: release.join("www"),
             target: Target::LinuxX86_64,
             hashed_static: true,
@@ -69,7 +70,8 @@ impl Test {
         change(&mut served);
         let events = Arc::new(Mutex::new(Vec::new()));
         let heard = events.clone();
-        let server = Server::start(served, move |event| heard.lock().unwrap().push(event)).unwrap();
+        let server =
+            Server::start(anywhere(), served, move |event| heard.lock().unwrap().push(event)).unwrap();
         Test { folder, server: Some(server), events }
     }
 
@@ -98,6 +100,11 @@ impl Test {
     pub fn stop(&mut self) {
         self.server.take().unwrap().stop().unwrap();
     }
+}
+
+/// Any free port of the loopback address.
+pub fn anywhere() -> Listening {
+    Listening::at("127.0.0.1:0".parse().unwrap()).unwrap()
 }
 
 pub fn is_alive(process: &str) -> bool {

@@ -242,8 +242,11 @@ impl Exchange {
     /// Moves body bytes from the connection's buffer to `ahead`, as far as there is room.
     fn absorb(&mut self) {
         let Some(connection) = &mut self.connection else { return };
+        // Without this a reader that is always a little behind would let the buffer grow with the body.
+        self.ahead.drain(..self.ahead_at);
+        self.ahead_at = 0;
         loop {
-            let room = READ_AHEAD.saturating_sub(self.ahead.len() - self.ahead_at);
+            let room = READ_AHEAD.saturating_sub(self.ahead.len());
             let (ahead, announced, ended) = (&mut self.ahead, &mut self.announced, &mut self.ended);
             let (failed, aborted, replies) = (&mut self.failed, &mut self.aborted, &mut self.replies);
             let more = connection.step(room, |event| {
@@ -299,9 +302,9 @@ impl Exchange {
 
     fn fail(&mut self, error: BodyError) {
         self.failed = Some(error);
-        if error != BodyError::Aborted {
-            self.broken = true;
-        }
+        // A silent peer may still want the answer, but nothing it sends later can be trusted to be a beginning.
+        self.keep &= error != BodyError::Silent;
+        self.broken |= error == BodyError::Gone;
     }
 
     fn flush_replies(&mut self) {

@@ -1,1 +1,136 @@
+//! Bodies and answers over a connection without a peer.
+#![allow(clippy::unwrap_used)]
 
+use std::sync::{Arc, Mutex};
+
+use super::*;
+use crate::connection::Progress;
+use crate::reply::{Head, Reply, ReplyError};
+use crate::transports::Memory;
+
+fn exchange(input: Vec<u8>) -> (Exchange, Arc<Mutex<Vec<u8>>>) {
+    let (stream, output) = Memory::new(input);
+    let mut connection = Connection::new(Box::new(stream));
+    let Progress::Request(request) = connection.receive() else { panic!("a request") };
+    (Exchange::new(connection, request), output)
+}
+
+fn with_body(length: &str, body: &[u8]) -> (Exchange, Arc<Mutex<Vec<u8>>>) {
+    exchange(encode::request(1, true, &[("CONTENT_LENGTH", length)], body))
+}
+
+/// The records of an output: type and content.
+fn records(output: &Mutex<Vec<u8>>) -> Vec<(Kind, Vec<u8>)> {
+    let output = output.lock().unwrap();
+    let mut rest = &output[..];
+    let mut records = Vec::new();
+    while let Some((head, after)) = rest.split_first_chunk::<HEADER_LEN>() {
+        let header = Header::decode(*head);
+        let (content, after) = after.split_at(usize::from(header.length));
+        records.push((header.kind, content.to_vec()));
+        rest = &after[usize::from(header.padding)..];
+    }
+    records
+}
+
+#[track_caller]
+fn check_reads(length: &str, body: &[u8], sizes: &[Option<usize>], expected: &[Result<&[u8], BodyError>]) {
+    let (mut exchange, _) = with_body(length, body);
+    let found: Vec<_> = sizes.iter().map(|size| exchange.read(*size)).collect();
+    let found: Vec<_> = found.iter().map(|read| read.as_deref().map_err(|error| *error)).collect();
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn a_body_is_read_up_to_its_announced_length() {
+    check_reads("6", b"abcdef", &[Some(4), Some(4), None], &[Ok(b"abcd"), Ok(b"ef"), Ok(b"")]);
+    check_reads("6", b"abcdefgh", &[None, None], &[Ok(b"abcdef"), Ok(b"")]);
+    check_reads("0", b"abc", &[None], &[Ok(b"")]);
+    check_reads("6", b"abc", &[Some(2), Some(2)], &[Ok(b"ab"), Err(BodyError::Short)]);
+    check_reads(
+        "99999999999999999999999",
+        b"abc",
+        &[None, None],
+        &[Err(BodyError::Short), Err(BodyError::Short)],
+    );
+}
+
+#[test]
+fn a_body_of_unknown_length_is_read_to_its_end() {
+    for length in ["", "-1", "+3", "3x"] {
+        check_reads(length, b"abc", &[Some(0), None, None], &[Ok(b""), Ok(b"abc"), Ok(b"")]);
+    }
+}
+
+#[test]
+fn a_connection_that_ends_inside_the_body_is_an_error() {
+    let mut input = encode::request(1, false, &[("CONTENT_LENGTH", "")], b"abcdef");
+    input.truncate(input.len() - 10);
+    let (mut exchange, _) = exchange(input);
+    assert_eq!(exchange.read(Some(2)), Ok(b"ab".to_vec()));
+    assert_eq!(exchange.read(None), Err(BodyError::Gone));
+    assert_eq!(exchange.send(b"Status: 200\r\n\r\n", b"", true), Err(Unwanted));
+}
+
+#[test]
+fn lines_are_cut_at_their_end_or_at_the_limit() {
+    let (mut exchange, _) = with_body("14", b"one\n\ntwo\nthree");
+    let read: Vec<_> = [None, Some(9), Some(2), Some(0), None, None, None]
+        .map(|limit| exchange.read_line(limit).unwrap())
+        .into();
+    let lines: Vec<&[u8]> = read.iter().map(Vec::as_slice).collect();
+    assert_eq!(lines, [&b"one\n"[..], b"\n", b"tw", b"", b"o\n", b"three", b""]);
+}
+
+#[track_caller]
+fn check_answer(body: &[u8]) {
+    let (mut exchange, output) = with_body("", b"");
+    let mut reply = Reply::new(false);
+    reply.set_head(Head::new("200 OK").unwrap());
+    reply.send_last(&mut exchange, body).unwrap();
+    let records = records(&output);
+    let (end, streams) = records.split_last().unwrap();
+    let (last, pieces) = streams.split_last().unwrap();
+    assert_eq!(end, &(Kind::EndRequest, vec![0; 8]));
+    assert_eq!(last, &(Kind::Stdout, Vec::new()));
+    assert!(pieces.iter().all(|(kind, piece)| *kind == Kind::Stdout && !piece.is_empty()));
+    let stdout = pieces.iter().flat_map(|(_, piece)| piece.clone()).collect::<Vec<_>>();
+    let head = format!("Status: 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
+    assert!(stdout == [head.as_bytes(), body].concat(), "{} bytes", stdout.len());
+}
+
+#[test]
+fn an_answer_of_any_size_is_one_stream_with_one_end() {
+    for size in
+        [0, 1, SMALL - 100, SMALL, MAX_CONTENT, MAX_CONTENT + 1, MAX_CONTENT * BATCH, MAX_CONTENT * BATCH + 1]
+    {
+        check_answer(&vec![b'x'; size]);
+    }
+}
+
+#[test]
+fn a_body_before_the_head_is_the_applications_mistake() {
+    let (mut exchange, output) = with_body("", b"");
+    assert_eq!(Reply::new(false).send(&mut exchange, b"x"), Err(ReplyError::NoHead));
+    assert!(output.lock().unwrap().is_empty());
+}
+
+#[test]
+fn a_finished_request_gives_its_connection_back_once() {
+    let (mut exchange, _) = with_body("3", b"abc");
+    exchange.send(b"Status: 200\r\n\r\n", b"", true).unwrap();
+    let (_, disposition) = exchange.finish().unwrap();
+    assert_eq!(disposition, Disposition::Keep);
+    assert!(exchange.finish().is_none());
+    assert_eq!(exchange.read(None), Err(BodyError::Over));
+    assert_eq!(exchange.send(b"", b"late", false), Err(Unwanted));
+}
+
+#[test]
+fn a_request_that_is_given_up_breaks_its_connection() {
+    let (mut exchange, output) = with_body("", b"");
+    exchange.send(b"Status: 200\r\n\r\n", b"half", false).unwrap();
+    exchange.give_up();
+    assert_eq!(exchange.finish().unwrap().1, Disposition::Close);
+    assert!(records(&output).iter().all(|(kind, _)| *kind == Kind::Stdout));
+}

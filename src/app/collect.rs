@@ -35,14 +35,15 @@ pub fn collect(
     };
     progress.begin(Stage::Static, 0, Unit::Files);
     let folder = match input.static_files {
-        StaticChoice::None => return Ok(Collected::default()),
         StaticChoice::Prebuilt(folder) => prebuilt(input, folder),
-        StaticChoice::Collect => run(input, place, python, into),
+        _ => run(input, place, python, into),
     };
+    let collected = folder.and_then(|folder| listed(input, place, &folder));
+    if let Ok(collected) = &collected {
+        progress.advance(Stage::Static, collected.sources.len() as u64);
+    }
     progress.end(Stage::Static);
-    let collected = listed(input, place, &folder?)?;
-    progress.advance(Stage::Static, collected.sources.len() as u64);
-    Ok(collected)
+    collected
 }
 
 fn prebuilt(input: &Input<'_>, folder: &Path) -> Result<PathBuf, AppError> {
@@ -108,7 +109,7 @@ fn not_collected(failure: &Failure, said: &str) -> AppError {
         (None, _) => "run the project's own `manage.py collectstatic` to see more".to_owned(),
     };
     let help = format!(
-        "{first}\nname other settings for bundling: `settings = \"…\"` under `[build]` in holdall.toml\nor bundle files that you collect yourself: `static = \"prebuilt/\"`, or none: `static = false`"
+        "- {first}\n- name other settings for bundling: `settings = \"…\"` under `[build]` in holdall.toml\n- or bundle files that you collect yourself: `static = \"prebuilt/\"`, or none: `static = false`"
     );
     AppError::Collect { file, help, source: failure.traceback() }
 }

@@ -118,6 +118,7 @@ fn data(input: &Input<'_>, facts: Option<&SiteFacts>) -> BTreeMap<PathBuf, Why> 
 
 fn globs(key: &'static str, root: &Path, globs: &[String]) -> Result<Gitignore, AppError> {
     let mut builder = GitignoreBuilder::new(root);
+    builder.allow_unclosed_class(false);
     let wrong = |glob: &str| {
         let glob = glob.to_owned();
         move |source| AppError::Glob { key, glob, source }
@@ -152,4 +153,218 @@ fn uncompiled(root: &Path, chosen: &BTreeMap<PathBuf, PathBuf>) -> Option<Notice
 
 fn shown(relative: &Path) -> String {
     relative.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/")
+}
+
+// Links, modes and names that are not Unicode are made as Unix makes them.
+#[cfg(all(test, unix))]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::os::unix::ffi::OsStrExt as _;
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+    use super::*;
+    use crate::app::test_input;
+    use crate::target::Target;
+
+    /// A folder with these files (each holds its own name), and `manage.py`.
+    fn tree(files: &[&str]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for name in files.iter().chain(&["manage.py"]) {
+            write(folder.path(), name, name);
+        }
+        folder
+    }
+
+    fn write(root: &Path, name: &str, text: &str) {
+        let path = root.join(name);
+        fs_err::create_dir_all(path.parent().unwrap()).unwrap();
+        fs_err::write(path, text).unwrap();
+    }
+
+    fn words(words: &[&str]) -> Vec<String> {
+        words.iter().map(|word| (*word).to_owned()).collect()
+    }
+
+    /// The names below `app/` that are chosen, apart from `manage.py`.
+    fn chosen(found: &AppFiles) -> Vec<&str> {
+        let names = found.sources.iter().map(|source| source.path.as_str().strip_prefix("app/").unwrap());
+        names.filter(|name| *name != "manage.py").collect()
+    }
+
+    #[track_caller]
+    fn check(root: &Path, include: &[&str], exclude: &[&str], expected: &[&str]) {
+        let (include, exclude) = (words(include), words(exclude));
+        let found = files(&Input { include: &include, exclude: &exclude, ..test_input(root) }, None).unwrap();
+        assert_eq!(chosen(&found), expected);
+    }
+
+    #[test]
+    fn what_belongs_to_one_machine_stays_there_unless_it_is_named() {
+        let left = [
+            ".git/config",
+            ".venv/pyvenv.cfg",
+            "myenv/pyvenv.cfg",
+            "myenv/lib/x.py",
+            "venv/x.py",
+            "shop/__pycache__/a.pyc",
+            "node_modules/x/index.js",
+            ".env",
+            "conf/.env.live",
+            "server.key",
+            "db.sqlite3",
+            "dist/shop-1.zip",
+            ".mypy_cache/x",
+            ".coverage",
+        ];
+        let folder = tree(
+            &[&left[..], &["shop/views.py", ".env.example", "shop/dist/x.js", "env/__init__.py"]].concat(),
+        );
+        let expected = [".env.example", "env/__init__.py", "shop/dist/x.js", "shop/views.py"];
+        check(folder.path(), &[], &[], &expected);
+        check(
+            folder.path(),
+            &["/db.sqlite3", "dist/"],
+            &[],
+            &[&expected[..1], &["db.sqlite3", "dist/shop-1.zip"], &expected[1..]].concat(),
+        );
+        let found = files(&test_input(folder.path()), None).unwrap();
+        let left_out: Vec<_> = found.left_out.iter().map(|left| (left.path.as_str(), left.why)).collect();
+        assert!(
+            left_out.contains(&("myenv", Why::VirtualEnvironment))
+                && left_out.contains(&("conf/.env.live", Why::Environment))
+        );
+        assert_eq!(left_out.len(), left.len() - 1, "{left_out:?}");
+        assert_eq!(found.notices.len(), 1);
+        assert!(found.notices[0].what.starts_with("`server.key` is left out"));
+    }
+
+    #[test]
+    fn ignored_files_are_left_out_without_a_repository_and_whatever_lies_above() {
+        let folder =
+            tree(&["site/manage.py", "site/a.log", "site/keep.log", "site/sub/b.txt", "site/sub/c.py"]);
+        write(folder.path(), ".gitignore", "*.py\n");
+        write(folder.path(), "site/.gitignore", "*.log\n!keep.log\n");
+        write(folder.path(), "site/sub/.gitignore", "/b.txt\n");
+        write(folder.path(), "site/.ignore", "*\n");
+        let site = folder.path().join("site");
+        let plain = [".gitignore", ".ignore", "keep.log", "sub/.gitignore", "sub/c.py"];
+        check(&site, &[], &[], &plain);
+        check(&site, &["*.log"], &[], &[&plain[..2], &["a.log"], &plain[2..]].concat());
+        check(&site, &["*.log"], &[".gitignore", ".ignore", "sub/", "keep.log"], &["a.log"]);
+    }
+
+    #[test]
+    fn a_project_without_its_manage_file_is_refused() {
+        let folder = tree(&[]);
+        write(folder.path(), ".gitignore", "manage.py\n");
+        let error = files(&test_input(folder.path()), None).unwrap_err();
+        assert_eq!(error.to_string(), "`manage.py` itself is left out of the bundle");
+    }
+
+    #[test]
+    fn links_become_copies_of_what_they_lead_to() {
+        let folder = tree(&["real/a.py", "real/b/c.py", "node_modules/lib/lib.js", "file.txt"]);
+        let root = folder.path();
+        write(root, ".gitignore", "/real/b/ignored\n");
+        write(root, "real/b/ignored", "");
+        symlink("file.txt", root.join("link.txt")).unwrap();
+        symlink("real", root.join("copy")).unwrap();
+        symlink("../node_modules/lib", root.join("real/lib")).unwrap();
+        let found = files(&test_input(root), None).unwrap();
+        let expected = [
+            ".gitignore",
+            "copy/a.py",
+            "copy/b/c.py",
+            "copy/lib/lib.js",
+            "file.txt",
+            "link.txt",
+            "real/a.py",
+            "real/b/c.py",
+            "real/lib/lib.js",
+        ];
+        assert_eq!(chosen(&found), expected);
+        for source in &found.sources {
+            let Content::File(file) = &source.content else { panic!("it is copied") };
+            assert!(fs_err::metadata(file).unwrap().is_file());
+        }
+    }
+
+    #[test]
+    fn links_that_leave_the_project_dangle_or_turn_in_circles_are_refused_unless_left_out() {
+        let cases: [(&str, &str, &str); 5] = [
+            ("..", "outside", "outside of the project"),
+            ("/etc/hostname", "a/file", "outside of the project"),
+            ("nowhere", "a/gone", "leads nowhere"),
+            ("../a", "a/around", "leads back to a folder above it"),
+            ("me", "me", "leads back to a folder above it"),
+        ];
+        for (leads_to, link, message) in cases {
+            let folder = tree(&["a/x.py"]);
+            symlink(leads_to, folder.path().join(link)).unwrap();
+            let error = files(&test_input(folder.path()), None).unwrap_err().to_string();
+            assert!(error.contains(message) && error.contains(link), "{error}");
+            check(folder.path(), &[], &[link], &["a/x.py"]);
+        }
+        let folder = tree(&["a/x.py", "b/y.py"]);
+        symlink("../b", folder.path().join("a/to_b")).unwrap();
+        symlink("../a", folder.path().join("b/to_a")).unwrap();
+        let error = files(&test_input(folder.path()), None).unwrap_err();
+        assert!(matches!(error, AppError::LinkCycle { .. }), "{error}");
+    }
+
+    #[test]
+    fn a_link_to_a_virtual_environment_elsewhere_is_left_out_like_one_here() {
+        let (folder, elsewhere) = (tree(&[]), tree(&["pyvenv.cfg"]));
+        symlink(elsewhere.path(), folder.path().join("environment")).unwrap();
+        check(folder.path(), &[], &[], &[]);
+    }
+
+    #[test]
+    fn a_name_that_is_not_unicode_is_refused_with_its_folder() {
+        let folder = tree(&["docs/a.txt"]);
+        fs_err::write(folder.path().join("docs").join(std::ffi::OsStr::from_bytes(b"caf\xe9")), "").unwrap();
+        let error = files(&test_input(folder.path()), None).unwrap_err();
+        assert!(error.to_string().ends_with("docs` is not Unicode"), "{error}");
+        check(folder.path(), &[], &["docs/"], &[]);
+    }
+
+    #[test]
+    fn a_name_that_windows_cannot_hold_is_refused_for_windows_alone() {
+        let folder = tree(&["docs/aux.txt"]);
+        check(folder.path(), &[], &[], &["docs/aux.txt"]);
+        let input = Input { target: Target::WindowsX86_64, ..test_input(folder.path()) };
+        assert!(matches!(files(&input, None), Err(AppError::Name { .. })));
+    }
+
+    #[test]
+    fn programs_are_named_and_never_known_by_their_mode() {
+        let folder = tree(&["bin/tool", "bin/other"]);
+        fs_err::set_permissions(folder.path().join("bin/other"), std::fs::Permissions::from_mode(0o755))
+            .unwrap();
+        let executable = words(&["bin/tool"]);
+        let found = files(&Input { executable: &executable, ..test_input(folder.path()) }, None).unwrap();
+        let programs: Vec<_> = found.sources.iter().filter(|source| source.executable).collect();
+        assert_eq!(programs.len(), 1);
+        assert_eq!(programs[0].path.as_str(), "app/bin/tool");
+    }
+
+    #[test]
+    fn translations_without_their_compiled_form_are_told_of() {
+        let folder = tree(&["locale/de/django.po", "locale/de/django.mo", "locale/fr/django.po"]);
+        write(folder.path(), ".gitignore", "*.mo\n");
+        let found = files(&test_input(folder.path()), None).unwrap();
+        assert!(
+            found.notices[0].what.starts_with("the compiled translations `locale/de/django.mo` are left out")
+        );
+        let include = words(&["*.mo"]);
+        let found = files(&Input { include: &include, ..test_input(folder.path()) }, None).unwrap();
+        assert!(found.notices.is_empty() && chosen(&found).contains(&"locale/de/django.mo"));
+    }
+
+    #[test]
+    fn a_glob_that_is_none_is_refused_with_its_key() {
+        let (folder, exclude) = (tree(&[]), words(&["docs/", "[a"]));
+        let error = files(&Input { exclude: &exclude, ..test_input(folder.path()) }, None).unwrap_err();
+        assert_eq!(error.to_string(), "`[a` in `[files] exclude` is not a glob");
+    }
 }

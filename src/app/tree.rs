@@ -62,16 +62,17 @@ fn scan(disk: &Path, prefix: &Path, git_ignore: bool, wanted: &Wanted) -> Result
             continue;
         }
         let path = relative(entry.path());
-        if path.to_str().is_none() {
-            let folder = entry.path().parent().unwrap_or(disk).to_owned();
-            return Err(AppError::NotUnicode { folder });
-        }
-        match entry.file_type() {
-            Some(kind) if kind.is_symlink() => scan.links.insert(path, entry.into_path()),
-            Some(kind) if kind.is_file() => scan.files.insert(path, entry.into_path()),
+        let found = match entry.file_type() {
+            Some(kind) if kind.is_symlink() => &mut scan.links,
+            Some(kind) if kind.is_file() => &mut scan.files,
             // Folders are implied by their files; sockets and pipes are no content.
-            _ => None,
+            _ => continue,
         };
+        if path.to_str().is_none() {
+            let readable = entry.path().ancestors().find(|folder| folder.to_str().is_some());
+            return Err(AppError::NotUnicode { folder: readable.unwrap_or(disk).to_owned() });
+        }
+        found.insert(path, entry.into_path());
     }
     Ok(scan)
 }

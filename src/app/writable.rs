@@ -77,11 +77,9 @@ pub fn map(
         let wrong = |source| AppError::Name { path: place.path.clone().into(), source };
         EntryPath::parse(inside, input.target).map_err(wrong)?;
         EntryPath::parse(&place.default, input.target).map_err(wrong)?;
-        let free = (1..).map(|number| numbered(&place.default, number));
-        let to = free
-            .filter(|to| !owner.contains_key(&to.to_lowercase()))
-            .next()
-            .expect("there are more numbers than places");
+        let mut names = (1..).map(|number| numbered(&place.default, number));
+        let to = names.find(|to| !owner.contains_key(&to.to_lowercase()));
+        let to = to.expect("there are more numbers than places");
         owner.insert(to.to_lowercase(), inside.clone());
         mapped.insert(inside.clone(), to);
     }

@@ -30,6 +30,10 @@ pub fn assemble(
     output: &Path,
     progress: &dyn Progress,
 ) -> Result<Written, ArchiveError> {
+    if let Some(other) = layers.iter().find(|layer| layer.target != manifest.target) {
+        let (layer, found) = (other.name.clone(), other.target);
+        return Err(ArchiveError::OtherTarget { layer, found, wanted: manifest.target });
+    }
     layers.retain(|layer| !layer.index.files.is_empty());
     layers.sort_by(|a, b| (a.kind, &a.name).cmp(&(b.kind, &b.name)));
     manifest.longest_path = names::check(output, layers.iter().map(|layer| &layer.index), manifest.target)?;

@@ -147,6 +147,20 @@ fn marker_without(target: Target) -> &'static str {
     }
 }
 
+impl PackagesError {
+    /// Whether the project or this machine is not ready, rather than the work having failed.
+    pub fn is_precondition(&self) -> bool {
+        !matches!(
+            self,
+            PackagesError::Unreachable { .. }
+                | PackagesError::Download { .. }
+                | PackagesError::WrongDigest { .. }
+                | PackagesError::Layer(_)
+                | PackagesError::Io(_)
+        )
+    }
+}
+
 /// `a has`, `a and b have`, `a, b and c have`
 fn names(packages: &[String], one: &str, many: &str) -> String {
     let quoted: Vec<String> = packages.iter().map(|package| format!("`{package}`")).collect();

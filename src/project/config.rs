@@ -180,6 +180,14 @@ impl Config {
         }
     }
 
+    /// Names a key and its file, for what to do: "`project.settings` in `holdall.toml`".
+    pub fn key(&self, key: &str) -> String {
+        match &self.source {
+            Some(source) => format!("`{}{key}` in `{}`", source.prefix, source.shown),
+            None => format!("`{key}` in `{CONFIG}`"),
+        }
+    }
+
     /// The path that a probe asks for.
     pub fn health(&self) -> &str {
         self.project.health.as_deref().unwrap_or("/")

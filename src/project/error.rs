@@ -88,6 +88,22 @@ pub enum ProjectError {
     ))]
     MissingInclude { place: String, include: String },
 
+    #[error("there is a configuration already: `{}`", path.display())]
+    #[diagnostic(help("edit it, or write it anew with `--force`: what it sets stays set, its comments go"))]
+    ConfigExists { path: PathBuf },
+
+    #[error(
+        "the configuration stands in `[tool.holdall]` in `{file}`, and a second file would contradict it"
+    )]
+    #[diagnostic(help(
+        "print a commented one with `--stdout`, and move to it by hand if you like it better"
+    ))]
+    ConfigElsewhere { file: String },
+
+    #[error("cannot write `{}`", path.display())]
+    #[diagnostic(help("check that you may write there and that the disk is not full"))]
+    Unwritable { path: PathBuf, source: io::Error },
+
     #[error("`{file}` is not UTF-8 text")]
     #[diagnostic(help(
         "save it as UTF-8; in Windows PowerShell `pip freeze > requirements.txt` writes UTF-16, and `pip freeze | Out-File -Encoding ascii requirements.txt` does not"

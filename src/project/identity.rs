@@ -86,11 +86,11 @@ pub fn version(
     notices.push(Notice {
         what: "the project has no version: none in pyproject.toml, and no commit of git".to_owned(),
         help: format!(
-            "every bundle is called 0.0.0 until you set {}, or give `--version`",
-            config.place("version")
+            "every bundle is called 0.0.0 until you set {}, or commit the project",
+            config.key("version")
         ),
     });
-    Ok(Found::new(Version::parse("0.0.0").expect("a well-formed version"), "nothing gives one"))
+    Ok(Found::new(Version::parse("0.0.0").expect("a well-formed version"), "no version is given"))
 }
 
 /// `text` with what a name cannot have taken out: accents dropped, other runs made one `-`, cut to length.

@@ -205,6 +205,15 @@ impl<'a> Keys<'a> {
     pub fn mapping(&self, key: &str) -> Result<BTreeMap<String, String>, ProjectError> {
         let slashed = |text: &str| {
             let path = self.inside(key, text)?;
+            if path.as_os_str().is_empty() {
+                let help = "name a file or folder, such as `media`";
+                return Err(self.wrong_value(
+                    key,
+                    text,
+                    "which is a whole folder that holds other things",
+                    help,
+                ));
+            }
             let parts: Vec<_> = path.iter().map(|part| part.to_string_lossy()).collect();
             Ok(parts.join("/"))
         };

@@ -56,7 +56,7 @@ pub fn find(
         notices.extend(other_settings(roots, &settings, &text, config));
     }
     for naming in &namings {
-        notices.extend(naming.stubborn(roots.root));
+        notices.extend(naming.stubborn());
     }
     let wsgi = wsgi_application(roots, config, overrides, &settings.value, &text)?;
     Ok(Start { settings, wsgi, text })
@@ -120,7 +120,7 @@ impl Naming {
     }
 
     /// A file that replaces DJANGO_SETTINGS_MODULE would put the bundle's generated settings aside.
-    fn stubborn(&self, _root: &Path) -> Option<Notice> {
+    fn stubborn(&self) -> Option<Notice> {
         let mention = self.mentions.iter().find(|mention| mention.replaces)?;
         Some(Notice {
             what: format!(
@@ -169,11 +169,10 @@ fn check_settings(
     Ok(())
 }
 
-/// Names under which settings for one purpose go.
+/// Names under which settings for one purpose go, other than for tests.
 const VARIANTS: &[&str] = &[
     "base",
     "build",
-    "ci",
     "common",
     "default",
     "defaults",
@@ -190,15 +189,8 @@ const VARIANTS: &[&str] = &[
     "qa",
     "stage",
     "staging",
-    "test",
-    "testing",
-    "tests",
     "uat",
 ];
-
-fn is_variant(name: &str) -> bool {
-    VARIANTS.contains(&name) || name.contains("settings")
-}
 
 /// The settings modules of the project, as far as their names tell.
 fn settings_modules(roots: &Roots<'_>) -> Vec<String> {
@@ -251,12 +243,17 @@ fn other_settings(
     } else {
         settings.value.rsplit_once('.').map(|(parent, _)| parent)
     };
+    let last = settings.value.rsplit('.').next().unwrap_or_default();
     let all_are_settings = folder.file_name().is_some_and(|name| name == "settings");
+    // `conf/production.py` has its like beside it; beside `shop/settings.py` lie the modules of a package.
+    let variants_are_settings = VARIANTS.contains(&last);
+    let is_settings = |name: &str| {
+        let variant = variants_are_settings && VARIANTS.contains(&name);
+        (all_are_settings || variant || name.contains("settings")) && !is_for_tests(name)
+    };
     let others: Vec<String> = modules_in(folder)
         .into_iter()
-        .filter(|(name, path)| {
-            !path.is_dir() && !text.files.contains(path) && (all_are_settings || is_variant(name))
-        })
+        .filter(|(name, path)| !path.is_dir() && !text.files.contains(path) && is_settings(name))
         .map(|(name, _)| parent.map_or(name.clone(), |parent| format!("{parent}.{name}")))
         .collect();
     let example = others
@@ -272,7 +269,10 @@ fn other_settings(
             settings.from,
             listed.join(", ")
         ),
-        help: format!("to choose, set {}: `settings = \"{example}\"`, say", config.place("project.settings")),
+        help: format!(
+            "to choose another, set {}, for example to `\"{example}\"`",
+            config.key("project.settings")
+        ),
     })
 }
 

@@ -96,7 +96,7 @@ pub(super) fn find(
                     "{} says `{}`, which is no version of CPython",
                     statement.from, statement.value
                 ),
-                help: format!("correct it, or set {}", config.place("project.python")),
+                help: format!("correct it, or set {}", config.key("project.python")),
             }),
         }
     }

@@ -6,25 +6,36 @@
 
 mod debian;
 mod elf;
+mod error;
+mod given;
 mod host;
 mod libraries;
+mod links;
+mod linux;
 mod patchelf;
 mod pythons;
 mod stdlib;
+mod tree;
+mod version;
+mod windows;
 
-use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+pub use error::{KnownRuntime, RuntimeError};
 pub use pythons::{HostPython, Refused, find_python, pythons};
 
 use crate::cache::Cache;
 use crate::digest::Sha256;
 use crate::entry::{EntryPath, EntryPathError};
-use crate::layer::Source;
-use crate::progress::Notice;
+use crate::layer::{self, Layer, Source};
+use crate::manifest::LayerKind;
+use crate::progress::{Notice, Progress, Stage, Unit};
 use crate::python::{MinorVersion, PythonLayout, PythonVersion};
 use crate::recipe::Recipes;
 use crate::target::Target;
+
+/// The layer's name in the bundle.
+const LAYER: &str = "python";
 
 /// Where the runtime comes from: the value of `--runtime`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,6 +79,8 @@ pub struct RuntimePlan {
 #[derive(Debug, Clone)]
 enum Origin {
     Host(host::HostPlan),
+    /// Read again when the files are made, so that a plan does not hold a hundred megabytes.
+    Given(PathBuf),
 }
 
 /// Finds out what the runtime will be. Reads alone.
@@ -84,23 +97,54 @@ pub fn survey(
             if let Some(target) = target.filter(|target| *target != host) {
                 return Err(RuntimeError::NotForHost { host, target });
             }
-            of_python(host_python(wanted)?, recipes)
+            of_python(host_python(pythons::named().as_deref(), wanted)?, recipes)
         }
-        Some(RuntimeChoice::Path(_)) => todo!(),
+        Some(RuntimeChoice::Path(path)) => of_path(path, wanted, target),
     }
 }
 
 /// Makes the files of the runtime, sorted by their place in the bundle.
 pub fn sources(plan: &RuntimePlan, cache: &Cache) -> Result<Vec<Source>, RuntimeError> {
     match &plan.origin {
-        Origin::Host(plan) => host::sources(plan, cache),
+        Origin::Host(files) => host::sources(files, cache),
+        Origin::Given(path) => {
+            let given = given::read(path)?;
+            if given.digest != plan.digest {
+                return Err(RuntimeError::Changed { path: path.clone() });
+            }
+            Ok(given.sources)
+        }
     }
+}
+
+/// The runtime as a layer: the one in the cache, or made now. What the person should know of it goes to `notices`.
+pub fn layer(
+    plan: &RuntimePlan,
+    cache: &Cache,
+    progress: &dyn Progress,
+    notices: &mut Vec<Notice>,
+) -> Result<Layer, RuntimeError> {
+    let key = layer::Key::new(LayerKind::Runtime, plan.target, &[plan.digest]);
+    if let Some(layer) = layer::find(cache, &key, LAYER).layer(notices) {
+        return Ok(layer);
+    }
+    let sources = sources(plan, cache)?;
+    progress.begin(Stage::Runtime, layer::total_size(&sources), Unit::Bytes);
+    let layer = layer::build_cached(cache, &key, LAYER, sources, Stage::Runtime, progress);
+    progress.end(Stage::Runtime);
+    Ok(layer?)
 }
 
 /// Plans the runtime of `--runtime host` from one certain interpreter. Reads alone.
 pub fn of_python(python: HostPython, recipes: &Recipes) -> Result<RuntimePlan, RuntimeError> {
     let host = Target::host().ok_or(RuntimeError::UnknownHost)?;
     let description = format!("CPython {} of this machine (`{}`)", python.version, python.path.display());
+    if host.is_windows() {
+        // An installation on Windows runs from any folder as it is, and has the form of a published one.
+        let folder = python.path.parent().unwrap_or(&python.path);
+        let plan = of_path(folder, &Wanted { text: "any", fits: &|_| true }, Some(host))?;
+        return Ok(RuntimePlan { portable: false, description, ..plan });
+    }
     let layout = linux_layout(python.version, host)?;
     let (plan, facts) = host::survey(python, host, patchelf::Patchelf::survey(&recipes.patchelf))?;
     Ok(RuntimePlan {
@@ -115,8 +159,40 @@ pub fn of_python(python: HostPython, recipes: &Recipes) -> Result<RuntimePlan, R
     })
 }
 
-/// The first CPython of this machine that the project can use.
-fn host_python(wanted: &Wanted<'_>) -> Result<HostPython, RuntimeError> {
+fn of_path(path: &Path, wanted: &Wanted<'_>, target: Option<Target>) -> Result<RuntimePlan, RuntimeError> {
+    let given = given::read(path)?;
+    let version = given.layout.version;
+    if let Some(target) = target.filter(|target| *target != given.target) {
+        return Err(RuntimeError::OtherTarget { path: path.to_owned(), found: given.target, target });
+    }
+    if version.minor < MinorVersion::OLDEST {
+        return Err(RuntimeError::TooOld { path: path.to_owned(), version });
+    }
+    if !(wanted.fits)(version.minor) {
+        let wanted = wanted.text.to_owned();
+        return Err(RuntimeError::OtherPython { path: path.to_owned(), version, wanted });
+    }
+    Ok(RuntimePlan {
+        target: given.target,
+        layout: given.layout,
+        portable: true,
+        description: format!("CPython {version} for {} (`{}`)", given.target, path.display()),
+        digest: given.digest,
+        glibc: given.glibc.map(|version| version.to_string()),
+        notices: given.notices,
+        origin: Origin::Given(path.to_owned()),
+    })
+}
+
+/// The first CPython of this machine that the project can use. One that is `named` is taken or is an error.
+fn host_python(named: Option<&Path>, wanted: &Wanted<'_>) -> Result<HostPython, RuntimeError> {
+    if let Some(path) = named {
+        let unusable = |why| RuntimeError::NamedPython { path: path.to_owned(), why };
+        let python = HostPython::ask(path).map_err(|refused| unusable(refused.why))?;
+        let why =
+            format!("it is CPython {}, and the project wants another ({})", python.version, wanted.text);
+        return if (wanted.fits)(python.version.minor) { Ok(python) } else { Err(unusable(why)) };
+    }
     let mut seen = Vec::new();
     for answer in pythons() {
         match answer {
@@ -126,7 +202,7 @@ fn host_python(wanted: &Wanted<'_>) -> Result<HostPython, RuntimeError> {
         }
     }
     if seen.is_empty() {
-        seen.push("no interpreter on PATH".to_owned());
+        seen.push("there is none on PATH".to_owned());
     }
     Err(RuntimeError::NoHostPython { wanted: wanted.text.to_owned(), seen: seen.join("\n  ") })
 }
@@ -152,85 +228,21 @@ fn linux_layout(version: PythonVersion, target: Target) -> Result<PythonLayout, 
     })
 }
 
-/// A runtime that a recipe knows.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KnownRuntime {
-    pub python: PythonVersion,
-    pub file: String,
-    pub sha256: Sha256,
-}
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
 
-/// Why there is no runtime.
-#[derive(Debug, thiserror::Error, miette::Diagnostic)]
-pub enum RuntimeError {
-    #[error("no runtime is named for {target} ({wanted})")]
-    #[diagnostic(help(
-        "get the archive `{}` of python-build-standalone (CPython {}, SHA-256 {}) and name it with \
-         `--runtime PATH`; to try the project on this machine alone, say `--runtime host`",
-        known.file, known.python, known.sha256
-    ))]
-    NotChosen { target: Target, wanted: String, known: KnownRuntime },
-    #[error("no runtime is named for {target}, and no recipe has one that fits ({wanted})")]
-    #[diagnostic(help(
-        "name an archive or folder with `--runtime PATH`, or ask for another Python version in the project"
-    ))]
-    NoneKnown { target: Target, wanted: String },
+    #[test]
+    fn an_interpreter_that_is_named_is_taken_or_refused_with_a_word() {
+        let found = find_python(|_| true).unwrap();
+        let any = Wanted { text: "any", fits: &|_| true };
+        assert_eq!(host_python(Some(&found.path), &any).unwrap(), found);
 
-    #[error("`--runtime host` makes a bundle for this machine alone ({host}), and {target} was asked for")]
-    #[diagnostic(help("leave out `--target`, or name a runtime for {target} with `--runtime PATH`"))]
-    NotForHost { host: Target, target: Target },
-    #[error("this machine is none of the targets that Holdall knows")]
-    #[diagnostic(help("name a runtime for one of them with `--runtime PATH`"))]
-    UnknownHost,
-    #[error("no CPython on this machine fits the project ({wanted}):\n  {seen}")]
-    #[diagnostic(help("install one that fits, or name it in HOLDALL_PYTHON"))]
-    NoHostPython { wanted: String, seen: String },
-    #[error("`{}` is not made for {target} with glibc", program.display())]
-    #[diagnostic(help("name another CPython in HOLDALL_PYTHON, or a runtime with `--runtime PATH`"))]
-    OtherMachine { program: PathBuf, target: Target },
-    #[error("`{}` keeps its library in `{folder}`, where Holdall expects `lib`", program.display())]
-    #[diagnostic(help(
-        "name another CPython in HOLDALL_PYTHON (pyenv's for one), or a runtime with `--runtime PATH`"
-    ))]
-    LibraryFolder { program: PathBuf, folder: String },
-    #[error("`{}` is not a program of this machine", file.display())]
-    #[diagnostic(help("name the interpreter itself in HOLDALL_PYTHON, not a script that starts it"))]
-    NotElf { file: PathBuf },
-    #[error("`{}` is damaged or of a form that Holdall cannot read", file.display())]
-    #[diagnostic(help("install that Python anew, or name another runtime"))]
-    BadProgram { file: PathBuf, source: object::read::Error },
-    #[error("`{}` needs the library `{library}`, and this machine does not have it", by.display())]
-    #[diagnostic(help("install the library, or name another CPython in HOLDALL_PYTHON"))]
-    LibraryMissing { library: String, by: PathBuf },
-    #[error("`{}` is changed by its distributor in a way Holdall does not know: it has no function `{function}`", file.display())]
-    #[diagnostic(help(
-        "name another CPython in HOLDALL_PYTHON (pyenv's for one), or a runtime with `--runtime PATH`"
-    ))]
-    UnknownModule { file: PathBuf, function: &'static str },
-
-    #[error("`{name}` is not on PATH and could not be installed: {said}")]
-    #[diagnostic(help(
-        "install `{name}` by your system's package manager, or give a Python its pip (on Debian: `apt install python3-pip`)"
-    ))]
-    NotInstalled { name: String, said: String },
-    #[error("patchelf does not start")]
-    #[diagnostic(help("remove the one on PATH, or install a working one"))]
-    NoPatchelf { source: io::Error },
-    #[error("patchelf could not change a copy of `{}`: {said}", file.display())]
-    #[diagnostic(help("name another CPython in HOLDALL_PYTHON, or a runtime with `--runtime PATH`"))]
-    Patchelf { file: PathBuf, said: String },
-
-    #[error(transparent)]
-    #[diagnostic(transparent)]
-    Name(#[from] EntryPathError),
-    #[error("cannot read or write a file of the runtime")]
-    #[diagnostic(help("check that it is there and that you may read it, then run the same command again"))]
-    File { source: io::Error },
-}
-
-impl RuntimeError {
-    /// The error of `fs_err` names the file.
-    fn file(source: io::Error) -> RuntimeError {
-        RuntimeError::File { source }
+        let none = Wanted { text: "requires-python = \"<3\"", fits: &|_| false };
+        let error = host_python(Some(&found.path), &none).unwrap_err().to_string();
+        assert!(error.contains("HOLDALL_PYTHON") && error.contains("\"<3\""), "{error}");
+        let error = host_python(Some(Path::new("/no/such/python")), &any).unwrap_err().to_string();
+        assert!(error.contains("it does not start"), "{error}");
     }
 }

@@ -49,7 +49,7 @@ fn python(
         program: inside(place, &place.manifest.python.program),
         args: switches(place.manifest.target).iter().map(OsString::from).chain(args).collect(),
         environment,
-        cwd: place.release().join("app"),
+        cwd: place.release.join("app"),
     }
 }
 
@@ -60,7 +60,7 @@ fn switches(target: Target) -> &'static [&'static str] {
 }
 
 fn inside(place: &Place, path: &str) -> PathBuf {
-    path.split('/').fold(place.release(), |folder, part| folder.join(part))
+    path.split('/').fold(place.release.clone(), |folder, part| folder.join(part))
 }
 
 impl Invocation {
@@ -122,7 +122,7 @@ mod tests {
         let given = BTreeMap::from([("SECRET_KEY".to_owned(), "hidden".to_owned())]);
         let invocation = manage(&place, ["migrate", "--noinput"], &given);
         assert_eq!(invocation.environment, environment::variables(&place, &given));
-        assert_eq!(invocation.cwd, place.release().join("app"));
+        assert_eq!(invocation.cwd, place.release.join("app"));
         let line = invocation.to_string();
         assert!(line.ends_with("/app/manage.py migrate --noinput") && !line.contains("hidden"), "{line}");
     }

@@ -5,6 +5,7 @@
 
 pub mod bridge_toml;
 pub mod environment;
+pub mod given;
 pub mod invocation;
 pub mod local;
 pub mod place;

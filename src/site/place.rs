@@ -4,6 +4,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::digest::Sha256;
 use crate::manifest::Manifest;
 
 /// One release of one site, and the site's folders around it.
@@ -14,17 +15,21 @@ pub struct Place {
     pub site: PathBuf,
     /// The release's name below `releases/` and `run/`.
     pub id: String,
+    /// The expanded bundle: unchanged once complete. Mostly `<root>/<site>/releases/<id>`.
+    pub release: PathBuf,
 }
 
 impl Place {
-    /// The place of release `id` below `root`, under the bundle's own name.
-    pub fn below(root: &Path, manifest: Manifest, id: impl Into<String>) -> Place {
-        Place { site: root.join(manifest.name.as_str()), manifest, id: id.into() }
+    /// The place below `root` of a bundle with this manifest and identity, under the bundle's own name.
+    pub fn below(root: &Path, manifest: Manifest, identity: Sha256) -> Place {
+        let site = root.join(manifest.name.as_str());
+        let id = format!("{}-{}", manifest.version, identity.short());
+        Place { release: site.join("releases").join(&id), manifest, site, id }
     }
 
-    /// The expanded bundle: unchanged once complete.
-    pub fn release(&self) -> PathBuf {
-        self.site.join("releases").join(&self.id)
+    /// The same with a release that lies elsewhere.
+    pub fn adopting(self, release: impl Into<PathBuf>) -> Place {
+        Place { release: release.into(), ..self }
     }
 
     /// What may change while the release lives: its `bridge.toml`.
@@ -44,7 +49,7 @@ impl Place {
 
     /// All that the web server may show.
     pub fn www(&self) -> PathBuf {
-        self.release().join("www")
+        self.release.join("www")
     }
 
     /// The file that the bridge reads.
@@ -100,7 +105,7 @@ pub(crate) mod tests {
             "lock": "0".repeat(64), "bridge": "0".repeat(64), "holdall": "0".repeat(64),
             "layers": [],
         }));
-        Place::below(root, manifest.unwrap(), "1.0.0-0123abcd")
+        Place::below(root, manifest.unwrap(), "0123abcd".repeat(8).parse().unwrap())
     }
 
     #[test]
@@ -110,6 +115,6 @@ pub(crate) mod tests {
         place.make_folders().unwrap();
         assert!(place.shared().join("databases/inner").is_dir());
         assert!(!place.shared().join("databases/inner/db.sqlite3").exists());
-        assert!(place.tmp().is_dir() && place.run().is_dir() && !place.release().exists());
+        assert!(place.tmp().is_dir() && place.run().is_dir() && !place.release.exists());
     }
 }

@@ -9,7 +9,7 @@ use holdall::site::local::{Event, Served, Server};
 use holdall::target::Target;
 
 use crate::client::{ask, connect, get, head, read, until};
-use crate::{Test, is_alive, responder};
+use crate::{Test, anywhere, is_alive, responder};
 
 #[test]
 fn a_crashed_process_is_replaced() {
@@ -198,7 +198,6 @@ const DOOMED: &str = "HOLDALL_TEST_DOOMED";
 fn doomed_server_process() {
     let Some(mark) = std::env::var_os(DOOMED) else { return };
     let served = Served {
-        address: "127.0.0.1:0".parse().unwrap(),
         www: std::env::temp_dir(),
         target: Target::LinuxX86_64,
         hashed_static: false,
@@ -208,7 +207,7 @@ fn doomed_server_process() {
         patience: Duration::from_secs(60),
         grace: Duration::from_secs(1),
     };
-    let server = Server::start(served, |_| {}).unwrap();
+    let server = Server::start(anywhere(), served, |_| {}).unwrap();
     let told = get(server.address(), "/params");
     let marks = format!("{}\n{}", told.line("pid").unwrap(), told.line("socket").unwrap());
     std::fs::write(Path::new(&mark).with_extension("part"), marks).unwrap();

@@ -3,10 +3,12 @@
 
 use super::*;
 
+type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
+
 /// What happened, in a form that does not depend on how the bytes were cut.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Seen {
-    requests: Vec<(u16, bool, Vec<(Vec<u8>, Vec<u8>)>)>,
+    requests: Vec<(u16, bool, Pairs)>,
     body: Vec<u8>,
     other: Vec<String>,
 }

@@ -92,8 +92,10 @@ mod tests {
     use super::*;
     use crate::protocol::encode;
 
+    type Pair<'a> = (&'a [u8], &'a [u8]);
+
     #[track_caller]
-    fn check(bytes: &[u8], expected: Result<&[(&[u8], &[u8])], ParamsError>) {
+    fn check(bytes: &[u8], expected: Result<&[Pair<'_>], ParamsError>) {
         let found = Params::parse(bytes.to_vec());
         let pairs = found.as_ref().map(|params| params.pairs().collect::<Vec<_>>());
         assert_eq!(pairs.map_err(|error| *error), expected.map(<[_]>::to_vec));

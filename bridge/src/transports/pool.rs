@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -33,6 +34,8 @@ pub struct Pool {
     wake_write: OwnedFd,
     state: Mutex<State>,
     changed: Condvar,
+    /// The last newcomer was left to sibling processes.
+    left_one: AtomicBool,
 }
 
 #[derive(Default)]
@@ -54,7 +57,14 @@ impl Pool {
         // A poll may report a connection that a sibling process accepts first; accepting must not wait then.
         listener.socket.set_nonblocking(true)?;
         let (wake_read, wake_write) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
-        Ok(Pool { listener, wake_read, wake_write, state: Mutex::default(), changed: Condvar::new() })
+        Ok(Pool {
+            listener,
+            wake_read,
+            wake_write,
+            state: Mutex::default(),
+            changed: Condvar::new(),
+            left_one: AtomicBool::new(false),
+        })
     }
 
     pub fn address(&self) -> String {
@@ -115,7 +125,14 @@ impl Pool {
             }
         }
         if happened[1] {
-            self.accept(waiting);
+            // A worker that has something to do leaves the newcomer to a sibling process that has not. Twice in
+            // a row it does not: with every sibling busy, newcomers must get in between kept connections.
+            let busy = !ready.is_empty();
+            let leave = busy && !self.left_one.load(Ordering::Relaxed);
+            self.left_one.store(leave, Ordering::Relaxed);
+            if !leave {
+                self.accept(waiting);
+            }
         }
     }
 

@@ -74,8 +74,12 @@ pub enum ListenError {
 #[derive(Debug)]
 pub struct Listener {
     pub socket: Socket,
-    file: Option<PathBuf>,
+    pub file: Option<SocketFile>,
 }
+
+/// The file of a unix socket; it goes with this value.
+#[derive(Debug)]
+pub struct SocketFile(PathBuf);
 
 impl Listener {
     pub fn bind(address: &Address) -> Result<Listener, ListenError> {
@@ -84,7 +88,7 @@ impl Listener {
             Address::Unix(path) => {
                 remove_stale(path, address)?;
                 let socket = listen(&SockAddr::unix(path).map_err(refused)?).map_err(refused)?;
-                Ok(Listener { socket, file: Some(path.clone()) })
+                Ok(Listener { socket, file: Some(SocketFile(path.clone())) })
             }
             Address::Tcp(place) => {
                 let addresses = place.to_socket_addrs().map_err(refused)?;
@@ -121,12 +125,10 @@ impl Listener {
     }
 }
 
-impl Drop for Listener {
+impl Drop for SocketFile {
     fn drop(&mut self) {
-        if let Some(file) = &self.file {
-            // It may be gone with its folder; then there is nothing left to do.
-            let _ = fs_err::remove_file(file);
-        }
+        // It may be gone with its folder; then there is nothing left to do.
+        let _ = fs_err::remove_file(&self.0);
     }
 }
 

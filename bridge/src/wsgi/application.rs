@@ -21,7 +21,8 @@ pub fn load<'py>(py: Python<'py>, spec: &str) -> PyResult<Bound<'py, PyAny>> {
 /// The traceback as Python prints it.
 pub fn traceback(py: Python<'_>, error: &PyErr) -> String {
     let formatted = || -> PyResult<String> {
-        let lines = py.import("traceback")?.call_method1("format_exception", (error.value(py),))?;
+        let parts = (error.get_type(py), error.value(py), error.traceback(py));
+        let lines = py.import("traceback")?.call_method1("format_exception", parts)?;
         Ok(lines.extract::<Vec<String>>()?.concat())
     };
     // An exception that cannot be formatted (a broken `__str__`) is named by its type at least.

@@ -18,6 +18,14 @@ pub fn prepare(py: Python<'_>, settings: &Settings) -> PyResult<()> {
     restore_streams(py)
 }
 
+/// Takes Ctrl-C away from Python, whose handler would run as well as the bridge's and raise KeyboardInterrupt
+/// in the middle of leaving.
+pub fn take_interrupt(py: Python<'_>) -> PyResult<()> {
+    let signal = py.import("signal")?;
+    signal.call_method1("signal", (signal.getattr("SIGINT")?, signal.getattr("SIG_IGN")?))?;
+    Ok(())
+}
+
 /// Python has no stream objects for descriptors that were closed when it started. Those it has pass on each
 /// line as it ends: a `print()` shows in the log when it happens, not when the process ends.
 fn restore_streams(py: Python<'_>) -> PyResult<()> {

@@ -1,5 +1,6 @@
 //! Serving: from the settings to workers that answer requests until they are told to stop.
 
+use std::ffi::OsString;
 use std::os::fd::OwnedFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -12,14 +13,17 @@ use super::application::{load, traceback};
 use super::environ::Template;
 use super::handler::Handler;
 use super::module::{DONE, FAILED, refuse};
-use super::process::{prepare, python_version};
+use super::process::{prepare, python_version, take_interrupt};
 use crate::settings::Settings;
 use crate::supervisor::{self, Program};
-use crate::transports::{Address, Listener, Pool, Source, inherited_listener, shield};
+use crate::transports::{Address, Listener, Pool, Source, fill_gaps, inherited_listener, shield};
 use crate::{log, stop};
 
 /// Serves until told to stop; the result is the exit code.
 pub fn serve(py: Python<'_>, settings: &Settings, worker: bool) -> u8 {
+    if let Err(error) = fill_gaps() {
+        return refuse(&error);
+    }
     let listener = match listener(settings, worker) {
         Ok(listener) => listener,
         Err(code) => return code,
@@ -28,13 +32,14 @@ pub fn serve(py: Python<'_>, settings: &Settings, worker: bool) -> u8 {
         Ok(output) => output,
         Err(error) => return refuse(&error),
     };
-    let done = if settings.processes > 1 && !worker {
-        supervise(py, settings, &listener)
-    } else {
+    let done = take_interrupt(py).and_then(|()| {
+        if settings.processes > 1 && !worker {
+            return supervise(py, settings, &listener);
+        }
         // A server that hands over its socket may have started others like this process.
         let siblings = worker || settings.listen.is_none();
         work(py, settings, listener, siblings, worker.then_some(output))
-    };
+    });
     done.unwrap_or_else(|error| {
         log::line(&format!("the bridge cannot go on\n{}", traceback(py, &error)));
         FAILED
@@ -58,11 +63,12 @@ fn listener(settings: &Settings, worker: bool) -> Result<Listener, u8> {
 fn supervise(py: Python<'_>, settings: &Settings, listener: &Listener) -> PyResult<u8> {
     let sys = py.import("sys")?;
     // The interpreter's own options (-I, -B, -X utf8) stand between its name and this module's arguments.
-    let own: Vec<std::ffi::OsString> = sys.getattr("argv")?.extract()?;
-    let mut whole: Vec<std::ffi::OsString> = sys.getattr("orig_argv")?.extract()?;
-    let program =
-        Program { executable: sys.getattr("executable")?.extract()?, arguments: whole.drain(1..).collect() };
-    debug_assert!(program.arguments.ends_with(&own[1..]), "our arguments are the last ones");
+    // All of it but the name is given to the workers.
+    let whole: Vec<OsString> = sys.getattr("orig_argv")?.extract()?;
+    let program = Program {
+        executable: sys.getattr("executable")?.extract()?,
+        arguments: whole.into_iter().skip(1).collect(),
+    };
     let grace = Duration::from_secs(u64::from(settings.grace));
     let clean = py.detach(|| supervisor::supervise(&program, settings.processes, listener, grace))?;
     Ok(if clean { DONE } else { FAILED })
@@ -71,10 +77,12 @@ fn supervise(py: Python<'_>, settings: &Settings, listener: &Listener) -> PyResu
 fn work(
     py: Python<'_>,
     settings: &Settings,
-    listener: Listener,
+    mut listener: Listener,
     siblings: bool,
     parent: Option<OwnedFd>,
 ) -> PyResult<u8> {
+    // The pool lives as long as the thread that may stop it; the socket's file only as long as this call.
+    let _file = listener.file.take();
     let pool = Arc::new(Pool::new(listener)?);
     let lifeline = parent.as_ref().map(OwnedFd::try_clone).transpose()?;
     let grace = Duration::from_secs(u64::from(settings.grace));

@@ -1,5 +1,6 @@
 """Where a project's settings let it write, and how such a setting is changed."""
 
+import copy
 import importlib
 import ntpath
 import os
@@ -106,24 +107,38 @@ def destination(inside, table):
 
 
 def set_static_root(settings, path):
-    """Lets collected static files lie in `path`, whatever the storage was told."""
-    settings["STATIC_ROOT"] = like(settings.get("STATIC_ROOT"), path)
+    """Lets collected static files lie in `path`, and with them whatever the project keeps there or calls so."""
+    old = settings.get("STATIC_ROOT")
+    for name, value in settings.items():
+        if old and isinstance(value, (str, os.PathLike)) and os.path.isabs(value):
+            rest = "" if os.path.abspath(value) == os.path.abspath(old) else below(os.fspath(value), old)
+            if rest is not None:
+                settings[name] = like(value, os.path.join(path, *rest.split("/")) if rest else path)
+    settings["STATIC_ROOT"] = like(old, path)
     for alias, storage in _dicts(settings.get("STORAGES")):
         options = storage.get("OPTIONS")
         if alias == "staticfiles" and isinstance(options, dict) and "location" in options:
             options["location"] = like(options["location"], path)
 
 
-def copied(value):
-    """A copy of nested dictionaries, so that a change here reaches nobody else who holds them."""
-    if isinstance(value, dict):
-        return {key: copied(inner) for key, inner in value.items()}
-    return value
+def copied(settings):
+    """`settings` with copies of the dictionaries that hold paths, so that a change reaches nobody else who has them."""
+    names = ("DATABASES", "STORAGES", "CACHES", "LOGGING")
+    return {name: _copied(value) if name in names else value for name, value in settings.items()}
 
 
 def like(old, path):
     """`path` in the type that the setting had."""
     return pathlib.Path(path) if isinstance(old, os.PathLike) else path
+
+
+def _copied(value):
+    if not isinstance(value, dict):
+        return value
+    twin = copy.copy(value)
+    for key, inner in value.items():
+        twin[key] = _copied(inner)
+    return twin
 
 
 def _dicts(mapping):

@@ -28,13 +28,11 @@ use super::{Invocation, Place};
 use crate::target::Target;
 
 pub use event::{Event, Printable, Request};
-pub use server::{Server, serve};
+pub use server::{Listening, Server, serve};
 
 /// What is served, and how.
 #[derive(Debug, Clone)]
 pub struct Served {
-    /// Port 0 takes any that is free.
-    pub address: SocketAddr,
     /// Nothing outside this folder is ever shown.
     pub www: PathBuf,
     /// As which target's the names of files below `www` are taken.
@@ -55,9 +53,8 @@ pub struct Served {
 
 impl Served {
     /// The release at `place`, with the limits that holdall sets in IIS.
-    pub fn release(place: &Place, address: SocketAddr, processes: usize) -> Served {
+    pub fn release(place: &Place, processes: usize) -> Served {
         Served {
-            address,
             www: place.www(),
             target: place.manifest.target,
             hashed_static: place.manifest.site.hashed_static,
@@ -67,6 +64,13 @@ impl Served {
             patience: Duration::from_secs(300),
             grace: Duration::from_secs(10),
         }
+    }
+}
+
+impl LocalError {
+    /// Whether nothing was started yet.
+    pub fn is_precondition(&self) -> bool {
+        matches!(self, LocalError::Listen { .. })
     }
 }
 

@@ -21,19 +21,40 @@ use super::params::Connection;
 use super::processes::Processes;
 use super::{LocalError, Served};
 
+/// An address that this program has for itself: whoever connects waits until [`serve`] answers.
+pub struct Listening {
+    socket: TcpListener,
+    address: SocketAddr,
+}
+
+impl Listening {
+    /// Takes the address; port 0 is any that is free.
+    pub fn at(address: SocketAddr) -> Result<Listening, LocalError> {
+        let failed = |source| LocalError::Listen { address, source };
+        let socket = TcpListener::bind(address).map_err(failed)?;
+        socket.set_nonblocking(true).map_err(failed)?;
+        Ok(Listening { address: socket.local_addr().map_err(failed)?, socket })
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
 /// Serves until `stop` resolves, then ends all requests and processes.
 ///
 /// `ready` is called with the address once requests are answered: a process is up, or the first one did not
 /// start, which `events` has told.
 pub async fn serve(
+    listening: Listening,
     served: Served,
     events: impl Fn(Event) + Send + Sync + 'static,
     ready: impl FnOnce(SocketAddr),
     stop: impl Future<Output = ()>,
 ) -> Result<(), LocalError> {
-    let listening = |source| LocalError::Listen { address: served.address, source };
-    let (socket, address) = listen(served.address).map_err(listening)?;
-    let socket = tokio::net::TcpListener::from_std(socket).map_err(listening)?;
+    let Listening { socket, address } = listening;
+    let socket =
+        tokio::net::TcpListener::from_std(socket).map_err(|source| LocalError::Listen { address, source })?;
     let listener: Listener = Arc::new(events);
     let served = Arc::new(served);
     let site = Arc::new(Site {
@@ -62,13 +83,6 @@ pub async fn serve(
     }
     site.processes.stop().await;
     Ok(())
-}
-
-fn listen(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
-    let socket = TcpListener::bind(address)?;
-    socket.set_nonblocking(true)?;
-    let address = socket.local_addr()?;
-    Ok((socket, address))
 }
 
 async fn accept(
@@ -129,6 +143,7 @@ pub struct Server {
 impl Server {
     /// Starts serving, and returns once requests are answered.
     pub fn start(
+        listening: Listening,
         served: Served,
         events: impl Fn(Event) + Send + Sync + 'static,
     ) -> Result<Server, LocalError> {
@@ -144,7 +159,7 @@ impl Server {
                 // A sender dropped is as good as a word.
                 let _ = stopped.await;
             };
-            runtime.block_on(serve(served, events, tell, stopped))
+            runtime.block_on(serve(listening, served, events, tell, stopped))
         });
         let thread = thread.map_err(LocalError::Threads)?;
         match address.blocking_recv() {

@@ -1,0 +1,200 @@
+"""Small WSGI applications, one a function. What they note goes to the log, where the tests look for it."""
+
+import atexit
+import os
+import sys
+import time
+from wsgiref.validate import validator
+
+TEXT = [("Content-Type", "text/plain")]
+
+
+def note(text):
+    print(f"note: {text}", flush=True)
+
+
+def hello(environ, start_response):
+    start_response("200 OK", TEXT)
+    return [b"hello ", environ["QUERY_STRING"].encode("latin-1")]
+
+
+def environment(environ, start_response):
+    start_response("200 OK", TEXT)
+    for name, value in sorted(environ.items()):
+        if not name.startswith("wsgi.") or isinstance(value, (bool, str)):
+            yield f"{name}={value!r}\n".encode()
+
+
+def echo(environ, start_response):
+    start_response("200 OK", TEXT)
+    while piece := environ["wsgi.input"].read(65536):
+        yield piece
+
+
+def lines(environ, start_response):
+    body = environ["wsgi.input"]
+    seen = [body.readline(), body.readline(2), body.readline(), body.read(0), body.read(3)]
+    seen += [body.readlines(1), next(body), list(body), body.read(), body.read(5), body.readline()]
+    start_response("200 OK", TEXT)
+    return [repr(seen).encode()]
+
+
+def short(environ, start_response):
+    try:
+        environ["wsgi.input"].read()
+        answer = b"whole"
+    except OSError as error:
+        answer = f"OSError: {error}".encode()
+        note(answer.decode())
+    start_response("200 OK", TEXT)
+    return [answer]
+
+
+class Closing:
+    """Pieces without end (or until it fails), noting when it is closed."""
+
+    def __init__(self, fail_at=None):
+        self.count = 0
+        self.fail_at = fail_at
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        self.count += 1
+        if self.count == self.fail_at:
+            raise RuntimeError("the middle of an answer")
+        return b"x" * 4096
+
+    def close(self):
+        note("closed")
+
+
+def endless(environ, start_response):
+    start_response("200 OK", TEXT)
+    return Closing()
+
+
+def fails_late(environ, start_response):
+    start_response("200 OK", TEXT)
+    return Closing(fail_at=3)
+
+
+def fails_early(environ, start_response):
+    raise ValueError("before any header")
+
+
+def exits(environ, start_response):
+    sys.exit(3)
+
+
+def never_starts(environ, start_response):
+    return [b"a body without a head"]
+
+
+def injects(environ, start_response):
+    start_response("200 OK", [("X-Name", "value\r\nSet-Cookie: stolen=1")])
+    return [b"never sent"]
+
+
+def gives_text(environ, start_response):
+    start_response("200 OK", TEXT)
+    return ["text"]
+
+
+def changes_its_mind(environ, start_response):
+    start_response("200 OK", [("X-First", "yes")])
+    try:
+        raise KeyError("second thoughts")
+    except KeyError:
+        start_response("503 Later", [("X-Second", "yes")], sys.exc_info())
+    yield b""
+    yield b"sorry"
+
+
+def writes(environ, start_response):
+    write = start_response("200 OK", TEXT)
+    write(b"one ")
+    write(b"")
+    write(b"two ")
+    return [b"three"]
+
+
+def noisy(environ, start_response):
+    print("printed by the application")
+    os.write(1, b"written to descriptor 1\n")
+    sys.stderr.write("written to standard error\n")
+    environ["wsgi.errors"].write("written to wsgi.errors: \u20ac\n")
+    start_response("200 OK", TEXT)
+    return [repr((sys.stdin.read(), os.read(0, 10))).encode()]
+
+
+def children(environ, start_response):
+    import subprocess
+
+    listed = subprocess.run(["ls", "-l", "/proc/self/fd"], capture_output=True, close_fds=False).stdout
+    start_response("200 OK", TEXT)
+    return [listed]
+
+
+class File:
+    def __init__(self):
+        self.left = 3
+
+    def read(self, size):
+        self.left -= 1
+        return b"f" * 10 if self.left >= 0 else b""
+
+
+def file(environ, start_response):
+    opened = File()
+    opened.close = lambda: note("file closed")
+    start_response("200 OK", TEXT)
+    return environ["wsgi.file_wrapper"](opened, 10)
+
+
+def large(environ, start_response):
+    start_response("200 OK", TEXT)
+    return [b"0123456789abcdef" * (int(environ["QUERY_STRING"]) // 16)]
+
+
+def no_content(environ, start_response):
+    start_response("204 No Content", [])
+    return [b""]
+
+
+def too_long(environ, start_response):
+    start_response("200 OK", [("Content-Length", "4")])
+    return [b"12345678"]
+
+
+def gate(environ, start_response):
+    """Begins to answer, and ends when a file appears."""
+    start_response("200 OK", TEXT)
+    yield b"begun "
+    note("begun")
+    while not os.path.exists(environ["QUERY_STRING"]):
+        time.sleep(0.01)
+    yield b"ended"
+
+
+def whoami(environ, start_response):
+    start_response("200 OK", TEXT)
+    return [f"{os.getpid()} {environ['wsgi.multithread']} {environ['wsgi.multiprocess']}".encode()]
+
+
+def refuses(environ, start_response):
+    start_response("400 Bad Request", TEXT)
+    return [b"DisallowedHost"]
+
+
+def greets(environ, start_response):
+    environ["wsgi.input"].read(1000)
+    environ["wsgi.errors"].write("validated\n")
+    start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "2")])
+    return [b"hi"]
+
+
+validated = validator(greets)
+
+atexit.register(lambda: note("atexit ran"))

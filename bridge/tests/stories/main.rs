@@ -1,0 +1,11 @@
+//! Stories of the bridge: the installed wheel, real processes, real sockets.
+#![cfg(unix)]
+#![allow(clippy::unwrap_used)]
+
+mod bridge;
+mod check;
+mod client;
+mod errors;
+mod life;
+mod protocol;
+mod requests;

@@ -1,0 +1,231 @@
+//! Requests that go well, bodies and answers of every kind.
+
+use std::io::Read;
+
+use super::bridge::Bridge;
+use super::client::{Client, get, post, record};
+
+#[test]
+fn a_request_is_answered_over_a_unix_socket() {
+    let bridge = Bridge::start("hello", &[]);
+    let answer = bridge.connect().ask(&get("/?you"));
+    answer.expect("200 OK", "hello you");
+    assert!(answer.head.contains("Content-Length: 9"), "{}", answer.head);
+}
+
+#[test]
+fn a_request_is_answered_over_tcp() {
+    let folder = tempfile::tempdir().unwrap();
+    let words = ["--listen", "tcp:127.0.0.1:0"];
+    let bridge = Bridge::spawn(folder, "hello", &words, std::process::Stdio::null());
+    bridge.wait_for("ready: ");
+    let log = bridge.log();
+    let address = log.split(" at tcp:").nth(1).unwrap().split(',').next().unwrap();
+    let mut client = Client::tcp(address);
+    client.ask(&get("/?you").kept()).expect("200 OK", "hello you");
+    client.ask(&get("/?again")).expect("200 OK", "hello again");
+    assert!(client.is_closed());
+}
+
+#[test]
+fn a_request_is_answered_on_a_socket_at_descriptor_0() {
+    let bridge = Bridge::start_on_descriptor_0("hello", &[]);
+    bridge.connect().ask(&get("/?you")).expect("200 OK", "hello you");
+}
+
+#[test]
+fn the_connection_is_closed_after_the_answer_unless_it_is_kept() {
+    let bridge = Bridge::start("hello", &[]);
+    let mut client = bridge.connect();
+    client.ask(&get("/")).expect("200 OK", "hello ");
+    assert!(client.is_closed());
+    let mut client = bridge.connect();
+    for id in [1, 1, 7, 65_535, 2, 1] {
+        client.ask(&get(&format!("/?{id}")).kept().numbered(id)).expect("200 OK", &format!("hello {id}"));
+    }
+}
+
+#[test]
+fn requests_sent_ahead_are_answered_in_order() {
+    let bridge = Bridge::start("hello", &[]);
+    let mut client = bridge.connect();
+    let many: Vec<u8> = (1..=50).flat_map(|id| get(&format!("/?{id}")).kept().numbered(id).bytes()).collect();
+    client.send(&many);
+    for id in 1..=50 {
+        client.answer(id).expect("200 OK", &format!("hello {id}"));
+    }
+}
+
+#[test]
+fn a_request_that_arrives_byte_by_byte_is_understood() {
+    let bridge = Bridge::start("echo", &[]);
+    let mut client = bridge.connect();
+    let request = post("/", b"body");
+    for byte in request.bytes() {
+        client.send(&[byte]);
+    }
+    client.answer(1).expect("200 OK", "body");
+}
+
+#[test]
+fn ten_megabytes_are_echoed_in_bounded_memory() {
+    let bridge = Bridge::start("echo", &[]);
+    bridge.connect().ask(&post("/", b"warm")).expect("200 OK", "warm");
+    let before = bridge.peak_memory();
+    let body: Vec<u8> = (0..10_000_000u32).map(|n| (n % 251) as u8).collect();
+    let socket = bridge.folder.path().join("socket");
+    let wire = std::os::unix::net::UnixStream::connect(socket).unwrap();
+    let mut sender = Client { wire: Box::new(wire.try_clone().unwrap()) };
+    let mut receiver = Client { wire: Box::new(wire) };
+    let bytes = post("/", &body).bytes();
+    let sending = std::thread::spawn(move || sender.send(&bytes));
+    let answer = receiver.answer(1);
+    sending.join().unwrap();
+    assert!(answer.body == body, "{} bytes came back", answer.body.len());
+    let grown = bridge.peak_memory() - before;
+    assert!(grown < 4_000, "{grown} kB more");
+}
+
+#[test]
+fn a_large_answer_arrives_whole() {
+    let bridge = Bridge::start("large", &[]);
+    let answer = bridge.connect().ask(&get("/?50000000"));
+    assert_eq!(answer.body.len(), 50_000_000);
+    assert!(answer.body.chunks(16).all(|piece| piece == b"0123456789abcdef"));
+    assert_eq!((answer.end, answer.ends), (Some((0, 0)), 1));
+}
+
+#[test]
+fn a_piece_of_an_answer_is_sent_before_the_next_is_made() {
+    let bridge = Bridge::start("gate", &[]);
+    let gate = bridge.folder.path().join("open");
+    let mut client = bridge.connect();
+    client.send(&get(&format!("/?{}", gate.display())).bytes());
+    let (kind, _, content) = client.record().unwrap();
+    assert!(kind == 6 && content.ends_with(b"begun "), "the first piece while the second is not there");
+    std::fs::write(gate, "").unwrap();
+    assert_eq!(client.record().unwrap().2, b"ended");
+}
+
+#[test]
+fn the_body_has_the_manners_of_a_file() {
+    let bridge = Bridge::start("lines", &[]);
+    let body = b"first\nsecond\nabcthird\nfourth\nfifth\nsixth";
+    let expected = "[b'first\\n', b'se', b'cond\\n', b'', b'abc', [b'third\\n'], b'fourth\\n', \
+                    [b'fifth\\n', b'sixth'], b'', b'', b'']";
+    bridge.connect().ask(&post("/", body)).expect("200 OK", expected);
+    let unknown = post("/", body).with("CONTENT_LENGTH", "-1");
+    bridge.connect().ask(&unknown).expect("200 OK", expected);
+    let longer = post("/", &[&body[..], b" and more than announced"].concat());
+    let longer = longer.with("CONTENT_LENGTH", &body.len().to_string());
+    let mut client = bridge.connect();
+    client.ask(&longer.kept()).expect("200 OK", expected);
+    client.ask(&post("/", body)).expect("200 OK", expected);
+}
+
+#[test]
+fn a_body_that_nobody_reads_is_passed_over() {
+    let bridge = Bridge::start("hello", &[]);
+    let body = vec![b'b'; 300_000];
+    let mut client = bridge.connect();
+    client.ask(&post("/", &body).kept()).expect("200 OK", "hello ");
+    client.ask(&post("/", &body)).expect("200 OK", "hello ");
+    assert!(client.is_closed());
+}
+
+#[test]
+fn a_body_cut_short_is_an_os_error() {
+    let bridge = Bridge::start("short", &[]);
+    let answer = bridge.connect().ask(&post("/", b"half").with("CONTENT_LENGTH", "8"));
+    assert!(answer.text().starts_with("OSError: the request body ended"), "{answer:?}");
+
+    let mut client = bridge.connect();
+    let request = post("/", b"half").with("CONTENT_LENGTH", "8");
+    client.send(&request.head());
+    client.send(&record(5, 1, b"half"));
+    drop(client);
+    bridge.wait_for("note: OSError: the web server closed the connection");
+    bridge.connect().ask(&post("/", b"whole")).expect("200 OK", "whole");
+}
+
+#[test]
+fn the_environment_is_what_pep_3333_and_the_web_server_say() {
+    let bridge = Bridge::start("environment", &[]);
+    let request = get("/caf\u{e9}?a=b")
+        .with("HTTPS", "ON")
+        .with("HTTP_PROXY", "http://evil")
+        .with("wsgi.url_scheme", "gopher")
+        .with("wsgi.run_once", "x")
+        .with("AUTH_USER", "")
+        .with("CONTENT_LENGTH", "-1");
+    let text = bridge.connect().ask(&request).text();
+    for line in [
+        "PATH_INFO='/caf\u{c3}\u{a9}'",
+        "QUERY_STRING='a=b'",
+        "SCRIPT_NAME=''",
+        "AUTH_USER=''",
+        "wsgi.url_scheme='https'",
+        "wsgi.run_once=False",
+        "wsgi.multithread=False",
+        "wsgi.multiprocess=False",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line} in\n{text}");
+    }
+    assert!(!text.contains("HTTP_PROXY") && !text.contains("CONTENT_LENGTH"), "{text}");
+}
+
+#[test]
+fn long_headers_arrive() {
+    let bridge = Bridge::start("environment", &[]);
+    let long = "v".repeat(300_000);
+    let text = bridge.connect().ask(&get("/").with("HTTP_X_LONG", &long)).text();
+    assert!(text.contains(&format!("HTTP_X_LONG='{long}'")));
+}
+
+#[test]
+fn wsgiref_finds_no_fault() {
+    let bridge = Bridge::start("validated", &[]);
+    let mut client = bridge.connect();
+    for request in [get("/a"), post("/b?c", b"body"), get("/").with("SCRIPT_NAME", "/app")] {
+        client.ask(&request.kept()).expect("200 OK", "hi");
+    }
+}
+
+#[test]
+fn write_and_iterable_go_together() {
+    let bridge = Bridge::start("writes", &[]);
+    let answer = bridge.connect().ask(&get("/"));
+    answer.expect("200 OK", "one two three");
+    assert_eq!(answer.pieces, 3, "each piece at once");
+}
+
+#[test]
+fn a_wrapped_file_is_sent_and_closed() {
+    let bridge = Bridge::start("file", &[]);
+    bridge.connect().ask(&get("/")).expect("200 OK", &"f".repeat(30));
+    bridge.wait_for("note: file closed");
+}
+
+#[test]
+fn a_head_question_and_an_empty_answer_get_no_invented_length() {
+    let bridge = Bridge::start("hello", &[]);
+    let answer = bridge.connect().ask(&get("/").with("REQUEST_METHOD", "HEAD"));
+    answer.expect("200 OK", "");
+    assert!(!answer.head.contains("Content-Length"), "{}", answer.head);
+    let bridge = Bridge::start("no_content", &[]);
+    let answer = bridge.connect().ask(&get("/"));
+    answer.expect("204 No Content", "");
+    assert!(!answer.head.contains("Content-Length"), "{}", answer.head);
+}
+
+#[test]
+fn a_peer_that_closes_its_sending_half_gets_its_answer() {
+    let bridge = Bridge::start("hello", &[]);
+    let socket = bridge.folder.path().join("socket");
+    let wire = std::os::unix::net::UnixStream::connect(socket).unwrap();
+    let mut client = Client { wire: Box::new(wire.try_clone().unwrap()) };
+    client.send(&get("/").bytes());
+    wire.shutdown(std::net::Shutdown::Write).unwrap();
+    client.answer(1).expect("200 OK", "hello ");
+    assert_eq!((&wire).read(&mut [0]).unwrap(), 0);
+}

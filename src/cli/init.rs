@@ -1,0 +1,58 @@
+//! `holdall init`: writes a commented `holdall.toml` with what is found about the project.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::Output;
+use crate::Error;
+use crate::progress::Notice;
+use crate::project::{ConfigFile, Overrides, Project};
+
+/// Write a commented holdall.toml with what is found about a project
+///
+/// What is found stands in it as comments: the file changes nothing until you change it.
+#[derive(clap::Args)]
+pub struct Args {
+    /// The folder of the project
+    #[arg(value_name = "PROJECT", default_value = ".")]
+    project: PathBuf,
+    /// Write the file anew though it exists; what it sets stays set
+    #[arg(long)]
+    force: bool,
+    /// Print the file instead of writing it
+    #[arg(long, conflicts_with = "force")]
+    stdout: bool,
+}
+
+/// The result for machines.
+#[derive(Serialize)]
+struct Written<'a> {
+    /// Absent when the file was only printed.
+    path: Option<String>,
+    configuration: &'a str,
+    notices: &'a [Notice],
+}
+
+pub fn run(args: Args, output: &Output) -> Result<(), Error> {
+    let project = Project::discover(&args.project, &Overrides::default())?;
+    let file = ConfigFile::render(&project);
+    let path = match (args.stdout, args.force) {
+        (true, _) => None,
+        (false, false) => Some(file.write_new()?),
+        (false, true) => Some(file.replace()?),
+    };
+    let path = path.map(|path| path.display().to_string());
+    if output.is_json() {
+        output.json(&Written { path, configuration: &file.text, notices: &project.notices });
+        return Ok(());
+    }
+    match path {
+        Some(path) => output.line(format_args!("wrote `{path}`")),
+        None => output.line(file.text.trim_end()),
+    }
+    for notice in &project.notices {
+        output.notice(notice);
+    }
+    Ok(())
+}

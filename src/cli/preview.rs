@@ -1,0 +1,322 @@
+//! `holdall preview`: a bundle served on this machine, to be looked at before it goes out.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
+
+use serde::Serialize;
+
+use super::Output;
+use super::opened::Opened;
+use super::output::{Format, printable};
+use super::stop::Stop;
+use crate::Error;
+use crate::digest::Sha256;
+use crate::manifest::{MANIFEST, Manifest};
+use crate::progress::{Notice, Progress};
+use crate::release::{self, Release, ReleaseError, Slot};
+use crate::site::local::{self, Event, Listening, Served};
+use crate::site::{self, BridgeToml, Invocation, Place, environment, given};
+use crate::target::Target;
+
+/// Serve a bundle on this machine, to look at it before it goes out
+///
+/// The bundle is expanded, every file's SHA-256 is checked, and the site is served by the Python, the packages
+/// and the bridge inside. What the site writes goes into a temporary folder that is removed at the end, or
+/// below the folder that --root names.
+#[derive(clap::Args)]
+pub struct Args {
+    /// The bundle, the folder it was expanded into, or a project
+    #[arg(value_name = "BUNDLE|FOLDER|PROJECT")]
+    path: PathBuf,
+    /// The port to listen on; 0 takes any that is free
+    #[arg(long, default_value_t = 8000)]
+    port: u16,
+    /// The address to listen on
+    #[arg(long, default_value = "127.0.0.1", value_name = "ADDRESS")]
+    host: IpAddr,
+    /// Where to expand, and to keep what the site writes from one preview to the next
+    #[arg(long, value_name = "DIR")]
+    root: Option<PathBuf>,
+    /// How many requests to work on at once, each in a process of its own
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=64))]
+    processes: u16,
+    /// A variable for the site; NAME alone hands on the value it has here. May be given several times
+    #[arg(long, value_name = "NAME[=VALUE]")]
+    env: Vec<String>,
+    /// A file with NAME=VALUE on each line
+    #[arg(long, value_name = "FILE")]
+    env_file: Option<PathBuf>,
+    /// Bring the database up to date first, by `manage.py migrate`
+    #[arg(long)]
+    migrate: bool,
+}
+
+/// Why there is nothing to look at.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+pub enum PreviewError {
+    #[error("the bundle is for {bundle}, and this machine is {}", .here.map_or("none of the targets", Target::as_str))]
+    #[diagnostic(help("bundle the project for this machine to look at it here"))]
+    OtherTarget { bundle: Target, here: Option<Target> },
+    #[error("the project does not start without {}", list(names))]
+    #[diagnostic(help("give each by `--env NAME=VALUE`, or all by `--env-file FILE`{}", here(names)))]
+    Missing { names: Vec<String> },
+    #[error("`{}` is neither a bundle nor the folder of one: it has no `{MANIFEST}`", path.display())]
+    #[diagnostic(help("run `holdall bundle` there first, and name the bundle that it makes"))]
+    NotABundle { path: PathBuf },
+    #[error("cannot prepare `{}`", path.display())]
+    #[diagnostic(help(
+        "check that the disk has room and that you may write there, or name another folder with `--root`"
+    ))]
+    Folder { path: PathBuf, source: std::io::Error },
+    #[error("no random bytes can be had for a SECRET_KEY")]
+    #[diagnostic(help("give one by `--env SECRET_KEY=VALUE`"))]
+    Random(#[source] std::io::Error),
+    #[error("cannot start `{invocation}`")]
+    #[diagnostic(help("the Python in the bundle does not run on this machine: bundle the project for it"))]
+    Unstarted { invocation: String, source: std::io::Error },
+    #[error("`{invocation}` failed ({status}):\n{output}")]
+    #[diagnostic(help(
+        "the words above are the project's own; settings it lacks are given by `--env NAME=VALUE`"
+    ))]
+    Migrate { invocation: String, status: ExitStatus, output: String },
+    #[error("this machine does not let holdall listen for connections or signals")]
+    #[diagnostic(help("it is out of threads, memory or open files: end other programs and try again"))]
+    System(#[source] std::io::Error),
+}
+
+impl PreviewError {
+    /// Whether nothing was done yet.
+    pub fn is_precondition(&self) -> bool {
+        use PreviewError::*;
+        matches!(self, OtherTarget { .. } | Missing { .. } | NotABundle { .. } | Folder { .. })
+    }
+}
+
+fn list(names: &[String]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
+/// What is more to say when a variable that the site lacks is set where holdall was started.
+fn here(names: &[String]) -> String {
+    let set: Vec<String> = names.iter().filter(|name| std::env::var_os(name).is_some()).cloned().collect();
+    if set.is_empty() {
+        return String::new();
+    }
+    format!("; {} has a value here, which `--env NAME` alone hands on", list(&set))
+}
+
+/// The first line that machines read: from here on the site answers.
+#[derive(Serialize)]
+struct Ready<'a> {
+    event: &'static str,
+    address: &'a str,
+    name: &'a str,
+    version: &'a str,
+    release: &'a Path,
+    root: &'a Path,
+    notices: &'a [Notice],
+}
+
+pub fn run(args: Args, output: &Output) -> Result<(), Error> {
+    let opened = open(&args.path)?;
+    runs_here(opened.manifest())?;
+    let (given, notices) = variables(&args, opened.manifest())?;
+    notices.iter().for_each(|notice| output.notice(notice));
+
+    let listening = Listening::at(SocketAddr::new(args.host, args.port))?;
+    let runtime = tokio::runtime::Runtime::new().map_err(PreviewError::System)?;
+    let stop = Stop::listen(&runtime).map_err(PreviewError::System)?;
+    let root = Root::of(args.root.as_deref())?;
+    let place = expand(opened, root.path(), &*output.progress())?;
+    place
+        .make_folders()
+        .and_then(|()| BridgeToml::of(&place, &given).write(&place.bridge_toml()))
+        .map_err(|source| PreviewError::Folder { path: place.site.clone(), source })?;
+    if args.migrate && !stop.is_asked() {
+        match migrate(&place, &given, output) {
+            // Ctrl-C in a terminal reaches the project's own command, too.
+            Err(_) if stop.is_asked() => {}
+            done => done?,
+        }
+    }
+    if stop.is_asked() {
+        return Ok(());
+    }
+    let served = Served::release(&place, args.processes.into());
+    let ready = |address: SocketAddr| tell_ready(&place, address, root.path(), &notices, output);
+    runtime.block_on(local::serve(listening, served, teller(output), ready, stop.asked()))?;
+    Ok(())
+}
+
+fn open(path: &Path) -> Result<Opened, Error> {
+    if path.is_dir() && !path.join(MANIFEST).exists() {
+        return Err(PreviewError::NotABundle { path: path.to_owned() }.into());
+    }
+    Opened::open(path)
+}
+
+fn runs_here(manifest: &Manifest) -> Result<(), PreviewError> {
+    let here = Target::host();
+    if here != Some(manifest.target) {
+        return Err(PreviewError::OtherTarget { bundle: manifest.target, here });
+    }
+    Ok(())
+}
+
+/// The variables for the site: typed ones before those of the file. A key that only has to be secret is made
+/// up; of everything else that the project needs, nobody but the person can know the value.
+fn variables(args: &Args, manifest: &Manifest) -> Result<(BTreeMap<String, String>, Vec<Notice>), Error> {
+    let mut given = args.env_file.as_deref().map(given::file).transpose()?.unwrap_or_default();
+    for text in &args.env {
+        let (name, value) = given::variable(text, |name| std::env::var(name).ok())?;
+        given.insert(name, value);
+    }
+    let mut notices = Vec::new();
+    let (keys, missing): (Vec<_>, Vec<_>) = environment::missing(manifest, &given)
+        .into_iter()
+        .partition(|name| matches!(&**name, "SECRET_KEY" | "DJANGO_SECRET_KEY"));
+    if !missing.is_empty() {
+        return Err(PreviewError::Missing { names: missing }.into());
+    }
+    for name in keys {
+        notices.push(Notice {
+            what: format!("`{name}` is made up at random for this preview"),
+            help: format!("logins end with it; `--env {name}=VALUE` gives one that stays"),
+        });
+        given.insert(name, random_key()?);
+    }
+    Ok((given, notices))
+}
+
+fn random_key() -> Result<String, PreviewError> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(|error| PreviewError::Random(std::io::Error::other(error)))?;
+    Ok(Sha256::of(bytes).to_string())
+}
+
+/// The folder that holds the site: a temporary one, removed when dropped, or the person's.
+enum Root {
+    Temporary(tempfile::TempDir),
+    Kept(PathBuf),
+}
+
+impl Root {
+    fn of(kept: Option<&Path>) -> Result<Root, PreviewError> {
+        let Some(path) = kept else {
+            let made = tempfile::Builder::new().prefix("holdall-preview-").tempdir();
+            let failed = |source| PreviewError::Folder { path: std::env::temp_dir(), source };
+            return made.map(Root::Temporary).map_err(failed);
+        };
+        let failed = |source| PreviewError::Folder { path: path.to_owned(), source };
+        // The site's processes run in other folders, so that a relative path would be another one there.
+        std::path::absolute(path).map(Root::Kept).map_err(failed)
+    }
+
+    fn path(&self) -> &Path {
+        match self {
+            Root::Temporary(folder) => folder.path(),
+            Root::Kept(path) => path,
+        }
+    }
+}
+
+/// Makes the release, or takes the one that is there; either way every file has been compared with its digest.
+fn expand(opened: Opened, root: &Path, progress: &dyn Progress) -> Result<Place, Error> {
+    let place = Place::below(root, opened.manifest().clone(), opened.identity());
+    let bundle = match opened {
+        Opened::Bundle(bundle) => bundle,
+        Opened::Release(release) => {
+            unchanged(&release, progress)?;
+            let folder = std::path::absolute(&release.root)
+                .map_err(|source| PreviewError::Folder { path: release.root.clone(), source })?;
+            return Ok(place.adopting(folder));
+        }
+    };
+    let failed = |source| PreviewError::Folder { path: place.site.clone(), source };
+    fs_err::create_dir_all(&place.site).map_err(failed)?;
+    // Two previews of one bundle may begin at once: one expands, the other finds it done.
+    let lock = fs_err::File::create(place.site.join("expand.lock")).map_err(failed)?;
+    lock.file().lock().map_err(failed)?;
+    match Release::open(&place.release) {
+        Ok(release) => unchanged(&release, progress)?,
+        Err(ReleaseError::NotARelease { .. }) => {
+            // The manifest is written last: without it this is what a killed preview left.
+            match fs_err::remove_dir_all(&place.release) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(failed(error))?,
+                _ => {}
+            }
+            release::expand(&bundle, Slot::empty(&place.release)?, progress)?;
+        }
+        Err(error) => return Err(error.into()),
+    }
+    Ok(place)
+}
+
+fn unchanged(release: &Release, progress: &dyn Progress) -> Result<(), Error> {
+    let count = release::verify(release, progress)?.len();
+    match count {
+        0 => Ok(()),
+        _ => Err(Error::Differs { path: release.root.clone(), count }),
+    }
+}
+
+fn migrate(place: &Place, given: &BTreeMap<String, String>, output: &Output) -> Result<(), PreviewError> {
+    let invocation = site::manage(place, ["migrate", "--noinput"], given);
+    output.aside("migrate");
+    let done = run_program(&invocation)?;
+    output.aside(printable(done.trim_end()));
+    Ok(())
+}
+
+/// Runs a program to its end; returns what it wrote.
+fn run_program(invocation: &Invocation) -> Result<String, PreviewError> {
+    let mut command = invocation.command();
+    let done = command
+        .stdin(std::process::Stdio::null())
+        .output()
+        .map_err(|source| PreviewError::Unstarted { invocation: invocation.to_string(), source })?;
+    let text = String::from_utf8_lossy(&done.stdout) + String::from_utf8_lossy(&done.stderr);
+    if done.status.success() {
+        return Ok(text.into_owned());
+    }
+    let lines: Vec<&str> = text.lines().collect();
+    let output = printable(&lines[lines.len().saturating_sub(20)..].join("\n"));
+    Err(PreviewError::Migrate { invocation: invocation.to_string(), status: done.status, output })
+}
+
+fn tell_ready(place: &Place, address: SocketAddr, root: &Path, notices: &[Notice], output: &Output) {
+    let Manifest { name, version, .. } = &place.manifest;
+    let address = format!("http://{address}/");
+    if output.is_json() {
+        let (name, version) = (name.as_str(), version.as_str());
+        let release = &place.release;
+        output.json(&Ready { event: "ready", address: &address, name, version, release, root, notices });
+    } else {
+        output.line(format!("Serving {name} {version} on {address} (Ctrl-C stops)"));
+    }
+}
+
+/// Tells of each event as it comes: requests on standard output, what processes say on standard error.
+fn teller(output: &Output) -> impl Fn(Event) + Send + Sync + 'static {
+    let output = Output::new(if output.is_json() { Format::Json } else { Format::Text });
+    let last_reason = std::sync::Mutex::new(Vec::new());
+    move |event| {
+        if output.is_json() {
+            return output.json(&event);
+        }
+        if let Event::NotStarting { output: reason, .. } = &event {
+            // A site that does not start is tried again and again; its reason is worth reading once.
+            let mut last = last_reason.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            if *last != *reason {
+                reason.iter().for_each(|line| output.aside(local::Printable(line)));
+                last.clone_from(reason);
+            }
+        }
+        match event {
+            Event::Request(_) => output.line(event),
+            _ => output.aside(event),
+        }
+    }
+}
