@@ -16,7 +16,7 @@ use crate::cache::Cache;
 use crate::digest::Sha256;
 use crate::layer;
 use crate::manifest::{Manifest, SiteName, Version};
-use crate::packages::LockedWheel;
+use crate::packages::{self, LockedWheel};
 use crate::progress::{Notice, Stage};
 use crate::project::{Overrides, Project, PythonWanted, RuntimeFrom};
 use crate::target::Target;
@@ -153,7 +153,7 @@ fn inputs(plan: &BundlePlan, cache: &Cache) -> String {
     let mut table = Table::default();
     table.row(["runtime", &plan.runtime.digest.short(), &plan.runtime.description]);
     for wheel in plan.lock.wheels.iter().chain([&plan.bridge]) {
-        let state = if wheel.is_cached(cache) { "" } else { "  to download" };
+        let state = if packages::is_cached(wheel, cache) { "" } else { "  to download" };
         table.row(["wheel", &wheel.sha256.short(), &format!("{}{state}", wheel.file_name)]);
     }
     let files = &plan.files.sources;
@@ -244,7 +244,7 @@ impl PlanValue<'_> {
             target: plan.runtime.target,
             runtime: plan.runtime.digest,
             wheels: wheels
-                .map(|wheel| WheelValue { wheel, cached: wheel.is_cached(cache) })
+                .map(|wheel| WheelValue { wheel, cached: packages::is_cached(wheel, cache) })
                 .collect(),
             files: plan.files.sources.iter().map(|source| source.path.as_str()).collect(),
             left_out: &plan.files.left_out,

@@ -24,7 +24,7 @@ pub struct Wheel {
     pub file: PathBuf,
 }
 
-/// The cache folder of the wheels: a folder a digest, so that each keeps the file name its maker gave it.
+/// The folder of the cache that holds wheels.
 const FOLDER: &str = "wheels";
 
 /// How many wheels are on their way at once. More than this makes an index slow rather than us fast.
@@ -35,18 +35,6 @@ const BACK_OFF: [Duration; 2] = [Duration::from_millis(300), Duration::from_mill
 
 /// An index that sends nothing for so long is as good as gone.
 const SILENCE: Duration = Duration::from_secs(60);
-
-impl LockedWheel {
-    /// Whether the cache has this wheel already, so that a plan can say so. It is held against its hash only
-    /// when it is used.
-    pub fn is_cached(&self, cache: &Cache) -> bool {
-        self.place(&cache.root().join(FOLDER)).is_file()
-    }
-
-    fn place(&self, wheels: &Path) -> PathBuf {
-        wheels.join(self.sha256.to_string()).join(&self.file_name)
-    }
-}
 
 /// Makes sure that all `wheels` are in the cache, whole and right; gives them back in the same order.
 pub fn download(
@@ -60,6 +48,16 @@ pub fn download(
     let fetched = each(AT_ONCE, wheels, |wheel| fetcher.bring(wheel, &folder));
     progress.end(Stage::Download);
     fetched
+}
+
+/// Whether a wheel lies in the cache. Whether it is whole is looked at when it is used.
+pub fn is_cached(wheel: &LockedWheel, cache: &Cache) -> bool {
+    place(wheel, &cache.root().join(FOLDER)).is_file()
+}
+
+/// Where a wheel lies in the cache: its name is kept, since it says what the wheel is for.
+fn place(wheel: &LockedWheel, wheels: &Path) -> PathBuf {
+    wheels.join(wheel.sha256.to_string()).join(&wheel.file_name)
 }
 
 struct Fetcher<'a> {
@@ -77,13 +75,13 @@ enum Failure {
 
 impl Fetcher<'_> {
     fn bring(&self, wheel: &LockedWheel, wheels: &Path) -> Result<Wheel, PackagesError> {
-        let file = wheel.place(wheels);
-        let folder = file.parent().expect("a wheel has a folder of its own");
-        let done = |file| Ok(Wheel { locked: wheel.clone(), file });
+        let file = place(wheel, wheels);
+        let folder = file.parent().expect("a place in the cache has a folder");
+        let done = || Ok(Wheel { locked: wheel.clone(), file: file.clone() });
         if file.is_file() {
             if Sha256::of_file(&file)? == wheel.sha256 {
                 self.progress.advance(Stage::Download, wheel.size.unwrap_or(0));
-                return done(file);
+                return done();
             }
             // Something damaged it since; what the lock says can be fetched again.
             fs_err::remove_file(&file)?;
@@ -97,7 +95,7 @@ impl Fetcher<'_> {
             // Only if it is empty; another run may be writing there.
             let _ = std::fs::remove_dir(folder);
         }
-        brought.and_then(|()| done(file))
+        brought.and_then(|()| done())
     }
 
     fn copy(&self, from: &Path, wheel: &LockedWheel, to: &Path) -> Result<(), PackagesError> {
@@ -321,9 +319,9 @@ mod tests {
         let place = Place::new();
         let wheel = wheel(Origin::Url(url));
         let cache = Cache::at(place.0.path());
-        assert!(!wheel.is_cached(&cache));
+        assert!(!is_cached(&wheel, &cache));
         let file = place.download(wheel.clone()).unwrap();
-        assert!(wheel.is_cached(&cache));
+        assert!(is_cached(&wheel, &cache));
         place.download(wheel.clone()).unwrap();
         fs_err::write(&file, "damaged").unwrap();
         place.download(wheel).unwrap();

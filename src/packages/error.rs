@@ -137,6 +137,16 @@ pub enum PackagesError {
     Io(#[from] io::Error),
 }
 
+/// A marker for a requirement that `target` can do without.
+fn marker_without(target: Target) -> &'static str {
+    match target {
+        Target::WindowsX86_64 => "sys_platform == 'linux'",
+        Target::WindowsArm64 => "platform_machine == 'AMD64'",
+        Target::LinuxX86_64 => "sys_platform == 'win32'",
+        Target::LinuxArm64 => "platform_machine == 'x86_64'",
+    }
+}
+
 impl PackagesError {
     /// Whether the project or this machine is not ready, rather than the work having failed.
     pub fn is_precondition(&self) -> bool {
@@ -145,18 +155,9 @@ impl PackagesError {
             PackagesError::Unreachable { .. }
                 | PackagesError::Download { .. }
                 | PackagesError::WrongDigest { .. }
+                | PackagesError::Layer(_)
                 | PackagesError::Io(_)
         )
-    }
-}
-
-/// A marker for a requirement that `target` can do without.
-fn marker_without(target: Target) -> &'static str {
-    match target {
-        Target::WindowsX86_64 => "sys_platform == 'linux'",
-        Target::WindowsArm64 => "platform_machine == 'AMD64'",
-        Target::LinuxX86_64 => "sys_platform == 'win32'",
-        Target::LinuxArm64 => "platform_machine == 'x86_64'",
     }
 }
 

@@ -19,7 +19,7 @@ mod tags;
 mod uv;
 mod wheel;
 
-pub use download::{Wheel, download};
+pub use download::{Wheel, download, is_cached};
 pub use environment::{BuildEnvironment, environment};
 pub use error::{PackagesError, Said};
 pub use layers::{PackageLayers, layers};
