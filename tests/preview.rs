@@ -1,5 +1,6 @@
 //! The embedded web server, asked over real connections, with a FastCGI responder behind it.
 #![cfg(unix)]
+#![allow(clippy::unwrap_used)]
 
 #[path = "preview/client.rs"]
 mod client;

@@ -17,7 +17,7 @@ def _moved(settings):
         place.move(os.path.join(layout.SCRATCH, str(number), *place.default.split("/")))
     seen["static"] = settings.get("STATIC_ROOT")
     seen["lacks_secret_key"] = not settings.get("SECRET_KEY")
-    writable.set_static_root(settings, layout.STATIC_ROOT)
+    writable.set_static_root(settings, layout.STATIC_ROOT, layout.ROOT)
     if seen["lacks_secret_key"]:
         settings["SECRET_KEY"] = os.environ.get("SECRET_KEY") or secrets.token_urlsafe(48)
     return settings

@@ -37,7 +37,7 @@ impl fmt::Display for Why {
             Why::Data => "written while the site runs",
             Why::StaticFiles => "collected static files",
             Why::Output => "output of a build",
-            Why::Configuration => "holdall's configuration, with values for bundling perhaps",
+            Why::Configuration => "how to bundle, with values for bundling alone",
         })
     }
 }
@@ -95,26 +95,6 @@ fn is_database(name: &str) -> bool {
     // SQLite keeps what is not yet in the file beside it.
     let name = ["-journal", "-wal", "-shm"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name);
     [".sqlite3", ".sqlite", ".db"].iter().any(|ending| name.ends_with(ending))
-}
-
-impl Why {
-    /// In the words people see: "left out: .venv (a virtual environment)".
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Why::VersionControl => "version control",
-            Why::VirtualEnvironment => "a virtual environment",
-            Why::Cache => "a cache",
-            Why::Editor => "belongs to an editor or a desktop",
-            Why::Packages => "packages of another tool",
-            Why::Environment => "settings of one machine, with secrets",
-            Why::Key => "a key file",
-            Why::Database => "a database",
-            Why::Data => "data that the site writes",
-            Why::StaticFiles => "static files, which are collected afresh",
-            Why::Output => "what holdall and other tools build",
-            Why::Configuration => "how to bundle, with values for bundling alone",
-        }
-    }
 }
 
 #[cfg(test)]

@@ -176,6 +176,7 @@ fn write_scripts(input: &Input<'_>, folder: &Path, wish: Wish<'_>) -> std::io::R
     };
     let layout = [
         ("SETTINGS", input.build_settings.unwrap_or(input.settings)),
+        ("ROOT", question.root),
         ("MANAGE", &question.manage_folder),
         ("SCRATCH", &text(&folder.join("data"))),
         ("STATIC_ROOT", &text(&static_root)),

@@ -4,7 +4,6 @@
 
 use std::io::{self, Read, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -13,6 +12,7 @@ use reqwest::blocking::Client;
 
 use super::error::PackagesError;
 use super::lock::{LockedWheel, Origin};
+use super::parallel::each;
 use crate::cache::{Cache, write_whole};
 use crate::digest::{Hasher, Sha256};
 use crate::progress::{Progress, Stage, Unit};
@@ -45,27 +45,9 @@ pub fn download(
     let folder = cache.folder(FOLDER)?;
     progress.begin(Stage::Download, wheels.iter().filter_map(|wheel| wheel.size).sum(), Unit::Bytes);
     let fetcher = Fetcher { client: Mutex::new(None), progress };
-    let next = AtomicUsize::new(0);
-    let failed = AtomicBool::new(false);
-    let results: Mutex<Vec<Option<Result<Wheel, PackagesError>>>> =
-        Mutex::new(wheels.iter().map(|_| None).collect());
-    std::thread::scope(|scope| {
-        for _ in 0..AT_ONCE.min(wheels.len()) {
-            scope.spawn(|| {
-                while !failed.load(Ordering::Relaxed) {
-                    let at = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(wheel) = wheels.get(at) else { break };
-                    let result = fetcher.bring(wheel, &folder);
-                    failed.fetch_or(result.is_err(), Ordering::Relaxed);
-                    results.lock().unwrap_or_else(PoisonError::into_inner)[at] = Some(result);
-                }
-            });
-        }
-    });
+    let fetched = each(AT_ONCE, wheels, |wheel| fetcher.bring(wheel, &folder));
     progress.end(Stage::Download);
-    // After an error some were never begun; the first error in the order of the lock is the one told.
-    let results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
-    results.into_iter().flatten().collect()
+    fetched
 }
 
 /// Whether a wheel lies in the cache. Whether it is whole is looked at when it is used.
@@ -336,7 +318,10 @@ mod tests {
         let (url, heard) = index(vec![ok(b"content"), ok(b"content")]);
         let place = Place::new();
         let wheel = wheel(Origin::Url(url));
+        let cache = Cache::at(place.0.path());
+        assert!(!is_cached(&wheel, &cache));
         let file = place.download(wheel.clone()).unwrap();
+        assert!(is_cached(&wheel, &cache));
         place.download(wheel.clone()).unwrap();
         fs_err::write(&file, "damaged").unwrap();
         place.download(wheel).unwrap();

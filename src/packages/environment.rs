@@ -62,7 +62,8 @@ fn make(
         let mut list = String::new();
         for Wheel { locked, file } in wheels {
             let url = Url::from_file_path(std::path::absolute(file)?).expect("an absolute path has a URL");
-            writeln!(list, "{} @ {url}", locked.name).expect("a string takes every line");
+            writeln!(list, "{} @ {url} --hash=sha256:{}", locked.name, locked.sha256)
+                .expect("a string takes every line");
         }
         let work = tempfile::Builder::new().prefix("holdall-environment-").tempdir()?;
         let file = work.path().join("requirements.txt");

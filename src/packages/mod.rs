@@ -10,6 +10,7 @@ mod error;
 mod install;
 mod layers;
 mod lock;
+mod parallel;
 mod pylock;
 mod record;
 mod redact;

@@ -280,12 +280,14 @@ fn is_identifier(word: &str) -> bool {
     first && word.chars().all(|c| c.is_alphanumeric() || c == '_')
 }
 
-/// Whether `text` is a module's name as Python imports it.
+/// Whether `text` is a module's name. Django imports settings by name, so that folders called `my-shop` or
+/// `2024` work, which no import statement could hold.
 pub fn is_module(text: &str) -> bool {
-    text.split('.').all(is_identifier)
+    let letter = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
+    text.split('.').all(|part| !part.is_empty() && part.chars().all(letter))
 }
 
 /// Whether `text` names a callable: `package.module:name`.
 pub fn is_callable(text: &str) -> bool {
-    text.split_once(':').is_some_and(|(module, name)| is_module(module) && is_module(name))
+    text.split_once(':').is_some_and(|(module, name)| is_module(module) && name.split('.').all(is_identifier))
 }

@@ -20,7 +20,9 @@ mod settings;
 mod source;
 mod start;
 mod template;
+mod variants;
 pub mod wanted;
+mod wsgi;
 
 use std::path::{Path, PathBuf};
 

@@ -135,3 +135,13 @@ fn settings_that_follow_static_root_still_do() {
     let said = release.setting("[str(settings.STATIC_ROOT), settings.COMPRESS_ROOT, str(settings.BUILT)]");
     assert_eq!(said, "['RELEASE/www/static', 'RELEASE/www/static', 'RELEASE/www/static/built']");
 }
+
+#[test]
+fn a_static_root_that_reads_like_a_url_takes_no_url_with_it() {
+    let shop = Shop::start().settings("STATIC_ROOT = '/static/'\nSTATIC_URL = '/static/'");
+    let release = shop.release("one");
+    assert_eq!(
+        release.setting("[settings.STATIC_ROOT, settings.STATIC_URL]"),
+        "['RELEASE/www/static', '/static/']"
+    );
+}

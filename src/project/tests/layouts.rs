@@ -220,6 +220,9 @@ fn a_settings_module_that_does_not_exist_suggests_the_near_one() {
         "there is no settings module `mysite.setings`, which holdall.toml, key `project.settings` names",
         "did you mean `mysite.settings`?",
     );
+    tree.write("shop/holdall.toml", "[build]\nsettings = 'mysite.build'");
+    let (error, _) = tree.refused();
+    assert!(error.contains("`mysite.build`, which holdall.toml, key `build.settings` names"), "{error}");
     tree.write("shop/holdall.toml", "[project]\nsettings = 'installed.settings'");
     assert_eq!(notices_about(&tree.project(), "is not among the project's files").len(), 1);
 }
