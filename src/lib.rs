@@ -2,8 +2,8 @@
 //!
 //! The modules in reading order; data flows down the list.
 
-pub mod archive;
 pub mod app;
+pub mod archive;
 pub mod cache;
 pub mod cli;
 pub mod digest;

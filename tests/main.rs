@@ -2,9 +2,11 @@
 #![allow(clippy::unwrap_used)]
 
 mod harness;
+mod init;
+#[cfg(unix)]
+mod preview;
 mod runtime_given;
 #[cfg(target_os = "linux")]
 mod runtime_host;
-mod init;
 mod startproject;
 mod wagtail;

@@ -1,17 +1,10 @@
 //! The embedded web server, asked over real connections, with a FastCGI responder behind it.
-#![cfg(unix)]
 
-#[path = "preview/client.rs"]
 mod client;
-#[path = "preview/command.rs"]
 mod command;
-#[path = "preview/processes.rs"]
 mod processes;
-#[path = "preview/responder.rs"]
 mod responder;
-#[path = "preview/statics.rs"]
 mod statics;
-#[path = "preview/streams.rs"]
 mod streams;
 
 use std::net::SocketAddr;
@@ -58,7 +51,7 @@ impl Test {
             std::fs::write(path, text).unwrap();
         }
         let mut served = Served {
-                www: release.join("www"),
+            www: release.join("www"),
             target: Target::LinuxX86_64,
             hashed_static: true,
             bridge: responder::invocation(),
@@ -70,7 +63,8 @@ impl Test {
         change(&mut served);
         let events = Arc::new(Mutex::new(Vec::new()));
         let heard = events.clone();
-        let server = Server::start(anywhere(), served, move |event| heard.lock().unwrap().push(event)).unwrap();
+        let server =
+            Server::start(anywhere(), served, move |event| heard.lock().unwrap().push(event)).unwrap();
         Test { folder, server: Some(server), events }
     }
 

@@ -13,8 +13,8 @@ use holdall::progress::{Silent, Stage};
 use holdall::target::Target;
 use serde_json::{Value, json};
 
-use crate::client::{get, until};
-use crate::is_alive;
+use super::client::{get, until};
+use super::is_alive;
 
 /// A bundle of a site that needs these variables.
 fn bundle(folder: &Path, target: Target, environment: &[&str]) -> PathBuf {
@@ -43,7 +43,7 @@ fn bundle(folder: &Path, target: Target, environment: &[&str]) -> PathBuf {
         "#!/bin/sh\ncase \"$*\" in\n\
          *app/manage.py*) echo \"$*\" \"$DJANGO_SETTINGS_MODULE\" \"$GREETING\" \"$STRAY\" > \"$HOLDALL_SHARED/managed\"\n\
            echo migrated; test \"$GREETING\" != wrong;;\n\
-         *) cp \"${{8}}\" \"${{8}}.read\"; HOLDALL_TEST_RESPONDER=serve exec '{}' --exact responder_process --nocapture;;\n\
+         *) cp \"${{8}}\" \"${{8}}.read\"; HOLDALL_TEST_RESPONDER=serve exec '{}' --exact preview::responder_process --nocapture;;\n\
          esac\n",
         std::env::current_exe().unwrap().display()
     );
@@ -70,7 +70,11 @@ fn here(folder: &Path, environment: &[&str]) -> PathBuf {
 fn preview(bundle: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_holdall"));
     command.arg("preview").arg(bundle).args(["--port", "0"]).args(args);
-    command.current_dir(bundle.parent().unwrap()).env("NO_COLOR", "1").env("COLUMNS", "200").env("STRAY", "stray");
+    command
+        .current_dir(bundle.parent().unwrap())
+        .env("NO_COLOR", "1")
+        .env("COLUMNS", "200")
+        .env("STRAY", "stray");
     command.env_remove("SECRET_KEY").env_remove("GREETING").stdin(Stdio::null());
     command
 }
@@ -80,6 +84,14 @@ struct Preview {
     child: Child,
     ready: Value,
     lines: std::io::Lines<BufReader<std::process::ChildStdout>>,
+}
+
+/// A test that fails leaves no preview behind.
+impl Drop for Preview {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }
 
 impl Preview {
@@ -105,7 +117,7 @@ impl Preview {
         let asked = Command::new("kill").args(["-INT", &self.child.id().to_string()]).status().unwrap();
         assert!(asked.success());
         assert!(self.child.wait().unwrap().success());
-        self.lines.map(|line| serde_json::from_str(&line.unwrap()).unwrap()).collect()
+        self.lines.by_ref().map(|line| serde_json::from_str(&line.unwrap()).unwrap()).collect()
     }
 }
 
@@ -113,7 +125,10 @@ impl Preview {
 fn fails(bundle: &Path, args: &[&str]) -> (i32, String) {
     let done = preview(bundle, args).output().unwrap();
     assert_eq!(String::from_utf8(done.stdout).unwrap(), "");
-    (done.status.code().unwrap(), String::from_utf8(done.stderr).unwrap())
+    // Messages are folded to the width of a screen, in the middle of what is looked for.
+    let words = String::from_utf8(done.stderr).unwrap();
+    let words = words.lines().map(|line| line.trim_start_matches([' ', '│', '×']).trim_end());
+    (done.status.code().unwrap(), words.collect::<Vec<_>>().join(" "))
 }
 
 #[test]
@@ -211,8 +226,7 @@ fn the_site_is_told_what_was_given_and_nothing_else() {
     let asked = "manage.py migrate --noinput holdall_site.settings hello";
     assert!(managed.trim_end().ends_with(asked), "{managed}");
     let run = folder.path().join("server/shop/run").join(preview.path("release").file_name().unwrap());
-    let told: toml::Table =
-        std::fs::read_to_string(run.join("bridge.toml.read")).unwrap().parse().unwrap();
+    let told: toml::Table = std::fs::read_to_string(run.join("bridge.toml.read")).unwrap().parse().unwrap();
     assert_eq!(told["app"].as_str(), Some("shop.wsgi:application"));
     assert_eq!(told["environment"]["GREETING"].as_str(), Some("hello"));
     assert_eq!(told["environment"]["SECRET_KEY"].as_str(), Some("kept"));
@@ -226,7 +240,10 @@ fn a_secret_key_is_made_up_and_anything_else_is_asked_for() {
     let bundle = here(folder.path(), &["DATABASE_URL", "SECRET_KEY", "MAIL_HOST"]);
     let (code, words) = fails(&bundle, &["--env", "MAIL_HOST=mail"]);
     assert_eq!(code, 3);
-    assert!(words.contains("does not start without `DATABASE_URL`\n") && words.contains("`--env NAME=VALUE`"), "{words}");
+    assert!(
+        words.contains("does not start without `DATABASE_URL`") && words.contains("`--env NAME=VALUE`"),
+        "{words}"
+    );
     let preview = Preview::start(&bundle, &["--env", "MAIL_HOST=mail", "--env", "DATABASE_URL=x"]);
     let what = preview.ready["notices"][0]["what"].as_str().unwrap();
     assert_eq!(what, "`SECRET_KEY` is made up at random for this preview");
@@ -261,7 +278,11 @@ fn a_port_that_is_taken_is_refused_before_anything_is_made() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     let mut command = Command::new(env!("CARGO_BIN_EXE_holdall"));
-    let done = command.arg("preview").arg(&bundle).args(["--port", &port, "--root"]).arg(folder.path().join("server"));
+    let done = command
+        .arg("preview")
+        .arg(&bundle)
+        .args(["--port", &port, "--root"])
+        .arg(folder.path().join("server"));
     let done = done.output().unwrap();
     let words = String::from_utf8(done.stderr).unwrap();
     assert_eq!(done.status.code(), Some(3));
@@ -285,8 +306,11 @@ fn a_file_that_is_no_bundle_is_refused() {
 #[test]
 fn what_a_client_sends_cannot_act_on_the_terminal() {
     let folder = tempfile::tempdir().unwrap();
-    let mut child =
-        preview(&here(folder.path(), &[]), &[]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = preview(&here(folder.path(), &[]), &[])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
     let serving = lines.next().unwrap();
     let address = serving.split(['/', ' ']).find(|word| word.starts_with("127.")).unwrap().parse().unwrap();
