@@ -6,6 +6,8 @@ mod archive_bad;
 mod archive_forge;
 mod harness;
 mod init;
+#[cfg(unix)]
+mod preview;
 mod runtime_given;
 #[cfg(target_os = "linux")]
 mod runtime_host;

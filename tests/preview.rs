@@ -1,18 +1,10 @@
 //! The embedded web server, asked over real connections, with a FastCGI responder behind it.
-#![cfg(unix)]
-#![allow(clippy::unwrap_used)]
 
-#[path = "preview/client.rs"]
 mod client;
-#[path = "preview/command.rs"]
 mod command;
-#[path = "preview/processes.rs"]
 mod processes;
-#[path = "preview/responder.rs"]
 mod responder;
-#[path = "preview/statics.rs"]
 mod statics;
-#[path = "preview/streams.rs"]
 mod streams;
 
 use std::net::SocketAddr;

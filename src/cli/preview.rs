@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
 
@@ -145,8 +146,14 @@ pub fn run(args: Args, output: &Output) -> Result<(), Error> {
         return Ok(());
     }
     let served = Served::release(&place, args.processes.into());
-    let ready = |address: SocketAddr| tell_ready(&place, address, root.path(), &notices, output);
-    runtime.block_on(local::serve(listening, served, teller(output), ready, stop.asked()))?;
+    let teller = Teller::new(output);
+    let ready = |address: SocketAddr| {
+        tell_ready(&place, address, root.path(), &notices, output);
+        teller.begin();
+    };
+    let listener = teller.clone();
+    let events = move |event| listener.hear(event);
+    runtime.block_on(local::serve(listening, served, events, ready, stop.asked()))?;
     Ok(())
 }
 
@@ -299,24 +306,56 @@ fn tell_ready(place: &Place, address: SocketAddr, root: &Path, notices: &[Notice
 }
 
 /// Tells of each event as it comes: requests on standard output, what processes say on standard error.
-fn teller(output: &Output) -> impl Fn(Event) + Send + Sync + 'static {
-    let output = Output::new(if output.is_json() { Format::Json } else { Format::Text });
-    let last_reason = std::sync::Mutex::new(Vec::new());
-    move |event| {
-        if output.is_json() {
-            return output.json(&event);
+///
+/// The first line of the result is the address, so whatever comes before it has to wait for it.
+struct Teller {
+    output: Output,
+    waiting: Mutex<Option<Vec<Event>>>,
+    last_reason: Mutex<Vec<String>>,
+}
+
+impl Teller {
+    fn new(output: &Output) -> Arc<Teller> {
+        let format = if output.is_json() { Format::Json } else { Format::Text };
+        Arc::new(Teller {
+            output: Output::new(format),
+            waiting: Mutex::new(Some(Vec::new())),
+            last_reason: Mutex::default(),
+        })
+    }
+
+    fn hear(&self, event: Event) {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        match &mut *waiting {
+            Some(events) => events.push(event),
+            None => {
+                drop(waiting);
+                self.tell(&event);
+            }
         }
-        if let Event::NotStarting { output: reason, .. } = &event {
+    }
+
+    /// The address has been told.
+    fn begin(&self) {
+        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
+        waiting.iter().flatten().for_each(|event| self.tell(event));
+    }
+
+    fn tell(&self, event: &Event) {
+        if self.output.is_json() {
+            return self.output.json(event);
+        }
+        if let Event::NotStarting { output: reason, .. } = event {
             // A site that does not start is tried again and again; its reason is worth reading once.
-            let mut last = last_reason.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let mut last = self.last_reason.lock().unwrap_or_else(PoisonError::into_inner);
             if *last != *reason {
-                reason.iter().for_each(|line| output.aside(local::Printable(line)));
+                reason.iter().for_each(|line| self.output.aside(local::Printable(line)));
                 last.clone_from(reason);
             }
         }
         match event {
-            Event::Request(_) => output.line(event),
-            _ => output.aside(event),
+            Event::Request(_) => self.output.line(event),
+            _ => self.output.aside(event),
         }
     }
 }

@@ -13,8 +13,8 @@ use holdall::progress::{Silent, Stage};
 use holdall::target::Target;
 use serde_json::{Value, json};
 
-use crate::client::{get, until};
-use crate::is_alive;
+use super::client::{get, until};
+use super::is_alive;
 
 /// A bundle of a site that needs these variables.
 fn bundle(folder: &Path, target: Target, environment: &[&str]) -> PathBuf {
@@ -43,7 +43,7 @@ fn bundle(folder: &Path, target: Target, environment: &[&str]) -> PathBuf {
         "#!/bin/sh\ncase \"$*\" in\n\
          *app/manage.py*) echo \"$*\" \"$DJANGO_SETTINGS_MODULE\" \"$GREETING\" \"$STRAY\" > \"$HOLDALL_SHARED/managed\"\n\
            echo migrated; test \"$GREETING\" != wrong;;\n\
-         *) cp \"${{8}}\" \"${{8}}.read\"; HOLDALL_TEST_RESPONDER=serve exec '{}' --exact responder_process --nocapture;;\n\
+         *) cp \"${{8}}\" \"${{8}}.read\"; HOLDALL_TEST_RESPONDER=serve exec '{}' --exact preview::responder_process --nocapture;;\n\
          esac\n",
         std::env::current_exe().unwrap().display()
     );
@@ -86,6 +86,14 @@ struct Preview {
     lines: std::io::Lines<BufReader<std::process::ChildStdout>>,
 }
 
+/// A test that fails leaves no preview behind.
+impl Drop for Preview {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
 impl Preview {
     fn start(bundle: &Path, args: &[&str]) -> Preview {
         let mut command = preview(bundle, args);
@@ -109,7 +117,7 @@ impl Preview {
         let asked = Command::new("kill").args(["-INT", &self.child.id().to_string()]).status().unwrap();
         assert!(asked.success());
         assert!(self.child.wait().unwrap().success());
-        self.lines.map(|line| serde_json::from_str(&line.unwrap()).unwrap()).collect()
+        self.lines.by_ref().map(|line| serde_json::from_str(&line.unwrap()).unwrap()).collect()
     }
 }
 
@@ -117,7 +125,10 @@ impl Preview {
 fn fails(bundle: &Path, args: &[&str]) -> (i32, String) {
     let done = preview(bundle, args).output().unwrap();
     assert_eq!(String::from_utf8(done.stdout).unwrap(), "");
-    (done.status.code().unwrap(), String::from_utf8(done.stderr).unwrap())
+    // Messages are folded to the width of a screen, in the middle of what is looked for.
+    let words = String::from_utf8(done.stderr).unwrap();
+    let words = words.lines().map(|line| line.trim_start_matches([' ', '│', '×']).trim_end());
+    (done.status.code().unwrap(), words.collect::<Vec<_>>().join(" "))
 }
 
 #[test]
@@ -230,7 +241,7 @@ fn a_secret_key_is_made_up_and_anything_else_is_asked_for() {
     let (code, words) = fails(&bundle, &["--env", "MAIL_HOST=mail"]);
     assert_eq!(code, 3);
     assert!(
-        words.contains("does not start without `DATABASE_URL`\n") && words.contains("`--env NAME=VALUE`"),
+        words.contains("does not start without `DATABASE_URL`") && words.contains("`--env NAME=VALUE`"),
         "{words}"
     );
     let preview = Preview::start(&bundle, &["--env", "MAIL_HOST=mail", "--env", "DATABASE_URL=x"]);

@@ -8,8 +8,8 @@ use std::time::Duration;
 use holdall::site::local::{Event, Served, Server};
 use holdall::target::Target;
 
-use crate::client::{ask, connect, get, head, read, until};
-use crate::{Test, anywhere, is_alive, responder};
+use super::client::{ask, connect, get, head, read, until};
+use super::{Test, anywhere, is_alive, responder};
 
 #[test]
 fn a_crashed_process_is_replaced() {
@@ -221,7 +221,7 @@ fn a_server_that_is_killed_leaves_no_process() {
     let folder = tempfile::tempdir().unwrap();
     let mark = folder.path().join("process");
     let mut server = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "processes::doomed_server_process", "--nocapture"])
+        .args(["--exact", "preview::processes::doomed_server_process", "--nocapture"])
         .env(DOOMED, &mark)
         .stdout(Stdio::null())
         .spawn()

@@ -26,7 +26,7 @@ pub fn failing() -> Invocation {
 fn with_role(role: &str) -> Invocation {
     Invocation {
         program: std::env::current_exe().unwrap(),
-        args: ["--exact", "responder_process", "--nocapture"].map(Into::into).into(),
+        args: ["--exact", "preview::responder_process", "--nocapture"].map(Into::into).into(),
         environment: BTreeMap::from([(ROLE.to_owned(), role.to_owned())]),
         cwd: std::env::temp_dir(),
     }

@@ -2,8 +2,8 @@
 
 use std::io::Write as _;
 
-use crate::Test;
-use crate::client::{ask, connect, get, read};
+use super::Test;
+use super::client::{ask, connect, get, read};
 
 #[test]
 fn a_file_is_served_with_type_length_and_dates() {

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use holdall::site::local::Event;
 
-use crate::Test;
-use crate::client::{ask, connect, get, head, read, until};
+use super::Test;
+use super::client::{ask, connect, get, head, read, until};
 
 #[test]
 fn the_application_is_told_of_the_request() {
