@@ -1,6 +1,21 @@
 //! Every way a command can fail, and the exit code that says of what kind it was.
 
+use std::io;
+use std::path::PathBuf;
 use std::process::ExitCode;
+
+use crate::app::AppError;
+use crate::archive::ArchiveError;
+use crate::cli::preview::PreviewError;
+use crate::layer::LayerError;
+use crate::packages::PackagesError;
+use crate::project::ProjectError;
+use crate::recipe::RecipeError;
+use crate::release::ReleaseError;
+use crate::runtime::RuntimeError;
+use crate::site::given::GivenError;
+use crate::site::local::LocalError;
+use crate::tools::ToolsError;
 
 /// The exit codes of every command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,45 +38,76 @@ impl From<Exit> for ExitCode {
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 pub enum Error {
     #[error("cannot use the cache folder")]
-    #[diagnostic(help("check that you may write there and that the disk is not full"))]
-    Cache(#[source] std::io::Error),
+    #[diagnostic(help("check that you may write there and that the disk is not full, or set HOLDALL_CACHE"))]
+    Cache(#[source] io::Error),
     #[error(transparent)]
     #[diagnostic(transparent)]
-    Project(#[from] crate::project::ProjectError),
+    Project(#[from] ProjectError),
     #[error(transparent)]
     #[diagnostic(transparent)]
-    Layer(#[from] crate::layer::LayerError),
+    Recipe(#[from] RecipeError),
     #[error(transparent)]
     #[diagnostic(transparent)]
-    Archive(#[from] crate::archive::ArchiveError),
+    Runtime(#[from] RuntimeError),
     #[error(transparent)]
     #[diagnostic(transparent)]
-    Release(#[from] crate::release::ReleaseError),
+    Tools(#[from] ToolsError),
     #[error(transparent)]
     #[diagnostic(transparent)]
-    Given(#[from] crate::site::given::GivenError),
+    Packages(#[from] PackagesError),
     #[error(transparent)]
     #[diagnostic(transparent)]
-    Preview(#[from] crate::cli::preview::PreviewError),
+    App(#[from] AppError),
+    #[error("there is no Python 3.10 or newer on this machine to run the project's code with while bundling")]
+    #[diagnostic(help("install one, or name one by HOLDALL_PYTHON"))]
+    NoPython,
+    #[error("cannot read the holdall program that goes into the bundle")]
+    #[diagnostic(help("check that you may read it"))]
+    Program(#[source] io::Error),
     #[error(transparent)]
     #[diagnostic(transparent)]
-    Local(#[from] crate::site::local::LocalError),
+    Layer(#[from] LayerError),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Archive(#[from] ArchiveError),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Release(#[from] ReleaseError),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Given(#[from] GivenError),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Preview(#[from] PreviewError),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Local(#[from] LocalError),
     #[error("`{}` is not what was bundled: {count} differences", path.display())]
     #[diagnostic(help("fetch the bundle again, or expand it again into an empty folder"))]
-    Differs { path: std::path::PathBuf, count: usize },
+    Differs { path: PathBuf, count: usize },
 }
 
 impl Error {
     /// The exit code that tells this error's kind to a script.
+    ///
+    /// What is found out before the bundle's file is begun is a precondition: nothing but the cache was touched.
     pub fn exit(&self) -> Exit {
         match self {
-            Error::Cache(_) | Error::Project(_) => Exit::Precondition,
-            Error::Cache(_) => Exit::Precondition,
-            Error::Given(_) => Exit::Precondition,
+            Error::Cache(_)
+            | Error::Project(_)
+            | Error::Recipe(_)
+            | Error::Runtime(_)
+            | Error::Tools(_)
+            | Error::App(_)
+            | Error::NoPython
+            | Error::Program(_)
+            | Error::Given(_) => Exit::Precondition,
+            Error::Packages(error) if error.is_precondition() => Exit::Precondition,
             Error::Local(error) if error.is_precondition() => Exit::Precondition,
             Error::Preview(error) if error.is_precondition() => Exit::Precondition,
             Error::Release(error) if error.is_precondition() => Exit::Precondition,
-            Error::Layer(_)
+            Error::Packages(_)
+            | Error::Layer(_)
             | Error::Archive(_)
             | Error::Release(_)
             | Error::Preview(_)

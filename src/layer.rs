@@ -14,7 +14,8 @@ use std::path::PathBuf;
 pub use build::{build_cached, build_in};
 pub use cached::{Found, Key, find};
 pub use index::{Index, IndexedFile};
-pub use pack::{inflate, total_size};
+pub(crate) use pack::inflate;
+pub use pack::total_size;
 
 use crate::archive::records::Record;
 use crate::digest::Sha256;

@@ -4,6 +4,7 @@
 
 pub mod app;
 pub mod archive;
+pub mod bundle;
 pub mod cache;
 pub mod cli;
 pub mod digest;

@@ -270,10 +270,13 @@ pub enum NotAName {
     Reserved(String),
 }
 
+/// Names become part of paths, and Windows has little room for those.
+const LONGEST_NAME: usize = 32;
+
 fn parse_name(text: &str) -> Result<String, NotAName> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
     let first = text.chars().next().is_some_and(|c| c.is_ascii_alphanumeric());
-    if !first || text.len() > 32 || !text.chars().all(allowed) {
+    if !first || text.len() > LONGEST_NAME || !text.chars().all(allowed) {
         return Err(NotAName::Letters(text.to_owned()));
     }
     EntryPath::parse(text, Target::WindowsX86_64).map_err(|_| NotAName::Reserved(text.to_owned()))?;
@@ -291,6 +294,9 @@ impl SiteName {
 }
 
 impl Version {
+    /// In characters.
+    pub const LONGEST: usize = LONGEST_NAME;
+
     /// Takes a version as people write it: `+` and `!` of a Python version (PEP 440) become `-`.
     pub fn parse(text: &str) -> Result<Version, NotAName> {
         parse_name(&text.replace(['+', '!'], "-")).map(Version)

@@ -11,6 +11,7 @@ pub enum Stage {
     Packages,
     Static,
     App,
+    Tools,
     Assemble,
     Verify,
     Expand,
@@ -27,6 +28,7 @@ impl Stage {
             Stage::Packages => "packages",
             Stage::Static => "static",
             Stage::App => "app",
+            Stage::Tools => "tools",
             Stage::Assemble => "assemble",
             Stage::Verify => "verify",
             Stage::Expand => "expand",
@@ -50,6 +52,29 @@ pub trait Progress: Sync {
     fn advance(&self, stage: Stage, by: u64);
     /// `stage` is over.
     fn end(&self, stage: Stage);
+}
+
+/// A stage that has begun. It ends when this goes, also when the work failed, so that no bar stays behind.
+pub struct Running<'a> {
+    progress: &'a dyn Progress,
+    stage: Stage,
+}
+
+impl<'a> Running<'a> {
+    pub fn begin(progress: &'a dyn Progress, stage: Stage, total: u64, unit: Unit) -> Running<'a> {
+        progress.begin(stage, total, unit);
+        Running { progress, stage }
+    }
+
+    pub fn advance(&self, by: u64) {
+        self.progress.advance(self.stage, by);
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.progress.end(self.stage);
+    }
 }
 
 /// Hears nothing.

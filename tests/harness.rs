@@ -112,19 +112,20 @@ impl Preview {
         let mut child =
             command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap());
-        let mut ready = String::new();
-        lines.read_line(&mut ready).unwrap();
-        if ready.is_empty() {
+        // Lines before the one with the address tell what its processes print.
+        let ready = (&mut lines).lines().map(|line| serde_json::from_str(&line.unwrap()).unwrap());
+        let ready = ready.take_while(|value: &serde_json::Value| value["error"].is_null());
+        let Some(ready) = ready.into_iter().find(|value| value["address"].is_string()) else {
             let mut words = String::new();
             child.stderr.take().unwrap().read_to_string(&mut words).unwrap();
             panic!("preview ended before it served: {}\n{words}", child.wait().unwrap());
-        }
+        };
         // Its later words must be read, or it would wait for room in the pipe.
         let mut errors = child.stderr.take().unwrap();
         std::thread::spawn(move || std::io::copy(&mut errors, &mut std::io::stderr()));
         std::thread::spawn(move || std::io::copy(&mut lines, &mut std::io::sink()));
         let agent = ureq::Agent::config_builder().http_status_as_error(false).max_redirects(0).build().into();
-        Preview { child, ready: serde_json::from_str(&ready).expect(&ready), agent }
+        Preview { child, ready, agent }
     }
 
     fn url(&self, path: &str) -> String {

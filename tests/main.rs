@@ -1,6 +1,9 @@
 //! Stories that a user would tell, run through the real command. `cargo xtask test` prepares what they need.
 #![allow(clippy::unwrap_used)]
 
+mod archive;
+mod archive_bad;
+mod archive_forge;
 mod harness;
 mod init;
 #[cfg(unix)]

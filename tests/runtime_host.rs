@@ -27,6 +27,8 @@ assert hashlib.sha256(b"abc").hexdigest().startswith("ba7816bf")
 assert decimal.Decimal("0.1") + decimal.Decimal("0.2") == decimal.Decimal("0.3")
 assert uuid.uuid1().version == 1
 asyncio.run(asyncio.sleep(0))
+# What wheels and modules written in Rust take for granted comes from the folder too.
+ctypes.CDLL("libgcc_s.so.1"), ctypes.CDLL("libstdc++.so.6")
 folder = next(path for path in sys.path if path.endswith("lib-dynload"))
 modules = sorted(name.split(".")[0] for name in os.listdir(folder))
 for module in modules:
@@ -144,6 +146,9 @@ fn pythons_of_this_machine_run_from_a_folder_of_their_own() {
         fs_err::write(packages.join("here.py"), "").unwrap();
         let hostile = tempfile::tempdir().unwrap();
         fs_err::write(hostile.path().join("json.py"), "raise SystemExit('PYTHONPATH was heard')").unwrap();
+        for library in ["libffi.so.8", "libffi.so.7", "libsqlite3.so.0", "libbz2.so.1.0", "libstdc++.so.6"] {
+            fs_err::write(hostile.path().join(library), "LD_LIBRARY_PATH was heard").unwrap();
+        }
 
         let hidden = if hide { old_places(&python) } else { Vec::new() };
         let output = run(&plan.layout.program.below(&root), &hidden, hostile.path());

@@ -90,11 +90,6 @@ impl Connection {
         }
     }
 
-    /// Whether nothing is under way on it.
-    pub fn is_idle(&self) -> bool {
-        self.start == self.end && self.conversation.is_idle()
-    }
-
     /// Whether bytes were read that nobody has looked at.
     pub fn has_unread(&self) -> bool {
         self.start < self.end

@@ -1,19 +1,17 @@
 //! One request being answered: its body on the way in, its answer on the way out, both in bounded memory.
 //!
-//! Input is read when the application asks for it, and also (up to a limit) while output waits for a peer that
-//! sends before it reads, so that neither side waits for the other for ever.
+//! Input is read when the application asks for it, and also while output waits for a peer that sends before it
+//! reads, so that neither side waits for the other for ever.
 
 use std::io::{self, IoSlice};
 use std::time::Duration;
 
+use crate::backlog::Backlog;
 use crate::connection::{Connection, is_temporary};
 use crate::protocol::{
     Event, HEADER_LEN, Header, Kind, MAX_CONTENT, Params, ProtocolStatus, Request, encode,
 };
 use crate::transports::Interest;
-
-/// The most body bytes that are held before the application has asked for them.
-const READ_AHEAD: usize = 128 * 1024;
 
 /// Answers up to this size are put together in one buffer; larger ones are sent from where they are.
 const SMALL: usize = 32 * 1024;
@@ -45,6 +43,8 @@ pub enum BodyError {
     Gone,
     #[error("the web server sent nothing of the request body for {} s", PATIENCE.as_secs())]
     Silent,
+    #[error("the part of the request body that was kept in a temporary file is lost")]
+    Lost,
     #[error("the request is over")]
     Over,
 }
@@ -61,8 +61,9 @@ pub struct Exchange {
     keep: bool,
     params: Params,
     /// Body bytes received and not yet asked for.
-    ahead: Vec<u8>,
-    ahead_at: usize,
+    ahead: Backlog,
+    /// The application has returned and its last piece is being sent: nobody will ask for the rest of the body.
+    unread: bool,
     /// What the announced length still allows; without one the end of the stream counts.
     announced: Option<u64>,
     ended: bool,
@@ -83,8 +84,8 @@ impl Exchange {
             id: request.id,
             keep: request.keep,
             params: request.params,
-            ahead: Vec::new(),
-            ahead_at: 0,
+            ahead: Backlog::default(),
+            unread: false,
             announced,
             ended: announced == Some(0),
             aborted: false,
@@ -115,10 +116,10 @@ impl Exchange {
         let wanted = size.unwrap_or(usize::MAX);
         let mut bytes = Vec::new();
         while bytes.len() < wanted {
-            let there = &self.ahead[self.ahead_at..];
+            let there = self.ahead.front();
             let taken = there.len().min(wanted - bytes.len());
             bytes.extend_from_slice(&there[..taken]);
-            self.ahead_at += taken;
+            self.consume(taken)?;
             if bytes.len() < wanted && !self.fill()? {
                 break;
             }
@@ -131,11 +132,11 @@ impl Exchange {
         let limit = limit.unwrap_or(usize::MAX);
         let mut line = Vec::new();
         while line.len() < limit {
-            let there = &self.ahead[self.ahead_at..];
+            let there = self.ahead.front();
             let there = &there[..there.len().min(limit - line.len())];
             let taken = there.iter().position(|byte| *byte == b'\n').map_or(there.len(), |at| at + 1);
             line.extend_from_slice(&there[..taken]);
-            self.ahead_at += taken;
+            self.consume(taken)?;
             if line.ends_with(b"\n") || (line.len() < limit && !self.fill()?) {
                 break;
             }
@@ -153,6 +154,7 @@ impl Exchange {
             return Err(Unwanted);
         }
         self.streaming = true;
+        self.unread |= last;
         let mut scratch = std::mem::take(&mut self.scratch);
         scratch.clear();
         scratch.append(&mut self.replies);
@@ -188,7 +190,8 @@ impl Exchange {
     /// Takes the connection out: whoever still holds the exchange finds it over.
     pub fn finish(&mut self) -> Option<(Connection, Disposition)> {
         // The end of the body usually stands in the buffer already.
-        self.absorb();
+        self.unread = true;
+        self.absorb(usize::MAX);
         let mut connection = self.connection.take()?;
         self.failed = Some(BodyError::Over);
         let unread = connection.conversation.body_is_open() || connection.has_unread();
@@ -206,7 +209,7 @@ impl Exchange {
     /// Waits until there is more body. `false` at its end.
     fn fill(&mut self) -> Result<bool, BodyError> {
         loop {
-            if self.ahead_at < self.ahead.len() {
+            if !self.ahead.front().is_empty() {
                 return Ok(true);
             }
             if let Some(error) = self.failed {
@@ -215,11 +218,9 @@ impl Exchange {
             if self.ended {
                 return Ok(false);
             }
-            self.ahead.clear();
-            self.ahead_at = 0;
-            self.absorb();
+            self.absorb(self.ahead.room());
             self.flush_replies();
-            if !self.ahead.is_empty() || self.ended || self.failed.is_some() {
+            if !self.ahead.front().is_empty() || self.ended || self.failed.is_some() {
                 continue;
             }
             let Some(connection) = &mut self.connection else { return Err(BodyError::Over) };
@@ -239,26 +240,37 @@ impl Exchange {
         }
     }
 
-    /// Moves body bytes from the connection's buffer to `ahead`, as far as there is room.
-    fn absorb(&mut self) {
+    fn consume(&mut self, count: usize) -> Result<(), BodyError> {
+        self.ahead.consume(count).map_err(|error| {
+            crate::log::line(&format!("a request body kept in a temporary file cannot be read: {error}"));
+            BodyError::Lost
+        })
+    }
+
+    /// Moves up to `limit` body bytes from the connection's buffer to `ahead`.
+    fn absorb(&mut self, limit: usize) {
         let Some(connection) = &mut self.connection else { return };
-        // Without this a reader that is always a little behind would let the buffer grow with the body.
-        self.ahead.drain(..self.ahead_at);
-        self.ahead_at = 0;
+        let mut room = limit;
         loop {
-            let room = READ_AHEAD.saturating_sub(self.ahead.len());
             let (ahead, announced, ended) = (&mut self.ahead, &mut self.announced, &mut self.ended);
             let (failed, aborted, replies) = (&mut self.failed, &mut self.aborted, &mut self.replies);
+            let unread = self.unread;
             let more = connection.step(room, |event| {
                 match event {
                     None => return false,
                     // Beyond the announced length bytes are received to stay in step, and nobody gets them.
-                    Some(Event::Body(_)) if *ended => {}
+                    Some(Event::Body(_)) if *ended || unread => {}
                     Some(Event::Body(bytes)) => {
+                        room -= bytes.len();
                         let allowed = announced.map_or(bytes.len(), |left| {
                             usize::try_from(left).unwrap_or(usize::MAX).min(bytes.len())
                         });
-                        ahead.extend_from_slice(&bytes[..allowed]);
+                        if let Err(error) = ahead.push(&bytes[..allowed]) {
+                            crate::log::line(&format!(
+                                "a request body cannot be kept in a temporary file: {error}"
+                            ));
+                            failed.get_or_insert(BodyError::Lost);
+                        }
                         if let Some(left) = announced {
                             *left -= allowed as u64;
                             *ended = *left == 0;
@@ -296,7 +308,7 @@ impl Exchange {
         if let Some(connection) = &mut self.connection
             && let Ok(1..) = connection.read()
         {
-            self.absorb();
+            self.absorb(self.ahead.room());
         }
     }
 
@@ -366,11 +378,10 @@ impl Exchange {
     }
 
     /// The peer's buffer is full. It may be full because the peer is still sending: then its bytes are taken in
-    /// the meantime.
+    /// the meantime, all of them if need be.
     fn wait_for_room(&mut self) -> Result<(), Unwanted> {
-        let room = self.ahead.len() - self.ahead_at < READ_AHEAD;
         let Some(connection) = &mut self.connection else { return Err(Unwanted) };
-        let interest = match connection.conversation.body_is_open() && self.failed.is_none() && room {
+        let interest = match connection.conversation.body_is_open() && self.failed.is_none() {
             true => Interest::Either,
             false => Interest::Write,
         };
@@ -378,8 +389,8 @@ impl Exchange {
             Ok(ready) if ready.readable && interest == Interest::Either => {
                 match connection.read() {
                     Ok(0) => self.failed = Some(BodyError::Gone),
-                    Ok(_) => self.absorb(),
-                    Err(error) if is_temporary(&error) => self.absorb(),
+                    Ok(_) => self.absorb(usize::MAX),
+                    Err(error) if is_temporary(&error) => self.absorb(usize::MAX),
                     Err(_) => self.fail(BodyError::Gone),
                 }
                 if self.broken { Err(Unwanted) } else { Ok(()) }

@@ -1,12 +1,13 @@
 //! The bridge: a FastCGI responder for WSGI applications.
 //!
 //! It splits at Python. Below are bytes in and values out: [`protocol`] understands records, [`transports`] carry
-//! them, [`connection`] and [`exchange`] hold one peer and one request. Above, behind the feature `python`, the
+//! them, [`connection`], [`exchange`] and [`backlog`] hold one peer and one request. Above, behind the feature `python`, the
 //! WSGI side turns a request into a call. Nothing here knows of Holdall or of any framework.
 
 pub mod cli;
 pub mod settings;
 
+pub mod backlog;
 pub mod connection;
 pub mod exchange;
 pub mod gateway;

@@ -58,7 +58,7 @@ pub fn supervise(program: &Program, count: u16, listener: &Listener, grace: Dura
     let mut children = stop::signals(&[SIGCHLD])?;
     let mut places: Vec<Place> =
         (0..count).map(|_| Place { worker: None, due: Instant::now(), pause: Duration::ZERO }).collect();
-    let mut announced = false;
+    let (mut announced, mut served) = (false, false);
     loop {
         for place in &mut places {
             if place.worker.is_none() && place.due <= Instant::now() {
@@ -82,13 +82,15 @@ pub fn supervise(program: &Program, count: u16, listener: &Listener, grace: Dura
         for place in &mut places {
             let Some(worker) = &mut place.worker else { continue };
             listen_to(worker);
+            served |= worker.ready;
             if let Some(status) = worker.child.try_wait()? {
                 log::line(&format!("worker {} is gone: {status}", worker.child.id()));
                 // A worker may say that it is ready and die before anybody has listened.
                 listen_to(worker);
+                served |= worker.ready;
                 let (short, never) = (worker.since.elapsed() < SHORT_LIFE, !worker.ready);
                 place.worker = None;
-                if never && !announced {
+                if never && !served {
                     log::line("the application cannot be served: no worker has got ready");
                     stop_all(&mut places, grace);
                     return Ok(false);
@@ -130,7 +132,7 @@ fn listen_to(worker: &mut Worker) {
     let mut heard = [0; 64];
     match worker.output.read(&mut heard) {
         Ok(0) => worker.silent = true,
-        Ok(_) => worker.ready = true,
+        Ok(read) => worker.ready |= heard[..read].ends_with(READY),
         Err(_) => {}
     }
 }

@@ -1,9 +1,9 @@
-"""Loads a project as it will be served and writes down what its settings say; with `collect`, collects its static files.
+"""Loads a project as it will be served and writes down what its settings say, or collects its static files.
 
-Arguments: a file with the question (JSON) and a file for the answer (JSON). Standard output and error are the project's.
+Arguments: a file with the question and one for the answer, both JSON. Standard output and error are the project's.
 """
 
-import importlib
+import importlib.util
 import io
 import json
 import os
@@ -64,7 +64,7 @@ def load_settings(question, answer):
     for place in loaded.places:
         place["inside"] = inside(place["path"], question["root"])
     answer["places"] = loaded.places
-    static_root = loaded.roots["static"]
+    static_root = loaded.seen["static"]
     if static_root:
         answer["static_root"] = inside(os.path.join(question["manage_folder"], static_root), question["root"])
     answer["named"] = {}
@@ -74,6 +74,7 @@ def load_settings(question, answer):
             path = inside(os.fspath(value), question["root"])
             if path is not None and path != "app":
                 answer["named"][name] = path
+    answer["lacks_secret_key"] = loaded.seen["lacks_secret_key"]
     answer["static_url"] = settings.STATIC_URL
     answer["allowed_hosts"] = [str(host) for host in settings.ALLOWED_HOSTS]
     answer["wsgi"] = getattr(settings, "WSGI_APPLICATION", None)

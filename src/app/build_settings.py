@@ -7,7 +7,7 @@ from holdall_site import layout, writable
 
 # In small letters, or Django would take them for settings.
 places = []
-roots = {}
+seen = {}
 
 
 def _moved(settings):
@@ -15,9 +15,10 @@ def _moved(settings):
     for number, place in enumerate(writable.places(settings, layout.MANAGE)):
         places.append({"setting": place.setting, "path": place.path, "default": place.default})
         place.move(os.path.join(layout.SCRATCH, str(number), *place.default.split("/")))
-    roots["static"] = settings.get("STATIC_ROOT")
-    writable.set_static_root(settings, layout.STATIC_ROOT)
-    if not settings.get("SECRET_KEY"):
+    seen["static"] = settings.get("STATIC_ROOT")
+    seen["lacks_secret_key"] = not settings.get("SECRET_KEY")
+    writable.set_static_root(settings, layout.STATIC_ROOT, layout.ROOT)
+    if seen["lacks_secret_key"]:
         settings["SECRET_KEY"] = os.environ.get("SECRET_KEY") or secrets.token_urlsafe(48)
     return settings
 

@@ -109,7 +109,7 @@ fn not_collected(failure: &Failure, said: &str) -> AppError {
         (None, _) => "run the project's own `manage.py collectstatic` to see more".to_owned(),
     };
     let help = format!(
-        "{first}\nname other settings for bundling: `settings = \"…\"` under `[build]` in holdall.toml\nor bundle files that you collect yourself: `static = \"prebuilt/\"`, or none: `static = false`"
+        "- {first}\n- name other settings for bundling: `settings = \"…\"` under `[build]` in holdall.toml\n- or bundle files that you collect yourself: `static = \"prebuilt/\"`, or none: `static = false`"
     );
     AppError::Collect { file, help, source: failure.traceback() }
 }

@@ -2,6 +2,7 @@
 //!
 //! Decides by name alone; the one file looked for is `pyvenv.cfg`, the mark of a virtual environment.
 
+use std::fmt;
 use std::path::Path;
 
 /// Why a file or folder is left out.
@@ -19,6 +20,26 @@ pub enum Why {
     Data,
     StaticFiles,
     Output,
+    Configuration,
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Why::VersionControl => "of the version control",
+            Why::VirtualEnvironment => "a virtual environment",
+            Why::Cache => "a cache",
+            Why::Editor => "of an editor",
+            Why::Packages => "packages of another tool",
+            Why::Environment => "an environment file, with secrets perhaps",
+            Why::Key => "a key",
+            Why::Database => "a database",
+            Why::Data => "written while the site runs",
+            Why::StaticFiles => "collected static files",
+            Why::Output => "output of a build",
+            Why::Configuration => "how to bundle, with values for bundling alone",
+        })
+    }
 }
 
 /// Why the folder `relative` (`disk` on this machine) is left out, if it is.
@@ -47,6 +68,9 @@ pub fn file(relative: &Path) -> Option<Why> {
     if name == ".git" {
         // In a work tree or a submodule `.git` is a file.
         Some(Why::VersionControl)
+    } else if name == "holdall.toml" {
+        // It may hold `[build.env]`, whose values must not leave the developer's machine.
+        Some(Why::Configuration)
     } else if name == ".env" || (name.starts_with(".env.") && !is_template(&name)) {
         Some(Why::Environment)
     } else if ends(&[".pem", ".key", ".pfx", ".p12", ".jks", ".ppk"]) || key_names.contains(&name.as_str()) {
@@ -73,25 +97,6 @@ fn is_database(name: &str) -> bool {
     [".sqlite3", ".sqlite", ".db"].iter().any(|ending| name.ends_with(ending))
 }
 
-impl Why {
-    /// In the words people see: "left out: .venv (a virtual environment)".
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Why::VersionControl => "version control",
-            Why::VirtualEnvironment => "a virtual environment",
-            Why::Cache => "a cache",
-            Why::Editor => "belongs to an editor or a desktop",
-            Why::Packages => "packages of another tool",
-            Why::Environment => "settings of one machine, with secrets",
-            Why::Key => "a key file",
-            Why::Database => "a database",
-            Why::Data => "data that the site writes",
-            Why::StaticFiles => "static files, which are collected afresh",
-            Why::Output => "what holdall and other tools build",
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -107,6 +112,7 @@ mod tests {
         check(".env.production", Some(Why::Environment));
         check(".env.example", None);
         check(".envrc.py", None);
+        check("holdall.toml", Some(Why::Configuration));
         check("certificates/SERVER.PEM", Some(Why::Key));
         check("id_rsa", Some(Why::Key));
         check("id_rsa.pub", None);

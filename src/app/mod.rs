@@ -27,6 +27,7 @@ use crate::target::Target;
 pub use collect::{Collected, collect};
 pub use error::{AppError, Traceback};
 pub use files::{AppFiles, LeftOut, files};
+pub use keep::Why;
 pub use site_package::{SETTINGS, site_package};
 pub use static_url::StaticPlace;
 pub use survey::{SiteFacts, StaticFacts, survey};
@@ -99,8 +100,8 @@ impl Input<'_> {
     }
 }
 
-/// A path as other programs take it: without the `\\\\?\\` that Windows puts before a path it has resolved.
-fn keep_path(path: &Path) -> PathBuf {
+/// A path as other programs take it: without the `\\?\` that Windows puts before a path it has resolved.
+fn unprefixed(path: &Path) -> PathBuf {
     match path.to_str().and_then(|path| path.strip_prefix(r"\\?\")) {
         Some(plain) if !plain.starts_with("UNC") => PathBuf::from(plain),
         _ => path.to_owned(),

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::error::{AppError, Traceback};
 use super::site_package::{INIT, SETTINGS, WRITABLE, literal, unix};
 use super::writable::Place;
-use super::{Input, keep_path};
+use super::{Input, unprefixed};
 
 /// How long the project may take to load, or to collect its static files.
 pub const PATIENCE: Duration = Duration::from_secs(300);
@@ -66,6 +66,8 @@ pub struct Answer {
     pub sources: Sources,
     pub django: Option<String>,
     pub debug: bool,
+    /// Whether the settings leave SECRET_KEY empty, to be filled from the environment.
+    pub lacks_secret_key: bool,
     pub allowed_hosts: Vec<String>,
     pub wsgi: Option<String>,
     pub asgi: Option<String>,
@@ -113,7 +115,7 @@ pub fn ask(input: &Input<'_>, python: &Path, wish: Wish<'_>, patience: Duration)
     let scratch = tempfile::Builder::new().prefix("holdall-").tempdir().map_err(AppError::Scratch)?;
     // A short name of Windows (`RUNNER~1`) or a link would differ from what Python makes of it.
     let folder = fs_err::canonicalize(scratch.path()).map_err(AppError::Scratch)?;
-    let folder = keep_path(&folder);
+    let folder = unprefixed(&folder);
     write_scripts(input, &folder, wish).map_err(AppError::Scratch)?;
 
     let output = fs_err::File::create(folder.join("output")).map_err(AppError::Scratch)?;
@@ -157,10 +159,10 @@ pub fn ask(input: &Input<'_>, python: &Path, wish: Wish<'_>, patience: Duration)
 fn write_scripts(input: &Input<'_>, folder: &Path, wish: Wish<'_>) -> std::io::Result<()> {
     let text = |path: &Path| path.to_string_lossy().into_owned();
     // Joining an empty path would add a trailing separator.
-    let absolute =
-        |path: &Path| text(&path.components().fold(input.root.to_owned(), |root, part| root.join(part)));
+    let root = unprefixed(input.root);
+    let absolute = |path: &Path| text(&path.components().fold(root.clone(), |root, part| root.join(part)));
     let question = Question {
-        root: &text(input.root),
+        root: &text(&root),
         roots: input.roots().into_iter().map(absolute).collect(),
         manage: absolute(input.manage),
         manage_folder: absolute(input.manage_folder()),
@@ -174,6 +176,7 @@ fn write_scripts(input: &Input<'_>, folder: &Path, wish: Wish<'_>) -> std::io::R
     };
     let layout = [
         ("SETTINGS", input.build_settings.unwrap_or(input.settings)),
+        ("ROOT", question.root),
         ("MANAGE", &question.manage_folder),
         ("SCRATCH", &text(&folder.join("data"))),
         ("STATIC_ROOT", &text(&static_root)),

@@ -71,8 +71,12 @@ def module_file(module, roots):
 
 def needed(tree):
     """Variables read without a default by statements that always run when the module is loaded."""
-    imported = {alias.name.split(".")[0] for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
-    imported |= {(node.module or "").split(".")[0] for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    imported = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            imported |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            imported.add((node.module or "").split(".")[0])
     readers = {name for name, modules in READERS.items() if imported & set(modules)}
     with_default = {
         keyword.arg
@@ -102,7 +106,9 @@ def always(node):
     elif isinstance(node, ast.For):
         children = [node.iter]
     elif isinstance(node, ast.Try):
-        children = [*([] if node.handlers else node.body), *node.finalbody]
+        # A handler that only raises again, in better words, changes nothing of what is needed.
+        raising = all(isinstance(handler.body[-1], ast.Raise) for handler in node.handlers)
+        children = [*(node.body if raising else []), *node.finalbody]
     elif isinstance(node, ast.BoolOp):
         children = node.values[:1]
     else:

@@ -1,6 +1,6 @@
 //! What the loaded settings say.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde::Serialize;
@@ -14,7 +14,7 @@ use super::{Input, StaticChoice};
 use crate::progress::{Notice, Progress, Stage, Unit};
 
 /// What is known of a project after its settings were loaded.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub struct SiteFacts {
     pub django_version: String,
     /// Whether the settings could be loaded. If not, the rest is what can be said without them.
@@ -73,11 +73,15 @@ fn facts(input: &Input<'_>, mut answer: Answer) -> Result<SiteFacts, AppError> {
     }
     check_wsgi(input, &answer)?;
     notices.extend(answer.doubts.iter().map(doubt));
-    notices.extend(advice(input, &answer));
+    notices.extend(advice(input, &answer, failure.is_none()));
 
     let (writable, more) = writable::map(input, &answer.places, &answer.named)?;
     notices.extend(more);
     let static_files = static_facts(input, &mut answer, &mut notices)?;
+    let mut environment = BTreeSet::from_iter(answer.sources.environment);
+    if answer.lacks_secret_key && input.build_settings.is_none() {
+        environment.insert("SECRET_KEY".to_owned());
+    }
     Ok(SiteFacts {
         django_version: answer.django.unwrap_or_default(),
         loaded: failure.is_none(),
@@ -86,7 +90,7 @@ fn facts(input: &Input<'_>, mut answer: Answer) -> Result<SiteFacts, AppError> {
         wsgi_application: answer.wsgi,
         asgi_application: answer.asgi,
         apps: answer.apps,
-        environment: answer.sources.environment,
+        environment: environment.into_iter().collect(),
         static_files,
         writable,
         migrations: answer.migrations,
@@ -177,7 +181,7 @@ pub(super) fn not_loaded(input: &Input<'_>, failure: &Failure) -> AppError {
         "or bundle without loading them: `static = \"prebuilt/\"` (a folder with the static files) or `static = false` under `[build]`"
             .to_owned(),
     );
-    AppError::NotLoaded { what, help: cures.join("\n"), source }
+    AppError::NotLoaded { what, help: format!("- {}", cures.join("\n- ")), source }
 }
 
 /// Whether a module that is missing should have stood in the project itself.
@@ -212,7 +216,7 @@ fn doubt(failure: &Failure) -> Notice {
 }
 
 /// What works, and should be otherwise on a server.
-fn advice(input: &Input<'_>, answer: &Answer) -> Vec<Notice> {
+fn advice(input: &Input<'_>, answer: &Answer, loaded: bool) -> Vec<Notice> {
     let mut notices = Vec::new();
     let mut advise = |what: String, help: &str| notices.push(Notice { what, help: help.to_owned() });
     if let Some(place) = &answer.sources.secret_key {
@@ -221,11 +225,21 @@ fn advice(input: &Input<'_>, answer: &Answer) -> Vec<Notice> {
             "take it from the environment: `SECRET_KEY = os.environ[\"SECRET_KEY\"]`",
         );
     }
-    // Other settings than the ones served say nothing of these.
-    if answer.debug && input.build_settings.is_none() {
+    // Settings that failed, or that are not the ones served, say nothing of what follows.
+    let served = loaded && input.build_settings.is_none();
+    if answer.debug && served {
         advise(
             format!("DEBUG is on in `{}`: visitors would see source code and settings", input.settings),
             "turn it off unless the environment asks for it: `DEBUG = os.environ.get(\"DEBUG\") == \"1\"`, or name the settings for production with `[project] settings` in holdall.toml",
+        );
+    }
+    if answer.allowed_hosts.is_empty() && !answer.debug && served {
+        advise(
+            format!(
+                "ALLOWED_HOSTS in `{}` is empty: every request would be answered with 400",
+                input.settings
+            ),
+            "name the site's hosts in the settings, or let them come from the environment and set it on the server",
         );
     }
     let channels = ["channels", "daphne"].into_iter().find(|name| answer.apps.iter().any(|app| app == name));

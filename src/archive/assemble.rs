@@ -8,7 +8,7 @@ use super::{ArchiveError, names};
 use crate::digest::Sha256;
 use crate::layer::Layer;
 use crate::manifest::{LayerEntry, MANIFEST, Manifest};
-use crate::progress::{Progress, Stage, Unit};
+use crate::progress::{Progress, Running, Stage, Unit};
 
 /// A bundle that now lies on disk.
 #[derive(Debug, Clone)]
@@ -30,6 +30,10 @@ pub fn assemble(
     output: &Path,
     progress: &dyn Progress,
 ) -> Result<Written, ArchiveError> {
+    if let Some(other) = layers.iter().find(|layer| layer.target != manifest.target) {
+        let (layer, found) = (other.name.clone(), other.target);
+        return Err(ArchiveError::OtherTarget { layer, found, wanted: manifest.target });
+    }
     layers.retain(|layer| !layer.index.files.is_empty());
     layers.sort_by(|a, b| (a.kind, &a.name).cmp(&(b.kind, &b.name)));
     manifest.longest_path = names::check(output, layers.iter().map(|layer| &layer.index), manifest.target)?;
@@ -38,7 +42,8 @@ pub fn assemble(
     // What could not be read back is not written: layers of one name, a place outside of the bundle.
     Manifest::parse(&bytes).map_err(|source| ArchiveError::Manifest { file: output.to_owned(), source })?;
 
-    progress.begin(Stage::Assemble, layers.iter().map(Layer::length).sum(), Unit::Bytes);
+    let running =
+        Running::begin(progress, Stage::Assemble, layers.iter().map(Layer::length).sum(), Unit::Bytes);
     let unwritable = |source| ArchiveError::Unwritable { file: output.to_owned(), source };
     let folder = match output.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
@@ -46,11 +51,10 @@ pub fn assemble(
     };
     fs_err::create_dir_all(folder).map_err(unwritable)?;
     let mut part = temporary(folder).map_err(unwritable)?;
-    let size = write(part.as_file_mut(), &bytes, &layers, output, progress)?;
+    let size = write(part.as_file_mut(), &bytes, &layers, output, &running)?;
     part.as_file().sync_all().map_err(unwritable)?;
     part.persist(output).map_err(|error| unwritable(error.error))?;
     sync_folder(folder).map_err(unwritable)?;
-    progress.end(Stage::Assemble);
     Ok(Written { manifest, identity: Sha256::of(&bytes), path: output.to_owned(), size })
 }
 
@@ -87,7 +91,7 @@ fn write(
     manifest: &[u8],
     layers: &[Layer],
     output: &Path,
-    progress: &dyn Progress,
+    running: &Running<'_>,
 ) -> Result<u64, ArchiveError> {
     let unwritable = |source| ArchiveError::Unwritable { file: output.to_owned(), source };
     let record = manifest_record(manifest);
@@ -109,7 +113,7 @@ fn write(
         }
         entries += layer.records.len() as u64;
         offset += layer.length();
-        progress.advance(Stage::Assemble, layer.length());
+        running.advance(layer.length());
     }
     let end = End { entries, directory_size: directory.len() as u64, directory_offset: offset };
     directory.extend(end.to_bytes());

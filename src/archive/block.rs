@@ -57,6 +57,9 @@ fn is_of(index: &Index, name: &str) -> bool {
 /// The bytes of an index's entry.
 pub fn index_bytes(file: &Positioned, record: &Record) -> Result<Vec<u8>, ArchiveError> {
     let path = file.path();
+    if record.executable {
+        return Err(ArchiveError::NotByRule { file: path.to_owned(), entry: record.name.clone() });
+    }
     if record.size.max(record.packed) > INDEX_LIMIT {
         return Err(ArchiveError::TooLarge {
             file: path.to_owned(),

@@ -70,6 +70,9 @@ fn find_end(file: &Positioned) -> Result<End, ArchiveError> {
         let last = tail(records::END_LENGTH as u64)?;
         return Err(if records::begins_like_an_end(&last) {
             ArchiveError::Directory { file: path.to_owned(), what: "its end records contradict each other" }
+        } else if begins_like_a_zip && records::has_an_end(&last) {
+            // The record that ends a zip has begun, but there is not enough room for it.
+            ArchiveError::Truncated { file: path.to_owned() }
         } else if records::has_an_end(&tail(longest as u64 + COMMENT_LIMIT)?) {
             ArchiveError::TrailingJunk { file: path.to_owned() }
         } else if begins_like_a_zip {

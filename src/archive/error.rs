@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::entry::EntryPathError;
 use crate::layer::index::IndexError;
 use crate::manifest::{FORMAT, ManifestError};
+use crate::target::Target;
 
 /// Why an archive cannot be written, or is not accepted as a bundle.
 ///
@@ -21,6 +22,9 @@ pub enum ArchiveError {
     #[error("the layer `{layer}` changed while it was copied from `{}`", file.display())]
     #[diagnostic(help("something else writes there: let it finish, then run the same command again"))]
     LayerChanged { layer: String, file: PathBuf },
+    #[error("the layer `{layer}` was made for {found}, the bundle is for {wanted}")]
+    #[diagnostic(help("make the layer again for the bundle's target"))]
+    OtherTarget { layer: String, found: Target, wanted: Target },
 
     #[error("`{}` is not a zip", file.display())]
     #[diagnostic(help("name a bundle: a file that `holdall bundle` made"))]
@@ -53,9 +57,6 @@ pub enum ArchiveError {
         #[diagnostic_source]
         source: ManifestError,
     },
-    #[error("the manifest of `{}` is damaged: its checksum does not match", file.display())]
-    #[diagnostic(help("fetch or make the bundle again"))]
-    ManifestDamaged { file: PathBuf },
     #[error("the index of the layer `{layer}` in `{}` is not the one that the manifest names: {what}", file.display())]
     #[diagnostic(help("the bundle is damaged or was tampered with: fetch or make it again"))]
     IndexDiffers { file: PathBuf, layer: String, what: &'static str },

@@ -63,9 +63,6 @@ impl Bundle {
 
         let record = take(&mut rest, MANIFEST).ok_or_else(|| ArchiveError::not_a_bundle(path))?;
         let manifest_bytes = stored(&file, record, "the manifest", MANIFEST_LIMIT)?;
-        if crc32fast::hash(&manifest_bytes) != record.crc {
-            return Err(ArchiveError::ManifestDamaged { file: path.to_owned() });
-        }
         let manifest = Manifest::parse(&manifest_bytes)
             .map_err(|source| ArchiveError::Manifest { file: path.to_owned(), source })?;
         let signature = match take(&mut rest, SIGNATURE) {
@@ -158,7 +155,12 @@ fn stored(
     if record.size > limit {
         return Err(ArchiveError::TooLarge { file: path.to_owned(), what, size: record.size, limit });
     }
-    file.bytes_at(record.data_offset(), record.size as usize).map_err(ArchiveError::unreadable(path))
+    let bytes =
+        file.bytes_at(record.data_offset(), record.size as usize).map_err(ArchiveError::unreadable(path))?;
+    if crc32fast::hash(&bytes) != record.crc {
+        return Err(ArchiveError::Content { file: path.to_owned(), entry: record.name.clone() });
+    }
+    Ok(bytes)
 }
 
 fn open_layer(

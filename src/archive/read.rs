@@ -113,12 +113,12 @@ fn stream(
             Ok(read) => read,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             // What the decoder does not understand comes as one of these; anything else is the disk.
-            Err(error)
-                if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData) =>
-            {
-                return Ok(None);
-            }
-            Err(error) => return Err(CopyError::Archive(ArchiveError::unreadable(file.path())(error))),
+            Err(error) => match error.kind() {
+                io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => {
+                    return Ok(None);
+                }
+                _ => return Err(CopyError::Archive(ArchiveError::unreadable(file.path())(error))),
+            },
         };
         size += read as u64;
         if size > record.size {

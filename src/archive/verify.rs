@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::ArchiveError;
 use super::open::Bundle;
 use super::read::CopyError;
-use crate::progress::{Progress, Stage, Unit};
+use crate::progress::{Progress, Running, Stage, Unit};
 
 /// One way in which a bundle or a release is not what its manifest says.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -57,7 +57,7 @@ impl Bundle {
     /// Reads everything: each file must have its size and SHA-256, each layer its digest. Returns what differs, sorted.
     pub fn verify(&self, progress: &dyn Progress) -> Result<Vec<Difference>, ArchiveError> {
         let total = self.layers().iter().map(|layer| layer.entry.size).sum();
-        progress.begin(Stage::Verify, total, Unit::Bytes);
+        let running = Running::begin(progress, Stage::Verify, total, Unit::Bytes);
         let files: Vec<_> = self.files().collect();
         let mut differences: Vec<Difference> = files
             .par_iter()
@@ -70,7 +70,7 @@ impl Bundle {
                         Err(_) => &mut self.reader()?,
                     };
                     let copied = reader.copy(*file, &mut io::sink());
-                    progress.advance(Stage::Verify, file.indexed.size);
+                    running.advance(file.indexed.size);
                     match copied {
                         Ok(()) => Ok(None),
                         Err(CopyError::Archive(ArchiveError::Content { entry, .. })) => {
@@ -97,7 +97,6 @@ impl Bundle {
             differences = damaged_layers;
         }
         differences.sort();
-        progress.end(Stage::Verify);
         Ok(differences)
     }
 }

@@ -1,12 +1,14 @@
 //! What may be typed, and what is printed: one file a command. The only place that knows clap, and the only
 //! one that prints.
 
+pub mod bundle;
 pub mod init;
 pub mod inspect;
 mod opened;
 pub mod output;
 pub mod preview;
 mod stop;
+mod table;
 pub mod verify;
 
 use std::ffi::OsString;
@@ -36,9 +38,10 @@ struct Cli {
 
 #[derive(clap::Subcommand)]
 enum Command {
+    Bundle(bundle::Args),
     Init(init::Args),
-    Inspect(inspect::Args),
     Preview(preview::Args),
+    Inspect(inspect::Args),
     Verify(verify::Args),
 }
 
@@ -70,6 +73,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn run(command: Command, output: &Output) -> Result<(), crate::Error> {
     match command {
         Command::Init(args) => init::run(args, output),
+        Command::Bundle(args) => bundle::run(args, output),
         Command::Inspect(args) => inspect::run(args, output),
         Command::Preview(args) => preview::run(args, output),
         Command::Verify(args) => verify::run(args, output),

@@ -270,6 +270,20 @@ mod tests {
     }
 
     #[test]
+    fn runs_that_build_one_layer_at_once_do_not_disturb_each_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::at(folder.path());
+        (0..16).into_par_iter().for_each(|_| {
+            let damaged = matches!(find(&cache, &key(), "demo"), Found::Damaged(_));
+            build(&cache);
+            let found = matches!(find(&cache, &key(), "demo"), Found::Layer(_));
+            assert_eq!((damaged, found), (false, true));
+        });
+        let files = fs_err::read_dir(folder.path().join(cached::FOLDER)).unwrap().count();
+        assert_eq!(files, 2);
+    }
+
+    #[test]
     fn equal_sources_in_any_order_give_equal_bytes() {
         let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let sources = vec![source("b", "2"), source("a", "1")];

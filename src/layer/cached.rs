@@ -1,6 +1,6 @@
 //! Layers kept from run to run: by what key, and whether one found is still what was written.
 
-use std::io;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::pack::DEFLATE;
@@ -90,11 +90,10 @@ pub fn find(cache: &Cache, key: &Key, name: &str) -> Found {
     if !zip.exists() {
         return Found::Missing;
     }
-    let sealed = fs_err::read_to_string(seal).ok().and_then(|text| text.trim_end().parse::<Sha256>().ok());
-    if sealed.is_some() && Sha256::of_file(&zip).ok() == sealed {
-        if let Ok(layer) = read(&zip, key, name) {
-            return Found::Layer(Box::new(layer));
-        }
+    if is_whole(&zip, &seal)
+        && let Ok(layer) = read(&zip, key, name)
+    {
+        return Found::Layer(Box::new(layer));
     }
     Found::Damaged(Notice {
         what: format!("the cached layer of `{name}` is damaged or incomplete (`{}`)", zip.display()),
@@ -102,26 +101,33 @@ pub fn find(cache: &Cache, key: &Key, name: &str) -> Found {
     })
 }
 
+/// Whether a layer's zip is the one whose digest stands beside it.
+fn is_whole(zip: &Path, seal: &Path) -> bool {
+    let sealed = fs_err::read_to_string(seal).ok().and_then(|text| text.trim_end().parse::<Sha256>().ok());
+    sealed.is_some() && Sha256::of_file(zip).ok() == sealed
+}
+
 /// Writes a layer and the digest beside it; returns the layer's file.
+///
+/// The digest comes first: another run that looks meanwhile finds no layer, not one without its digest. Equal
+/// keys give equal bytes, so two runs that write one layer do not disturb each other.
 pub(super) fn write(
     folder: &Path,
     key: &Key,
     write: impl FnOnce(&mut std::fs::File) -> io::Result<()>,
 ) -> io::Result<PathBuf> {
-    let zip = key.zip(folder);
-    let mut digest = None;
-    cache::write_whole(&zip, |file| {
+    let (zip, seal) = (key.zip(folder), key.seal(folder));
+    let written = cache::write_whole(&zip, |file| {
         write(file.as_file_mut())?;
-        let length = file.as_file().metadata()?.len();
         let written = Positioned::open(file.path())?;
-        digest = Some(Sha256::of_reader(written.range(0, length))?.0);
-        Ok(())
-    })?;
-    let digest = digest.expect("set by the closure above");
-    cache::write_whole(&key.seal(folder), |file| {
-        io::Write::write_all(file, format!("{digest}\n").as_bytes())
-    })?;
-    Ok(zip)
+        let (digest, _) = Sha256::of_reader(written.range(0, written.length()))?;
+        cache::write_whole(&seal, |seal| seal.write_all(format!("{digest}\n").as_bytes()))
+    });
+    match written {
+        // Windows does not replace a file that another run is just reading: then that run has written it.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied && is_whole(&zip, &seal) => Ok(zip),
+        written => written.map(|()| zip),
+    }
 }
 
 /// Opens a layer's zip. That it is whole is known by its digest.

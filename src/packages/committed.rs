@@ -13,11 +13,13 @@ use crate::target::Target;
 pub(super) struct Committed {
     file: PathBuf,
     packages: BTreeMap<String, BTreeSet<Sha256>>,
+    /// Digests of files that are named by their place alone (`./wheels/x.whl --hash=…`).
+    unnamed: BTreeSet<Sha256>,
 }
 
 impl Committed {
     pub fn new(file: &Path) -> Committed {
-        Committed { file: file.to_owned(), packages: BTreeMap::new() }
+        Committed { file: file.to_owned(), packages: BTreeMap::new(), unnamed: BTreeSet::new() }
     }
 
     pub fn add(&mut self, name: &str, sha256: Option<Sha256>) {
@@ -25,7 +27,8 @@ impl Committed {
     }
 
     pub fn has(&self, name: &str, sha256: Sha256) -> bool {
-        self.packages.get(name).is_some_and(|hashes| hashes.contains(&sha256))
+        let named = self.packages.get(name).is_some_and(|hashes| hashes.contains(&sha256));
+        named || self.unnamed.contains(&sha256)
     }
 
     /// Reads the hashes in requirement files and in the files they include; `file` is what errors name.
@@ -45,10 +48,13 @@ impl Committed {
             for line in logical_lines(&text) {
                 if let Some(included) = included(&line) {
                     waiting.push(path.parent().unwrap_or(Path::new(".")).join(included));
-                } else if let Some(name) = name_of(&line) {
-                    let hashes = hashes(&line);
-                    any |= !hashes.is_empty();
-                    committed.packages.entry(name).or_default().extend(hashes);
+                    continue;
+                }
+                let hashes = hashes(&line);
+                any |= !hashes.is_empty();
+                match name_of(&line) {
+                    Some(name) => committed.packages.entry(name).or_default().extend(hashes),
+                    None => committed.unnamed.extend(hashes),
                 }
             }
         }
@@ -57,7 +63,10 @@ impl Committed {
 
     /// Checks that the lock knows all of `wheels`, first by name, then by hash.
     pub fn check(&self, wheels: &[LockedWheel], target: Target) -> Result<(), PackagesError> {
-        let unknown = wheels.iter().filter(|wheel| !self.packages.contains_key(&wheel.name));
+        let known = |wheel: &&LockedWheel| {
+            self.packages.contains_key(&wheel.name) || self.unnamed.contains(&wheel.sha256)
+        };
+        let unknown = wheels.iter().filter(|wheel| !known(wheel));
         let unknown: Vec<String> = unknown.map(|wheel| wheel.name.clone()).collect();
         if !unknown.is_empty() {
             return Err(PackagesError::Incomplete { packages: unknown, target, file: self.file.clone() });

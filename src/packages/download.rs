@@ -4,7 +4,6 @@
 
 use std::io::{self, Read, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -13,6 +12,7 @@ use reqwest::blocking::Client;
 
 use super::error::PackagesError;
 use super::lock::{LockedWheel, Origin};
+use super::parallel::each;
 use crate::cache::{Cache, write_whole};
 use crate::digest::{Hasher, Sha256};
 use crate::progress::{Progress, Stage, Unit};
@@ -23,6 +23,9 @@ pub struct Wheel {
     pub locked: LockedWheel,
     pub file: PathBuf,
 }
+
+/// The folder of the cache that holds wheels.
+const FOLDER: &str = "wheels";
 
 /// How many wheels are on their way at once. More than this makes an index slow rather than us fast.
 const AT_ONCE: usize = 8;
@@ -39,30 +42,22 @@ pub fn download(
     cache: &Cache,
     progress: &dyn Progress,
 ) -> Result<Vec<Wheel>, PackagesError> {
-    let folder = cache.folder("wheels")?;
+    let folder = cache.folder(FOLDER)?;
     progress.begin(Stage::Download, wheels.iter().filter_map(|wheel| wheel.size).sum(), Unit::Bytes);
     let fetcher = Fetcher { client: Mutex::new(None), progress };
-    let next = AtomicUsize::new(0);
-    let failed = AtomicBool::new(false);
-    let results: Mutex<Vec<Option<Result<Wheel, PackagesError>>>> =
-        Mutex::new(wheels.iter().map(|_| None).collect());
-    std::thread::scope(|scope| {
-        for _ in 0..AT_ONCE.min(wheels.len()) {
-            scope.spawn(|| {
-                while !failed.load(Ordering::Relaxed) {
-                    let at = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(wheel) = wheels.get(at) else { break };
-                    let result = fetcher.bring(wheel, &folder);
-                    failed.fetch_or(result.is_err(), Ordering::Relaxed);
-                    results.lock().unwrap_or_else(PoisonError::into_inner)[at] = Some(result);
-                }
-            });
-        }
-    });
+    let fetched = each(AT_ONCE, wheels, |wheel| fetcher.bring(wheel, &folder));
     progress.end(Stage::Download);
-    // After an error some were never begun; the first error in the order of the lock is the one told.
-    let results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
-    results.into_iter().flatten().collect()
+    fetched
+}
+
+/// Whether a wheel lies in the cache. Whether it is whole is looked at when it is used.
+pub fn is_cached(wheel: &LockedWheel, cache: &Cache) -> bool {
+    place(wheel, &cache.root().join(FOLDER)).is_file()
+}
+
+/// Where a wheel lies in the cache: its name is kept, since it says what the wheel is for.
+fn place(wheel: &LockedWheel, wheels: &Path) -> PathBuf {
+    wheels.join(wheel.sha256.to_string()).join(&wheel.file_name)
 }
 
 struct Fetcher<'a> {
@@ -80,27 +75,27 @@ enum Failure {
 
 impl Fetcher<'_> {
     fn bring(&self, wheel: &LockedWheel, wheels: &Path) -> Result<Wheel, PackagesError> {
-        let folder = wheels.join(wheel.sha256.to_string());
-        let file = folder.join(&wheel.file_name);
-        let done = |file| Ok(Wheel { locked: wheel.clone(), file });
+        let file = place(wheel, wheels);
+        let folder = file.parent().expect("a place in the cache has a folder");
+        let done = || Ok(Wheel { locked: wheel.clone(), file: file.clone() });
         if file.is_file() {
             if Sha256::of_file(&file)? == wheel.sha256 {
                 self.progress.advance(Stage::Download, wheel.size.unwrap_or(0));
-                return done(file);
+                return done();
             }
             // Something damaged it since; what the lock says can be fetched again.
             fs_err::remove_file(&file)?;
         }
-        fs_err::create_dir_all(&folder)?;
+        fs_err::create_dir_all(folder)?;
         let brought = match &wheel.origin {
             Origin::Path(path) => self.copy(path, wheel, &file),
             Origin::Url(url) => self.fetch(url, wheel, &file),
         };
         if brought.is_err() {
             // Only if it is empty; another run may be writing there.
-            let _ = std::fs::remove_dir(&folder);
+            let _ = std::fs::remove_dir(folder);
         }
-        brought.and_then(|()| done(file))
+        brought.and_then(|()| done())
     }
 
     fn copy(&self, from: &Path, wheel: &LockedWheel, to: &Path) -> Result<(), PackagesError> {
@@ -323,7 +318,10 @@ mod tests {
         let (url, heard) = index(vec![ok(b"content"), ok(b"content")]);
         let place = Place::new();
         let wheel = wheel(Origin::Url(url));
+        let cache = Cache::at(place.0.path());
+        assert!(!is_cached(&wheel, &cache));
         let file = place.download(wheel.clone()).unwrap();
+        assert!(is_cached(&wheel, &cache));
         place.download(wheel.clone()).unwrap();
         fs_err::write(&file, "damaged").unwrap();
         place.download(wheel).unwrap();

@@ -62,7 +62,8 @@ fn make(
         let mut list = String::new();
         for Wheel { locked, file } in wheels {
             let url = Url::from_file_path(std::path::absolute(file)?).expect("an absolute path has a URL");
-            writeln!(list, "{} @ {url}", locked.name).expect("a string takes every line");
+            writeln!(list, "{} @ {url} --hash=sha256:{}", locked.name, locked.sha256)
+                .expect("a string takes every line");
         }
         let work = tempfile::Builder::new().prefix("holdall-environment-").tempdir()?;
         let file = work.path().join("requirements.txt");
@@ -90,15 +91,20 @@ fn select(
 ) -> Result<PathBuf, PackagesError> {
     let work = tempfile::Builder::new().prefix("holdall-environment-").tempdir()?;
     let constraints = work.path().join("constraints.txt");
-    let pins = lock.wheels.iter().map(|wheel| format!("{}=={}\n", wheel.name, wheel.version));
-    fs_err::write(&constraints, pins.collect::<String>())?;
     let without = work.path().join("without.txt");
     let mut excluded = BTreeSet::new();
     loop {
+        // A constrained package is wanted even where nothing else wants it.
+        let pinned = lock.wheels.iter().filter(|wheel| !excluded.contains(&wheel.name));
+        let pins: String = pinned.map(|wheel| format!("{}=={}\n", wheel.name, wheel.version)).collect();
+        fs_err::write(&constraints, pins)?;
         let mut aim: Vec<OsString> = vec!["--constraints".into(), constraints.clone().into()];
         if !excluded.is_empty() {
-            fs_err::write(&without, excluded.iter().map(|name| format!("{name}\n")).collect::<String>())?;
-            aim.extend(["--excludes".into(), without.clone().into()]);
+            // A requirement whose marker never holds takes the place of every other one for the package.
+            let never: String =
+                excluded.iter().map(|name| format!("{name} ; python_version < '0'\n")).collect();
+            fs_err::write(&without, never)?;
+            aim.extend(["--override".into(), without.clone().into()]);
         }
         let failure = match question.compile(uv, &aim) {
             Ok(file) => return Ok(file),

@@ -53,9 +53,9 @@ pub enum PackagesError {
     Malformed { file: PathBuf, problem: String },
     #[error("{} no wheel for {target} and Python {minor}", names(packages, "has", "have"))]
     #[diagnostic(help(
-        "name another version of it that has one; or make a wheel by hand on that platform (`pip wheel {}`) and name its folder in UV_FIND_LINKS; or, if {target} can do without it, give it a platform marker (`; sys_platform == '{}'`)",
+        "name another version of it that has one; or make a wheel by hand on that platform (`pip wheel {}`) and name its folder in UV_FIND_LINKS; or, if {target} can do without it, give it a platform marker (`; {}`)",
         packages.first().map_or("NAME", String::as_str),
-        if target.is_windows() { "linux" } else { "win32" }
+        marker_without(*target)
     ))]
     NoWheel { packages: Vec<String>, target: Target, minor: MinorVersion, source: Said },
     #[error("`{package}` comes from {origin}, and a bundle takes wheels only")]
@@ -135,6 +135,30 @@ pub enum PackagesError {
     #[error("cannot use the file or folder of a package")]
     #[diagnostic(help("check that it is there, that you may use it, and that the disk is not full"))]
     Io(#[from] io::Error),
+}
+
+/// A marker for a requirement that `target` can do without.
+fn marker_without(target: Target) -> &'static str {
+    match target {
+        Target::WindowsX86_64 => "sys_platform == 'linux'",
+        Target::WindowsArm64 => "platform_machine == 'AMD64'",
+        Target::LinuxX86_64 => "sys_platform == 'win32'",
+        Target::LinuxArm64 => "platform_machine == 'x86_64'",
+    }
+}
+
+impl PackagesError {
+    /// Whether the project or this machine is not ready, rather than the work having failed.
+    pub fn is_precondition(&self) -> bool {
+        !matches!(
+            self,
+            PackagesError::Unreachable { .. }
+                | PackagesError::Download { .. }
+                | PackagesError::WrongDigest { .. }
+                | PackagesError::Layer(_)
+                | PackagesError::Io(_)
+        )
+    }
 }
 
 /// `a has`, `a and b have`, `a, b and c have`

@@ -1,11 +1,11 @@
 //! Each wheel becomes a layer, found in the cache if the same wheel was mapped to the same places before.
 
 use std::collections::BTreeMap;
-
-use rayon::prelude::*;
+use std::num::NonZero;
 
 use super::download::Wheel;
 use super::error::PackagesError;
+use super::parallel::each;
 use super::wheel::{self, MAPPING, Mapped, Taken};
 use crate::cache::Cache;
 use crate::digest::Sha256;
@@ -37,28 +37,24 @@ pub fn layers(
     wheels.sort_by(|(_, a), (_, b)| a.locked.name.cmp(&b.locked.name));
     wheels.push((LayerKind::Bridge, bridge));
 
-    let mapped: Vec<Mapped> =
-        wheels.par_iter().map(|(_, wheel)| wheel::map(wheel, layout, target)).collect::<Result<_, _>>()?;
+    let at_once = std::thread::available_parallelism().map_or(4, NonZero::get);
+    let mapped = each(at_once, &wheels, |(_, wheel)| wheel::map(wheel, layout, target))?;
     let taken = wheel::taken(&mapped)?;
 
     progress.begin(Stage::Packages, mapped.iter().map(Mapped::size).sum(), Unit::Bytes);
-    let made: Result<Vec<(Layer, Vec<Notice>)>, PackagesError> = wheels
-        .par_iter()
-        .zip(&mapped)
-        .zip(&taken)
-        .map(|(((kind, wheel), mapped), taken)| {
-            let mut notices = Vec::new();
-            let name = &wheel.locked.name;
-            let key = Key::new(*kind, target, &[wheel.locked.sha256, mapping(layout, taken)]);
-            if let Some(layer) = layer::find(cache, &key, name).layer(&mut notices) {
-                progress.advance(Stage::Packages, mapped.size());
-                return Ok((layer, notices));
-            }
-            let sources = mapped.sources(taken)?;
-            let layer = layer::build_cached(cache, &key, name, sources, Stage::Packages, progress)?;
-            Ok((layer, notices))
-        })
-        .collect();
+    let work: Vec<_> = wheels.iter().zip(&mapped).zip(&taken).collect();
+    let made = each(at_once, &work, |(((kind, wheel), mapped), taken)| {
+        let mut notices = Vec::new();
+        let name = &wheel.locked.name;
+        let key = Key::new(*kind, target, &[wheel.locked.sha256, mapping(layout, taken)]);
+        if let Some(layer) = layer::find(cache, &key, name).layer(&mut notices) {
+            progress.advance(Stage::Packages, mapped.size());
+            return Ok((layer, notices));
+        }
+        let sources = mapped.sources(taken)?;
+        let layer = layer::build_cached(cache, &key, name, sources, Stage::Packages, progress)?;
+        Ok::<_, PackagesError>((layer, notices))
+    });
     progress.end(Stage::Packages);
     let (layers, notices): (Vec<_>, Vec<_>) = made?.into_iter().unzip();
     Ok(PackageLayers { layers, notices: notices.into_iter().flatten().collect() })

@@ -237,7 +237,8 @@ impl Question {
 /// Fails if `uv.lock` does not answer to the project's `pyproject.toml` any more. uv needs no network to tell,
 /// unless the answer is no.
 fn check_in_step(uv: &Uv, project: &Path, lock: &Path) -> Result<(), PackagesError> {
-    let args = ["lock", "--check", "--quiet"];
+    // Not `--quiet`: older versions of uv then keep the answer to themselves.
+    let args = ["lock", "--check"];
     let mut checked = uv.run(project, args);
     // The Python at hand need not be one that the project supports: uv may know of another.
     if matches!(&checked, Err(failure) if failure.0.contains("incompatible with the project")) {

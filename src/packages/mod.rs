@@ -10,6 +10,7 @@ mod error;
 mod install;
 mod layers;
 mod lock;
+mod parallel;
 mod pylock;
 mod record;
 mod redact;
@@ -18,7 +19,7 @@ mod tags;
 mod uv;
 mod wheel;
 
-pub use download::{Wheel, download};
+pub use download::{Wheel, download, is_cached};
 pub use environment::{BuildEnvironment, environment};
 pub use error::{PackagesError, Said};
 pub use layers::{PackageLayers, layers};

@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 
 use reqwest::Url;
 use serde::Deserialize;
@@ -220,7 +220,7 @@ impl File {
         let nowhere = || malformed(lock, "a file stands there with neither `url` nor `path`".to_owned());
         if let Some(path) = &self.path {
             let path = std::path::absolute(lock.parent().unwrap_or(Path::new(".")).join(path))?;
-            return Url::from_file_path(path).map_err(|()| nowhere());
+            return Url::from_file_path(without_dots(&path)).map_err(|()| nowhere());
         }
         let url = Url::parse(self.url.as_deref().ok_or_else(nowhere)?).map_err(|_| nowhere())?;
         match url.scheme() {
@@ -228,6 +228,20 @@ impl File {
             scheme => Err(malformed(lock, format!("a file is to come by `{scheme}`"))),
         }
     }
+}
+
+/// The same place without `..`: the folder that uv wrote its lock into, and counted from, will be gone.
+fn without_dots(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::ParentDir => {
+                plain.pop();
+            }
+            part => plain.push(part),
+        }
+    }
+    plain
 }
 
 /// Undoes the `%XX` of a URL's path; `+` of a local version is often written so.

@@ -42,9 +42,10 @@ impl UvFailure {
     }
 }
 
-/// uv wraps its sentences at the width of a terminal.
+/// uv wraps its sentences at the width of a terminal, and older versions draw a frame beside them.
 fn unwrapped(failure: &UvFailure) -> String {
-    failure.0.split_whitespace().collect::<Vec<_>>().join(" ")
+    let words = failure.0.split_whitespace().filter(|word| !matches!(*word, "×" | "│" | "╰─▶" | "├─▶"));
+    words.collect::<Vec<_>>().join(" ")
 }
 
 /// The packages that have no wheel for the target, as uv names them in its hints and in its reasons.
@@ -106,6 +107,10 @@ mod tests {
     fn packages_without_a_wheel_are_named() {
         check(
             "error: No solution found when resolving dependencies\n  cause: Because all versions of uwsgi have no usable wheels and you require uwsgi, we can conclude that your requirements are unsatisfiable.\n\nhint: Wheels are required for `uwsgi` because building from source is disabled for all packages (i.e., with `--no-build`)\n",
+            "`uwsgi` has no wheel for windows-arm64 and Python 3.12",
+        );
+        check(
+            "  × No solution found when resolving dependencies:\n  ├─▶ Because all versions of uwsgi have no\n  │   usable wheels and you require uwsgi",
             "`uwsgi` has no wheel for windows-arm64 and Python 3.12",
         );
         check(

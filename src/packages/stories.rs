@@ -105,6 +105,8 @@ fn a_package_without_a_wheel_is_named_with_the_cures() {
     let (_folder, inputs) = Folder::requirements("psycopg[binary]==3.2.1\n");
     let error = locked(&inputs, Target::WindowsArm64).unwrap_err();
     assert_eq!(error.to_string(), "`psycopg-binary` has no wheel for windows-arm64 and Python 3.12");
+    let help = miette::Diagnostic::help(&error).unwrap().to_string();
+    assert!(help.contains("platform_machine == 'AMD64'"), "{help}");
 }
 
 #[test]
@@ -185,6 +187,52 @@ fn a_pylock_and_a_pyproject_are_narrowed_too() {
     let pylock = Dependencies::Pylock(folder.path("pylock.toml"));
     assert_eq!(names(&locked(&pylock, Target::WindowsX86_64).unwrap()), ["asgiref", "tzdata"]);
     assert_eq!(names(&locked(&pylock, Target::LinuxArm64).unwrap()), ["asgiref"]);
+}
+
+/// A folder `wheels` with a wheel of asgiref 3.8.1, and the wheel's file name.
+fn wheelhouse(folder: &Folder) -> String {
+    let (_requirements, dependencies) = Folder::requirements("asgiref==3.8.1\n");
+    let lock = locked(&dependencies, Target::LinuxX86_64).unwrap();
+    let wheel = download(&lock.wheels, &CACHE, &Silent).unwrap().remove(0);
+    fs_err::create_dir(folder.path("wheels")).unwrap();
+    let name = wheel.locked.file_name;
+    fs_err::copy(wheel.file, folder.path("wheels").join(&name)).unwrap();
+    name
+}
+
+#[test]
+fn a_wheel_of_the_project_is_taken_from_its_folder() {
+    let pyproject = "[project]\nname = \"shop\"\nversion = \"1\"\nrequires-python = \">=3.10\"\ndependencies = [\"asgiref\"]\n";
+    let folder = Folder::of(&[]);
+    let wheel = wheelhouse(&folder);
+    let source = format!("[tool.uv.sources]\nasgiref = {{ path = \"wheels/{wheel}\" }}\n");
+    fs_err::write(folder.path("pyproject.toml"), format!("{pyproject}{source}")).unwrap();
+    UV.run(folder.0.path(), ["lock", "--quiet"]).unwrap();
+    fs_err::write(folder.path("requirements.txt"), format!("./wheels/{wheel}\n")).unwrap();
+    let project = folder.0.path().to_owned();
+    let lock = folder.path("uv.lock");
+    for dependencies in [
+        Dependencies::UvLock { lock, project, extras: Vec::new(), groups: Vec::new() },
+        Dependencies::Requirements(vec![folder.path("requirements.txt")]),
+    ] {
+        let lock = locked(&dependencies, Target::WindowsX86_64).unwrap();
+        let asgiref = lock.wheels.iter().find(|wheel| wheel.name == "asgiref").unwrap();
+        assert_eq!((asgiref.version.as_str(), &asgiref.file_name), ("3.8.1", &wheel));
+        let fetched =
+            download(std::slice::from_ref(asgiref), &Cache::at(folder.path("cache")), &Silent).unwrap();
+        assert!(fetched[0].file.is_file());
+    }
+}
+
+#[test]
+fn a_source_folder_is_no_wheel() {
+    let folder = Folder::of(&[("requirements.txt", "./lib\n")]);
+    fs_err::create_dir(folder.path("lib")).unwrap();
+    let pyproject = "[project]\nname = \"our-lib\"\nversion = \"1\"\n[build-system]\nrequires = []\nbuild-backend = \"x\"\n";
+    fs_err::write(folder.path("lib/pyproject.toml"), pyproject).unwrap();
+    let dependencies = Dependencies::Requirements(vec![folder.path("requirements.txt")]);
+    let error = locked(&dependencies, Target::WindowsX86_64).unwrap_err();
+    assert_eq!(error.to_string(), "`our-lib` comes from a source folder, and a bundle takes wheels only");
 }
 
 #[test]
@@ -349,4 +397,20 @@ fn the_layers_of_a_windows_bundle_are_made_once() {
 fn stamps(cache: &Path) -> BTreeMap<PathBuf, std::time::SystemTime> {
     let entries = fs_err::read_dir(cache.join("layers")).unwrap().map(Result::unwrap);
     entries.map(|entry| (entry.path(), entry.metadata().unwrap().modified().unwrap())).collect()
+}
+
+#[cfg(unix)]
+#[test]
+fn a_python_without_pip_installs_uv_by_an_environment_that_has_it() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let script = format!(
+        "#!/bin/sh\nif [ \"$2\" = pip ]; then echo 'No module named pip' >&2; exit 1; fi\nexec '{}' \"$@\"\n",
+        PYTHON.display()
+    );
+    let folder = Folder::of(&[("python", &script)]);
+    let python = folder.path("python");
+    fs_err::set_permissions(&python, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let cache = Cache::at(folder.path("cache"));
+    let program = install::installed(&cache, &python, &UV.version.to_string()).unwrap();
+    assert!(program.starts_with(folder.path("cache/tools")) && program.is_file());
 }

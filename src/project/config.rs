@@ -82,7 +82,8 @@ pub struct BuildKeys {
     pub settings: Option<String>,
     #[serde(rename = "static")]
     pub static_files: StaticFiles,
-    /// `[build.env]`: environment variables set while bundling. They do not enter the bundle.
+    /// `[build.env]`: environment variables set while bundling. They do not enter the bundle, nor what is printed.
+    #[serde(skip)]
     pub env: BTreeMap<String, String>,
 }
 
@@ -361,6 +362,11 @@ mod tests {
             let error = read(&format!("[paths]\nmedia = \"{path}\"")).unwrap_err();
             assert!(matches!(error, ProjectError::WrongValue { .. }), "{path}: {error}");
         }
+        refused(
+            "[paths]\n'.' = 'media'",
+            "wrong value: holdall.toml, key `paths` is `.`, which is a whole folder that holds other things",
+            "name a file or folder",
+        );
         let message =
             "wrong value: holdall.toml, key `project.manage` is `../manage.py`, which leaves the project";
         refused("project.manage = '../manage.py'", message, "inside the project");

@@ -1,5 +1,6 @@
 //! Which files say what the project depends on. Their content is uv's business; only includes are followed.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -9,7 +10,7 @@ use super::config::Config;
 use super::disk;
 use super::error::ProjectError;
 use super::pyproject::Pyproject;
-use super::requirements::check_includes;
+use super::requirements::{check_includes, install_the_project};
 use crate::progress::Notice;
 use crate::target::Target;
 
@@ -25,6 +26,20 @@ pub enum Dependencies {
     Pyproject { file: PathBuf, extras: Vec<String>, groups: Vec<String> },
     /// Requirements files in pip's form. What they include exists.
     Requirements(Vec<PathBuf>),
+}
+
+impl fmt::Display for Dependencies {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        match self {
+            Dependencies::UvLock { lock, .. } => f.write_str(&name(lock)),
+            Dependencies::Pylock(file) | Dependencies::Pyproject { file, .. } => f.write_str(&name(file)),
+            Dependencies::Requirements(files) => {
+                let names: Vec<_> = files.iter().map(|file| name(file)).collect();
+                f.write_str(&names.join(", "))
+            }
+        }
+    }
 }
 
 /// Finds the dependencies in `folders`, which are absolute and in order of closeness to `manage.py`.
@@ -136,7 +151,11 @@ impl Survey<'_> {
             return Ok(self.found(Dependencies::Pylock(file.clone()), &file));
         }
         if let Some(file) = self.files(REQUIREMENTS).next() {
-            return Ok(self.found(Dependencies::Requirements(vec![file.clone()]), &file));
+            // Platforms that install requirements only are told so to install the project itself.
+            let for_platform = install_the_project(&disk::text(self.root, &file)?);
+            if !(for_platform && self.pyprojects.iter().any(Pyproject::lists_dependencies)) {
+                return Ok(self.found(Dependencies::Requirements(vec![file.clone()]), &file));
+            }
         }
         for folder in self.folders {
             if let Some(file) = self.choose_below(&folder.join("requirements"))? {

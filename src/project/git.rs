@@ -42,7 +42,8 @@ fn ask(root: &Path, manage: &Path) -> Result<Option<State>, String> {
     if git(root, &["ls-files", "--error-unmatch", "--", &manage]).is_err() {
         return Ok(None);
     }
-    let description = git(root, &["describe", "--tags", "--always"])?;
+    // A fixed length, or a clone with more objects would give the same commit another name.
+    let description = git(root, &["describe", "--tags", "--always", "--abbrev=12"])?;
     let changes =
         git(root, &["status", "--porcelain", "-z", "--no-renames", "--untracked-files=normal", "--", "."])?;
     let dirty = changes.split('\0').filter(|change| !change.is_empty()).any(counts);

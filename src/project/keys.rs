@@ -205,6 +205,15 @@ impl<'a> Keys<'a> {
     pub fn mapping(&self, key: &str) -> Result<BTreeMap<String, String>, ProjectError> {
         let slashed = |text: &str| {
             let path = self.inside(key, text)?;
+            if path.as_os_str().is_empty() {
+                let help = "name a file or folder, such as `media`";
+                return Err(self.wrong_value(
+                    key,
+                    text,
+                    "which is a whole folder that holds other things",
+                    help,
+                ));
+            }
             let parts: Vec<_> = path.iter().map(|part| part.to_string_lossy()).collect();
             Ok(parts.join("/"))
         };
@@ -271,12 +280,14 @@ fn is_identifier(word: &str) -> bool {
     first && word.chars().all(|c| c.is_alphanumeric() || c == '_')
 }
 
-/// Whether `text` is a module's name as Python imports it.
+/// Whether `text` is a module's name. Django imports settings by name, so that folders called `my-shop` or
+/// `2024` work, which no import statement could hold.
 pub fn is_module(text: &str) -> bool {
-    text.split('.').all(is_identifier)
+    let letter = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
+    text.split('.').all(|part| !part.is_empty() && part.chars().all(letter))
 }
 
 /// Whether `text` names a callable: `package.module:name`.
 pub fn is_callable(text: &str) -> bool {
-    text.split_once(':').is_some_and(|(module, name)| is_module(module) && is_module(name))
+    text.split_once(':').is_some_and(|(module, name)| is_module(module) && name.split('.').all(is_identifier))
 }

@@ -73,6 +73,9 @@ fn argument(tokens: &[Token]) -> &[Token] {
 
 /// The module names in an expression, and in what is assigned to the variables that it consists of.
 fn modules_in(value: &[Token], statements: &[Statement]) -> Vec<String> {
+    if is_computed(value) {
+        return Vec::new();
+    }
     let mut modules = literal_modules(value);
     for token in value {
         let Kind::Name(name) = &token.kind else { continue };
@@ -95,22 +98,23 @@ fn modules_in(value: &[Token], statements: &[Statement]) -> Vec<String> {
     modules
 }
 
+/// The literals of an expression that can be names of modules; none if the name is put together at run time.
 fn literal_modules(tokens: &[Token]) -> Vec<String> {
-    let mut modules = Vec::new();
-    for (at, token) in tokens.iter().enumerate() {
-        let Some(text) = token.text() else { continue };
-        // `"config.settings." + name` and the like are parts of a name.
-        let joined = |neighbour: Option<&Token>| {
-            neighbour.is_some_and(|token| token.is_mark('+') || token.is_mark('%'))
-        };
-        let part =
-            joined(tokens.get(at + 1)) || at.checked_sub(1).is_some_and(|before| joined(tokens.get(before)));
-        // Names of environment variables are upper case throughout.
-        if !part && is_module(text) && text.contains(char::is_lowercase) {
-            modules.push(text.to_owned());
-        }
+    if is_computed(tokens) {
+        return Vec::new();
     }
-    modules
+    let texts = tokens.iter().filter_map(Token::text);
+    // Names of environment variables are upper case throughout.
+    texts.filter(|text| is_module(text) && text.contains(char::is_lowercase)).map(str::to_owned).collect()
+}
+
+/// Whether an expression puts text together: what stands in it are then parts, and not what they give.
+fn is_computed(tokens: &[Token]) -> bool {
+    tokens.iter().any(|token| match &token.kind {
+        Kind::Formatted | Kind::Mark('+' | '%') => true,
+        Kind::Name(name) => name == "format" || name == "join",
+        _ => false,
+    })
 }
 
 #[cfg(test)]
@@ -164,6 +168,34 @@ mod tests {
             let source = format!("os.environ.setdefault('DJANGO_SETTINGS_MODULE', {value})");
             assert_eq!(mentions(&statements(&source)).len(), 1, "it is a mention all the same");
         }
+    }
+
+    #[test]
+    fn a_part_of_a_computed_name_is_no_module() {
+        for value in
+            ["f'shop.settings.{env}'", "'shop.' + env", "'shop.{}'.format(env)", "'.'.join(['shop', env])"]
+        {
+            check(
+                &format!(
+                    "env = os.getenv('ENV', 'dev')\nos.environ.setdefault('DJANGO_SETTINGS_MODULE', {value})"
+                ),
+                &[],
+            );
+            check(
+                &format!(
+                    "env = 'dev'\nname = {value}\nos.environ.setdefault('DJANGO_SETTINGS_MODULE', name)"
+                ),
+                &[],
+            );
+        }
+    }
+
+    #[test]
+    fn a_name_that_no_import_statement_could_hold_is_a_module_all_the_same() {
+        check(
+            "os.environ['DJANGO_SETTINGS_MODULE'] = 'shop-2.production-settings'",
+            &["shop-2.production-settings"],
+        );
     }
 
     #[test]

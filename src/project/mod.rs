@@ -20,7 +20,9 @@ mod settings;
 mod source;
 mod start;
 mod template;
+mod variants;
 pub mod wanted;
+mod wsgi;
 
 use std::path::{Path, PathBuf};
 
@@ -94,9 +96,32 @@ pub struct Overrides {
     pub runtime: Option<RuntimeFrom>,
 }
 
+impl Overrides {
+    fn check(&self) -> Result<(), ProjectError> {
+        let wrong = |value: &str, why: &str, example: &str| ProjectError::WrongValue {
+            place: "the command line".to_owned(),
+            value: value.to_owned(),
+            why: why.to_owned(),
+            help: format!("write it as `{example}`"),
+        };
+        match (&self.settings, &self.wsgi) {
+            (Some(settings), _) if !keys::is_module(settings) => {
+                Err(wrong(settings, "as settings, which is no dotted module name", "mysite.settings"))
+            }
+            (_, Some(wsgi)) if !keys::is_callable(wsgi) => Err(wrong(
+                wsgi,
+                "as WSGI application, which is no `package.module:callable`",
+                "mysite.wsgi:application",
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
 impl Project {
     /// Finds out about the project in `dir`. The project's own files are read, nothing is run but git.
     pub fn discover(dir: &Path, overrides: &Overrides) -> Result<Project, ProjectError> {
+        overrides.check()?;
         let root = root(dir)?;
         let mut notices = Vec::new();
 

@@ -27,6 +27,17 @@ pub fn check_includes(root: &Path, file: &Path) -> Result<(), ProjectError> {
     Ok(())
 }
 
+/// Whether the requirements are nothing but the project itself: `.` or `-e .`.
+pub fn install_the_project(text: &str) -> bool {
+    let lines = text.lines().map(|line| line.split('#').next().unwrap_or(line).trim());
+    let mut lines = lines.filter(|line| !line.is_empty()).peekable();
+    let is_project = |line: &str| {
+        let path = ["-e", "--editable"].iter().find_map(|option| line.strip_prefix(option)).unwrap_or(line);
+        matches!(path.trim_start_matches('=').trim(), "." | "./")
+    };
+    lines.peek().is_some() && lines.all(is_project)
+}
+
 #[derive(Debug, PartialEq, Eq)]
 struct Include {
     line: usize,
@@ -84,6 +95,16 @@ mod tests {
             &[(1, "base.txt"), (2, "a.txt"), (3, "b.txt"), (4, "c.txt")],
         );
         check("  -r 'my file.txt'", &[(1, "my file.txt")]);
+    }
+
+    #[test]
+    fn requirements_that_are_only_the_project_itself_are_recognised() {
+        for text in [".", "# for the platform\n-e .\r\n", "--editable=.", "./  # it\n"] {
+            assert!(install_the_project(text), "{text}");
+        }
+        for text in ["", "# nothing", "-e .\nDjango", "./lib", "-e ./lib", ".[web]"] {
+            assert!(!install_the_project(text), "{text}");
+        }
     }
 
     #[test]

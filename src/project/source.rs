@@ -74,7 +74,7 @@ pub fn statements(source: &str) -> Vec<Statement> {
     let mut statements = Vec::new();
     // The compound statements that the current line stands in, with the indentation of their heads.
     let mut blocks: Vec<(usize, Reach)> = Vec::new();
-    while let Some(mut logical) = scanner.logical_line() {
+    while let Some(logical) = scanner.logical_line() {
         while blocks.last().is_some_and(|(indent, _)| *indent >= logical.indent) {
             blocks.pop();
         }
@@ -82,7 +82,7 @@ pub fn statements(source: &str) -> Vec<Statement> {
         if logical.tokens.last().is_some_and(|token| token.is_mark(':')) {
             blocks.push((logical.indent, within(&logical.tokens, reach)));
         }
-        for tokens in split_at_semicolons(&mut logical.tokens) {
+        for tokens in split_at_semicolons(&logical.tokens) {
             statements.push(Statement { line: tokens[0].line, tokens, reach });
         }
     }
@@ -111,7 +111,7 @@ impl Reach {
     }
 }
 
-fn split_at_semicolons(tokens: &mut Vec<Token>) -> Vec<Vec<Token>> {
+fn split_at_semicolons(tokens: &[Token]) -> Vec<Vec<Token>> {
     let parts = tokens.split(|token| token.is_mark(';'));
     parts.filter(|part| !part.is_empty()).map(<[Token]>::to_vec).collect()
 }

@@ -50,7 +50,7 @@ const LINES: &[Line] = &[
         "The Python to bundle: \"host\", this machine's, or the path of an archive or folder.",
         "\"host\"",
     ),
-    line("build.settings", "Another settings module for the time of bundling.", "\"mysite.settings.build\""),
+    line("build.settings", "Another settings module for the time of bundling.", "\"mysite.settings_build\""),
     line(
         "build.static",
         "Static files: true collects them, false leaves them out, a path names them ready.",

@@ -11,7 +11,7 @@ use crate::archive::{Bundle, BundleFile, CopyError, Reader, SIGNATURE};
 use crate::entry::{self, EntryPath};
 use crate::layer::{Index, index};
 use crate::manifest::MANIFEST;
-use crate::progress::{Progress, Stage, Unit};
+use crate::progress::{Progress, Running, Stage, Unit};
 use crate::target::Target;
 
 /// Longest path that a Windows program takes without asking for more (MAX_PATH), less the final NUL.
@@ -28,7 +28,12 @@ pub fn expand(bundle: &Bundle, mut slot: Slot, progress: &dyn Progress) -> Resul
     }
     slot.begin().map_err(|source| ReleaseError::Unwritable { path: slot.root().to_owned(), source })?;
     let root = slot.root();
-    progress.begin(Stage::Expand, manifest.layers.iter().map(|layer| layer.size).sum(), Unit::Bytes);
+    let running = Running::begin(
+        progress,
+        Stage::Expand,
+        manifest.layers.iter().map(|layer| layer.size).sum(),
+        Unit::Bytes,
+    );
     create_folders(root, bundle)?;
     let files: Vec<_> = bundle.files().collect();
     files.par_iter().try_for_each_init(
@@ -40,7 +45,7 @@ pub fn expand(bundle: &Bundle, mut slot: Slot, progress: &dyn Progress) -> Resul
                 Err(_) => &mut bundle.reader()?,
             };
             write_file(reader, *file, &file.indexed.path.below(root))?;
-            progress.advance(Stage::Expand, file.indexed.size);
+            running.advance(file.indexed.size);
             Ok::<_, ReleaseError>(())
         },
     )?;
@@ -52,7 +57,6 @@ pub fn expand(bundle: &Bundle, mut slot: Slot, progress: &dyn Progress) -> Resul
     }
     // Last, as without it the folder is no release.
     write_new(&root.join(MANIFEST), bundle.manifest_bytes())?;
-    progress.end(Stage::Expand);
     Ok(Release {
         root: slot.filled(),
         manifest: manifest.clone(),

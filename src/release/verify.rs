@@ -13,24 +13,24 @@ use crate::archive::{Aspect, Difference, SIGNATURE};
 use crate::digest::Sha256;
 use crate::layer::{Index, IndexedFile, index};
 use crate::manifest::MANIFEST;
-use crate::progress::{Progress, Stage, Unit};
+use crate::progress::{Progress, Running, Stage, Unit};
 
 /// Reads every file of a release; returns what differs, sorted.
 pub fn verify(release: &Release, progress: &dyn Progress) -> Result<Vec<Difference>, ReleaseError> {
     let files: Vec<&IndexedFile> = release.indexes.iter().flat_map(|index| &index.files).collect();
-    progress.begin(Stage::Verify, release.indexes.iter().map(Index::size).sum(), Unit::Bytes);
+    let running =
+        Running::begin(progress, Stage::Verify, release.indexes.iter().map(Index::size).sum(), Unit::Bytes);
     let mut differences = files
         .par_iter()
         .map(|file| {
             let difference = compare(file, &release.root);
-            progress.advance(Stage::Verify, file.size);
+            running.advance(file.size);
             difference
         })
         .filter_map(Result::transpose)
         .collect::<Result<Vec<_>, _>>()?;
     differences.extend(strangers(release, &files)?);
     differences.sort();
-    progress.end(Stage::Verify);
     Ok(differences)
 }
 

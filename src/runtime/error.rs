@@ -39,6 +39,9 @@ pub enum RuntimeError {
     #[error("this machine is none of the targets that Holdall knows")]
     #[diagnostic(help("name a runtime for one of them with `--runtime PATH`"))]
     UnknownHost,
+    #[error("HOLDALL_PYTHON names `{}`, which cannot be used: {why}", path.display())]
+    #[diagnostic(help("name a CPython that fits, or unset the variable and let Holdall look for one"))]
+    NamedPython { path: PathBuf, why: String },
     #[error("no CPython on this machine fits the project ({wanted}):\n  {seen}")]
     #[diagnostic(help("install one that fits, or name it in HOLDALL_PYTHON"))]
     NoHostPython { wanted: String, seen: String },
@@ -59,11 +62,6 @@ pub enum RuntimeError {
     #[error("`{}` needs the library `{library}`, and this machine does not have it", by.display())]
     #[diagnostic(help("install the library, or name another CPython in HOLDALL_PYTHON"))]
     LibraryMissing { library: String, by: PathBuf },
-    #[error("`{}` is changed by its distributor in a way Holdall does not know: it has no function `{function}`", file.display())]
-    #[diagnostic(help(
-        "name another CPython in HOLDALL_PYTHON (pyenv's for one), or a runtime with `--runtime PATH`"
-    ))]
-    UnknownModule { file: PathBuf, function: &'static str },
 
     #[error("`{name}` is not on PATH and could not be installed: {said}")]
     #[diagnostic(help(
@@ -154,6 +152,7 @@ impl RuntimeError {
             RuntimeError::NotChosen { .. }
                 | RuntimeError::NoneKnown { .. }
                 | RuntimeError::UnknownHost
+                | RuntimeError::NamedPython { .. }
                 | RuntimeError::NoHostPython { .. }
                 | RuntimeError::NotInstalled { .. }
                 | RuntimeError::NoPatchelf { .. }

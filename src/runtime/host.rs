@@ -123,12 +123,31 @@ impl Survey {
                     }
                     Change::None
                 }
-                "sysconfig.py" | "sysconfig/__init__.py" => rewritten(&from)?,
+                "sysconfig.py" | "sysconfig/__init__.py" => self.sysconfig(&from)?,
                 _ => Change::None,
             };
             self.add(&format!("lib/python{minor}/{relative}"), from, change)?;
         }
         Ok(())
+    }
+
+    /// Debian's `sysconfig` rewritten; any other as it is.
+    fn sysconfig(&mut self, file: &Path) -> Result<Change, RuntimeError> {
+        let text = fs_err::read_to_string(file).map_err(RuntimeError::file)?;
+        match debian::sysconfig(&text) {
+            Ok(rewritten) => Ok(rewritten.map_or(Change::None, Change::Text)),
+            Err(function) => {
+                // Packages are found by `site`; a site that asks `sysconfig` for their folder is a rare one.
+                self.notices.push(Notice {
+                    what: format!(
+                        "`sysconfig` in the bundle names folders of this machine: it has no `{function}`"
+                    ),
+                    help: "nothing is to be done unless the site asks `sysconfig` where packages lie"
+                        .to_owned(),
+                });
+                Ok(Change::None)
+            }
+        }
     }
 
     /// The modules written in C. One whose libraries are not on this machine does not load here either: it is
@@ -211,14 +230,6 @@ fn rpath(elf: &Elf, wanted: &'static str) -> Change {
     } else {
         Change::Rpath(None)
     }
-}
-
-/// Debian's `sysconfig` rewritten; any other as it is.
-fn rewritten(file: &Path) -> Result<Change, RuntimeError> {
-    let text = fs_err::read_to_string(file).map_err(RuntimeError::file)?;
-    let text = debian::sysconfig(&text)
-        .map_err(|function| RuntimeError::UnknownModule { file: file.to_owned(), function })?;
-    Ok(text.map_or(Change::None, Change::Text))
 }
 
 fn read_elf(file: &Path) -> Result<Option<Elf>, RuntimeError> {

@@ -17,6 +17,10 @@ pub fn minor_of_program(name: &str) -> Option<MinorVersion> {
 }
 
 /// Shapes the files of a folder that holds `bin/python3.X`.
+///
+/// Beside the interpreter, its library and what they load nothing is kept: `python3` and the like are links to
+/// it, pip and the other scripts have nothing to do in a bundle, `include` and `lib/pkgconfig` are for compilers,
+/// `share` describes terminals, Tcl and Tk draw windows.
 pub fn shape(path: &Path, files: BTreeMap<String, Content>) -> Result<Shaped, RuntimeError> {
     let (program, minor) = interpreter(path, &files)?;
     let elf = read_elf(path, &program, &files[&program])?;

@@ -10,6 +10,7 @@ mod error;
 mod given;
 mod host;
 mod libraries;
+mod links;
 mod linux;
 mod patchelf;
 mod pythons;
@@ -96,7 +97,7 @@ pub fn survey(
             if let Some(target) = target.filter(|target| *target != host) {
                 return Err(RuntimeError::NotForHost { host, target });
             }
-            of_python(host_python(wanted)?, recipes)
+            of_python(host_python(pythons::named().as_deref(), wanted)?, recipes)
         }
         Some(RuntimeChoice::Path(path)) => of_path(path, wanted, target),
     }
@@ -183,8 +184,15 @@ fn of_path(path: &Path, wanted: &Wanted<'_>, target: Option<Target>) -> Result<R
     })
 }
 
-/// The first CPython of this machine that the project can use.
-fn host_python(wanted: &Wanted<'_>) -> Result<HostPython, RuntimeError> {
+/// The first CPython of this machine that the project can use. One that is `named` is taken or is an error.
+fn host_python(named: Option<&Path>, wanted: &Wanted<'_>) -> Result<HostPython, RuntimeError> {
+    if let Some(path) = named {
+        let unusable = |why| RuntimeError::NamedPython { path: path.to_owned(), why };
+        let python = HostPython::ask(path).map_err(|refused| unusable(refused.why))?;
+        let why =
+            format!("it is CPython {}, and the project wants another ({})", python.version, wanted.text);
+        return if (wanted.fits)(python.version.minor) { Ok(python) } else { Err(unusable(why)) };
+    }
     let mut seen = Vec::new();
     for answer in pythons() {
         match answer {
@@ -194,7 +202,7 @@ fn host_python(wanted: &Wanted<'_>) -> Result<HostPython, RuntimeError> {
         }
     }
     if seen.is_empty() {
-        seen.push("no interpreter on PATH".to_owned());
+        seen.push("there is none on PATH".to_owned());
     }
     Err(RuntimeError::NoHostPython { wanted: wanted.text.to_owned(), seen: seen.join("\n  ") })
 }
@@ -218,4 +226,23 @@ fn linux_layout(version: PythonVersion, target: Target) -> Result<PythonLayout, 
         program: EntryPath::parse(&format!("python/bin/python{minor}"), target)?,
         site_packages: EntryPath::parse(&format!("python/lib/python{minor}/site-packages"), target)?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn an_interpreter_that_is_named_is_taken_or_refused_with_a_word() {
+        let found = find_python(|_| true).unwrap();
+        let any = Wanted { text: "any", fits: &|_| true };
+        assert_eq!(host_python(Some(&found.path), &any).unwrap(), found);
+
+        let none = Wanted { text: "requires-python = \"<3\"", fits: &|_| false };
+        let error = host_python(Some(&found.path), &none).unwrap_err().to_string();
+        assert!(error.contains("HOLDALL_PYTHON") && error.contains("\"<3\""), "{error}");
+        let error = host_python(Some(Path::new("/no/such/python")), &any).unwrap_err().to_string();
+        assert!(error.contains("it does not start"), "{error}");
+    }
 }

@@ -121,10 +121,18 @@ pub fn find_python(fits: impl Fn(&HostPython) -> bool) -> Option<HostPython> {
     pythons().flatten().find(|python| fits(python))
 }
 
+/// The interpreter that the person names.
+pub fn named() -> Option<PathBuf> {
+    variable("HOLDALL_PYTHON").map(PathBuf::from)
+}
+
+fn variable(name: &str) -> Option<OsString> {
+    std::env::var_os(name).filter(|value| !value.is_empty())
+}
+
 fn candidates() -> Vec<PathBuf> {
-    let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
     let mut found = Vec::new();
-    found.extend(variable("HOLDALL_PYTHON").map(PathBuf::from));
+    found.extend(named());
     found.extend(variable("VIRTUAL_ENV").map(|folder| in_environment(Path::new(&folder))));
     for folder in
         variable("PATH").iter().flat_map(std::env::split_paths).filter(|folder| folder.is_absolute())

@@ -1,7 +1,7 @@
 //! `cargo xtask demo`: the whole path on one machine. A project becomes a bundle, the bundle becomes a folder,
 //! and the folder alone serves the site.
 
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{BufReader, Read as _};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
@@ -83,11 +83,7 @@ fn check(mut preview: Command) -> anyhow::Result<()> {
     let child = preview.args(["--format", "json"]).stdout(Stdio::piped()).spawn()?;
     let mut preview = Stopped(child);
     let mut lines = BufReader::new(preview.0.stdout.take().context("standard output was asked for")?);
-    let mut ready = String::new();
-    lines.read_line(&mut ready)?;
-    let ready: serde_json::Value = serde_json::from_str(&ready)
-        .with_context(|| format!("preview did not get ready; it printed: {ready}"))?;
-    let address = ready["address"].as_str().context("preview named no address")?.to_owned();
+    let address = address(&mut lines)?;
     // The lines that follow, one a request, must be read or the preview would wait for room.
     let rest = std::thread::spawn(move || lines.read_to_end(&mut Vec::new()));
     let seen = guestbook::visit(&address);
@@ -105,6 +101,20 @@ fn check(mut preview: Command) -> anyhow::Result<()> {
     }
     println!("all {} pages were right", seen.len());
     Ok(())
+}
+
+/// Waits for the line that says where the site answers; lines before it tell what its processes print.
+fn address(lines: &mut impl std::io::BufRead) -> anyhow::Result<String> {
+    let mut line = String::new();
+    while lines.read_line(&mut line)? > 0 {
+        let value: serde_json::Value = serde_json::from_str(&line).with_context(|| line.clone())?;
+        match (value["address"].as_str(), value["error"].as_str()) {
+            (Some(address), _) => return Ok(address.to_owned()),
+            (_, Some(error)) => bail!("preview failed: {error}"),
+            _ => line.clear(),
+        }
+    }
+    bail!("preview ended before it served")
 }
 
 /// A child that does not outlive this process's interest in it.

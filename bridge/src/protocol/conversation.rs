@@ -180,11 +180,6 @@ impl Conversation {
         self.active.is_some_and(|active| active.stage == Stage::Body)
     }
 
-    /// Whether nothing has begun: no record half received, no request active.
-    pub fn is_idle(&self) -> bool {
-        self.open.is_none() && self.active.is_none()
-    }
-
     /// Gives a buffer back that a [`Request`] was made of.
     pub fn recycle(&mut self, params: Params) {
         let mut bytes = params.into_bytes();

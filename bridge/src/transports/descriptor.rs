@@ -47,7 +47,6 @@ pub fn inherited_listener() -> Result<Listener, DescriptorError> {
 /// nothing the application prints or reads meets the transport. Returns what descriptor 1 was, for those who
 /// have something to say there.
 pub fn shield(log: Option<&Path>) -> Result<OwnedFd, DescriptorError> {
-    fill_gaps()?;
     let output = fcntl_dupfd_cloexec(rustix::stdio::stdout(), 3).map_err(io::Error::from)?;
     rustix::stdio::dup2_stdin(nothing()?).map_err(io::Error::from)?;
     match log {
@@ -65,17 +64,18 @@ pub fn shield(log: Option<&Path>) -> Result<OwnedFd, DescriptorError> {
     Ok(output)
 }
 
-/// Some spawners close 1 and 2. The next file opened would land there, and a `print()` in it.
-fn fill_gaps() -> io::Result<()> {
+/// Points those of the three that are closed at nothing, before anything is opened: some spawners close 1 and 2,
+/// the next socket would land there, and a `print()` in it.
+pub fn fill_gaps() -> Result<(), DescriptorError> {
     let closed = |fd: BorrowedFd<'_>| fcntl_getfd(fd) == Err(Errno::BADF);
     if closed(rustix::stdio::stdin()) {
-        rustix::stdio::dup2_stdin(nothing()?)?;
+        rustix::stdio::dup2_stdin(nothing()?).map_err(io::Error::from)?;
     }
     if closed(rustix::stdio::stdout()) {
-        rustix::stdio::dup2_stdout(nothing()?)?;
+        rustix::stdio::dup2_stdout(nothing()?).map_err(io::Error::from)?;
     }
     if closed(rustix::stdio::stderr()) {
-        rustix::stdio::dup2_stderr(nothing()?)?;
+        rustix::stdio::dup2_stderr(nothing()?).map_err(io::Error::from)?;
     }
     Ok(())
 }

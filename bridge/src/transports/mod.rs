@@ -13,7 +13,7 @@ use std::io::{self, IoSlice};
 use std::time::Duration;
 
 #[cfg(unix)]
-pub use descriptor::{DescriptorError, inherited_listener, shield};
+pub use descriptor::{DescriptorError, fill_gaps, inherited_listener, shield};
 pub use memory::Memory;
 #[cfg(unix)]
 pub use pool::Pool;

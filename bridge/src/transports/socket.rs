@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io::{self, IoSlice, Read};
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::ToSocketAddrs;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -170,11 +170,6 @@ impl SocketStream {
             socket.set_tcp_nodelay(true)?;
         }
         Ok(SocketStream { socket })
-    }
-
-    /// The peer, if it has an address.
-    pub fn peer(&self) -> Option<SocketAddr> {
-        self.socket.peer_addr().ok()?.as_socket()
     }
 }
 

@@ -50,10 +50,11 @@ impl Problem {
 pub fn check(py: Python<'_>, settings: &Settings, format: Format) -> u8 {
     // The report is all that standard output gets; what the application prints goes to standard error.
     #[cfg(unix)]
-    let mut output: Box<dyn Write> = match crate::transports::shield(None) {
-        Ok(output) => Box::new(std::fs::File::from(output)),
-        Err(error) => return super::module::refuse(&error),
-    };
+    let mut output: Box<dyn Write> =
+        match crate::transports::fill_gaps().and_then(|()| crate::transports::shield(None)) {
+            Ok(output) => Box::new(std::fs::File::from(output)),
+            Err(error) => return super::module::refuse(&error),
+        };
     #[cfg(not(unix))]
     let mut output: Box<dyn Write> = Box::new(std::io::stdout());
     let report = inspect(py, settings);

@@ -75,6 +75,6 @@ fn as_os_error(error: BodyError) -> PyErr {
         BodyError::Aborted => PyConnectionAbortedError::new_err(text),
         BodyError::Gone => PyConnectionResetError::new_err(text),
         BodyError::Silent => PyTimeoutError::new_err(text),
-        BodyError::Short | BodyError::Over => PyOSError::new_err(text),
+        BodyError::Short | BodyError::Lost | BodyError::Over => PyOSError::new_err(text),
     }
 }

@@ -20,6 +20,7 @@ pub fn prepare(py: Python<'_>, settings: &Settings) -> PyResult<()> {
 
 /// Takes Ctrl-C away from Python, whose handler would run as well as the bridge's and raise KeyboardInterrupt
 /// in the middle of leaving.
+#[cfg(unix)]
 pub fn take_interrupt(py: Python<'_>) -> PyResult<()> {
     let signal = py.import("signal")?;
     signal.call_method1("signal", (signal.getattr("SIGINT")?, signal.getattr("SIG_IGN")?))?;
@@ -39,11 +40,13 @@ fn restore_streams(py: Python<'_>) -> PyResult<()> {
             sys.setattr(name, open.call((descriptor, mode), Some(&options))?)?;
         }
         if mode == "w" {
-            let stream = sys.getattr(name)?;
             let options = PyDict::new(py);
             options.set_item("line_buffering", true)?;
             options.set_item("errors", "backslashreplace")?;
-            stream.call_method("reconfigure", (), Some(&options))?;
+            // A site's own start-up code may have put something else there, which is then its own affair.
+            if let Some(reconfigure) = sys.getattr(name)?.getattr_opt("reconfigure")? {
+                reconfigure.call((), Some(&options))?;
+            }
         }
     }
     Ok(())

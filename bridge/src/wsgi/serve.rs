@@ -16,11 +16,14 @@ use super::module::{DONE, FAILED, refuse};
 use super::process::{prepare, python_version, take_interrupt};
 use crate::settings::Settings;
 use crate::supervisor::{self, Program};
-use crate::transports::{Address, Listener, Pool, Source, inherited_listener, shield};
+use crate::transports::{Address, Listener, Pool, Source, fill_gaps, inherited_listener, shield};
 use crate::{log, stop};
 
 /// Serves until told to stop; the result is the exit code.
 pub fn serve(py: Python<'_>, settings: &Settings, worker: bool) -> u8 {
+    if let Err(error) = fill_gaps() {
+        return refuse(&error);
+    }
     let listener = match listener(settings, worker) {
         Ok(listener) => listener,
         Err(code) => return code,

@@ -31,6 +31,14 @@ def echo(environ, start_response):
         yield piece
 
 
+def answers_first(environ, start_response):
+    """Four megabytes before a byte of the body is read."""
+    start_response("200 OK", TEXT)
+    for _ in range(64):
+        yield b"a" * 65536
+    yield str(len(environ["wsgi.input"].read())).encode()
+
+
 def lines(environ, start_response):
     body = environ["wsgi.input"]
     seen = [body.readline(), body.readline(2), body.readline(), body.read(0), body.read(3)]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::bridge::{Bridge, signal_process};
+use super::bridge::{Bridge, apps, python, signal_process};
 use super::client::get;
 
 const TERM: i32 = 15;
@@ -118,4 +118,26 @@ fn workers_leave_when_their_parent_is_killed() {
     bridge.child.kill().unwrap();
     bridge.wait();
     bridge.wait_until("both stopped", |log| log.matches("] stopped").count() == 2);
+}
+
+#[test]
+fn it_serves_with_all_three_standard_descriptors_closed() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log");
+    let config = folder.path().join("bridge.toml");
+    let text = format!(
+        "app = 'plain:noisy'\npythonpath = [{:?}]\nlisten = 'unix:{}'\nlog.path = 'log'\n",
+        apps(),
+        folder.path().join("socket").display()
+    );
+    std::fs::write(&config, text).unwrap();
+    std::fs::write(&log, "").unwrap();
+    let python = python();
+    let mut shell = std::process::Command::new("sh");
+    shell.args(["-c", "exec \"$@\" 0<&- 1>&- 2>&-", "sh"]).arg(python.get_program()).args(python.get_args());
+    let child = shell.arg("--config").arg(config).spawn().unwrap();
+    let bridge = Bridge { child, folder };
+    bridge.wait_for("ready: ");
+    bridge.connect().ask(&get("/")).expect("200 OK", "('', b'')");
+    bridge.wait_for("written to descriptor 1");
 }

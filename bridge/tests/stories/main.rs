@@ -1,5 +1,5 @@
 //! Stories of the bridge: the installed wheel, real processes, real sockets.
-#![cfg(unix)]
+#![cfg(all(unix, feature = "python"))]
 #![allow(clippy::unwrap_used)]
 
 mod bridge;

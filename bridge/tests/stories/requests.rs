@@ -87,6 +87,30 @@ fn ten_megabytes_are_echoed_in_bounded_memory() {
 }
 
 #[test]
+fn an_early_answer_does_not_lock_up_with_a_peer_that_sends_first() {
+    let bridge = Bridge::start("answers_first", &[]);
+    let mut client = bridge.connect();
+    let before = bridge.peak_memory();
+    // The client reads nothing until all ten megabytes are sent.
+    let answer = client.ask(&post("/", &vec![b'b'; 10_000_000]).kept());
+    assert!(answer.body.ends_with(b"a10000000"), "the body is all there");
+    assert_eq!((answer.body.len(), answer.end), ((4 << 20) + 8, Some((0, 0))));
+    let grown = bridge.peak_memory() - before;
+    assert!(grown < 30_000, "{grown} kB more, most of it what the application read at once");
+    client.ask(&post("/", b"again")).expect("200 OK", &("a".repeat(4 << 20) + "5"));
+}
+
+#[test]
+fn a_large_answer_to_an_unread_body_reaches_a_peer_that_sends_first() {
+    let bridge = Bridge::start("large", &[]);
+    let mut client = bridge.connect();
+    for _ in 0..2 {
+        let answer = client.ask(&post("/?4194304", &vec![b'b'; 10_000_000]).kept());
+        assert_eq!((answer.body.len(), answer.end), (4 << 20, Some((0, 0))));
+    }
+}
+
+#[test]
 fn a_large_answer_arrives_whole() {
     let bridge = Bridge::start("large", &[]);
     let answer = bridge.connect().ask(&get("/?50000000"));

@@ -43,7 +43,7 @@ def _moved(settings):
         # Django takes an empty MEDIA_ROOT for the current folder, which is inside the release.
         settings["MEDIA_ROOT"] = _shared("media")
     if layout.STATIC_ROOT is not None:
-        writable.set_static_root(settings, os.path.join(_release, *layout.STATIC_ROOT.split("/")))
+        writable.set_static_root(settings, os.path.join(_release, *layout.STATIC_ROOT.split("/")), _release)
     if not settings.get("SECRET_KEY"):
         key = os.environ.get("SECRET_KEY") or os.environ.get("DJANGO_SECRET_KEY")
         if key:

@@ -106,11 +106,13 @@ def destination(inside, table):
     return None
 
 
-def set_static_root(settings, path):
+def set_static_root(settings, path, root):
     """Lets collected static files lie in `path`, and with them whatever the project keeps there or calls so."""
     old = settings.get("STATIC_ROOT")
+    # Only a path inside `root` cannot be taken for a URL: a STATIC_ROOT may well be `/static/`.
+    inside = old and below(old, root)
     for name, value in settings.items():
-        if old and isinstance(value, (str, os.PathLike)) and os.path.isabs(value):
+        if inside and isinstance(value, (str, os.PathLike)) and os.path.isabs(value):
             rest = "" if os.path.abspath(value) == os.path.abspath(old) else below(os.fspath(value), old)
             if rest is not None:
                 settings[name] = like(value, os.path.join(path, *rest.split("/")) if rest else path)

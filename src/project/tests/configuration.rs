@@ -82,6 +82,7 @@ fn the_written_configuration_reads_back_and_changes_nothing() {
 fn every_line_of_the_written_configuration_can_be_uncommented() {
     let tree = Tree::startproject();
     tree.write("shop/src/x.py", "");
+    tree.write("shop/mysite/settings_build.py", "");
     let text = ConfigFile::render(&tree.project()).text;
     let is_setting = |line: &&str| line.starts_with('[') || line.contains(" = ");
     let uncommented = text.lines().map(|line| line.strip_prefix("# ").unwrap_or(line)).filter(is_setting);

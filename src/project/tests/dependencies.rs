@@ -136,3 +136,11 @@ fn without_dependencies_the_error_says_what_was_looked_for_and_what_to_do() {
         Dependencies::Requirements(vec![tree.path("shop/deps.txt")])
     );
 }
+
+#[test]
+fn requirements_that_only_install_the_project_give_way_to_pyproject() {
+    let tree = Tree::startproject();
+    tree.write("shop/requirements.txt", "-e .\n");
+    tree.write("shop/pyproject.toml", "[project]\nname = 'x'\nversion = '1'\ndependencies = ['Django']\n");
+    assert_eq!(tree.project().dependencies.from, "pyproject.toml, key `project.dependencies`");
+}

@@ -220,6 +220,9 @@ fn a_settings_module_that_does_not_exist_suggests_the_near_one() {
         "there is no settings module `mysite.setings`, which holdall.toml, key `project.settings` names",
         "did you mean `mysite.settings`?",
     );
+    tree.write("shop/holdall.toml", "[build]\nsettings = 'mysite.build'");
+    let (error, _) = tree.refused();
+    assert!(error.contains("`mysite.build`, which holdall.toml, key `build.settings` names"), "{error}");
     tree.write("shop/holdall.toml", "[project]\nsettings = 'installed.settings'");
     assert_eq!(notices_about(&tree.project(), "is not among the project's files").len(), 1);
 }
@@ -283,4 +286,38 @@ fn the_application_is_found_without_a_word_in_the_settings() {
         error.contains("there is no module `mysite.wsgi`, which mysite/settings.py, line 11 names"),
         "{error}"
     );
+}
+
+#[test]
+fn what_the_command_line_sets_is_checked_too() {
+    let tree = Tree::startproject();
+    let refused =
+        |overrides: Overrides| Project::discover(&tree.path("shop"), &overrides).unwrap_err().to_string();
+    let settings = Overrides { settings: Some("mysite/settings.py".to_owned()), ..Overrides::default() };
+    assert!(refused(settings).contains("the command line is `mysite/settings.py`"));
+    let wsgi = Overrides { wsgi: Some("mysite.wsgi".to_owned()), ..Overrides::default() };
+    assert!(refused(wsgi).contains("no `package.module:callable`"));
+}
+
+#[test]
+fn a_manage_that_delegates_leaves_the_settings_to_wsgi() {
+    let tree = Tree::startproject();
+    tree.write("shop/manage.py", "from mysite.cli import main\nmain()\n");
+    found(&tree.project().settings, "mysite.settings", "mysite/wsgi.py, line 5");
+}
+
+#[test]
+fn settings_chosen_by_environment_are_named() {
+    let tree = Tree::startproject();
+    tree.remove("shop/mysite/settings.py");
+    tree.write("shop/mysite/settings/__init__.py", "import os\nif os.environ.get('LIVE'):\n    from .production import *\nelse:\n    from .dev import *\n");
+    tree.write("shop/mysite/settings/dev.py", "DEBUG = True\n");
+    tree.write("shop/mysite/settings/production.py", "");
+    assert_eq!(
+        notices_about(&tree.project(), "there are also"),
+        [
+            "the settings are `mysite.settings` (mysite/wsgi.py, line 5); there are also `mysite.settings.dev`, `mysite.settings.production`"
+        ]
+    );
+    assert!(notices_about(&tree.project(), "DEBUG").is_empty());
 }

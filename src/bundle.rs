@@ -1,0 +1,360 @@
+//! The developer's half, read aloud: a project becomes a bundle.
+//!
+//! [`plan`] surveys (reads files, and asks uv) and decides; what it returns can be shown. [`carry_out`] does just
+//! that and leaves one new file.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use crate::app::{self, AppFiles, Collected, SiteFacts, StaticChoice};
+use crate::archive::{self, Written};
+use crate::cache::Cache;
+use crate::digest::Sha256;
+use crate::entry::EntryPath;
+use crate::error::Error;
+use crate::layer::{self, Content, Key, Layer, Source};
+use crate::manifest::{Django, FORMAT, LayerKind, Manifest, Python, Site, Version};
+use crate::packages::{self, Lock, LockedWheel, PackageLayers, Uv};
+use crate::progress::{Notice, Progress, Stage, Unit};
+use crate::project::{Overrides, Project, RuntimeFrom, StaticFiles};
+use crate::python::MinorVersion;
+use crate::recipe::Recipes;
+use crate::runtime::{self, HostPython, RuntimeChoice, RuntimePlan};
+use crate::target::Target;
+use crate::tools::Tools;
+
+/// What the person asked for.
+#[derive(Debug, Default)]
+pub struct Wanted {
+    pub project: PathBuf,
+    pub overrides: Overrides,
+    /// Where Holdall's own parts for the target lie.
+    pub tools: Option<PathBuf>,
+    /// The folder for the bundle: `dist` in the project unless given.
+    pub output: Option<PathBuf>,
+}
+
+/// What a run will do, with every input that is known before the project's code runs.
+pub struct BundlePlan {
+    pub project: Project,
+    pub runtime: RuntimePlan,
+    pub lock: Lock,
+    /// The bridge's wheel, and the holdall program that goes in.
+    pub bridge: LockedWheel,
+    pub program: PathBuf,
+    /// What is known of the project's files before the settings were loaded.
+    pub files: AppFiles,
+    pub static_files: StaticChoice,
+    pub folder: PathBuf,
+    pub notices: Vec<Notice>,
+    /// A Python of this machine, to run the project's code while bundling.
+    python: HostPython,
+    uv: Uv,
+    clock: Clock,
+}
+
+/// What a run has done.
+pub struct Bundled {
+    pub written: Written,
+    pub notices: Vec<Notice>,
+    /// How long each stage took, in the order in which they ended.
+    pub took: Vec<(Stage, Duration)>,
+}
+
+/// Finds out what a bundle of this project will hold. Changes nothing outside of the cache.
+pub fn plan(wanted: Wanted, cache: &Cache, progress: &dyn Progress) -> Result<BundlePlan, Error> {
+    let mut clock = Clock::default();
+    let project = Project::discover(&wanted.project, &wanted.overrides)?;
+    let recipes = Recipes::of_user()?;
+    let target = wanted.overrides.target.or(project.config.target);
+    let runtime = clock.time(Stage::Runtime, || survey_runtime(&project, target, &recipes))?;
+    let minor = runtime.layout.version.minor;
+    let tools = Tools::find(wanted.tools.as_deref())?;
+    let bridge = packages::local_wheel(&tools.bridge(runtime.target, minor)?)?;
+    let program = tools.program(runtime.target)?;
+    let python = build_python(&runtime)?;
+    let uv = Uv::find(cache, &python.path)?;
+    let lock = clock.time(Stage::Resolve, || {
+        packages::lock(&uv, &project.dependencies.value, runtime.target, minor, progress)
+    })?;
+
+    let static_files = static_choice(&project.config.build.static_files);
+    let files = app::files(&input(&project, &runtime, &static_files), None)?;
+    let notices = [&project.notices[..], &runtime.notices, uv.notice.as_slice()].concat();
+    let folder = wanted.output.unwrap_or_else(|| project.root.join("dist"));
+    Ok(BundlePlan {
+        project,
+        runtime,
+        lock,
+        bridge,
+        program,
+        files,
+        static_files,
+        folder,
+        notices,
+        python,
+        uv,
+        clock,
+    })
+}
+
+/// Makes the bundle that was planned.
+pub fn carry_out(plan: BundlePlan, cache: &Cache, progress: &dyn Progress) -> Result<Bundled, Error> {
+    let BundlePlan { project, runtime, lock, bridge, program, static_files, mut notices, mut clock, .. } =
+        plan;
+    let scratch = scratch(cache)?;
+    let target = runtime.target;
+
+    let mut wanted = lock.wheels.clone();
+    wanted.push(bridge.clone());
+    let mut wheels = clock.time(Stage::Download, || packages::download(&wanted, cache, progress))?;
+    let bridge_wheel = wheels.pop().expect("one wheel comes back for each that was asked for");
+    let environment = clock.time(Stage::Environment, || {
+        packages::environment(
+            &plan.uv,
+            &project.dependencies.value,
+            &lock,
+            &wheels,
+            &plan.python.path,
+            cache,
+            progress,
+        )
+    })?;
+    notices.extend(left_out(&environment.left_out));
+
+    let input = input(&project, &runtime, &static_files);
+    let facts = clock.time(Stage::Settings, || app::survey(&input, &environment.python, progress))?;
+    let collected = clock.time(Stage::Static, || {
+        app::collect(&input, &facts, &environment.python, scratch.path(), progress)
+    })?;
+
+    let runtime_layer =
+        clock.time(Stage::Runtime, || runtime::layer(&runtime, cache, progress, &mut notices))?;
+    let PackageLayers { mut layers, notices: more } = clock.time(Stage::Packages, || {
+        packages::layers(&wheels, &bridge_wheel, &runtime.layout, target, cache, progress)
+    })?;
+    notices.extend(more);
+    layers.push(runtime_layer);
+    let (app_layer, static_layer) = clock.time(Stage::App, || {
+        project_layers(&input, &facts, &collected, scratch.path(), &mut notices, progress)
+    })?;
+    let version = version(&project, app_layer.digest);
+    layers.extend([app_layer, static_layer]);
+    let holdall = Sha256::of_file(&program).map_err(Error::Program)?;
+    layers.push(
+        clock.time(Stage::Tools, || tools_layer(&program, holdall, target, cache, progress, &mut notices))?,
+    );
+    notices.extend(facts.notices.iter().chain(&collected.notices).cloned());
+    notices.sort();
+    notices.dedup();
+
+    let manifest = manifest(&project, &runtime, &lock, &bridge, &facts, &collected, version, holdall);
+    let output = plan.folder.join(manifest.file_name());
+    let written = clock.time(Stage::Assemble, || archive::assemble(manifest, layers, &output, progress))?;
+    Ok(Bundled { written, notices, took: clock.took })
+}
+
+/// Packages of the bundle that were not there when the project's code ran.
+fn left_out(packages: &[String]) -> Option<Notice> {
+    (!packages.is_empty()).then(|| Notice {
+        what: format!(
+            "not installed while bundling, since this machine has no use for them: {}",
+            packages.join(", ")
+        ),
+        help: "settings that import them need `[build] settings` or a check of `sys.platform`".to_owned(),
+    })
+}
+
+/// The folder of one run: layers that nobody asks for again, collected static files. It goes with the run.
+fn scratch(cache: &Cache) -> Result<tempfile::TempDir, Error> {
+    let folder = cache.folder("runs").map_err(Error::Cache)?;
+    tempfile::tempdir_in(folder).map_err(Error::Cache)
+}
+
+fn survey_runtime(
+    project: &Project,
+    target: Option<Target>,
+    recipes: &Recipes,
+) -> Result<RuntimePlan, Error> {
+    let choice = project.runtime.as_ref().map(|found| match &found.value {
+        RuntimeFrom::Host => RuntimeChoice::Host,
+        RuntimeFrom::Path(path) => RuntimeChoice::Path(path.clone()),
+    });
+    let text = project.python.as_ref().map_or_else(
+        || format!(">={}", MinorVersion::OLDEST),
+        |found| format!("{} ({})", found.value, found.from),
+    );
+    let fits = |minor: MinorVersion| {
+        minor >= MinorVersion::OLDEST && project.python.as_ref().is_none_or(|found| found.value.allows(minor))
+    };
+    let wanted = runtime::Wanted { text: &text, fits: &fits };
+    Ok(runtime::survey(choice.as_ref(), &wanted, target, recipes)?)
+}
+
+/// A Python of this machine for the project's code: of the runtime's minor version if there is one.
+fn build_python(runtime: &RuntimePlan) -> Result<HostPython, Error> {
+    let minor = runtime.layout.version.minor;
+    runtime::find_python(|python| python.version.minor == minor)
+        .or_else(|| runtime::find_python(|_| true))
+        .ok_or(Error::NoPython)
+}
+
+fn static_choice(configured: &StaticFiles) -> StaticChoice {
+    match configured {
+        StaticFiles::Collect => StaticChoice::Collect,
+        StaticFiles::None => StaticChoice::None,
+        StaticFiles::Prebuilt(folder) => StaticChoice::Prebuilt(folder.clone()),
+    }
+}
+
+fn input<'a>(
+    project: &'a Project,
+    runtime: &'a RuntimePlan,
+    static_files: &'a StaticChoice,
+) -> app::Input<'a> {
+    let config = &project.config;
+    app::Input {
+        root: &project.root,
+        manage: &project.manage,
+        python_path: &project.python_path,
+        settings: &project.settings.value,
+        build_settings: config.build.settings.as_deref(),
+        wsgi: &project.wsgi.value,
+        build_env: &config.build.env,
+        paths: &config.paths,
+        include: &config.files.include,
+        exclude: &config.files.exclude,
+        executable: &config.files.executable,
+        static_files,
+        target: runtime.target,
+        site_packages: &runtime.layout.site_packages,
+    }
+}
+
+/// The layers that are made afresh each time: the project with its settings inside the bundle, and its static files.
+fn project_layers(
+    input: &app::Input<'_>,
+    facts: &SiteFacts,
+    collected: &Collected,
+    scratch: &Path,
+    notices: &mut Vec<Notice>,
+    progress: &dyn Progress,
+) -> Result<(Layer, Layer), Error> {
+    let AppFiles { mut sources, notices: more, .. } = app::files(input, Some(facts))?;
+    notices.extend(more);
+    sources.extend(app::site_package(input, facts)?);
+    let static_sources = collected.sources.clone();
+    let total = layer::total_size(&sources) + layer::total_size(&static_sources);
+    progress.begin(Stage::App, total, Unit::Bytes);
+    let build = |kind, name, sources| {
+        layer::build_in(scratch, kind, input.target, name, sources, Stage::App, progress)
+    };
+    let app = build(LayerKind::App, "app", sources)?;
+    let static_files = build(LayerKind::Static, "static", static_sources)?;
+    progress.end(Stage::App);
+    Ok((app, static_files))
+}
+
+/// The layer with the holdall program for the target.
+fn tools_layer(
+    program: &Path,
+    digest: Sha256,
+    target: Target,
+    cache: &Cache,
+    progress: &dyn Progress,
+    notices: &mut Vec<Notice>,
+) -> Result<Layer, Error> {
+    let key = Key::new(LayerKind::Tools, target, &[digest]);
+    if let Some(layer) = layer::find(cache, &key, "tools").layer(notices) {
+        return Ok(layer);
+    }
+    let sources = vec![Source {
+        path: EntryPath::parse(target.program(), target).expect("the program's name is good everywhere"),
+        content: Content::File(program.to_owned()),
+        executable: true,
+    }];
+    progress.begin(Stage::Tools, layer::total_size(&sources), Unit::Bytes);
+    let layer = layer::build_cached(cache, &key, "tools", sources, Stage::Tools, progress)?;
+    progress.end(Stage::Tools);
+    Ok(layer)
+}
+
+/// The version, and for a dirty tree what its files are.
+fn version(project: &Project, app: Sha256) -> Version {
+    if !project.dirty {
+        return project.version.value.clone();
+    }
+    let suffix = format!("-dirty.{}", app.short());
+    let mut clean = project.version.value.as_str().to_owned();
+    clean.truncate(Version::LONGEST - suffix.len());
+    Version::parse(&format!("{clean}{suffix}")).expect("a version stays one when it is cut and marked")
+}
+
+#[expect(clippy::too_many_arguments, reason = "a manifest names what every stage has found out")]
+fn manifest(
+    project: &Project,
+    runtime: &RuntimePlan,
+    lock: &Lock,
+    bridge: &LockedWheel,
+    facts: &SiteFacts,
+    collected: &Collected,
+    version: Version,
+    holdall: Sha256,
+) -> Manifest {
+    let required: BTreeSet<&String> = project.config.env.required.iter().chain(&facts.environment).collect();
+    let manage = Path::new("app").join(&project.manage);
+    let manage = EntryPath::from_relative(&manage, runtime.target).expect("it is among the files of the app");
+    Manifest {
+        format: FORMAT,
+        name: project.name.value.clone(),
+        version,
+        target: runtime.target,
+        python: Python::from(&runtime.layout),
+        portable: runtime.portable,
+        django: Django {
+            version: facts.django_version.clone(),
+            settings: project.settings.value.clone(),
+            wsgi: project.wsgi.value.clone(),
+            manage: manage.to_string(),
+        },
+        site: Site {
+            static_url: facts.static_files.url.clone(),
+            static_root: collected.static_root.clone(),
+            hashed_static: facts.static_files.hashed,
+            environment: required.into_iter().cloned().collect(),
+            health: project.config.health().to_owned(),
+            paths: facts.writable.table.clone(),
+            migrations: facts.migrations.clone(),
+            services: Vec::new(),
+        },
+        longest_path: 0,
+        glibc: runtime.glibc.clone(),
+        lock: lock.digest,
+        commit: project.commit.clone(),
+        bridge: bridge.sha256,
+        holdall,
+        bytecode: None,
+        layers: Vec::new(),
+    }
+}
+
+/// Measures the stages.
+#[derive(Default)]
+struct Clock {
+    took: Vec<(Stage, Duration)>,
+}
+
+impl Clock {
+    /// Runs one part of a stage; parts of one stage add up.
+    fn time<T>(&mut self, stage: Stage, work: impl FnOnce() -> T) -> T {
+        let started = Instant::now();
+        let done = work();
+        let took = started.elapsed();
+        match self.took.iter_mut().find(|(known, _)| *known == stage) {
+            Some((_, sum)) => *sum += took,
+            None => self.took.push((stage, took)),
+        }
+        done
+    }
+}

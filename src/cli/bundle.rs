@@ -1,0 +1,282 @@
+//! `holdall bundle`: a project becomes a bundle.
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use super::Output;
+use super::output::{duration, printable, size};
+use super::table::Table;
+use crate::Error;
+use crate::app::StaticChoice;
+use crate::bundle::{self, BundlePlan, Bundled, Wanted};
+use crate::cache::Cache;
+use crate::digest::Sha256;
+use crate::layer;
+use crate::manifest::{Manifest, SiteName, Version};
+use crate::packages::{self, LockedWheel};
+use crate::progress::{Notice, Stage};
+use crate::project::{Overrides, Project, PythonWanted, RuntimeFrom};
+use crate::target::Target;
+
+/// Pack a Django project, a Python, all packages and the bridge into one archive
+///
+/// Finds out by itself what the project needs and prints each finding with its place. Any of them can be set in
+/// `holdall.toml`, which `holdall init` writes.
+#[derive(clap::Args)]
+pub struct Args {
+    /// The project's folder: `manage.py` is in it, or in a folder directly below
+    #[arg(default_value = ".")]
+    project: PathBuf,
+    /// Only say what would be done
+    #[arg(long)]
+    plan: bool,
+    /// The folder for the bundle [default: `dist` in the project]
+    #[arg(long, short, value_name = "DIR")]
+    output: Option<PathBuf>,
+    #[command(flatten)]
+    found: Found,
+}
+
+/// What is found out unless it is said; `preview` takes the same options.
+#[derive(clap::Args, Default)]
+pub struct Found {
+    /// Where Python comes from: `host` (this machine's own, for this machine only), or an archive or folder:
+    /// python-build-standalone's `install_only` form, or python.org's embeddable zip
+    #[arg(long, value_name = "host|PATH")]
+    runtime: Option<String>,
+    /// The platform to bundle for: `windows-x86_64`, `windows-arm64`, `linux-x86_64`, `linux-arm64`
+    #[arg(long, value_parser = Target::from_str)]
+    target: Option<Target>,
+    /// The site's name
+    #[arg(long, value_parser = SiteName::parse)]
+    name: Option<SiteName>,
+    /// The bundle's version
+    #[arg(long, value_parser = Version::parse)]
+    version: Option<Version>,
+    /// The settings module
+    #[arg(long, value_name = "MODULE")]
+    settings: Option<String>,
+    /// The WSGI application
+    #[arg(long, value_name = "MODULE:NAME")]
+    wsgi: Option<String>,
+    /// The Python version wanted: `3.12`, `>=3.11`
+    #[arg(long, value_parser = PythonWanted::from_str)]
+    python: Option<PythonWanted>,
+    /// The folder with Holdall's own parts for other targets: `bridges/*.whl`, `holdall-<target>`
+    #[arg(long, value_name = "DIR")]
+    tools: Option<PathBuf>,
+}
+
+impl Found {
+    /// `--runtime host`
+    pub fn for_this_machine() -> Found {
+        Found { runtime: Some("host".to_owned()), ..Found::default() }
+    }
+
+    pub fn wanted(self, project: PathBuf, output: Option<PathBuf>) -> Wanted {
+        let runtime = self.runtime.map(|runtime| match runtime.as_str() {
+            "host" => RuntimeFrom::Host,
+            path => RuntimeFrom::Path(path.into()),
+        });
+        Wanted {
+            project,
+            overrides: Overrides {
+                name: self.name,
+                version: self.version,
+                target: self.target,
+                settings: self.settings,
+                wsgi: self.wsgi,
+                python: self.python,
+                runtime,
+            },
+            tools: self.tools,
+            output,
+        }
+    }
+}
+
+pub fn run(args: Args, output: &Output) -> Result<(), Error> {
+    let started = Instant::now();
+    let cache = Cache::of_user().map_err(Error::Cache)?;
+    let progress = output.progress();
+    let wanted = args.found.wanted(args.project, args.output);
+    let plan = bundle::plan(wanted, &cache, &*progress)?;
+    if args.plan {
+        match output.is_json() {
+            true => output.json(&PlanValue::of(&plan, &cache)),
+            false => {
+                output.line(printable(findings(&plan).trim_end()));
+                output.line(printable(&format!("\n{}", inputs(&plan, &cache).trim_end())));
+                plan.notices.iter().for_each(|notice| output.notice(notice));
+            }
+        }
+        return Ok(());
+    }
+    output.aside(printable(&findings(&plan)));
+    let bundled = bundle::carry_out(plan, &cache, &*progress)?;
+    if output.is_json() {
+        output.json(&Report::of(&bundled));
+    } else {
+        output.line(printable(contents(&bundled.written.manifest).trim_end()));
+        output.line(format!("\n{}\n", times(&bundled.took, started.elapsed())));
+        bundled.notices.iter().for_each(|notice| output.notice(notice));
+        output.line(format!("identity  {}", bundled.written.identity));
+        output.line(format!("{} ({})", shown(&bundled.written.path), size(bundled.written.size)));
+    }
+    Ok(())
+}
+
+/// What was found of the project, and where.
+fn findings(plan: &BundlePlan) -> String {
+    let Project { name, version, settings, wsgi, python, dependencies, manage, .. } = &plan.project;
+    let dirty = if plan.project.dirty { "-dirty.…" } else { "" };
+    let mut table = Table::default();
+    table.row(["name", name.value.as_str(), &name.from]);
+    table.row(["version", &format!("{}{dirty}", version.value), &version.from]);
+    table.row(["manage.py", &manage.display().to_string(), ""]);
+    table.row(["settings", &settings.value, &settings.from]);
+    table.row(["application", &wsgi.value, &wsgi.from]);
+    table.row(["dependencies", &dependencies.value.to_string(), &dependencies.from]);
+    if let Some(python) = python {
+        table.row(["Python wanted", &python.value.to_string(), &python.from]);
+    }
+    table.row(["runtime", &plan.runtime.description, ""]);
+    table.row(["target", plan.runtime.target.as_str(), ""]);
+    table.to_string()
+}
+
+/// The inputs by digest and the steps, in their order.
+fn inputs(plan: &BundlePlan, cache: &Cache) -> String {
+    let mut table = Table::default();
+    table.row(["runtime", &plan.runtime.digest.short(), &plan.runtime.description]);
+    for wheel in plan.lock.wheels.iter().chain([&plan.bridge]) {
+        let state = if packages::is_cached(wheel, cache) { "" } else { "  to download" };
+        table.row(["wheel", &wheel.sha256.short(), &format!("{}{state}", wheel.file_name)]);
+    }
+    let files = &plan.files.sources;
+    let amount = format!("{} files, {}", files.len(), size(layer::total_size(files)));
+    table.row(["app", "", &amount]);
+    for left_out in &plan.files.left_out {
+        table.row(["left out", "", &format!("{}: {}", left_out.path, left_out.why)]);
+    }
+    table.row(["static", "", &static_step(&plan.static_files)]);
+    table.row(["bundle", "", &shown(&planned_path(plan))]);
+    table.to_string()
+}
+
+fn static_step(choice: &StaticChoice) -> String {
+    match choice {
+        StaticChoice::Collect => "manage.py collectstatic".to_owned(),
+        StaticChoice::Prebuilt(folder) => format!("copied from {}", folder.display()),
+        StaticChoice::None => "none".to_owned(),
+    }
+}
+
+fn planned_path(plan: &BundlePlan) -> PathBuf {
+    let Project { name, version, dirty, .. } = &plan.project;
+    let dirty = if *dirty { "-dirty.…" } else { "" };
+    plan.folder.join(format!("{}-{}{dirty}-{}.zip", name.value, version.value, plan.runtime.target))
+}
+
+/// What is inside by size: the largest first.
+fn contents(manifest: &Manifest) -> String {
+    let mut layers: Vec<_> = manifest.layers.iter().collect();
+    layers.sort_by_key(|layer| (std::cmp::Reverse(layer.length), &layer.name));
+    let mut table = Table::default().right(2).right(3).right(4);
+    table.row(["kind", "name", "files", "size", "packed"]);
+    for layer in &layers {
+        table.row([
+            layer.kind.to_string().as_str(),
+            &layer.name,
+            &layer.entries.to_string(),
+            &size(layer.size),
+            &size(layer.length),
+        ]);
+    }
+    let sum =
+        |part: fn(&crate::manifest::LayerEntry) -> u64| layers.iter().map(|layer| part(layer)).sum::<u64>();
+    let files = sum(|layer| layer.entries).to_string();
+    table.row(["total", "", &files, &size(sum(|layer| layer.size)), &size(sum(|layer| layer.length))]);
+    table.to_string()
+}
+
+fn times(took: &[(Stage, Duration)], all: Duration) -> String {
+    let stages = took.iter().map(|(stage, took)| format!("{} {}", stage.as_str(), duration(*took)));
+    format!("{} in all: {}", duration(all), stages.collect::<Vec<_>>().join(", "))
+}
+
+/// A path as people would type it here.
+fn shown(path: &Path) -> String {
+    let here = std::env::current_dir().ok().and_then(|here| path.strip_prefix(here).ok());
+    here.unwrap_or(path).display().to_string()
+}
+
+/// `--plan` for machines.
+#[derive(Serialize)]
+struct PlanValue<'a> {
+    project: &'a Project,
+    target: Target,
+    runtime: Sha256,
+    wheels: Vec<WheelValue<'a>>,
+    files: Vec<&'a str>,
+    left_out: &'a [crate::app::LeftOut],
+    #[serde(rename = "static")]
+    static_step: String,
+    output: PathBuf,
+    notices: &'a [Notice],
+}
+
+#[derive(Serialize)]
+struct WheelValue<'a> {
+    #[serde(flatten)]
+    wheel: &'a LockedWheel,
+    cached: bool,
+}
+
+impl PlanValue<'_> {
+    fn of<'a>(plan: &'a BundlePlan, cache: &Cache) -> PlanValue<'a> {
+        let wheels = plan.lock.wheels.iter().chain([&plan.bridge]);
+        PlanValue {
+            project: &plan.project,
+            target: plan.runtime.target,
+            runtime: plan.runtime.digest,
+            wheels: wheels
+                .map(|wheel| WheelValue { wheel, cached: packages::is_cached(wheel, cache) })
+                .collect(),
+            files: plan.files.sources.iter().map(|source| source.path.as_str()).collect(),
+            left_out: &plan.files.left_out,
+            static_step: static_step(&plan.static_files),
+            output: planned_path(plan),
+            notices: &plan.notices,
+        }
+    }
+}
+
+/// The result for machines.
+#[derive(Serialize)]
+struct Report<'a> {
+    path: &'a Path,
+    identity: Sha256,
+    size: u64,
+    manifest: &'a Manifest,
+    notices: &'a [Notice],
+    seconds: serde_json::Map<String, serde_json::Value>,
+}
+
+impl Report<'_> {
+    fn of(bundled: &Bundled) -> Report<'_> {
+        let seconds =
+            bundled.took.iter().map(|(stage, took)| (stage.as_str().to_owned(), took.as_secs_f64().into()));
+        Report {
+            path: &bundled.written.path,
+            identity: bundled.written.identity,
+            size: bundled.written.size,
+            manifest: &bundled.written.manifest,
+            notices: &bundled.notices,
+            seconds: seconds.collect(),
+        }
+    }
+}
