@@ -193,17 +193,24 @@ pub(crate) mod tests {
             Index { folder, recipe }
         }
 
-        /// This machine's Python, which asks the folder alone, after some lines of shell.
+        /// This machine's Python after some lines of shell. It asks the folder alone, and so does the Python of each
+        /// environment that it makes.
         fn python(&self, before: &str) -> PathBuf {
             let path = self.folder.path().join("python");
-            let offline = self.offline();
-            write_program(&path, &format!("{offline}\n{before}\nexec python3 \"$@\""));
+            let offline = format!("export PIP_NO_INDEX=1 PIP_FIND_LINKS='{}'", self.folder.path().display());
+            let lines = format!(
+                r#"{before}
+                {offline}
+                case " $*" in *' -m venv '*)
+                    python3 "$@" && for folder; do :; done && cd "$folder/bin" && rm python &&
+                    ln -s "$(python3 -c 'import sys; print(sys.executable)')" inner &&
+                    printf '#!/bin/sh\n%s\nexec "${{0%%/*}}/inner" "$@"\n' "{offline}" >python &&
+                    exec chmod +x python
+                esac
+                exec python3 "$@""#
+            );
+            write_program(&path, &lines);
             path
-        }
-
-        /// A line of shell after which pip asks the folder alone.
-        fn offline(&self) -> String {
-            format!("export PIP_NO_INDEX=1 PIP_FIND_LINKS='{}'", self.folder.path().display())
         }
 
         fn cache(&self) -> Cache {
@@ -244,16 +251,7 @@ pub(crate) mod tests {
     #[test]
     fn a_python_without_pip_installs_by_an_environment_that_has_it() {
         let index = Index::new();
-        // The interpreter of the environment it makes is told of the folder too.
-        let python = index.python(&format!(
-            r#"case " $*" in
-                *' -m pip '*) exit 1;;
-                *' -m venv '*) python3 "$@" && for folder; do :; done && rm "$folder/bin/python" &&
-                    printf '#!/bin/sh\n%s\nexec "${{0%%/*}}/python3" "$@"\n' "{}" >"$folder/bin/python" &&
-                    exec chmod +x "$folder/bin/python";;
-            esac"#,
-            index.offline()
-        ));
+        let python = index.python("case \" $*\" in *' -m pip '*) exit 1;; esac");
         let missing = PathBuf::from("/no/python");
         index.greets(&installed(&index.recipe, &index.cache(), [missing, python]).unwrap());
     }
