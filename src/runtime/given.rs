@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::elf::Glibc;
 use super::version::Found;
 use super::{RuntimeError, linux, tree, windows};
 use crate::digest::{Hasher, Sha256};
+use crate::elf::Glibc;
 use crate::entry::EntryPath;
 use crate::layer::{Content, Source};
 use crate::progress::Notice;

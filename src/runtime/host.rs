@@ -8,13 +8,13 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 use walkdir::WalkDir;
 
-use super::elf::{Elf, Glibc, is_elf};
 use super::libraries::{System, is_glibc};
 use super::patchelf::{self, Patchelf};
 use super::pythons::HostPython;
 use super::{RuntimeError, debian, stdlib};
 use crate::cache::Cache;
 use crate::digest::{Hasher, Sha256};
+use crate::elf::{Elf, Glibc, is_elf};
 use crate::entry::EntryPath;
 use crate::layer::{Content, Source};
 use crate::progress::Notice;

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::elf::Elf;
+use crate::elf::Elf;
 use crate::target::Target;
 
 /// Where the loader looks when neither the file nor the cache knows a library.

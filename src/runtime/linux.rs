@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use super::elf::{Elf, is_elf};
 use super::given::{Shaped, final_version};
 use super::libraries::is_glibc;
 use super::{RuntimeError, stdlib, tree, version};
+use crate::elf::{Elf, is_elf};
 use crate::layer::Content;
 use crate::progress::Notice;
 use crate::python::MinorVersion;

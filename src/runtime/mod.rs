@@ -5,7 +5,6 @@
 //! runtime that was given to it: that may be for another machine.
 
 mod debian;
-mod elf;
 mod error;
 mod given;
 mod host;
