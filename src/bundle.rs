@@ -329,7 +329,7 @@ fn manifest(
             services: Vec::new(),
         },
         longest_path: 0,
-        glibc: runtime.glibc.clone(),
+        glibc: None,
         lock: lock.digest,
         commit: project.commit.clone(),
         bridge: bridge.sha256,
