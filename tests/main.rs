@@ -1,9 +1,10 @@
 //! Stories that a user would tell, run through the real command. `cargo xtask test` prepares what they need.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)]
 
 mod archive;
 mod archive_bad;
 mod archive_forge;
+mod guestbook;
 mod harness;
 mod init;
 #[cfg(unix)]

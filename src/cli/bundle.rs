@@ -40,9 +40,9 @@ pub struct Args {
     found: Found,
 }
 
-/// What is found out unless it is said; `preview` takes the same options.
-#[derive(clap::Args, Default)]
-pub struct Found {
+/// What is found out unless it is said.
+#[derive(clap::Args)]
+struct Found {
     /// Where Python comes from: `host` (this machine's own, for this machine only), or an archive or folder:
     /// python-build-standalone's `install_only` form, or python.org's embeddable zip
     #[arg(long, value_name = "host|PATH")]
@@ -71,12 +71,7 @@ pub struct Found {
 }
 
 impl Found {
-    /// `--runtime host`
-    pub fn for_this_machine() -> Found {
-        Found { runtime: Some("host".to_owned()), ..Found::default() }
-    }
-
-    pub fn wanted(self, project: PathBuf, output: Option<PathBuf>) -> Wanted {
+    fn wanted(self, project: PathBuf, output: Option<PathBuf>) -> Wanted {
         let runtime = self.runtime.map(|runtime| match runtime.as_str() {
             "host" => RuntimeFrom::Host,
             path => RuntimeFrom::Path(path.into()),
@@ -127,6 +122,21 @@ pub fn run(args: Args, output: &Output) -> Result<(), Error> {
         output.line(format!("{} ({})", shown(&bundled.written.path), size(bundled.written.size)));
     }
     Ok(())
+}
+
+/// Bundles a project with the Python of this machine into `folder`, to be looked at; returns the bundle.
+pub fn for_this_machine(project: &Path, folder: &Path, output: &Output) -> Result<PathBuf, Error> {
+    let cache = Cache::of_user().map_err(Error::Cache)?;
+    let progress = output.progress();
+    let overrides =
+        Overrides { runtime: Some(RuntimeFrom::Host), target: Target::host(), ..Overrides::default() };
+    let wanted =
+        Wanted { project: project.to_owned(), overrides, tools: None, output: Some(folder.to_owned()) };
+    let plan = bundle::plan(wanted, &cache, &*progress)?;
+    output.aside(printable(&findings(&plan)));
+    let bundled = bundle::carry_out(plan, &cache, &*progress)?;
+    bundled.notices.iter().for_each(|notice| output.notice(notice));
+    Ok(bundled.written.path)
 }
 
 /// What was found of the project, and where.
