@@ -144,9 +144,11 @@ pub fn carry_out(plan: BundlePlan, cache: &Cache, progress: &dyn Progress) -> Re
     })?;
     let version = version(&project, app_layer.digest);
     layers.extend([app_layer, static_layer]);
-    let holdall = Sha256::of_file(&program).map_err(Error::Program)?;
+    // Read once: what the manifest names is what goes in, even if another program takes its place meanwhile.
+    let program = fs_err::read(&program).map_err(Error::Program)?;
+    let holdall = Sha256::of(&program);
     layers.push(
-        clock.time(Stage::Tools, || tools_layer(&program, holdall, target, cache, progress, &mut notices))?,
+        clock.time(Stage::Tools, || tools_layer(program, holdall, target, cache, progress, &mut notices))?,
     );
     notices.extend(facts.notices.iter().chain(&collected.notices).cloned());
     notices.sort();
@@ -261,7 +263,7 @@ fn project_layers(
 
 /// The layer with the holdall program for the target.
 fn tools_layer(
-    program: &Path,
+    program: Vec<u8>,
     digest: Sha256,
     target: Target,
     cache: &Cache,
@@ -274,7 +276,7 @@ fn tools_layer(
     }
     let sources = vec![Source {
         path: EntryPath::parse(target.program(), target).expect("the program's name is good everywhere"),
-        content: Content::File(program.to_owned()),
+        content: Content::Bytes(program),
         executable: true,
     }];
     progress.begin(Stage::Tools, layer::total_size(&sources), Unit::Bytes);
@@ -332,7 +334,7 @@ fn manifest(
             services: Vec::new(),
         },
         longest_path: 0,
-        glibc: runtime.glibc.clone(),
+        glibc: None,
         lock: lock.digest,
         commit: project.commit.clone(),
         bridge: bridge.sha256,

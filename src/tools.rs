@@ -6,10 +6,14 @@ use std::path::{Path, PathBuf};
 use crate::python::MinorVersion;
 use crate::target::Target;
 
+/// The version of this program and of the parts that belong to it.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
 /// The folders that hold Holdall's own parts, most wanted first.
 #[derive(Debug, Clone)]
 pub struct Tools {
     folders: Vec<PathBuf>,
+    /// The file of the running program.
     program: PathBuf,
 }
 
@@ -18,16 +22,21 @@ pub struct Tools {
 pub enum ToolsError {
     #[error("there is no bridge for {target} and Python {python}: no file `{pattern}` in {searched}")]
     #[diagnostic(help(
-        "it is in `bridges/` of Holdall's release archive: keep it beside the program, or name its folder with \
-         `--tools DIR` or HOLDALL_TOOLS"
+        "it is in the release archive of Holdall {}, in `bridges/`: keep that folder beside the program, or name \
+         the folder that holds it with `--tools DIR` or HOLDALL_TOOLS",
+        VERSION
     ))]
     NoBridge { target: Target, python: MinorVersion, pattern: String, searched: String },
     #[error("there is no holdall program for {target}: no file `{name}` in {searched}")]
     #[diagnostic(help(
-        "it is in Holdall's release archive: keep it beside the program, or name its folder with `--tools DIR` \
-         or HOLDALL_TOOLS"
+        "it is in the release archive of Holdall {}: keep it beside the program, or name its folder with \
+         `--tools DIR` or HOLDALL_TOOLS",
+        VERSION
     ))]
     NoProgram { target: Target, name: String, searched: String },
+    #[error("there is no folder `{}`, which {by} names", folder.display())]
+    #[diagnostic(help("name the folder that holds `bridges/`, or leave it out to look beside the program"))]
+    NoFolder { folder: PathBuf, by: &'static str },
     #[error("cannot read the folder of Holdall's own parts")]
     #[diagnostic(help("check that you may read it, or name another with `--tools DIR`"))]
     Unreadable(#[source] std::io::Error),
@@ -37,10 +46,17 @@ impl Tools {
     /// Looks in `named` (`--tools`, else HOLDALL_TOOLS), then beside the running program.
     pub fn find(named: Option<&Path>) -> Result<Tools, ToolsError> {
         let program = std::env::current_exe().map_err(ToolsError::Unreadable)?;
-        let named =
-            named.map(Path::to_owned).or_else(|| std::env::var_os("HOLDALL_TOOLS").map(PathBuf::from));
+        let variable = || std::env::var_os("HOLDALL_TOOLS").filter(|folder| !folder.is_empty());
+        let named = match named {
+            Some(folder) => Some((folder.to_owned(), "`--tools`")),
+            None => variable().map(|folder| (PathBuf::from(folder), "HOLDALL_TOOLS")),
+        };
+        if let Some((folder, by)) = named.clone().filter(|(folder, _)| !folder.is_dir()) {
+            return Err(ToolsError::NoFolder { folder, by });
+        }
         let beside = program.parent().map(Path::to_owned);
-        Ok(Tools { folders: named.into_iter().chain(beside).collect(), program })
+        let folders = named.map(|(folder, _)| folder).into_iter().chain(beside).collect();
+        Ok(Tools { folders, program: running(program) })
     }
 
     /// The bridge's wheel for `target`: `bridges/holdall_bridge-<version>-cp310-abi3-<platform>.whl`.
@@ -56,7 +72,7 @@ impl Tools {
                 }
             }
             // Of several versions side by side the one of this program is wanted; names sort by version only by luck.
-            let ours = format!("holdall_bridge-{}-", env!("CARGO_PKG_VERSION"));
+            let ours = format!("holdall_bridge-{VERSION}-");
             found.sort_by_key(|path| (!path.to_string_lossy().contains(&ours), path.clone()));
             if let Some(path) = found.into_iter().next() {
                 return Ok(path);
@@ -87,6 +103,12 @@ impl Tools {
         let folders: Vec<_> = self.folders.iter().map(|folder| format!("`{}`", folder.display())).collect();
         folders.join(" and ")
     }
+}
+
+/// The file that is running, whatever has become of the `path` it was started from: an update may have put another
+/// program there, or nothing yet. Windows leaves a running program where it is.
+fn running(path: PathBuf) -> PathBuf {
+    if cfg!(target_os = "linux") { PathBuf::from("/proc/self/exe") } else { path }
 }
 
 /// The end of a wheel's platform tag for `target`.

@@ -98,7 +98,8 @@ pub fn run(args: Args, output: &Output) -> Result<(), Error> {
     let cache = Cache::of_user().map_err(Error::Cache)?;
     let progress = output.progress();
     let wanted = args.found.wanted(args.project, args.output);
-    let plan = bundle::plan(wanted, &cache, &*progress)?;
+    let mut plan = bundle::plan(wanted, &cache, &*progress)?;
+    plan.notices.extend(not_for_servers(&plan));
     if args.plan {
         match output.is_json() {
             true => output.json(&PlanValue::of(&plan, &cache)),
@@ -137,6 +138,20 @@ pub fn for_this_machine(project: &Path, folder: &Path, output: &Output) -> Resul
     let bundled = bundle::carry_out(plan, &cache, &*progress)?;
     bundled.notices.iter().for_each(|notice| output.notice(notice));
     Ok(bundled.written.path)
+}
+
+/// What to know of a bundle that carries this machine's Python. A preview is content with it, and does not ask.
+fn not_for_servers(plan: &BundlePlan) -> Option<Notice> {
+    let target = plan.runtime.target;
+    (!plan.runtime.portable).then(|| Notice {
+        what: format!(
+            "this bundle carries the Python of this machine and is for this machine alone ({target})"
+        ),
+        help:
+            "to look at the site that is enough; for a server, name a portable CPython with `--runtime PATH` \
+               (without `--runtime`, `holdall bundle` says which archive fits)"
+                .to_owned(),
+    })
 }
 
 /// What was found of the project, and where.

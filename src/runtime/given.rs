@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::elf::Glibc;
 use super::version::Found;
 use super::{RuntimeError, linux, tree, windows};
 use crate::digest::{Hasher, Sha256};
@@ -28,7 +27,6 @@ pub struct Given {
     pub layout: PythonLayout,
     /// Of what was given and the way it was shaped.
     pub digest: Sha256,
-    pub glibc: Option<Glibc>,
     pub notices: Vec<Notice>,
     pub sources: Vec<Source>,
 }
@@ -41,7 +39,6 @@ pub struct Shaped {
     pub program: String,
     pub site_packages: String,
     pub files: BTreeMap<String, Content>,
-    pub glibc: Option<Glibc>,
     pub notices: Vec<Notice>,
 }
 
@@ -70,7 +67,6 @@ pub fn read(path: &Path) -> Result<Given, RuntimeError> {
         target,
         layout,
         digest: hasher.finish(),
-        glibc: shaped.glibc,
         notices: shaped.notices,
         sources,
     })

@@ -5,7 +5,6 @@
 //! runtime that was given to it: that may be for another machine.
 
 mod debian;
-mod elf;
 mod error;
 mod given;
 mod host;
@@ -70,8 +69,6 @@ pub struct RuntimePlan {
     pub description: String,
     /// Digest of all that decides the bytes of the layer.
     pub digest: Sha256,
-    /// The highest glibc symbol version that any file in it asks for.
-    pub glibc: Option<String>,
     pub notices: Vec<Notice>,
     origin: Origin,
 }
@@ -153,7 +150,6 @@ pub fn of_python(python: HostPython, recipes: &Recipes) -> Result<RuntimePlan, R
         portable: false,
         description,
         digest: facts.digest,
-        glibc: facts.glibc.map(|version| version.to_string()),
         notices: facts.notices,
         origin: Origin::Host(plan),
     })
@@ -178,7 +174,6 @@ fn of_path(path: &Path, wanted: &Wanted<'_>, target: Option<Target>) -> Result<R
         portable: true,
         description: format!("CPython {version} for {} (`{}`)", given.target, path.display()),
         digest: given.digest,
-        glibc: given.glibc.map(|version| version.to_string()),
         notices: given.notices,
         origin: Origin::Given(path.to_owned()),
     })
