@@ -1,8 +1,14 @@
 //! Where the parts of Holdall itself come from that go into a bundle: the bridge's wheel and the program for
-//! the target. Looks, and changes nothing.
+//! the target. Finds them, and makes the program's layer.
 
 use std::path::{Path, PathBuf};
 
+use crate::cache::Cache;
+use crate::digest::Sha256;
+use crate::entry::EntryPath;
+use crate::layer::{self, Content, Key, Layer, LayerError, Source};
+use crate::manifest::LayerKind;
+use crate::progress::{Notice, Progress, Running, Stage, Unit};
 use crate::python::MinorVersion;
 use crate::target::Target;
 
@@ -109,6 +115,28 @@ impl Tools {
 /// program there, or nothing yet. Windows leaves a running program where it is.
 fn running(path: PathBuf) -> PathBuf {
     if cfg!(target_os = "linux") { PathBuf::from("/proc/self/exe") } else { path }
+}
+
+/// Makes or finds the layer with the holdall program, whose digest is `digest`.
+pub fn layer(
+    program: Vec<u8>,
+    digest: Sha256,
+    target: Target,
+    cache: &Cache,
+    progress: &dyn Progress,
+    notices: &mut Vec<Notice>,
+) -> Result<Layer, LayerError> {
+    let key = Key::new(LayerKind::Tools, target, &[digest]);
+    if let Some(layer) = layer::find(cache, &key, "tools").layer(notices) {
+        return Ok(layer);
+    }
+    let sources = vec![Source {
+        path: EntryPath::parse(target.program(), target).expect("the program's name is good everywhere"),
+        content: Content::Bytes(program),
+        executable: true,
+    }];
+    let _running = Running::begin(progress, Stage::Tools, layer::total_size(&sources), Unit::Bytes);
+    layer::build_cached(cache, &key, "tools", sources, Stage::Tools, progress)
 }
 
 /// The end of a wheel's platform tag for `target`.

@@ -63,13 +63,7 @@ pub fn read(path: &Path) -> Result<Given, RuntimeError> {
     crate::entry::check_set(sources.iter().map(|source| &source.path), target)?;
     let mut hasher = Hasher::default();
     hasher.update(format!("{SHAPE}\0{digest}"));
-    Ok(Given {
-        target,
-        layout,
-        digest: hasher.finish(),
-        notices: shaped.notices,
-        sources,
-    })
+    Ok(Given { target, layout, digest: hasher.finish(), notices: shaped.notices, sources })
 }
 
 fn shape(path: &Path, files: BTreeMap<String, Content>) -> Result<Shaped, RuntimeError> {
