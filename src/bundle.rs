@@ -13,7 +13,8 @@ use crate::cache::Cache;
 use crate::digest::Sha256;
 use crate::entry::EntryPath;
 use crate::error::Error;
-use crate::layer::{self, Content, Key, Layer, Source};
+use crate::interrupt::Passing;
+use crate::layer::{self, Content, Key, Layer, LayerError, Source};
 use crate::manifest::{Django, FORMAT, LayerKind, Manifest, Python, Site, Version};
 use crate::packages::{self, Lock, LockedWheel, PackageLayers, Uv};
 use crate::progress::{Notice, Progress, Stage, Unit};
@@ -23,6 +24,9 @@ use crate::recipe::Recipes;
 use crate::runtime::{self, HostPython, RuntimeChoice, RuntimePlan};
 use crate::target::Target;
 use crate::tools::Tools;
+
+/// The folder of the cache for what lasts as long as a run.
+const RUNS: &str = "runs";
 
 /// What the person asked for.
 #[derive(Debug, Default)]
@@ -65,6 +69,8 @@ pub struct Bundled {
 /// Finds out what a bundle of this project will hold. Changes nothing outside of the cache.
 pub fn plan(wanted: Wanted, cache: &Cache, progress: &dyn Progress) -> Result<BundlePlan, Error> {
     let mut clock = Clock::default();
+    // Everything needs it: a folder that cannot be used is told of as such, and first.
+    cache.folder(RUNS).map_err(Error::Cache)?;
     let project = Project::discover(&wanted.project, &wanted.overrides)?;
     let recipes = Recipes::of_user()?;
     let target = wanted.overrides.target.or(project.config.target);
@@ -101,8 +107,18 @@ pub fn plan(wanted: Wanted, cache: &Cache, progress: &dyn Progress) -> Result<Bu
 
 /// Makes the bundle that was planned.
 pub fn carry_out(plan: BundlePlan, cache: &Cache, progress: &dyn Progress) -> Result<Bundled, Error> {
-    let BundlePlan { project, runtime, lock, bridge, program, static_files, mut notices, mut clock, .. } =
-        plan;
+    let BundlePlan {
+        project,
+        runtime,
+        lock,
+        bridge,
+        program,
+        files,
+        static_files,
+        mut notices,
+        mut clock,
+        ..
+    } = plan;
     let scratch = scratch(cache)?;
     let target = runtime.target;
 
@@ -137,6 +153,7 @@ pub fn carry_out(plan: BundlePlan, cache: &Cache, progress: &dyn Progress) -> Re
     notices.extend(more);
     layers.push(runtime_layer);
     let (app_layer, static_layer) = clock.time(Stage::App, || {
+        still_there(&files)?;
         project_layers(&input, &facts, &collected, scratch.path(), &mut notices, progress)
     })?;
     let version = version(&project, app_layer.digest);
@@ -167,9 +184,9 @@ fn left_out(packages: &[String]) -> Option<Notice> {
 }
 
 /// The folder of one run: layers that nobody asks for again, collected static files. It goes with the run.
-fn scratch(cache: &Cache) -> Result<tempfile::TempDir, Error> {
-    let folder = cache.folder("runs").map_err(Error::Cache)?;
-    tempfile::tempdir_in(folder).map_err(Error::Cache)
+fn scratch(cache: &Cache) -> Result<Passing<tempfile::TempDir>, Error> {
+    let folder = cache.folder(RUNS).map_err(Error::Cache)?;
+    Passing::make(|| tempfile::tempdir_in(folder)).map_err(Error::Cache)
 }
 
 fn survey_runtime(
@@ -230,6 +247,15 @@ fn input<'a>(
         target: runtime.target,
         site_packages: &runtime.layout.site_packages,
     }
+}
+
+/// The project's own code has run since the plan was made: a file that it removed would be missed on the server.
+fn still_there(files: &AppFiles) -> Result<(), LayerError> {
+    let gone = files.sources.iter().find_map(|source| match &source.content {
+        Content::File(path) if !path.exists() => Some(path.clone()),
+        _ => None,
+    });
+    gone.map_or(Ok(()), |path| Err(LayerError::Vanished { path }))
 }
 
 /// The layers that are made afresh each time: the project with its settings inside the bundle, and its static files.
