@@ -14,6 +14,7 @@ use crate::archive::{self, Written};
 use crate::cache::Cache;
 use crate::digest::Sha256;
 use crate::error::Error;
+use crate::interrupt::Passing;
 use crate::packages::{self, Lock, LockedWheel, PackageLayers, Uv};
 use crate::progress::{Notice, Progress, Stage};
 use crate::project::{Overrides, Project, RuntimeFrom, StaticFiles};
@@ -25,6 +26,9 @@ use crate::tools::{self, Tools};
 
 use clock::Clock;
 use describe::Known;
+
+/// The folder of the cache for what lasts as long as a run.
+const RUNS: &str = "runs";
 
 /// What the person asked for.
 #[derive(Debug, Default)]
@@ -67,6 +71,8 @@ pub struct Bundled {
 /// Finds out what a bundle of this project will hold. Changes nothing outside of the cache.
 pub fn plan(wanted: Wanted, cache: &Cache, progress: &dyn Progress) -> Result<BundlePlan, Error> {
     let mut clock = Clock::default();
+    // Everything needs it: a folder that cannot be used is told of as such, and first.
+    cache.folder(RUNS).map_err(Error::Cache)?;
     let project = Project::discover(&wanted.project, &wanted.overrides)?;
     let recipes = Recipes::of_user()?;
     let target = wanted.overrides.target.or(project.config.target);
@@ -103,8 +109,18 @@ pub fn plan(wanted: Wanted, cache: &Cache, progress: &dyn Progress) -> Result<Bu
 
 /// Makes the bundle that was planned.
 pub fn carry_out(plan: BundlePlan, cache: &Cache, progress: &dyn Progress) -> Result<Bundled, Error> {
-    let BundlePlan { project, runtime, lock, bridge, program, static_files, mut notices, mut clock, .. } =
-        plan;
+    let BundlePlan {
+        project,
+        runtime,
+        lock,
+        bridge,
+        program,
+        files,
+        static_files,
+        mut notices,
+        mut clock,
+        ..
+    } = plan;
     let scratch = scratch(cache)?;
     let target = runtime.target;
 
@@ -141,7 +157,10 @@ pub fn carry_out(plan: BundlePlan, cache: &Cache, progress: &dyn Progress) -> Re
     })?;
     notices.extend(more);
     layers.push(runtime_layer);
-    let own = clock.time(Stage::App, || app::layers(&input, &facts, &collected, scratch.path(), progress))?;
+    let own = clock.time(Stage::App, || {
+        files.still_there()?;
+        app::layers(&input, &facts, &collected, scratch.path(), progress)
+    })?;
     // Read once: what the manifest names is what goes in, even if another program takes its place meanwhile.
     let program = fs_err::read(&program).map_err(Error::Program)?;
     let holdall = Sha256::of(&program);
@@ -180,9 +199,9 @@ fn left_out(packages: &[String]) -> Option<Notice> {
 }
 
 /// The folder of one run: layers that nobody asks for again, collected static files. It goes with the run.
-fn scratch(cache: &Cache) -> Result<tempfile::TempDir, Error> {
-    let folder = cache.folder("runs").map_err(Error::Cache)?;
-    tempfile::tempdir_in(folder).map_err(Error::Cache)
+fn scratch(cache: &Cache) -> Result<Passing<tempfile::TempDir>, Error> {
+    let folder = cache.folder(RUNS).map_err(Error::Cache)?;
+    Passing::make(|| tempfile::tempdir_in(folder)).map_err(Error::Cache)
 }
 
 fn survey_runtime(

@@ -40,6 +40,9 @@ pub enum Error {
     #[error("cannot use the cache folder")]
     #[diagnostic(help("check that you may write there and that the disk is not full, or set HOLDALL_CACHE"))]
     Cache(#[source] io::Error),
+    #[error("this machine does not let holdall listen for signals")]
+    #[diagnostic(help("it is out of threads, memory or open files: end other programs and try again"))]
+    System(#[source] io::Error),
     #[error(transparent)]
     #[diagnostic(transparent)]
     Project(#[from] ProjectError),
@@ -82,9 +85,16 @@ pub enum Error {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Local(#[from] LocalError),
-    #[error("`{}` is not what was bundled: {count} differences", path.display())]
+    #[error("`{}` is not what was bundled: {}", path.display(), differing(*count))]
     #[diagnostic(help("fetch the bundle again, or expand it again into an empty folder"))]
     Differs { path: PathBuf, count: usize },
+}
+
+fn differing(count: usize) -> String {
+    match count {
+        1 => "1 file differs, is missing or extra".to_owned(),
+        _ => format!("{count} files differ, are missing or extra"),
+    }
 }
 
 impl Error {
@@ -95,6 +105,7 @@ impl Error {
         match self {
             Error::App(AppError::Layer(_)) => Exit::Failed,
             Error::Cache(_)
+            | Error::System(_)
             | Error::Project(_)
             | Error::Recipe(_)
             | Error::Tools(_)

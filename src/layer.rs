@@ -76,7 +76,7 @@ impl Layer {
 pub enum LayerError {
     #[error("`{}` vanished while it was being bundled", path.display())]
     #[diagnostic(help(
-        "something else deletes or moves files there: let it finish, then run the same command again"
+        "another program, or the project's own code when its settings are loaded, deletes or moves files there: let it finish and bundle again, or leave the file out with `[files] exclude` in holdall.toml"
     ))]
     Vanished { path: PathBuf },
     #[error("`{}` changed while it was being bundled", path.display())]

@@ -11,6 +11,7 @@ pub mod digest;
 pub mod elf;
 pub mod entry;
 pub mod error;
+pub mod interrupt;
 pub mod layer;
 pub mod manifest;
 pub mod packages;

@@ -12,6 +12,9 @@ import sys
 import traceback
 
 
+IMPORTS = os.path.dirname(os.path.abspath(importlib.__file__))
+
+
 def main():
     with open(sys.argv[1], encoding="utf-8") as file:
         question = json.load(file)
@@ -157,6 +160,8 @@ def describe(error, question):
     for frame in traceback.extract_tb(error.__traceback__):
         file = os.path.abspath(frame.filename)
         if frame.filename.startswith("<") or file.startswith(os.path.join(here, "")) or reads_environment(frame):
+            continue
+        if os.path.dirname(file) == IMPORTS:  # between an import and what it fails on; frozen in newer versions
             continue
         frames.append((shown(file, question), frame))
     own = [entry for entry in frames if entry[0][1]]

@@ -7,6 +7,7 @@ pub mod inspect;
 mod opened;
 pub mod output;
 pub mod preview;
+mod report;
 mod stop;
 mod table;
 pub mod verify;
@@ -63,9 +64,8 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let exit = error.exit();
-            output.error(error);
-            exit.into()
+            output.error(&error);
+            error.exit().into()
         }
     }
 }

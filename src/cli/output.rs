@@ -9,6 +9,7 @@ use std::time::Duration;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
+use super::report::Report;
 use crate::progress::{Notice, Progress, Silent, Stage, Unit};
 
 /// For whom results are printed.
@@ -70,41 +71,14 @@ impl Output {
     }
 
     /// Prints why the command failed.
-    pub fn error(&self, error: crate::Error) {
+    pub fn error(&self, error: &crate::Error) {
         if self.is_json() {
             // The differences themselves were the result; one value is all a script reads.
             if !matches!(error, crate::Error::Differs { .. }) {
-                self.json(&ErrorValue::of(&error));
+                self.json(&Report::of(&error));
             }
         } else {
-            let report = format!("{:?}", miette::Report::new(error));
-            write_err(&format!("{}\n", report.trim_end()));
-        }
-    }
-}
-
-/// An error for machines.
-#[derive(Serialize)]
-struct ErrorValue {
-    error: String,
-    causes: Vec<String>,
-    help: Option<String>,
-    exit: u8,
-}
-
-impl ErrorValue {
-    fn of(error: &crate::Error) -> ErrorValue {
-        let mut causes = Vec::new();
-        let mut cause = std::error::Error::source(error);
-        while let Some(error) = cause {
-            causes.push(error.to_string());
-            cause = error.source();
-        }
-        ErrorValue {
-            error: error.to_string(),
-            causes,
-            help: miette::Diagnostic::help(error).map(|help| help.to_string()),
-            exit: error.exit() as u8,
+            write_err(&Report::of(&error).text(io::stderr().is_terminal()));
         }
     }
 }

@@ -35,6 +35,22 @@ impl Stop {
     }
 }
 
+/// From now on Ctrl-C ends this program at once, with all that it has begun: what it was making is not there.
+pub fn ends_everything() -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    let mut signals = {
+        let _inside = runtime.enter();
+        Signals::listen()?
+    };
+    std::thread::spawn(move || {
+        runtime.block_on(signals.next());
+        crate::interrupt::end();
+        // As a shell would say of a program that Ctrl-C ended.
+        std::process::exit(130);
+    });
+    Ok(())
+}
+
 #[cfg(unix)]
 struct Signals([tokio::signal::unix::Signal; 3]);
 

@@ -18,7 +18,9 @@ impl Said {
     /// Takes the words of uv or pip as they were printed.
     pub fn new(words: &[u8]) -> Said {
         let words = redact(&String::from_utf8_lossy(words));
-        let words = words.strip_prefix("error: ").unwrap_or(&words);
+        // What uv tells of its progress before it fails is no reason.
+        let words = words.split_once("\nerror: ").map_or(&*words, |(_, reason)| reason);
+        let words = words.strip_prefix("error: ").unwrap_or(words);
         Said(if words.is_empty() { "it said nothing".to_owned() } else { words.to_owned() })
     }
 
@@ -79,6 +81,11 @@ pub enum PackagesError {
         "its hash stands there neither under that name nor at all: if the lock was made for one platform only, make it anew for all (`uv lock`, `uv export`, `uv pip compile --universal --generate-hashes`); if not, someone changed the file in the index: find out before you go on"
     ))]
     NotInLock { package: String, version: String, target: Target, file: PathBuf },
+    #[error("{} no SHA-256 in `{}`, and other packages there have some", names(packages, "has", "have"), file.display())]
+    #[diagnostic(help(
+        "give all of them hashes, as `uv pip compile --universal --generate-hashes` and `uv export` do: what has none cannot be told from what someone put in its place"
+    ))]
+    NoHash { packages: Vec<String>, file: PathBuf },
     #[error("{target} needs {}, which `{}` does not have", names(packages, "", ""), file.display())]
     #[diagnostic(help(
         "the lock was made for another platform: make it anew for all (`uv lock`, `uv export`, `uv pip compile --universal --generate-hashes`)"

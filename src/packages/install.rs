@@ -5,6 +5,7 @@ use std::process::Command;
 
 use super::error::{PackagesError, Said};
 use crate::cache::Cache;
+use crate::interrupt::{self, Passing};
 
 /// The uv of this version in the cache, installed by `python` if it is not there yet.
 ///
@@ -15,7 +16,7 @@ pub(super) fn installed(cache: &Cache, python: &Path, version: &str) -> Result<P
     if let Some(program) = program_in(&folder) {
         return Ok(program);
     }
-    let work = tempfile::Builder::new().prefix(".part-").tempdir_in(&tools)?;
+    let work = Passing::make(|| tempfile::Builder::new().prefix(".part-").tempdir_in(&tools))?;
     let install = |python: &Path, into: &Path| {
         let into = into.display().to_string();
         let wanted = format!("uv=={version}");
@@ -55,7 +56,7 @@ fn program_in(folder: &Path) -> Option<PathBuf> {
 }
 
 fn run<S: AsRef<std::ffi::OsStr>>(program: &Path, args: impl IntoIterator<Item = S>) -> Result<(), Said> {
-    match Command::new(program).args(args).output() {
+    match interrupt::output(Command::new(program).args(args)) {
         Ok(output) if output.status.success() => Ok(()),
         Ok(output) if output.stderr.is_empty() => Err(Said::new(&output.stdout)),
         Ok(output) => Err(Said::new(&output.stderr)),

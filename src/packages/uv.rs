@@ -12,6 +12,7 @@ use serde::Deserialize;
 
 use super::error::{PackagesError, Said};
 use crate::cache::Cache;
+use crate::interrupt;
 use crate::progress::Notice;
 
 /// A uv new enough to be asked, and the Python that it is told to use.
@@ -121,7 +122,8 @@ impl Uv {
         folder: &Path,
         args: impl IntoIterator<Item = S>,
     ) -> Result<Vec<u8>, UvFailure> {
-        let output = Command::new(&self.program)
+        let mut command = Command::new(&self.program);
+        command
             .args(args)
             .current_dir(folder)
             .env("UV_PYTHON_DOWNLOADS", "never")
@@ -130,9 +132,8 @@ impl Uv {
             // An active environment of the user's is no business of this run, and uv warns about it.
             .env_remove("VIRTUAL_ENV")
             .env_remove("FORCE_COLOR")
-            .env_remove("RUST_LOG")
-            .output();
-        match output {
+            .env_remove("RUST_LOG");
+        match interrupt::output(&mut command) {
             Ok(Output { status, stdout, .. }) if status.success() => Ok(stdout),
             Ok(Output { stderr, .. }) => Err(UvFailure(String::from_utf8_lossy(&stderr).into_owned())),
             Err(error) => Err(UvFailure(error.to_string())),
