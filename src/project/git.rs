@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use crate::keep;
 use crate::progress::Notice;
 
 /// The state of the project's folder in its repository.
@@ -46,23 +47,26 @@ fn ask(root: &Path, manage: &Path) -> Result<Option<State>, String> {
     let description = git(root, &["describe", "--tags", "--always", "--abbrev=12"])?;
     let changes =
         git(root, &["status", "--porcelain", "-z", "--no-renames", "--untracked-files=normal", "--", "."])?;
-    let dirty = changes.split('\0').filter(|change| !change.is_empty()).any(counts);
+    // Git names files from the top of the repository, wherever it is asked.
+    let prefix = git(root, &["rev-parse", "--show-prefix"])?;
+    let prefix = prefix.trim_end_matches('\n');
+    let dirty =
+        changes.split('\0').filter(|change| !change.is_empty()).any(|change| counts(root, prefix, change));
     Ok(Some(State { commit: commit.trim().to_owned(), description: description.trim().to_owned(), dirty }))
 }
 
-/// Whether a line of `git status` is about something that may be bundled: a change of a known file always is.
-fn counts(change: &str) -> bool {
+/// Whether a line of `git status` is about something that may be bundled: a change of a known file always is, a
+/// new one unless it is left out, or looks like what a run of the site has written.
+fn counts(root: &Path, prefix: &str, change: &str) -> bool {
     let Some(untracked) = change.strip_prefix("?? ") else { return true };
-    !untracked.trim_end_matches('/').split('/').any(|part| {
-        let lower = part.to_ascii_lowercase();
-        let folders =
-            ["__pycache__", "node_modules", "venv", ".venv", "env", "dist", "media", ".idea", ".vscode"];
-        let endings =
-            [".pyc", ".sqlite3", ".sqlite3-journal", ".sqlite3-wal", ".sqlite3-shm", ".sqlite", ".log"];
-        folders.contains(&lower.as_str())
-            || lower.starts_with(".env")
-            || endings.iter().any(|ending| lower.ends_with(ending))
-    })
+    let untracked = untracked.strip_prefix(prefix).unwrap_or(untracked);
+    let path = Path::new(untracked);
+    let folders = if untracked.ends_with('/') { Some(path) } else { path.parent() };
+    let left_out =
+        |folder: &Path| folder.ends_with("media") || keep::folder(folder, &root.join(folder)).is_some();
+    let inside = folders.into_iter().flat_map(Path::ancestors).any(left_out);
+    let is_log = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("log"));
+    !(inside || is_log || keep::file(path).is_some())
 }
 
 fn git(root: &Path, args: &[&str]) -> Result<String, String> {
@@ -86,18 +90,33 @@ fn git(root: &Path, args: &[&str]) -> Result<String, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::counts;
+    use std::path::Path;
 
     #[test]
     fn a_new_file_counts_unless_it_is_never_bundled() {
-        for change in
-            [" M shop/views.py", "D  db.sqlite3", "?? shop/new.py", "?? environment.py", "?? grüße/"]
-        {
+        let counts = |change| super::counts(Path::new("/nowhere"), "web/", change);
+        for change in [
+            " M shop/views.py",
+            "D  db.sqlite3",
+            "?? web/shop/new.py",
+            "?? environment.py",
+            "?? .env.example",
+            "?? grüße/",
+        ] {
             assert!(counts(change), "{change}");
         }
-        for change in
-            ["?? db.sqlite3", "?? .venv/", "?? shop/__pycache__/", "?? dist/", "?? .env.local", "?? media/"]
-        {
+        for change in [
+            "?? db.sqlite3",
+            "?? .venv/",
+            "?? shop/__pycache__/",
+            "?? web/dist/",
+            "?? .env.local",
+            "?? media/",
+            "?? web/shop/media/a.txt",
+            "?? holdall.toml",
+            "?? server.key",
+            "?? shop/debug.log",
+        ] {
             assert!(!counts(change), "{change}");
         }
     }
