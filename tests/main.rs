@@ -4,6 +4,8 @@
 mod archive;
 mod archive_bad;
 mod archive_forge;
+#[cfg(target_os = "linux")]
+mod bundle;
 mod harness;
 mod init;
 #[cfg(unix)]
@@ -12,4 +14,6 @@ mod runtime_given;
 #[cfg(target_os = "linux")]
 mod runtime_host;
 mod startproject;
+#[cfg(target_os = "linux")]
+mod terminal;
 mod wagtail;

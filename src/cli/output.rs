@@ -48,7 +48,7 @@ impl Output {
     /// Tells of something to know or to change. In JSON a command carries its notices in its own value.
     pub fn notice(&self, notice: &Notice) {
         if !self.is_json() {
-            let mark = if io::stderr().is_terminal() { "\x1b[33mnotice\x1b[0m" } else { "notice" };
+            let mark = console::style("notice").for_stderr().yellow();
             write_err(&format!("{mark}: {}\n        {}\n", printable(&notice.what), printable(&notice.help)));
         }
     }
@@ -77,6 +77,12 @@ impl Output {
                 self.json(&ErrorValue::of(&error));
             }
         } else {
+            // A log or a pipe has no width: a path broken over two lines could be neither found nor copied there.
+            let (colour, wrap) = (console::colors_enabled_stderr(), io::stderr().is_terminal());
+            // Only a second call fails, and that would set the same again.
+            let _ = miette::set_hook(Box::new(move |_| {
+                Box::new(miette::MietteHandlerOpts::new().color(colour).wrap_lines(wrap).build())
+            }));
             let report = format!("{:?}", miette::Report::new(error));
             write_err(&format!("{}\n", report.trim_end()));
         }
