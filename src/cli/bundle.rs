@@ -143,15 +143,24 @@ fn findings(plan: &BundlePlan) -> String {
     if let Some(python) = python {
         table.row(["Python wanted", &python.value.to_string(), &python.from]);
     }
-    table.row(["runtime", &plan.runtime.description, ""]);
-    table.row(["target", plan.runtime.target.as_str(), ""]);
+    let target = &plan.project.target;
+    let target_from = match target.value == plan.runtime.target {
+        true => &target.from,
+        false => "what the runtime is for",
+    };
+    table.row(["runtime", &cpython(plan), &plan.runtime.from]);
+    table.row(["target", plan.runtime.target.as_str(), target_from]);
     table.to_string()
+}
+
+fn cpython(plan: &BundlePlan) -> String {
+    format!("CPython {}", plan.runtime.layout.version)
 }
 
 /// The inputs by digest and the steps, in their order.
 fn inputs(plan: &BundlePlan, cache: &Cache) -> String {
     let mut table = Table::default();
-    table.row(["runtime", &plan.runtime.digest.short(), &plan.runtime.description]);
+    table.row(["runtime", &plan.runtime.digest.short(), &cpython(plan)]);
     for wheel in plan.lock.wheels.iter().chain([&plan.bridge]) {
         let state = if packages::is_cached(wheel, cache) { "" } else { "  to download" };
         table.row(["wheel", &wheel.sha256.short(), &format!("{}{state}", wheel.file_name)]);
