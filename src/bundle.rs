@@ -47,6 +47,8 @@ pub struct BundlePlan {
     pub files: AppFiles,
     pub static_files: StaticChoice,
     pub folder: PathBuf,
+    /// Whether the version will be marked, as far as names tell.
+    pub dirty: bool,
     pub notices: Vec<Notice>,
     /// A Python of this machine, to run the project's code while bundling.
     python: HostPython,
@@ -81,6 +83,7 @@ pub fn plan(wanted: Wanted, cache: &Cache, progress: &dyn Progress) -> Result<Bu
 
     let static_files = static_choice(&project.config.build.static_files);
     let files = app::files(&input(&project, &runtime, &static_files), None)?;
+    let dirty = is_dirty(&project, &files.sources);
     let notices = [&project.notices[..], &runtime.notices, uv.notice.as_slice()].concat();
     let folder = wanted.output.unwrap_or_else(|| project.root.join("dist"));
     Ok(BundlePlan {
@@ -92,6 +95,7 @@ pub fn plan(wanted: Wanted, cache: &Cache, progress: &dyn Progress) -> Result<Bu
         files,
         static_files,
         folder,
+        dirty,
         notices,
         python,
         uv,
@@ -136,10 +140,10 @@ pub fn carry_out(plan: BundlePlan, cache: &Cache, progress: &dyn Progress) -> Re
     })?;
     notices.extend(more);
     layers.push(runtime_layer);
-    let (app_layer, static_layer) = clock.time(Stage::App, || {
-        project_layers(&input, &facts, &collected, scratch.path(), &mut notices, progress)
+    let (app_layer, static_layer, dirty) = clock.time(Stage::App, || {
+        project_layers(&project, &input, &facts, &collected, scratch.path(), &mut notices, progress)
     })?;
-    let version = version(&project, app_layer.digest);
+    let version = version(&project, dirty.then_some(app_layer.digest));
     layers.extend([app_layer, static_layer]);
     let holdall = Sha256::of_file(&program).map_err(Error::Program)?;
     layers.push(
@@ -233,15 +237,18 @@ fn input<'a>(
 }
 
 /// The layers that are made afresh each time: the project with its settings inside the bundle, and its static files.
+/// Says also whether the project's files are other than the commit's.
 fn project_layers(
+    project: &Project,
     input: &app::Input<'_>,
     facts: &SiteFacts,
     collected: &Collected,
     scratch: &Path,
     notices: &mut Vec<Notice>,
     progress: &dyn Progress,
-) -> Result<(Layer, Layer), Error> {
+) -> Result<(Layer, Layer, bool), Error> {
     let AppFiles { mut sources, notices: more, .. } = app::files(input, Some(facts))?;
+    let dirty = is_dirty(project, &sources);
     notices.extend(more);
     sources.extend(app::site_package(input, facts)?);
     let static_sources = collected.sources.clone();
@@ -253,7 +260,7 @@ fn project_layers(
     let app = build(LayerKind::App, "app", sources)?;
     let static_files = build(LayerKind::Static, "static", static_sources)?;
     progress.end(Stage::App);
-    Ok((app, static_files))
+    Ok((app, static_files, dirty))
 }
 
 /// The layer with the holdall program for the target.
@@ -280,11 +287,15 @@ fn tools_layer(
     Ok(layer)
 }
 
+/// Whether `sources`, which lie below `app/`, are not all as the project's commit has them.
+fn is_dirty(project: &Project, sources: &[Source]) -> bool {
+    let files = sources.iter().filter_map(|source| Path::new(source.path.as_str()).strip_prefix("app").ok());
+    project.changes.reach(files)
+}
+
 /// The version, and for a dirty tree what its files are.
-fn version(project: &Project, app: Sha256) -> Version {
-    if !project.dirty {
-        return project.version.value.clone();
-    }
+fn version(project: &Project, dirty: Option<Sha256>) -> Version {
+    let Some(app) = dirty else { return project.version.value.clone() };
     let suffix = format!("-dirty.{}", app.short());
     let mut clean = project.version.value.as_str().to_owned();
     clean.truncate(Version::LONGEST - suffix.len());

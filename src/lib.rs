@@ -10,7 +10,6 @@ pub mod cli;
 pub mod digest;
 pub mod entry;
 pub mod error;
-pub mod keep;
 pub mod layer;
 pub mod manifest;
 pub mod packages;

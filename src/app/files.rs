@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex};
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
 use super::error::AppError;
+use super::keep::{self, Why};
 use super::survey::SiteFacts;
 use super::{APP, Input, StaticChoice, tree};
-use crate::keep::{self, Why};
 use crate::layer::{Content, Source};
 use crate::progress::Notice;
 

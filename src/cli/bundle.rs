@@ -132,7 +132,7 @@ pub fn run(args: Args, output: &Output) -> Result<(), Error> {
 /// What was found of the project, and where.
 fn findings(plan: &BundlePlan) -> String {
     let Project { name, version, settings, wsgi, python, dependencies, manage, .. } = &plan.project;
-    let dirty = if plan.project.dirty { "-dirty.…" } else { "" };
+    let dirty = if plan.dirty { "-dirty.…" } else { "" };
     let mut table = Table::default();
     table.row(["name", name.value.as_str(), &name.from]);
     table.row(["version", &format!("{}{dirty}", version.value), &version.from]);
@@ -185,8 +185,8 @@ fn static_step(choice: &StaticChoice) -> String {
 }
 
 fn planned_path(plan: &BundlePlan) -> PathBuf {
-    let Project { name, version, dirty, .. } = &plan.project;
-    let dirty = if *dirty { "-dirty.…" } else { "" };
+    let Project { name, version, .. } = &plan.project;
+    let dirty = if plan.dirty { "-dirty.…" } else { "" };
     plan.folder.join(format!("{}-{}{dirty}-{}.zip", name.value, version.value, plan.runtime.target))
 }
 
@@ -232,6 +232,7 @@ struct PlanValue<'a> {
     wheels: Vec<WheelValue<'a>>,
     files: Vec<&'a str>,
     left_out: &'a [crate::app::LeftOut],
+    dirty: bool,
     #[serde(rename = "static")]
     static_step: String,
     output: PathBuf,
@@ -257,6 +258,7 @@ impl PlanValue<'_> {
                 .collect(),
             files: plan.files.sources.iter().map(|source| source.path.as_str()).collect(),
             left_out: &plan.files.left_out,
+            dirty: plan.dirty,
             static_step: static_step(&plan.static_files),
             output: planned_path(plan),
             notices: &plan.notices,

@@ -1,9 +1,8 @@
 //! What git says of the project's folder. Asks only: no lock is taken, no index refreshed.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::keep;
 use crate::progress::Notice;
 
 /// The state of the project's folder in its repository.
@@ -12,8 +11,10 @@ pub struct State {
     pub commit: String,
     /// A name of the commit by the nearest tag: `1.2`, `1.2-3-g0123abc`, `0123abc`.
     pub description: String,
-    /// Whether files that may be bundled differ from the commit.
-    pub dirty: bool,
+    /// Whether files of the commit are changed or gone.
+    pub modified: bool,
+    /// Files and folders that git does not know and does not ignore, relative to the project's folder.
+    pub untracked: Vec<PathBuf>,
 }
 
 /// Asks git about `root`. `None` without a notice: the project is in no repository, or has no commit yet.
@@ -50,23 +51,15 @@ fn ask(root: &Path, manage: &Path) -> Result<Option<State>, String> {
     // Git names files from the top of the repository, wherever it is asked.
     let prefix = git(root, &["rev-parse", "--show-prefix"])?;
     let prefix = prefix.trim_end_matches('\n');
-    let dirty =
-        changes.split('\0').filter(|change| !change.is_empty()).any(|change| counts(root, prefix, change));
-    Ok(Some(State { commit: commit.trim().to_owned(), description: description.trim().to_owned(), dirty }))
-}
-
-/// Whether a line of `git status` is about something that may be bundled: a change of a known file always is, a
-/// new one unless it is left out, or looks like what a run of the site has written.
-fn counts(root: &Path, prefix: &str, change: &str) -> bool {
-    let Some(untracked) = change.strip_prefix("?? ") else { return true };
-    let untracked = untracked.strip_prefix(prefix).unwrap_or(untracked);
-    let path = Path::new(untracked);
-    let folders = if untracked.ends_with('/') { Some(path) } else { path.parent() };
-    let left_out =
-        |folder: &Path| folder.ends_with("media") || keep::folder(folder, &root.join(folder)).is_some();
-    let inside = folders.into_iter().flat_map(Path::ancestors).any(left_out);
-    let is_log = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("log"));
-    !(inside || is_log || keep::file(path).is_some())
+    let (mut modified, mut untracked) = (false, Vec::new());
+    for change in changes.split('\0').filter(|change| !change.is_empty()) {
+        match change.strip_prefix("?? ") {
+            Some(path) => untracked.push(PathBuf::from(path.strip_prefix(prefix).unwrap_or(path))),
+            None => modified = true,
+        }
+    }
+    let (commit, description) = (commit.trim().to_owned(), description.trim().to_owned());
+    Ok(Some(State { commit, description, modified, untracked }))
 }
 
 fn git(root: &Path, args: &[&str]) -> Result<String, String> {
@@ -86,38 +79,4 @@ fn git(root: &Path, args: &[&str]) -> Result<String, String> {
         return Err(said.lines().next().unwrap_or("it failed without a word").to_owned());
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use std::path::Path;
-
-    #[test]
-    fn a_new_file_counts_unless_it_is_never_bundled() {
-        let counts = |change| super::counts(Path::new("/nowhere"), "web/", change);
-        for change in [
-            " M shop/views.py",
-            "D  db.sqlite3",
-            "?? web/shop/new.py",
-            "?? environment.py",
-            "?? .env.example",
-            "?? grüße/",
-        ] {
-            assert!(counts(change), "{change}");
-        }
-        for change in [
-            "?? db.sqlite3",
-            "?? .venv/",
-            "?? shop/__pycache__/",
-            "?? web/dist/",
-            "?? .env.local",
-            "?? media/",
-            "?? web/shop/media/a.txt",
-            "?? holdall.toml",
-            "?? server.key",
-            "?? shop/debug.log",
-        ] {
-            assert!(!counts(change), "{change}");
-        }
-    }
 }
