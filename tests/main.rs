@@ -13,6 +13,8 @@ mod preview;
 mod runtime_given;
 #[cfg(target_os = "linux")]
 mod runtime_host;
+#[cfg(target_os = "linux")]
+mod shapes;
 mod startproject;
 #[cfg(target_os = "linux")]
 mod terminal;
