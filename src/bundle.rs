@@ -6,7 +6,7 @@
 mod clock;
 mod describe;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::app::{self, AppFiles, StaticChoice};
@@ -53,6 +53,8 @@ pub struct BundlePlan {
     pub files: AppFiles,
     pub static_files: StaticChoice,
     pub folder: PathBuf,
+    /// Whether the version will be marked, as far as names tell.
+    pub dirty: bool,
     pub notices: Vec<Notice>,
     /// A Python of this machine, to run the project's code while bundling.
     python: HostPython,
@@ -89,6 +91,7 @@ pub fn plan(wanted: Wanted, cache: &Cache, progress: &dyn Progress) -> Result<Bu
 
     let static_files = static_choice(&project.config.build.static_files);
     let files = app::files(&input(&project, &runtime, &static_files), None)?;
+    let dirty = is_dirty(&project, &files);
     let notices = [&project.notices[..], &project.advice, &runtime.notices, uv.notice.as_slice()].concat();
     let folder = wanted.output.unwrap_or_else(|| project.root.join("dist"));
     Ok(BundlePlan {
@@ -100,6 +103,7 @@ pub fn plan(wanted: Wanted, cache: &Cache, progress: &dyn Progress) -> Result<Bu
         files,
         static_files,
         folder,
+        dirty,
         notices,
         python,
         uv,
@@ -115,7 +119,7 @@ pub fn carry_out(plan: BundlePlan, cache: &Cache, progress: &dyn Progress) -> Re
         lock,
         bridge,
         program,
-        files,
+        files: planned,
         static_files,
         mut notices,
         mut clock,
@@ -157,9 +161,11 @@ pub fn carry_out(plan: BundlePlan, cache: &Cache, progress: &dyn Progress) -> Re
     })?;
     notices.extend(more);
     layers.push(runtime_layer);
-    let own = clock.time(Stage::App, || {
-        files.still_there()?;
-        app::layers(&input, &facts, &collected, scratch.path(), progress)
+    let (own, dirty) = clock.time(Stage::App, || {
+        planned.still_there()?;
+        let files = app::files(&input, Some(&facts))?;
+        let dirty = is_dirty(&project, &files);
+        app::layers(&input, &facts, &collected, files, scratch.path(), progress).map(|own| (own, dirty))
     })?;
     // Read once: what the manifest names is what goes in, even if another program takes its place meanwhile.
     let program = fs_err::read(&program).map_err(Error::Program)?;
@@ -178,7 +184,7 @@ pub fn carry_out(plan: BundlePlan, cache: &Cache, progress: &dyn Progress) -> Re
         bridge: &bridge,
         facts: &facts,
         collected: &collected,
-        app: own.app.digest,
+        changed: dirty.then_some(own.app.digest),
         holdall,
     });
     layers.extend([own.app, own.static_files]);
@@ -262,4 +268,10 @@ fn input<'a>(
         target: runtime.target,
         site_packages: &runtime.layout.site_packages,
     }
+}
+
+/// Whether the files that go in are other than the commit's. Changes to anything else do not matter.
+fn is_dirty(project: &Project, files: &AppFiles) -> bool {
+    let paths = files.sources.iter().map(|source| Path::new(source.path.as_str()));
+    project.changes.reach(paths.filter_map(|path| path.strip_prefix("app").ok()))
 }

@@ -5,6 +5,8 @@ mod archive;
 mod archive_bad;
 mod archive_forge;
 mod guestbook;
+#[cfg(target_os = "linux")]
+mod bundle;
 mod harness;
 mod init;
 #[cfg(unix)]
@@ -12,5 +14,9 @@ mod preview;
 mod runtime_given;
 #[cfg(target_os = "linux")]
 mod runtime_host;
+#[cfg(target_os = "linux")]
+mod shapes;
 mod startproject;
+#[cfg(target_os = "linux")]
+mod terminal;
 mod wagtail;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{AppError, AppFiles, Collected, Input, SiteFacts, files, site_package};
+use super::{AppError, AppFiles, Collected, Input, SiteFacts, site_package};
 use crate::layer::{self, Layer};
 use crate::manifest::LayerKind;
 use crate::progress::{Notice, Progress, Running, Stage, Unit};
@@ -20,10 +20,11 @@ pub fn layers(
     input: &Input<'_>,
     facts: &SiteFacts,
     collected: &Collected,
+    files: AppFiles,
     scratch: &Path,
     progress: &dyn Progress,
 ) -> Result<ProjectLayers, AppError> {
-    let AppFiles { mut sources, notices, .. } = files(input, Some(facts))?;
+    let AppFiles { mut sources, notices, .. } = files;
     sources.extend(site_package(input, facts)?);
     let static_sources = collected.sources.clone();
     let total = layer::total_size(&sources) + layer::total_size(&static_sources);

@@ -19,8 +19,8 @@ pub struct Known<'a> {
     pub bridge: &'a LockedWheel,
     pub facts: &'a SiteFacts,
     pub collected: &'a Collected,
-    /// Digest of the app's layer.
-    pub app: Sha256,
+    /// Digest of the app's layer, when its files are other than the commit's.
+    pub changed: Option<Sha256>,
     /// Digest of the holdall program.
     pub holdall: Sha256,
 }
@@ -34,7 +34,7 @@ pub fn compose(known: &Known<'_>) -> Manifest {
     Manifest {
         format: FORMAT,
         name: project.name.value.clone(),
-        version: version(project, known.app),
+        version: version(project, known.changed),
         target: runtime.target,
         python: Python::from(&runtime.layout),
         portable: runtime.portable,
@@ -66,10 +66,8 @@ pub fn compose(known: &Known<'_>) -> Manifest {
 }
 
 /// The version, and for a dirty tree what its files are.
-fn version(project: &Project, app: Sha256) -> Version {
-    if !project.dirty {
-        return project.version.value.clone();
-    }
+fn version(project: &Project, changed: Option<Sha256>) -> Version {
+    let Some(app) = changed else { return project.version.value.clone() };
     let suffix = format!("-dirty.{}", app.short());
     let mut clean = project.version.value.as_str().to_owned();
     clean.truncate(Version::LONGEST - suffix.len());

@@ -158,7 +158,7 @@ fn not_for_servers(plan: &BundlePlan) -> Option<Notice> {
 /// What was found of the project, and where.
 fn findings(plan: &BundlePlan) -> String {
     let Project { name, version, settings, wsgi, python, dependencies, manage, .. } = &plan.project;
-    let dirty = if plan.project.dirty { "-dirty.…" } else { "" };
+    let dirty = if plan.dirty { "-dirty.…" } else { "" };
     let mut table = Table::default();
     table.row(["name", name.value.as_str(), &name.from]);
     table.row(["version", &format!("{}{dirty}", version.value), &version.from]);
@@ -169,15 +169,24 @@ fn findings(plan: &BundlePlan) -> String {
     if let Some(python) = python {
         table.row(["Python wanted", &python.value.to_string(), &python.from]);
     }
-    table.row(["runtime", &plan.runtime.description, ""]);
-    table.row(["target", plan.runtime.target.as_str(), ""]);
+    let target = &plan.project.target;
+    let target_from = match target.value == plan.runtime.target {
+        true => &target.from,
+        false => "what the runtime is for",
+    };
+    table.row(["runtime", &cpython(plan), &plan.runtime.from]);
+    table.row(["target", plan.runtime.target.as_str(), target_from]);
     table.to_string()
+}
+
+fn cpython(plan: &BundlePlan) -> String {
+    format!("CPython {}", plan.runtime.layout.version)
 }
 
 /// The inputs by digest and the steps, in their order.
 fn inputs(plan: &BundlePlan, cache: &Cache) -> String {
     let mut table = Table::default();
-    table.row(["runtime", &plan.runtime.digest.short(), &plan.runtime.description]);
+    table.row(["runtime", &plan.runtime.digest.short(), &cpython(plan)]);
     for wheel in plan.lock.wheels.iter().chain([&plan.bridge]) {
         let state = if packages::is_cached(wheel, cache) { "" } else { "  to download" };
         table.row(["wheel", &wheel.sha256.short(), &format!("{}{state}", wheel.file_name)]);
@@ -202,8 +211,8 @@ fn static_step(choice: &StaticChoice) -> String {
 }
 
 fn planned_path(plan: &BundlePlan) -> PathBuf {
-    let Project { name, version, dirty, .. } = &plan.project;
-    let dirty = if *dirty { "-dirty.…" } else { "" };
+    let Project { name, version, .. } = &plan.project;
+    let dirty = if plan.dirty { "-dirty.…" } else { "" };
     plan.folder.join(format!("{}-{}{dirty}-{}.zip", name.value, version.value, plan.runtime.target))
 }
 
@@ -249,6 +258,7 @@ struct PlanValue<'a> {
     wheels: Vec<WheelValue<'a>>,
     files: Vec<&'a str>,
     left_out: &'a [crate::app::LeftOut],
+    dirty: bool,
     #[serde(rename = "static")]
     static_step: String,
     output: PathBuf,
@@ -274,6 +284,7 @@ impl PlanValue<'_> {
                 .collect(),
             files: plan.files.sources.iter().map(|source| source.path.as_str()).collect(),
             left_out: &plan.files.left_out,
+            dirty: plan.dirty,
             static_step: static_step(&plan.static_files),
             output: planned_path(plan),
             notices: &plan.notices,

@@ -49,7 +49,7 @@ impl Output {
     /// Tells of something to know or to change. In JSON a command carries its notices in its own value.
     pub fn notice(&self, notice: &Notice) {
         if !self.is_json() {
-            let mark = if io::stderr().is_terminal() { "\x1b[33mnotice\x1b[0m" } else { "notice" };
+            let mark = console::style("notice").for_stderr().yellow();
             write_err(&format!("{mark}: {}\n        {}\n", printable(&notice.what), printable(&notice.help)));
         }
     }

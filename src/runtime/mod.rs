@@ -65,8 +65,8 @@ pub struct RuntimePlan {
     pub layout: PythonLayout,
     /// Whether it works on other machines than this one.
     pub portable: bool,
-    /// For people, at the terminal: it names files of this machine, and never goes into a bundle.
-    pub description: String,
+    /// Where it comes from, for people at the terminal: it names files of this machine, and never goes into a bundle.
+    pub from: String,
     /// Digest of all that decides the bytes of the layer.
     pub digest: Sha256,
     pub notices: Vec<Notice>,
@@ -135,12 +135,12 @@ pub fn layer(
 /// Plans the runtime of `--runtime host` from one certain interpreter. Reads alone.
 pub fn of_python(python: HostPython, recipes: &Recipes) -> Result<RuntimePlan, RuntimeError> {
     let host = Target::host().ok_or(RuntimeError::UnknownHost)?;
-    let description = format!("CPython {} of this machine (`{}`)", python.version, python.path.display());
+    let from = format!("this machine, `{}`", python.path.display());
     if host.is_windows() {
         // An installation on Windows runs from any folder as it is, and has the form of a published one.
         let folder = python.path.parent().unwrap_or(&python.path);
         let plan = of_path(folder, &Wanted { text: "any", fits: &|_| true }, Some(host))?;
-        return Ok(RuntimePlan { portable: false, description, ..plan });
+        return Ok(RuntimePlan { portable: false, from, ..plan });
     }
     let layout = linux_layout(python.version, host)?;
     let (plan, facts) = host::survey(python, host, patchelf::Patchelf::survey(&recipes.patchelf))?;
@@ -148,7 +148,7 @@ pub fn of_python(python: HostPython, recipes: &Recipes) -> Result<RuntimePlan, R
         target: host,
         layout,
         portable: false,
-        description,
+        from,
         digest: facts.digest,
         notices: facts.notices,
         origin: Origin::Host(plan),
@@ -172,7 +172,7 @@ fn of_path(path: &Path, wanted: &Wanted<'_>, target: Option<Target>) -> Result<R
         target: given.target,
         layout: given.layout,
         portable: true,
-        description: format!("CPython {version} for {} (`{}`)", given.target, path.display()),
+        from: format!("`{}`", path.display()),
         digest: given.digest,
         notices: given.notices,
         origin: Origin::Given(path.to_owned()),
