@@ -1,6 +1,7 @@
 """Small WSGI applications, one a function. What they note goes to the log, where the tests look for it."""
 
 import atexit
+import io
 import os
 import sys
 import time
@@ -161,6 +162,14 @@ def file(environ, start_response):
     return environ["wsgi.file_wrapper"](opened, 10)
 
 
+def part_of_file(environ, start_response):
+    """From the second byte, as many as the Content-Length says."""
+    opened = io.BytesIO(b"0123456789")
+    opened.seek(1)
+    start_response("200 OK", [("Content-Length", "4")])
+    return environ["wsgi.file_wrapper"](opened)
+
+
 def large(environ, start_response):
     start_response("200 OK", TEXT)
     return [b"0123456789abcdef" * (int(environ["QUERY_STRING"]) // 16)]
@@ -174,6 +183,29 @@ def no_content(environ, start_response):
 def too_long(environ, start_response):
     start_response("200 OK", [("Content-Length", "4")])
     return [b"12345678"]
+
+
+def too_long_in_pieces(environ, start_response):
+    start_response("200 OK", [("Content-Length", "4")])
+    yield b"12"
+    yield b"3456"
+    yield b"78"
+
+
+def too_short(environ, start_response):
+    start_response("200 OK", [("Content-Length", "4")])
+    yield b"12"
+
+
+def too_short_at_once(environ, start_response):
+    start_response("200 OK", [("Content-Length", "4")])
+    return [b"12"]
+
+
+def reads_whole(environ, start_response):
+    body = environ["wsgi.input"].read()
+    start_response("200 OK", TEXT)
+    return [body]
 
 
 def gate(environ, start_response):

@@ -231,6 +231,16 @@ fn a_wrapped_file_is_sent_and_closed() {
 }
 
 #[test]
+fn a_wrapped_file_begins_where_it_stands_and_ends_at_the_content_length() {
+    let bridge = Bridge::start("part_of_file", &[]);
+    let mut client = bridge.connect();
+    for _ in 0..2 {
+        client.ask(&get("/").kept()).expect("200 OK", "1234");
+    }
+    assert!(!bridge.log().contains("Content-Length"), "nobody's mistake: {}", bridge.log());
+}
+
+#[test]
 fn a_head_question_and_an_empty_answer_get_no_invented_length() {
     let bridge = Bridge::start("hello", &[]);
     let answer = bridge.connect().ask(&get("/").with("REQUEST_METHOD", "HEAD"));
