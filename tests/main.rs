@@ -5,6 +5,7 @@ mod archive;
 mod archive_bad;
 mod archive_forge;
 mod guestbook;
+mod given_runtime_bundle;
 mod harness;
 mod init;
 #[cfg(unix)]
