@@ -4,8 +4,8 @@
 mod archive;
 mod archive_bad;
 mod archive_forge;
-mod guestbook;
 mod given_runtime_bundle;
+mod guestbook;
 mod harness;
 mod init;
 #[cfg(unix)]
