@@ -81,7 +81,7 @@ pub fn plan(wanted: Wanted, cache: &Cache, progress: &dyn Progress) -> Result<Bu
 
     let static_files = static_choice(&project.config.build.static_files);
     let files = app::files(&input(&project, &runtime, &static_files), None)?;
-    let notices = [&project.notices[..], &runtime.notices, uv.notice.as_slice()].concat();
+    let notices = [&project.notices[..], &project.advice, &runtime.notices, uv.notice.as_slice()].concat();
     let folder = wanted.output.unwrap_or_else(|| project.root.join("dist"));
     Ok(BundlePlan {
         project,
@@ -125,6 +125,9 @@ pub fn carry_out(plan: BundlePlan, cache: &Cache, progress: &dyn Progress) -> Re
 
     let input = input(&project, &runtime, &static_files);
     let facts = clock.time(Stage::Settings, || app::survey(&input, &environment.python, progress))?;
+    if facts.loaded && input.build_settings.is_none() {
+        notices.retain(|notice| !project.advice.contains(notice));
+    }
     let collected = clock.time(Stage::Static, || {
         app::collect(&input, &facts, &environment.python, scratch.path(), progress)
     })?;

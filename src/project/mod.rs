@@ -67,6 +67,8 @@ pub struct Project {
     pub runtime: Option<Found<RuntimeFrom>>,
     pub dependencies: Found<Dependencies>,
     pub config: Config,
+    /// What the text of the settings gives reason to say. Who has loaded them knows better.
+    pub advice: Vec<Notice>,
     pub notices: Vec<Notice>,
 }
 
@@ -151,7 +153,7 @@ impl Project {
         let python = wanted::find(&root, &folders, &pyprojects, &config, overrides, &mut notices)?;
         let dependencies =
             dependencies::find(&root, &folders, &pyprojects, &config, target.value, &mut notices)?;
-        notices.extend(advice::advise(&root, &start.text));
+        let advice = advice::advise(&root, &start.text);
 
         Ok(Project {
             manage,
@@ -167,6 +169,7 @@ impl Project {
             runtime,
             dependencies,
             config,
+            advice,
             notices,
             root,
         })
