@@ -4,9 +4,10 @@
 mod archive;
 mod archive_bad;
 mod archive_forge;
-mod guestbook;
 #[cfg(target_os = "linux")]
 mod bundle;
+mod given_runtime_bundle;
+mod guestbook;
 mod harness;
 mod init;
 #[cfg(unix)]
