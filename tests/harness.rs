@@ -163,8 +163,7 @@ impl Preview {
     /// Ends it as Ctrl-C does and checks that it ended well.
     #[track_caller]
     pub fn stop(mut self) {
-        let asked = Command::new("kill").args(["-INT", &self.child.id().to_string()]).status().unwrap();
-        assert!(asked.success());
+        signal(self.child.id(), "INT");
         let status = self.child.wait().unwrap();
         assert!(status.success(), "preview ended with {status}");
     }
@@ -221,4 +220,11 @@ fn copy_tree(from: &Path, to: &Path) {
             _ => drop(fs_err::copy(source, copy).unwrap()),
         }
     }
+}
+
+/// Sends a process a signal, `INT` as Ctrl-C does. The shell's own `kill`: a small system has no program for it.
+#[track_caller]
+pub fn signal(process: impl std::fmt::Display, name: &str) {
+    let sent = Command::new("sh").args(["-c", &format!("kill -{name} {process}")]).status().unwrap();
+    assert!(sent.success());
 }
