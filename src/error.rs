@@ -108,18 +108,17 @@ impl Error {
             | Error::System(_)
             | Error::Project(_)
             | Error::Recipe(_)
+            | Error::Runtime(_)
             | Error::Tools(_)
             | Error::App(_)
             | Error::NoPython
             | Error::Program(_)
             | Error::Given(_) => Exit::Precondition,
-            Error::Runtime(error) if error.is_precondition() => Exit::Precondition,
             Error::Packages(error) if error.is_precondition() => Exit::Precondition,
             Error::Local(error) if error.is_precondition() => Exit::Precondition,
             Error::Preview(error) if error.is_precondition() => Exit::Precondition,
             Error::Release(error) if error.is_precondition() => Exit::Precondition,
-            Error::Runtime(_)
-            | Error::Packages(_)
+            Error::Packages(_)
             | Error::Layer(_)
             | Error::Archive(_)
             | Error::Release(_)

@@ -341,6 +341,8 @@ fn a_bundle_and_its_folder_are_inspected_and_verified_alike() {
     let failed = test.holdall(["verify", &folder]).code(1);
     let said = String::from_utf8_lossy(&failed.get_output().stdout).into_owned();
     let error = String::from_utf8_lossy(&failed.get_output().stderr).replace(&folder, "[folder]");
+    let (progress, error) = error.split_once('\n').unwrap();
+    assert!(progress.starts_with("verify "), "{progress}");
     insta::assert_snapshot!(format!("{said}\n{error}"));
     let failed = test.holdall(["verify", &folder, "--format", "json"]).code(1).stderr("");
     let value = json(&failed.get_output().stdout);

@@ -151,20 +151,6 @@ pub enum RuntimeError {
 }
 
 impl RuntimeError {
-    /// Whether something has to be named or installed first, and nothing was changed.
-    pub fn is_precondition(&self) -> bool {
-        matches!(
-            self,
-            RuntimeError::NotChosen { .. }
-                | RuntimeError::NoneKnown { .. }
-                | RuntimeError::UnknownHost
-                | RuntimeError::NamedPython { .. }
-                | RuntimeError::NoHostPython { .. }
-                | RuntimeError::NotInstalled { .. }
-                | RuntimeError::NoPatchelf { .. }
-        )
-    }
-
     /// The error of `fs_err` names the file.
     pub(super) fn file(source: io::Error) -> RuntimeError {
         RuntimeError::File { source }
