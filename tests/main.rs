@@ -4,6 +4,12 @@
 mod archive;
 mod archive_bad;
 mod archive_forge;
+#[cfg(target_os = "linux")]
+mod bad_bundle;
+#[cfg(target_os = "linux")]
+mod bad_packages;
+#[cfg(target_os = "linux")]
+mod bad_project;
 mod harness;
 mod init;
 #[cfg(unix)]

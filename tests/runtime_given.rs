@@ -12,7 +12,7 @@ use holdall::recipe::Recipes;
 use holdall::runtime::{self, RuntimeChoice, RuntimeError, RuntimePlan, Wanted};
 use holdall::target::Target;
 
-const AMD64: u16 = 0x8664;
+pub const AMD64: u16 = 0x8664;
 const ARM64: u16 = 0xaa64;
 const I386: u16 = 0x014c;
 
@@ -31,10 +31,10 @@ fn dll(machine: u16, minor: u16, patch: u16) -> Vec<u8> {
     bytes
 }
 
-type Files = Vec<(String, Vec<u8>)>;
+pub type Files = Vec<(String, Vec<u8>)>;
 
 /// The full form below `top`: python-build-standalone has `python/`, NuGet `tools/`, python.org nothing.
-fn full(top: &str, machine: u16, minor: u16, patch: u16) -> Files {
+pub fn full(top: &str, machine: u16, minor: u16, patch: u16) -> Files {
     let mut files: Files = [
         "python.exe",
         "pythonw.exe",
@@ -107,7 +107,7 @@ fn tar_gz(folder: &Path, files: &Files) -> PathBuf {
     path
 }
 
-fn written(folder: &Path, files: &Files) -> PathBuf {
+pub fn written(folder: &Path, files: &Files) -> PathBuf {
     for (name, bytes) in files {
         let file = folder.join("folder").join(name);
         fs_err::create_dir_all(file.parent().unwrap()).unwrap();
