@@ -8,6 +8,7 @@ pub mod bundle;
 pub mod cache;
 pub mod cli;
 pub mod digest;
+pub mod elf;
 pub mod entry;
 pub mod error;
 pub mod interrupt;

@@ -383,10 +383,10 @@ if not (BASE_DIR.parent / "go").exists():
     time.sleep(120)
 "#;
 
-/// Starts bundling, and sends `signal` while the settings load; returns the exit code.
-fn stopped(test: &Test, signal: &str) -> Option<i32> {
+/// Starts `holdall` with `args`, and sends `signal` while the settings load; returns the exit code.
+fn stopped(test: &Test, args: &[&str], signal: &str) -> Option<i32> {
     let mut child =
-        command(&test.path(""), HOST).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        command(&test.path(""), args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     wait_for("the settings to load", || test.path("pid").exists());
     assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
     let asked = Instant::now();
@@ -414,7 +414,7 @@ fn ctrl_c_ends_bundling_at_once_with_all_that_it_started() {
     let test = site();
     test.append("site/mysite/settings.py", WAITING);
     let project = listing(&test.path("site"));
-    assert_eq!(stopped(&test, "-INT"), Some(130));
+    assert_eq!(stopped(&test, HOST, "-INT"), Some(130));
     let settings = test.read("pid");
     wait_for("the settings' process to end", || !runs(&settings));
     assert_eq!(listing(&test.path("site")), project);
@@ -424,10 +424,19 @@ fn ctrl_c_ends_bundling_at_once_with_all_that_it_started() {
 }
 
 #[test]
+fn ctrl_c_ends_a_preview_that_still_bundles_its_project() {
+    let test = site();
+    test.append("site/mysite/settings.py", WAITING);
+    assert_eq!(stopped(&test, &["preview", "site", "--port", "0"], "-INT"), Some(130));
+    let settings = test.read("pid");
+    wait_for("the settings' process to end", || !runs(&settings));
+}
+
+#[test]
 fn what_a_killed_run_leaves_is_in_nobodys_way() {
     let test = site();
     test.append("site/mysite/settings.py", WAITING);
-    assert_eq!(stopped(&test, "-KILL"), None);
+    assert_eq!(stopped(&test, HOST, "-KILL"), None);
     let settings = test.read("pid");
     assert!(!test.path("site/dist").exists());
     // Nobody can tell it: it waits for itself.

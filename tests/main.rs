@@ -1,5 +1,5 @@
 //! Stories that a user would tell, run through the real command. `cargo xtask test` prepares what they need.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)]
 
 mod archive;
 mod archive_bad;
@@ -10,6 +10,9 @@ mod bad_bundle;
 mod bad_packages;
 #[cfg(target_os = "linux")]
 mod bad_project;
+mod bundle;
+mod given_runtime_bundle;
+mod guestbook;
 mod harness;
 mod init;
 #[cfg(unix)]
@@ -17,5 +20,9 @@ mod preview;
 mod runtime_given;
 #[cfg(target_os = "linux")]
 mod runtime_host;
+#[cfg(target_os = "linux")]
+mod shapes;
 mod startproject;
+#[cfg(target_os = "linux")]
+mod terminal;
 mod wagtail;

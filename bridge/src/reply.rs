@@ -9,6 +9,8 @@ pub struct Head {
     bytes: Vec<u8>,
     status: u16,
     length: Option<u64>,
+    /// The web server takes the body from elsewhere, so the length is not that of the application's.
+    elsewhere: bool,
 }
 
 /// Why a head cannot be sent.
@@ -22,6 +24,10 @@ pub enum HeadError {
     Control(String),
     #[error("{0} has a character outside latin-1")]
     NotLatin1(String),
+    #[error("Content-Length {0:?} is no number of bytes")]
+    Length(String),
+    #[error("two headers give different Content-Lengths, {0} and {1}")]
+    Lengths(u64, u64),
 }
 
 impl Head {
@@ -37,7 +43,7 @@ impl Head {
         let mut bytes = b"Status: ".to_vec();
         push_latin1(&mut bytes, status, "the status")?;
         bytes.extend_from_slice(b"\r\n");
-        Ok(Head { bytes, status: number, length: None })
+        Ok(Head { bytes, status: number, length: None, elsewhere: false })
     }
 
     /// Adds a header. Those that belong to the web server's own connection are left out, and so is `Status`,
@@ -52,14 +58,28 @@ impl Head {
         if NOT_OURS.iter().any(|taken| taken.eq_ignore_ascii_case(name)) {
             return Ok(());
         }
-        if name.eq_ignore_ascii_case("Content-Length") {
-            self.length = value.trim().parse().ok();
+        if name.eq_ignore_ascii_case("Content-Length") && !self.has_fit_length(value)? {
+            return Ok(());
         }
+        self.elsewhere |= ELSEWHERE.iter().any(|header| header.eq_ignore_ascii_case(name));
         self.bytes.extend_from_slice(name.as_bytes());
         self.bytes.extend_from_slice(b": ");
         push_latin1(&mut self.bytes, value, "a header")?;
         self.bytes.extend_from_slice(b"\r\n");
         Ok(())
+    }
+
+    /// Takes a length, and says whether it is to be sent.
+    fn has_fit_length(&mut self, value: &str) -> Result<bool, HeadError> {
+        let digits = value.trim_matches([' ', '\t']);
+        let length =
+            if digits.bytes().all(|byte| byte.is_ascii_digit()) { digits.parse().ok() } else { None };
+        let length: u64 = length.ok_or_else(|| HeadError::Length(value.to_owned()))?;
+        match self.length.replace(length) {
+            Some(other) if other != length => Err(HeadError::Lengths(other, length)),
+            // Once is enough; and RFC 9110, section 8.6, has no length beside these statuses.
+            before => Ok(before.is_none() && !matches!(self.status, 100..200 | 204)),
+        }
     }
 
     /// Answers of these statuses have no body, and no length of one.
@@ -85,6 +105,9 @@ const NOT_OURS: [&str; 9] = [
     "Transfer-Encoding",
     "Upgrade",
 ];
+
+/// Headers by which the web server sends a file instead.
+const ELSEWHERE: [&str; 3] = ["X-Accel-Redirect", "X-Sendfile", "X-LIGHTTPD-send-file"];
 
 fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
@@ -112,6 +135,8 @@ pub enum ReplyError {
     NoHead,
     #[error("the application gave more than the {0} bytes of its Content-Length")]
     TooLong(u64),
+    #[error("the application gave {written} of the {length} bytes of its Content-Length")]
+    TooShort { written: u64, length: u64 },
     #[error(transparent)]
     Unwanted(#[from] Unwanted),
 }
@@ -121,9 +146,12 @@ pub enum ReplyError {
 pub struct Reply {
     head: Option<Head>,
     sent: bool,
+    ended: bool,
     written: u64,
     /// The question was HEAD.
     head_only: bool,
+    /// What comes after the Content-Length is left out, and nobody's mistake.
+    cut_at_length: bool,
 }
 
 impl Reply {
@@ -148,6 +176,17 @@ impl Reply {
     /// Sets or replaces the head. Only possible until it is sent.
     pub fn set_head(&mut self, head: Head) {
         self.head = Some(head);
+    }
+
+    /// Lets the answer end at its Content-Length, as PEP 3333 has it for `wsgi.file_wrapper`.
+    pub fn cut_at_length(&mut self) {
+        self.cut_at_length = true;
+    }
+
+    /// Whether a further piece would be for nobody: its application need not make it.
+    pub fn is_satisfied(&self) -> bool {
+        let has_all = |head: &Head| self.cut_at_length && head.length == Some(self.written);
+        self.sent && self.head.as_ref().is_some_and(|head| self.is_bodiless(head) || has_all(head))
     }
 
     /// Sends a piece of body, the head in front of the first one. Empty pieces wait for one that is not.
@@ -175,35 +214,48 @@ impl Reply {
 
     /// Ends a request whose pieces have all been sent.
     pub fn end(&mut self, exchange: &mut Exchange) -> Result<(), ReplyError> {
-        self.pass(exchange, b"", true)
+        if self.ended { Ok(()) } else { self.pass(exchange, b"", true) }
     }
 
-    /// Bytes that were promised by a Content-Length and never came.
-    pub fn missing(&self) -> Option<u64> {
-        let head = self.head.as_ref()?;
-        let missing = head.length?.checked_sub(self.written)?;
-        (missing > 0 && !self.head_only && !head.is_bodiless()).then_some(missing)
+    fn is_bodiless(&self, head: &Head) -> bool {
+        self.head_only || head.is_bodiless()
     }
 
     fn pass(&mut self, exchange: &mut Exchange, body: &[u8], last: bool) -> Result<(), ReplyError> {
-        let head = self.head.as_mut().ok_or(ReplyError::NoHead)?;
+        let head = self.head.as_ref().ok_or(ReplyError::NoHead)?;
+        let (bodiless, length) = (self.is_bodiless(head), head.length);
+        let allowed = match length {
+            _ if bodiless => 0,
+            Some(length) => length - self.written.min(length),
+            None => u64::MAX,
+        };
+        let fitting = usize::try_from(allowed).unwrap_or(usize::MAX).min(body.len());
+        let written = self.written + fitting as u64;
+        let short = match length {
+            Some(length) if last && written < length && !bodiless && !head.elsewhere => {
+                Some(ReplyError::TooShort { written, length })
+            }
+            _ => None,
+        };
+        if let (Some(short), false) = (&short, self.sent) {
+            // Nothing has left, so the visitor can still be told.
+            return Err(short.clone());
+        }
         let mut front = Vec::new();
         if !self.sent {
             front.extend_from_slice(&head.bytes);
             front.extend_from_slice(b"\r\n");
-            self.sent = true;
         }
-        if self.head_only || head.is_bodiless() {
-            return Ok(exchange.send(&front, b"", last)?);
-        }
-        let allowed = head.length.map_or(u64::MAX, |length| length - self.written.min(length));
-        let fitting = usize::try_from(allowed).unwrap_or(usize::MAX).min(body.len());
-        self.written += fitting as u64;
-        let too_long = fitting < body.len();
-        exchange.send(&front, &body[..fitting], last && !too_long)?;
-        match head.length {
-            // The visitor has the whole answer as announced; the application hears of its mistake.
-            Some(length) if too_long => Err(ReplyError::TooLong(length)),
+        let too_long = fitting < body.len() && !bodiless;
+        // What was announced is there: the visitor has a whole answer, whatever the application still says.
+        self.ended = (last || too_long) && short.is_none();
+        self.sent = true;
+        self.written = written;
+        exchange.send(&front, &body[..fitting], self.ended)?;
+        match (short, length) {
+            // PEP 3333: the connection is closed, so that the visitor learns of it, and the mistake is reported.
+            (Some(short), _) => Err(short),
+            (None, Some(length)) if too_long && !self.cut_at_length => Err(ReplyError::TooLong(length)),
             _ => Ok(()),
         }
     }
@@ -243,6 +295,14 @@ mod tests {
     }
 
     #[test]
+    fn one_length_is_sent_and_none_where_there_can_be_no_body() {
+        let twice = [("Content-Length", "5"), ("Content-Length", "5")];
+        check("200 OK", &twice, Ok(b"Status: 200 OK\r\nContent-Length: 5\r\n"));
+        check("204 No Content", &twice, Ok(b"Status: 204 No Content\r\n"));
+        check("304 Same", &twice, Ok(b"Status: 304 Same\r\nContent-Length: 5\r\n"));
+    }
+
+    #[test]
     fn a_head_that_could_smuggle_another_is_refused() {
         for status in ["", "20", "abc d", "200OK", "200 OK\r\nX: y", "099 x", "+20 x", "2é0"] {
             check(status, &[], Err(HeadError::Status(status.to_owned())));
@@ -251,6 +311,10 @@ mod tests {
         check("200 OK", &[("", "")], Err(HeadError::Name(String::new())));
         check("200 OK", &[("X", "a\r\nY: b")], Err(HeadError::Control("X".to_owned())));
         check("200 OK", &[("X", "a\0")], Err(HeadError::Control("X".to_owned())));
+        for length in ["", "-1", "+5", "5, 5", "1e3", "99999999999999999999999"] {
+            check("200 OK", &[("Content-Length", length)], Err(HeadError::Length(length.to_owned())));
+        }
+        check("200 OK", &[("Content-Length", "5"), ("content-length", "6")], Err(HeadError::Lengths(5, 6)));
         check("200 OK", &[("X", "€")], Err(HeadError::NotLatin1("a header".to_owned())));
     }
 }

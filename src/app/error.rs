@@ -5,11 +5,15 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::entry::EntryPathError;
+use crate::layer::LayerError;
 use crate::target::Target;
 
 /// Why the project's part of a bundle cannot be made.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 pub enum AppError {
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Layer(#[from] LayerError),
     #[error("cannot read the project's files")]
     #[diagnostic(help(
         "check that the file is still there and that you may read it, then run the command again"

@@ -11,7 +11,7 @@ use super::keep::{self, Why};
 use super::survey::SiteFacts;
 use super::{APP, Input, StaticChoice, tree};
 use crate::entry;
-use crate::layer::{Content, Source};
+use crate::layer::{Content, LayerError, Source};
 use crate::progress::Notice;
 
 /// The project's files, as they stand below `app/`.
@@ -23,6 +23,18 @@ pub struct AppFiles {
     /// `[files] exclude` name.
     pub left_out: Vec<LeftOut>,
     pub notices: Vec<Notice>,
+}
+
+impl AppFiles {
+    /// Fails for a file that is gone: the project's own code may have run since, and what it removed would be
+    /// missed on the server.
+    pub fn still_there(&self) -> Result<(), AppError> {
+        let gone = self.sources.iter().find_map(|source| match &source.content {
+            Content::File(path) if !path.exists() => Some(path.clone()),
+            _ => None,
+        });
+        gone.map_or(Ok(()), |path| Err(LayerError::Vanished { path }.into()))
+    }
 }
 
 /// A file or folder that is not bundled.

@@ -24,7 +24,7 @@ pub struct Written {
 
 /// Writes the bundle of `manifest` and `layers` to `output`, which then is whole or untouched.
 ///
-/// The manifest comes without layers; it is completed here. A layer without files is left out.
+/// The manifest comes without layers and what follows from them; it is completed here. A layer without files is left out.
 pub fn assemble(
     mut manifest: Manifest,
     mut layers: Vec<Layer>,
@@ -38,6 +38,7 @@ pub fn assemble(
     layers.retain(|layer| !layer.index.files.is_empty());
     layers.sort_by(|a, b| (a.kind, &a.name).cmp(&(b.kind, &b.name)));
     manifest.longest_path = names::check(output, layers.iter().map(|layer| &layer.index), manifest.target)?;
+    manifest.glibc = layers.iter().filter_map(|layer| layer.glibc).max();
     manifest.layers = entries(&layers);
     let bytes = manifest.to_bytes();
     // What could not be read back is not written: layers of one name, a place outside of the bundle.

@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
+use super::Output;
 use super::output::{duration, printable, size};
+use super::stop::Ending;
 use super::table::Table;
-use super::{Output, stop};
 use crate::Error;
 use crate::app::StaticChoice;
 use crate::bundle::{self, BundlePlan, Bundled, Wanted};
@@ -40,9 +41,9 @@ pub struct Args {
     found: Found,
 }
 
-/// What is found out unless it is said; `preview` takes the same options.
-#[derive(clap::Args, Default)]
-pub struct Found {
+/// What is found out unless it is said.
+#[derive(clap::Args)]
+struct Found {
     /// Where Python comes from: `host` (this machine's own, for this machine only), or an archive or folder:
     /// python-build-standalone's `install_only` form, or python.org's embeddable zip
     #[arg(long, value_name = "host|PATH")]
@@ -71,12 +72,7 @@ pub struct Found {
 }
 
 impl Found {
-    /// `--runtime host`
-    pub fn for_this_machine() -> Found {
-        Found { runtime: Some("host".to_owned()), ..Found::default() }
-    }
-
-    pub fn wanted(self, project: PathBuf, output: Option<PathBuf>) -> Wanted {
+    fn wanted(self, project: PathBuf, output: Option<PathBuf>) -> Wanted {
         let runtime = self.runtime.map(|runtime| match runtime.as_str() {
             "host" => RuntimeFrom::Host,
             path => RuntimeFrom::Path(path.into()),
@@ -100,11 +96,12 @@ impl Found {
 
 pub fn run(args: Args, output: &Output) -> Result<(), Error> {
     let started = Instant::now();
-    stop::ends_everything().map_err(Error::System)?;
+    let _ending = Ending::listen(output).map_err(Error::System)?;
     let cache = Cache::of_user().map_err(Error::Cache)?;
     let progress = output.progress();
     let wanted = args.found.wanted(args.project, args.output);
-    let plan = bundle::plan(wanted, &cache, &*progress)?;
+    let mut plan = bundle::plan(wanted, &cache, &*progress)?;
+    plan.notices.extend(not_for_servers(&plan));
     if args.plan {
         match output.is_json() {
             true => output.json(&PlanValue::of(&plan, &cache)),
@@ -130,10 +127,39 @@ pub fn run(args: Args, output: &Output) -> Result<(), Error> {
     Ok(())
 }
 
+/// Bundles a project with the Python of this machine into `folder`, to be looked at; returns the bundle.
+pub fn for_this_machine(project: &Path, folder: &Path, output: &Output) -> Result<PathBuf, Error> {
+    let cache = Cache::of_user().map_err(Error::Cache)?;
+    let progress = output.progress();
+    let overrides =
+        Overrides { runtime: Some(RuntimeFrom::Host), target: Target::host(), ..Overrides::default() };
+    let wanted =
+        Wanted { project: project.to_owned(), overrides, tools: None, output: Some(folder.to_owned()) };
+    let plan = bundle::plan(wanted, &cache, &*progress)?;
+    output.aside(printable(&findings(&plan)));
+    let bundled = bundle::carry_out(plan, &cache, &*progress)?;
+    bundled.notices.iter().for_each(|notice| output.notice(notice));
+    Ok(bundled.written.path)
+}
+
+/// What to know of a bundle that carries this machine's Python. A preview is content with it, and does not ask.
+fn not_for_servers(plan: &BundlePlan) -> Option<Notice> {
+    let target = plan.runtime.target;
+    (!plan.runtime.portable).then(|| Notice {
+        what: format!(
+            "this bundle carries the Python of this machine and is for this machine alone ({target})"
+        ),
+        help:
+            "to look at the site that is enough; for a server, name a portable CPython with `--runtime PATH` \
+               (without `--runtime`, `holdall bundle` says which archive fits)"
+                .to_owned(),
+    })
+}
+
 /// What was found of the project, and where.
 fn findings(plan: &BundlePlan) -> String {
     let Project { name, version, settings, wsgi, python, dependencies, manage, .. } = &plan.project;
-    let dirty = if plan.project.dirty { "-dirty.…" } else { "" };
+    let dirty = if plan.dirty { "-dirty.…" } else { "" };
     let mut table = Table::default();
     table.row(["name", name.value.as_str(), &name.from]);
     table.row(["version", &format!("{}{dirty}", version.value), &version.from]);
@@ -144,15 +170,24 @@ fn findings(plan: &BundlePlan) -> String {
     if let Some(python) = python {
         table.row(["Python wanted", &python.value.to_string(), &python.from]);
     }
-    table.row(["runtime", &plan.runtime.description, ""]);
-    table.row(["target", plan.runtime.target.as_str(), ""]);
+    let target = &plan.project.target;
+    let target_from = match target.value == plan.runtime.target {
+        true => &target.from,
+        false => "what the runtime is for",
+    };
+    table.row(["runtime", &cpython(plan), &plan.runtime.from]);
+    table.row(["target", plan.runtime.target.as_str(), target_from]);
     table.to_string()
+}
+
+fn cpython(plan: &BundlePlan) -> String {
+    format!("CPython {}", plan.runtime.layout.version)
 }
 
 /// The inputs by digest and the steps, in their order.
 fn inputs(plan: &BundlePlan, cache: &Cache) -> String {
     let mut table = Table::default();
-    table.row(["runtime", &plan.runtime.digest.short(), &plan.runtime.description]);
+    table.row(["runtime", &plan.runtime.digest.short(), &cpython(plan)]);
     for wheel in plan.lock.wheels.iter().chain([&plan.bridge]) {
         let state = if packages::is_cached(wheel, cache) { "" } else { "  to download" };
         table.row(["wheel", &wheel.sha256.short(), &format!("{}{state}", wheel.file_name)]);
@@ -177,8 +212,8 @@ fn static_step(choice: &StaticChoice) -> String {
 }
 
 fn planned_path(plan: &BundlePlan) -> PathBuf {
-    let Project { name, version, dirty, .. } = &plan.project;
-    let dirty = if *dirty { "-dirty.…" } else { "" };
+    let Project { name, version, .. } = &plan.project;
+    let dirty = if plan.dirty { "-dirty.…" } else { "" };
     plan.folder.join(format!("{}-{}{dirty}-{}.zip", name.value, version.value, plan.runtime.target))
 }
 
@@ -224,6 +259,7 @@ struct PlanValue<'a> {
     wheels: Vec<WheelValue<'a>>,
     files: Vec<&'a str>,
     left_out: &'a [crate::app::LeftOut],
+    dirty: bool,
     #[serde(rename = "static")]
     static_step: String,
     output: PathBuf,
@@ -249,6 +285,7 @@ impl PlanValue<'_> {
                 .collect(),
             files: plan.files.sources.iter().map(|source| source.path.as_str()).collect(),
             left_out: &plan.files.left_out,
+            dirty: plan.dirty,
             static_step: static_step(&plan.static_files),
             output: planned_path(plan),
             notices: &plan.notices,

@@ -22,6 +22,7 @@ pub enum Format {
 }
 
 /// The two streams of the command, used in one way by all commands.
+#[derive(Debug, Clone, Copy)]
 pub struct Output {
     format: Format,
 }
@@ -49,7 +50,7 @@ impl Output {
     /// Tells of something to know or to change. In JSON a command carries its notices in its own value.
     pub fn notice(&self, notice: &Notice) {
         if !self.is_json() {
-            let mark = if io::stderr().is_terminal() { "\x1b[33mnotice\x1b[0m" } else { "notice" };
+            let mark = console::style("notice").for_stderr().yellow();
             write_err(&format!("{mark}: {}\n        {}\n", printable(&notice.what), printable(&notice.help)));
         }
     }
@@ -75,10 +76,10 @@ impl Output {
         if self.is_json() {
             // The differences themselves were the result; one value is all a script reads.
             if !matches!(error, crate::Error::Differs { .. }) {
-                self.json(&Report::of(&error));
+                self.json(&Report::of(error));
             }
         } else {
-            write_err(&Report::of(&error).text(io::stderr().is_terminal()));
+            write_err(&Report::of(error).text(io::stderr().is_terminal()));
         }
     }
 }

@@ -9,11 +9,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde::Serialize;
 
 use super::Output;
+use super::bundle;
 use super::opened::Opened;
 use super::output::{Format, printable};
-use super::stop::Stop;
+use super::stop::{Ending, Stop};
 use crate::Error;
 use crate::digest::Sha256;
+use crate::interrupt::Passing;
 use crate::manifest::{MANIFEST, Manifest};
 use crate::progress::{Notice, Progress};
 use crate::release::{self, Release, ReleaseError, Slot};
@@ -22,6 +24,8 @@ use crate::site::{self, BridgeToml, Invocation, Place, environment, given};
 use crate::target::Target;
 
 /// Serve a bundle on this machine, to look at it before it goes out
+///
+/// A project is bundled first, with the Python of this machine, into a folder that goes afterwards.
 ///
 /// The bundle is expanded, every file's SHA-256 is checked, and the site is served by the Python, the packages
 /// and the bridge inside. What the site writes goes into a temporary folder that is removed at the end, or
@@ -63,9 +67,6 @@ pub enum PreviewError {
     #[error("the project does not start without {}", list(names))]
     #[diagnostic(help("give each by `--env NAME=VALUE`, or all by `--env-file FILE`{}", here(names)))]
     Missing { names: Vec<String> },
-    #[error("`{}` is neither a bundle nor the folder of one: it has no `{MANIFEST}`", path.display())]
-    #[diagnostic(help("run `holdall bundle` there first, and name the bundle that it makes"))]
-    NotABundle { path: PathBuf },
     #[error("cannot prepare `{}`", path.display())]
     #[diagnostic(help(
         "check that the disk has room and that you may write there, or name another folder with `--root`"
@@ -91,7 +92,7 @@ impl PreviewError {
     /// Whether nothing was done yet.
     pub fn is_precondition(&self) -> bool {
         use PreviewError::*;
-        matches!(self, OtherTarget { .. } | Missing { .. } | NotABundle { .. } | Folder { .. })
+        matches!(self, OtherTarget { .. } | Missing { .. } | Folder { .. })
     }
 }
 
@@ -121,7 +122,8 @@ struct Ready<'a> {
 }
 
 pub fn run(args: Args, output: &Output) -> Result<(), Error> {
-    let opened = open(&args.path)?;
+    let ending = Ending::listen(output).map_err(PreviewError::System)?;
+    let (opened, _bundled) = open(&args.path, output)?;
     runs_here(opened.manifest())?;
     let (given, notices) = variables(&args, opened.manifest())?;
     notices.iter().for_each(|notice| output.notice(notice));
@@ -129,6 +131,8 @@ pub fn run(args: Args, output: &Output) -> Result<(), Error> {
     let listening = Listening::at(SocketAddr::new(args.host, args.port))?;
     let runtime = tokio::runtime::Runtime::new().map_err(PreviewError::System)?;
     let stop = Stop::listen(&runtime).map_err(PreviewError::System)?;
+    // From here on Ctrl-C asks, as there is a site to be stopped.
+    drop(ending);
     let root = Root::of(args.root.as_deref())?;
     let place = expand(opened, root.path(), &*output.progress())?;
     place
@@ -157,11 +161,15 @@ pub fn run(args: Args, output: &Output) -> Result<(), Error> {
     Ok(())
 }
 
-fn open(path: &Path) -> Result<Opened, Error> {
-    if path.is_dir() && !path.join(MANIFEST).exists() {
-        return Err(PreviewError::NotABundle { path: path.to_owned() }.into());
+/// Opens what was named; a project becomes a bundle in a temporary folder first, which goes when it is dropped.
+fn open(path: &Path, output: &Output) -> Result<(Opened, Option<Passing<tempfile::TempDir>>), Error> {
+    if !path.is_dir() || path.join(MANIFEST).exists() {
+        return Ok((Opened::open(path)?, None));
     }
-    Opened::open(path)
+    let folder = Passing::make(|| tempfile::Builder::new().prefix("holdall-preview-").tempdir());
+    let folder = folder.map_err(|source| PreviewError::Folder { path: std::env::temp_dir(), source })?;
+    let bundle = bundle::for_this_machine(path, folder.path(), output)?;
+    Ok((Opened::open(&bundle)?, Some(folder)))
 }
 
 fn runs_here(manifest: &Manifest) -> Result<(), PreviewError> {

@@ -151,17 +151,15 @@ pub enum RuntimeError {
 }
 
 impl RuntimeError {
-    /// Whether something has to be named or installed first, and nothing was changed.
+    /// Whether something has to be named, changed or installed first, and nothing was changed: whatever is wrong with
+    /// a runtime is found while planning. What else can fail is the work itself.
     pub fn is_precondition(&self) -> bool {
-        matches!(
+        !matches!(
             self,
-            RuntimeError::NotChosen { .. }
-                | RuntimeError::NoneKnown { .. }
-                | RuntimeError::UnknownHost
-                | RuntimeError::NamedPython { .. }
-                | RuntimeError::NoHostPython { .. }
-                | RuntimeError::NotInstalled { .. }
-                | RuntimeError::NoPatchelf { .. }
+            RuntimeError::Changed { .. }
+                | RuntimeError::Patchelf { .. }
+                | RuntimeError::File { .. }
+                | RuntimeError::Layer(_)
         )
     }
 

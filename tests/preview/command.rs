@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 
 use super::client::{get, until};
 use super::is_alive;
+use crate::harness::signal;
 
 /// A bundle of a site that needs these variables.
 fn bundle(folder: &Path, target: Target, environment: &[&str]) -> PathBuf {
@@ -114,8 +115,7 @@ impl Preview {
 
     /// Ends it as Ctrl-C does; returns what it told meanwhile.
     fn stop(mut self) -> Vec<Value> {
-        let asked = Command::new("kill").args(["-INT", &self.child.id().to_string()]).status().unwrap();
-        assert!(asked.success());
+        signal(self.child.id(), "INT");
         assert!(self.child.wait().unwrap().success());
         self.lines.by_ref().map(|line| serde_json::from_str(&line.unwrap()).unwrap()).collect()
     }
@@ -159,7 +159,7 @@ fn a_person_reads_the_address_and_a_line_a_request() {
     get(address, "/static/shop.css");
     let line = lines.next().unwrap();
     assert!(line.starts_with("GET /static/shop.css 200 7 ") && line.ends_with(" ms"), "{line}");
-    assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
+    signal(child.id(), "TERM");
     assert!(child.wait().unwrap().success());
 }
 
@@ -316,7 +316,7 @@ fn what_a_client_sends_cannot_act_on_the_terminal() {
     let address = serving.split(['/', ' ']).find(|word| word.starts_with("127.")).unwrap().parse().unwrap();
     get(address, "/errors");
     assert!(lines.next().unwrap().starts_with("GET /errors 200 2 "));
-    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    signal(child.id(), "INT");
     until("it has ended", || child.try_wait().unwrap().is_some());
     let mut words = String::new();
     child.stderr.take().unwrap().read_to_string(&mut words).unwrap();

@@ -10,6 +10,7 @@ use holdall::target::Target;
 
 use super::client::{ask, connect, get, head, read, until};
 use super::{Test, anywhere, is_alive, responder};
+use crate::harness::signal;
 
 #[test]
 fn a_crashed_process_is_replaced() {
@@ -30,8 +31,7 @@ fn a_crashed_process_is_replaced() {
 fn a_process_that_ends_between_requests_is_replaced() {
     let test = Test::start();
     let before = test.process();
-    let killed = Command::new("kill").args(["-9", &before]).status().unwrap();
-    assert!(killed.success());
+    signal(&before, "KILL");
     assert_ne!(test.process(), before);
 }
 

@@ -45,7 +45,7 @@ pub fn run_if_asked() {
             }
         }
         Ok("fail") => {
-            eprintln!("ImportError: no module named boom");
+            io::stderr().write_all(b"ImportError: no module named boom\n").unwrap();
             std::process::exit(1);
         }
         _ => {}
@@ -143,7 +143,7 @@ fn answer(stream: &mut UnixStream, mut request: Request, listener: &UnixListener
         "/early" => output(stream, b"Status: 413 Too Large\r\n\r\nno")?,
         "/errors" => {
             send(stream, 7, 1, b"first complaint\nsecond \x1b[2J complaint\n")?;
-            println!("a print");
+            writeln!(io::stdout(), "a print")?;
             output(stream, b"\r\nok")?;
         }
         "/no-head" => output(stream, b"this is no head\r\n\r\n")?,

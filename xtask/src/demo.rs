@@ -124,7 +124,8 @@ impl Stopped {
     /// Asks the preview to stop as Ctrl-C would, and waits for it.
     fn stop(&mut self) -> anyhow::Result<std::process::ExitStatus> {
         if cfg!(unix) {
-            tools::run(Command::new("kill").args(["-INT", &self.0.id().to_string()]))?;
+            // The shell's own `kill`: a small system has no program for it.
+            tools::run(Command::new("sh").args(["-c", &format!("kill -INT {}", self.0.id())]))?;
         } else {
             self.0.kill()?;
         }

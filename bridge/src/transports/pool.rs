@@ -46,6 +46,19 @@ struct State {
     stopping: bool,
 }
 
+impl State {
+    /// The last look at waiting connections: what has arrived on them is served, and then they are closed.
+    fn sweep(&mut self) {
+        for Waiting { mut connection, lingers_until } in std::mem::take(&mut self.waiting) {
+            if lingers_until.is_none()
+                && let Progress::Request(request) = connection.receive()
+            {
+                self.ready.push_back((connection, request));
+            }
+        }
+    }
+}
+
 struct Waiting {
     connection: Connection,
     /// Answered and to be closed: input is dropped until then.
@@ -174,9 +187,12 @@ impl Source for Pool {
                 return Some(Exchange::new(connection, request));
             }
             if state.stopping {
-                state.waiting.clear();
-                self.changed.notify_all();
-                return None;
+                state.sweep();
+                if state.ready.is_empty() {
+                    self.changed.notify_all();
+                    return None;
+                }
+                continue;
             }
             if state.polling {
                 state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
@@ -198,9 +214,15 @@ impl Source for Pool {
 
     fn give_back(&self, mut connection: Connection, disposition: Disposition) {
         let mut state = self.state();
-        let State { waiting, ready, .. } = &mut *state;
+        let State { waiting, ready, stopping, .. } = &mut *state;
         match disposition {
             Disposition::Close => return,
+            // No longer: its peer would send requests for as long as they are answered.
+            Disposition::Keep if *stopping => {
+                if let Progress::Request(request) = connection.proceed() {
+                    ready.push_back((connection, request));
+                }
+            }
             Disposition::Linger => {
                 connection.stream.end_output();
                 waiting.push(Waiting { connection, lingers_until: Some(Instant::now() + LINGER) });

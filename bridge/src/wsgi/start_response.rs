@@ -54,7 +54,9 @@ impl StartResponse {
         let sent = self.shared.detached(py, |talk| talk.reply.send(&mut talk.exchange, bytes));
         sent.map_err(|error| match error {
             ReplyError::Unwanted(_) => PyBrokenPipeError::new_err(error.to_string()),
-            ReplyError::NoHead | ReplyError::TooLong(_) => PyAssertionError::new_err(error.to_string()),
+            ReplyError::NoHead | ReplyError::TooLong(_) | ReplyError::TooShort { .. } => {
+                PyAssertionError::new_err(error.to_string())
+            }
         })
     }
 }

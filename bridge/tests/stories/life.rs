@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::bridge::{Bridge, apps, python, signal_process};
-use super::client::get;
+use super::client::{get, record};
 
 const TERM: i32 = 15;
 const KILL: i32 = 9;
@@ -24,6 +24,47 @@ fn told_to_stop_it_finishes_the_request_in_flight_and_leaves_by_the_front_door()
     assert!(bridge.log().contains("note: atexit ran"), "{}", bridge.log());
     assert!(idle.is_closed());
     assert!(!bridge.folder.path().join("socket").exists(), "its socket file goes with it");
+}
+
+#[test]
+fn told_to_stop_it_answers_what_has_arrived_and_keeps_no_connection() {
+    let mut bridge = Bridge::start("gate", &[]);
+    let gate = bridge.folder.path().join("open");
+    let request = get(&format!("/?{}", gate.display())).kept();
+    let mut busy = bridge.connect();
+    busy.send(&request.bytes());
+    bridge.wait_for("note: begun");
+    std::fs::write(&gate, "").unwrap();
+    busy.answer(1).expect("200 OK", "begun ended");
+    std::fs::remove_file(&gate).unwrap();
+    // Two connections the bridge knows, one of them busy; a request arrives on the other.
+    let mut waiting = bridge.connect();
+    waiting.send(&record(9, 0, b"\x0f\x00FCGI_MPXS_CONNS"));
+    assert_eq!(waiting.record().unwrap().0, 10);
+    busy.send(&request.bytes());
+    bridge.wait_until("begun again", |log| log.matches("note: begun").count() == 2);
+    waiting.send(&request.bytes());
+    bridge.signal(TERM);
+    bridge.wait_for("stopping: ");
+    std::fs::write(&gate, "").unwrap();
+    busy.answer(1).expect("200 OK", "begun ended");
+    waiting.answer(1).expect("200 OK", "begun ended");
+    assert!(busy.is_closed() && waiting.is_closed());
+    assert_eq!(bridge.wait().code(), Some(0));
+}
+
+#[test]
+fn several_processes_told_twice_leave_at_once() {
+    let mut bridge = Bridge::start("gate", &["--processes", "2", "--grace", "600"]);
+    bridge.wait_for("ready: 2 processes");
+    let mut client = bridge.connect();
+    client.send(&get("/?/no/such/gate").bytes());
+    bridge.wait_for("note: begun");
+    bridge.signal(TERM);
+    bridge.wait_for("stopping: workers");
+    bridge.signal(TERM);
+    bridge.wait();
+    bridge.wait_for("does not leave and is killed");
 }
 
 #[test]

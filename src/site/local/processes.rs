@@ -287,7 +287,9 @@ impl Slot {
                     connection = connect(address) => connection,
                     how = wait(child) => return Life::Ended { how, was_ready },
                     () = stopped(&self.stopping) => {
-                        spawn::terminate(child, LAST_WORDS).await;
+                        // One that has not begun to serve has nothing to finish, and may be busy importing.
+                        let patience = if was_ready { LAST_WORDS } else { Duration::ZERO };
+                        spawn::terminate(child, patience).await;
                         return Life::Stopped;
                     }
                     () = tokio::time::sleep(self.served.patience) => {
