@@ -103,22 +103,24 @@ impl Error {
     /// What is found out before the bundle's file is begun is a precondition: nothing but the cache was touched.
     pub fn exit(&self) -> Exit {
         match self {
+            // A file that changed or vanished on the way.
             Error::App(AppError::Layer(_)) => Exit::Failed,
             Error::Cache(_)
             | Error::System(_)
             | Error::Project(_)
             | Error::Recipe(_)
-            | Error::Runtime(_)
             | Error::Tools(_)
             | Error::App(_)
             | Error::NoPython
             | Error::Program(_)
             | Error::Given(_) => Exit::Precondition,
+            Error::Runtime(error) if error.is_precondition() => Exit::Precondition,
             Error::Packages(error) if error.is_precondition() => Exit::Precondition,
             Error::Local(error) if error.is_precondition() => Exit::Precondition,
             Error::Preview(error) if error.is_precondition() => Exit::Precondition,
             Error::Release(error) if error.is_precondition() => Exit::Precondition,
-            Error::Packages(_)
+            Error::Runtime(_)
+            | Error::Packages(_)
             | Error::Layer(_)
             | Error::Archive(_)
             | Error::Release(_)

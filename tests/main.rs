@@ -5,6 +5,11 @@ mod archive;
 mod archive_bad;
 mod archive_forge;
 #[cfg(target_os = "linux")]
+mod bad_bundle;
+#[cfg(target_os = "linux")]
+mod bad_packages;
+#[cfg(target_os = "linux")]
+mod bad_project;
 mod bundle;
 mod given_runtime_bundle;
 mod guestbook;

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use crate::entry::EntryPathError;
 use crate::layer::LayerError;
+use crate::target::Target;
 
 /// Why the project's part of a bundle cannot be made.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
@@ -27,6 +28,14 @@ pub enum AppError {
     #[diagnostic(help("rename it, or leave it out with `[files] exclude` in holdall.toml"))]
     Name {
         path: PathBuf,
+        #[diagnostic_source]
+        source: EntryPathError,
+    },
+
+    #[error("two of the project's files cannot stand beside each other in a bundle for {target}")]
+    #[diagnostic(help("rename one of them, or leave it out with `[files] exclude` in holdall.toml"))]
+    Names {
+        target: Target,
         #[diagnostic_source]
         source: EntryPathError,
     },

@@ -10,6 +10,7 @@ use super::error::AppError;
 use super::keep::{self, Why};
 use super::survey::SiteFacts;
 use super::{APP, Input, StaticChoice, tree};
+use crate::entry;
 use crate::layer::{Content, LayerError, Source};
 use crate::progress::Notice;
 
@@ -95,6 +96,8 @@ pub fn files(input: &Input<'_>, facts: Option<&SiteFacts>) -> Result<AppFiles, A
             executable: executable.matched_path_or_any_parents(relative, false).is_ignore(),
         });
     }
+    entry::check_set(sources.iter().map(|source| &source.path), input.target)
+        .map_err(|source| AppError::Names { target: input.target, source })?;
     sources.sort_by(|one, other| one.path.cmp(&other.path));
 
     let brought_back = |left: &LeftOut| named_only.keys().any(|file| file.starts_with(&left.path));

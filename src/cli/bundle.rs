@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
+use super::Output;
 use super::output::{duration, printable, size};
+use super::stop::Ending;
 use super::table::Table;
-use super::{Output, stop};
 use crate::Error;
 use crate::app::StaticChoice;
 use crate::bundle::{self, BundlePlan, Bundled, Wanted};
@@ -95,7 +96,7 @@ impl Found {
 
 pub fn run(args: Args, output: &Output) -> Result<(), Error> {
     let started = Instant::now();
-    stop::ends_everything().map_err(Error::System)?;
+    let _ending = Ending::listen(output).map_err(Error::System)?;
     let cache = Cache::of_user().map_err(Error::Cache)?;
     let progress = output.progress();
     let wanted = args.found.wanted(args.project, args.output);

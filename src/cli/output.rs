@@ -22,6 +22,7 @@ pub enum Format {
 }
 
 /// The two streams of the command, used in one way by all commands.
+#[derive(Debug, Clone, Copy)]
 pub struct Output {
     format: Format,
 }

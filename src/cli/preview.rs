@@ -12,9 +12,10 @@ use super::Output;
 use super::bundle;
 use super::opened::Opened;
 use super::output::{Format, printable};
-use super::stop::Stop;
+use super::stop::{Ending, Stop};
 use crate::Error;
 use crate::digest::Sha256;
+use crate::interrupt::Passing;
 use crate::manifest::{MANIFEST, Manifest};
 use crate::progress::{Notice, Progress};
 use crate::release::{self, Release, ReleaseError, Slot};
@@ -121,6 +122,7 @@ struct Ready<'a> {
 }
 
 pub fn run(args: Args, output: &Output) -> Result<(), Error> {
+    let ending = Ending::listen(output).map_err(PreviewError::System)?;
     let (opened, _bundled) = open(&args.path, output)?;
     runs_here(opened.manifest())?;
     let (given, notices) = variables(&args, opened.manifest())?;
@@ -129,6 +131,8 @@ pub fn run(args: Args, output: &Output) -> Result<(), Error> {
     let listening = Listening::at(SocketAddr::new(args.host, args.port))?;
     let runtime = tokio::runtime::Runtime::new().map_err(PreviewError::System)?;
     let stop = Stop::listen(&runtime).map_err(PreviewError::System)?;
+    // From here on Ctrl-C asks, as there is a site to be stopped.
+    drop(ending);
     let root = Root::of(args.root.as_deref())?;
     let place = expand(opened, root.path(), &*output.progress())?;
     place
@@ -158,11 +162,11 @@ pub fn run(args: Args, output: &Output) -> Result<(), Error> {
 }
 
 /// Opens what was named; a project becomes a bundle in a temporary folder first, which goes when it is dropped.
-fn open(path: &Path, output: &Output) -> Result<(Opened, Option<tempfile::TempDir>), Error> {
+fn open(path: &Path, output: &Output) -> Result<(Opened, Option<Passing<tempfile::TempDir>>), Error> {
     if !path.is_dir() || path.join(MANIFEST).exists() {
         return Ok((Opened::open(path)?, None));
     }
-    let folder = tempfile::Builder::new().prefix("holdall-preview-").tempdir();
+    let folder = Passing::make(|| tempfile::Builder::new().prefix("holdall-preview-").tempdir());
     let folder = folder.map_err(|source| PreviewError::Folder { path: std::env::temp_dir(), source })?;
     let bundle = bundle::for_this_machine(path, folder.path(), output)?;
     Ok((Opened::open(&bundle)?, Some(folder)))

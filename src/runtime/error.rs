@@ -151,6 +151,18 @@ pub enum RuntimeError {
 }
 
 impl RuntimeError {
+    /// Whether something has to be named, changed or installed first, and nothing was changed: whatever is wrong with
+    /// a runtime is found while planning. What else can fail is the work itself.
+    pub fn is_precondition(&self) -> bool {
+        !matches!(
+            self,
+            RuntimeError::Changed { .. }
+                | RuntimeError::Patchelf { .. }
+                | RuntimeError::File { .. }
+                | RuntimeError::Layer(_)
+        )
+    }
+
     /// The error of `fs_err` names the file.
     pub(super) fn file(source: io::Error) -> RuntimeError {
         RuntimeError::File { source }
