@@ -181,8 +181,8 @@ impl Progress for Lines {
         let amount = match (total, unit) {
             (0, _) => String::new(),
             (_, Unit::Bytes) => format!(" {}", size(total)),
-            (_, Unit::Files) => format!(" {total} files"),
-            (_, Unit::Steps) => format!(" {total} steps"),
+            (_, Unit::Files) => format!(" {total} {}", if total == 1 { "file" } else { "files" }),
+            (_, Unit::Steps) => format!(" {total} {}", if total == 1 { "step" } else { "steps" }),
         };
         write_err(&format!("{}{amount}\n", stage.as_str()));
     }
