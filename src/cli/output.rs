@@ -75,10 +75,10 @@ impl Output {
         if self.is_json() {
             // The differences themselves were the result; one value is all a script reads.
             if !matches!(error, crate::Error::Differs { .. }) {
-                self.json(&Report::of(&error));
+                self.json(&Report::of(error));
             }
         } else {
-            write_err(&Report::of(&error).text(io::stderr().is_terminal()));
+            write_err(&Report::of(error).text(io::stderr().is_terminal()));
         }
     }
 }
