@@ -14,6 +14,7 @@ mod bundle;
 mod given_runtime_bundle;
 mod guestbook;
 mod harness;
+mod help;
 mod init;
 #[cfg(unix)]
 mod preview;

@@ -22,19 +22,35 @@ use crate::progress::{Notice, Stage};
 use crate::project::{Overrides, Project, PythonWanted, RuntimeFrom};
 use crate::target::Target;
 
+const AFTER: &str = "\
+Examples:
+  holdall bundle --runtime host --plan     what was found, and what would be done
+  holdall bundle --runtime host            this folder for this machine, into dist/
+  holdall bundle shop --runtime python.tar.gz --target linux-x86_64 --version 2.4
+
+Exit codes:
+  0  the bundle is there
+  1  failed; nothing half-made is left
+  2  wrong usage
+  3  something about the project or this machine has to be put right first; nothing was made";
+
 /// Pack a Django project, a Python, all packages and the bridge into one archive
 ///
-/// Finds out by itself what the project needs and prints each finding with its place. Any of them can be set in
-/// `holdall.toml`, which `holdall init` writes.
+/// Finds out by itself what the project needs, and prints each finding with its place. Each can be set here, or for
+/// good in `holdall.toml`, which `holdall init` writes; what is set here wins.
+///
+/// Never bundled unless `[files] include` names it: version control, virtual environments, caches, `node_modules`,
+/// `.env`, keys, databases, uploads, and what `.gitignore` ignores. Equal input gives an equal bundle, byte for byte.
 #[derive(clap::Args)]
+#[command(after_help = AFTER)]
 pub struct Args {
     /// The project's folder: `manage.py` is in it, or in a folder directly below
     #[arg(default_value = ".")]
     project: PathBuf,
-    /// Only say what would be done
+    /// Print what was found and what would be done, and make nothing
     #[arg(long)]
     plan: bool,
-    /// The folder for the bundle [default: `dist` in the project]
+    /// The folder for the bundle, made if missing [default: `dist` in the project]
     #[arg(long, short, value_name = "DIR")]
     output: Option<PathBuf>,
     #[command(flatten)]
@@ -44,29 +60,34 @@ pub struct Args {
 /// What is found out unless it is said.
 #[derive(clap::Args)]
 struct Found {
-    /// Where Python comes from: `host` (this machine's own, for this machine only), or an archive or folder:
-    /// python-build-standalone's `install_only` form, or python.org's embeddable zip
+    /// Where the bundle's Python comes from; needed unless holdall.toml says it. `host` takes this machine's own, for
+    /// this machine only. PATH is an archive or folder in python-build-standalone's `install_only` form, or in the
+    /// form of python.org's embeddable zip
     #[arg(long, value_name = "host|PATH")]
     runtime: Option<String>,
-    /// The platform to bundle for: `windows-x86_64`, `windows-arm64`, `linux-x86_64`, `linux-arm64`
+    /// The platform to bundle for: `windows-x86_64`, `windows-arm64`, `linux-x86_64` or `linux-arm64` [default: what
+    /// the runtime is for]
     #[arg(long, value_parser = Target::from_str)]
     target: Option<Target>,
-    /// The site's name
+    /// The name of the site and of its bundles [default: from pyproject.toml, else the name of the folder]
     #[arg(long, value_parser = SiteName::parse)]
     name: Option<SiteName>,
-    /// The bundle's version
+    /// The version of the bundle [default: from pyproject.toml, else `git describe`]. Changes that are not committed
+    /// add `-dirty.` and eight digits of what they are
     #[arg(long, value_parser = Version::parse)]
     version: Option<Version>,
-    /// The settings module
+    /// The settings module that is served [default: what wsgi.py names, else what manage.py names]
     #[arg(long, value_name = "MODULE")]
     settings: Option<String>,
-    /// The WSGI application
+    /// The WSGI application [default: WSGI_APPLICATION in the settings, else what wsgi.py has]
     #[arg(long, value_name = "MODULE:NAME")]
     wsgi: Option<String>,
-    /// The Python version wanted: `3.12`, `>=3.11`
+    /// The Python that the project wants, `3.12` or `>=3.11,<3.14`; another runtime is refused [default: what
+    /// .python-version, pyproject.toml, uv.lock or runtime.txt says]
     #[arg(long, value_parser = PythonWanted::from_str)]
     python: Option<PythonWanted>,
-    /// The folder with Holdall's own parts for other targets: `bridges/*.whl`, `holdall-<target>`
+    /// The folder with Holdall's own parts for other targets, `bridges/*.whl` and `holdall-<target>` [default:
+    /// HOLDALL_TOOLS, else beside this program]
     #[arg(long, value_name = "DIR")]
     tools: Option<PathBuf>,
 }

@@ -147,16 +147,18 @@ impl Bars {
 impl Progress for Bars {
     fn begin(&self, stage: Stage, total: u64, unit: Unit) {
         let template = match (total, unit) {
-            (0, _) => "{prefix:>12} {spinner} {elapsed}",
-            (_, Unit::Bytes) => "{prefix:>12} [{bar:32}] {bytes}/{total_bytes} {eta}",
+            (0, _) | (1, Unit::Steps) => "{prefix:>12} {spinner} {elapsed}",
+            (_, Unit::Bytes) => "{prefix:>12} [{bar:32}] {decimal_bytes}/{decimal_total_bytes} {eta}",
             (_, Unit::Files | Unit::Steps) => "{prefix:>12} [{bar:32}] {pos}/{len}",
         };
         let style = ProgressStyle::with_template(template).expect("the templates above are well formed");
+        // The fonts of many Windows consoles have no other spinner.
+        let style = style.progress_chars("=> ").tick_chars("|/-\\ ");
         let bar = match total {
             0 => ProgressBar::new_spinner(),
             _ => ProgressBar::new(total),
         };
-        let bar = self.all.add(bar.with_style(style.progress_chars("=> ")).with_prefix(stage.as_str()));
+        let bar = self.all.add(bar.with_style(style).with_prefix(stage.as_str()));
         bar.enable_steady_tick(Duration::from_millis(120));
         self.bars.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(stage, bar);
     }
@@ -180,9 +182,9 @@ struct Lines;
 impl Progress for Lines {
     fn begin(&self, stage: Stage, total: u64, unit: Unit) {
         let amount = match (total, unit) {
-            (0, _) => String::new(),
+            (0, _) | (1, Unit::Steps) => String::new(),
             (_, Unit::Bytes) => format!(" {}", size(total)),
-            (_, Unit::Files) => format!(" {total} files"),
+            (_, Unit::Files) => format!(" {total} {}", if total == 1 { "file" } else { "files" }),
             (_, Unit::Steps) => format!(" {total} steps"),
         };
         write_err(&format!("{}{amount}\n", stage.as_str()));

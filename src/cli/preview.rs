@@ -23,14 +23,28 @@ use crate::site::local::{self, Event, Listening, Served};
 use crate::site::{self, BridgeToml, Invocation, Place, environment, given};
 use crate::target::Target;
 
+const AFTER: &str = "\
+Examples:
+  holdall preview .
+  holdall preview dist/shop-2.4-linux-x86_64.zip --migrate
+  holdall preview shop.zip --root preview --env-file site.env
+  holdall preview shop.zip --env DEBUG=1 --env DATABASE_URL
+
+Exit codes:
+  0  it was stopped by Ctrl-C
+  1  failed
+  2  wrong usage
+  3  the site lacks a variable, the port is taken, or the bundle is for another target";
+
 /// Serve a bundle on this machine, to look at it before it goes out
 ///
 /// A project is bundled first, with the Python of this machine, into a folder that goes afterwards.
 ///
 /// The bundle is expanded, every file's SHA-256 is checked, and the site is served by the Python, the packages
 /// and the bridge inside. What the site writes goes into a temporary folder that is removed at the end, or
-/// below the folder that --root names.
+/// below the folder that `--root` names. A line is printed for each request; Ctrl-C stops.
 #[derive(clap::Args)]
+#[command(after_help = AFTER)]
 pub struct Args {
     /// The bundle, the folder it was expanded into, or a project
     #[arg(value_name = "BUNDLE|FOLDER|PROJECT")]
@@ -38,19 +52,21 @@ pub struct Args {
     /// The port to listen on; 0 takes any that is free
     #[arg(long, default_value_t = 8000)]
     port: u16,
-    /// The address to listen on
+    /// The address to listen on; `0.0.0.0` lets others on the network look, too
     #[arg(long, default_value = "127.0.0.1", value_name = "ADDRESS")]
     host: IpAddr,
-    /// Where to expand, and to keep what the site writes from one preview to the next
+    /// Where to expand, and to keep what the site writes (database, uploads) from one preview to the next [default: a
+    /// temporary folder]
     #[arg(long, value_name = "DIR")]
     root: Option<PathBuf>,
     /// How many requests to work on at once, each in a process of its own
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=64))]
     processes: u16,
-    /// A variable for the site; NAME alone hands on the value it has here. May be given several times
+    /// A variable for the site; NAME alone hands on the value it has here. May be given several times, and wins over
+    /// `--env-file`
     #[arg(long, value_name = "NAME[=VALUE]")]
     env: Vec<String>,
-    /// A file with NAME=VALUE on each line
+    /// A file of variables for the site, NAME=VALUE on each line
     #[arg(long, value_name = "FILE")]
     env_file: Option<PathBuf>,
     /// Bring the database up to date first, by `manage.py migrate`
