@@ -3,9 +3,12 @@
 
 use std::sync::{Arc, Mutex};
 
+use std::time::Duration;
+
 use super::*;
 use crate::connection::Progress;
-use crate::reply::{Head, Reply, ReplyError};
+use crate::head::Head;
+use crate::reply::{Reply, ReplyError};
 use crate::transports::{Memory, Readiness, Stream};
 
 fn exchange(input: Vec<u8>) -> (Exchange, Arc<Mutex<Vec<u8>>>) {

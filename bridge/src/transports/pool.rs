@@ -15,6 +15,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::pipe::{PipeFlags, pipe_with};
 
 use super::socket::{Listener, SocketStream};
+use super::waiting::{Standing, Waiting, make_room, sort};
 use super::{Source, Stream};
 use crate::connection::{Connection, Progress};
 use crate::exchange::{Disposition, Exchange};
@@ -24,14 +25,8 @@ use crate::protocol::Request;
 /// Connections held at most; beyond it newcomers wait, unless one of those held can be closed.
 const MAX_CONNECTIONS: usize = 512;
 
-/// How long a connection may be silent in the middle of a request, or before its first, when others want its place.
-const FIRST_WORD: Duration = Duration::from_secs(5);
-
 /// How often the log hears that no more files may be opened.
 const COMPLAINT: Duration = Duration::from_secs(60);
-
-/// How long a peer that was answered before it had sent everything may go on sending.
-const LINGER: Duration = Duration::from_secs(2);
 
 /// A source of requests on a listening socket.
 pub struct Pool {
@@ -62,41 +57,6 @@ impl State {
             {
                 self.ready.push_back((connection, request));
             }
-        }
-    }
-}
-
-struct Waiting {
-    connection: Connection,
-    since: Instant,
-    standing: Standing,
-}
-
-#[derive(Clone, Copy)]
-enum Standing {
-    /// A request is expected, or has begun.
-    Expected,
-    /// A request was answered, and nothing of another is there. Peers know that such a connection may be closed.
-    Kept,
-    /// Answered and to be closed: input is dropped until then.
-    Lingering { until: Instant },
-}
-
-impl Waiting {
-    fn new(connection: Connection, standing: Standing) -> Waiting {
-        Waiting { connection, since: Instant::now(), standing }
-    }
-
-    fn lingering(mut connection: Connection) -> Waiting {
-        connection.stream.end_output();
-        Waiting::new(connection, Standing::Lingering { until: Instant::now() + LINGER })
-    }
-
-    /// When this connection may be closed to make room for another.
-    fn yields_at(&self) -> Instant {
-        match self.standing {
-            Standing::Expected => self.since + FIRST_WORD,
-            Standing::Kept | Standing::Lingering { .. } => self.since,
         }
     }
 }
@@ -290,32 +250,6 @@ impl Source for Pool {
         self.state().stopping = true;
         self.wake();
         self.changed.notify_all();
-    }
-}
-
-/// Closes the connection that could be closed first, if there is one.
-fn make_room(waiting: &mut Vec<Waiting>) -> bool {
-    let now = Instant::now();
-    let first = waiting.iter().enumerate().min_by_key(|(_, entry)| entry.yields_at());
-    let first = first.filter(|(_, entry)| entry.yields_at() <= now).map(|(at, _)| at);
-    first.map(|at| waiting.remove(at)).is_some()
-}
-
-/// Puts a connection where its progress belongs; `standing` is how it waits, if it does.
-fn sort(
-    connection: Connection,
-    progress: Progress,
-    standing: Standing,
-    waiting: &mut Vec<Waiting>,
-    ready: &mut VecDeque<(Connection, Request)>,
-) {
-    match progress {
-        Progress::Request(request) => ready.push_back((connection, request)),
-        Progress::Waiting => waiting.push(Waiting::new(connection, standing)),
-        // The last word was a reply that the peer has yet to read.
-        Progress::Closing => waiting.push(Waiting::lingering(connection)),
-        Progress::Gone => {}
-        Progress::Fault(fault) => log::line(&format!("a connection is closed: {fault}")),
     }
 }
 
