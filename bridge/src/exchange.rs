@@ -127,20 +127,24 @@ impl Exchange {
         Ok(line)
     }
 
+    /// Nobody will ask for the rest of the body any more.
+    pub fn leave_body(&mut self) {
+        self.unread = true;
+    }
+
     /// Sends a piece of the answer: `head` (or nothing) and `body` as one stream. With `last` the end of the
     /// stream and of the request go with it.
     pub fn send(&mut self, head: &[u8], body: &[u8], last: bool) -> Result<(), Unwanted> {
         if self.streaming {
             self.notice_abort();
         }
-        if self.unwanted().is_none() && !self.streaming && !last {
+        if self.unwanted().is_none() && !self.streaming && !self.unread {
             self.spool();
         }
         if let Some(unwanted) = self.unwanted() {
             return Err(unwanted);
         }
         self.streaming = true;
-        self.unread |= last;
         let mut scratch = std::mem::take(&mut self.scratch);
         scratch.clear();
         scratch.append(&mut self.replies);
@@ -207,7 +211,7 @@ impl Exchange {
     /// Takes the connection out: whoever still holds the exchange finds it over.
     pub fn finish(&mut self) -> Option<(Connection, Disposition)> {
         // The end of the body usually stands in the buffer already.
-        self.unread = true;
+        self.leave_body();
         self.absorb(usize::MAX);
         let mut connection = self.connection.take()?;
         self.failed = Some(BodyError::Over);

@@ -62,8 +62,7 @@ impl Reply {
 
     /// Whether a further piece would be for nobody: its application need not make it.
     pub fn is_satisfied(&self) -> bool {
-        let has_all = |head: &Head| self.cut_at_length && head.length == Some(self.written);
-        self.sent && self.head.as_ref().is_some_and(|head| self.is_bodiless(head) || has_all(head))
+        self.ended && (self.cut_at_length || self.head.as_ref().is_some_and(|head| self.is_bodiless(head)))
     }
 
     /// Sends a piece of body, the head in front of the first one. Empty pieces wait for one that is not.
@@ -101,6 +100,9 @@ impl Reply {
     fn pass(&mut self, exchange: &mut Exchange, body: &[u8], last: bool) -> Result<(), ReplyError> {
         let head = self.head.as_ref().ok_or(ReplyError::NoHead)?;
         let (bodiless, length) = (self.is_bodiless(head), head.length);
+        if last {
+            exchange.leave_body();
+        }
         let allowed = match length {
             _ if bodiless => 0,
             Some(length) => length - self.written.min(length),
@@ -124,11 +126,18 @@ impl Reply {
             front.extend_from_slice(b"\r\n");
         }
         let too_long = fitting < body.len() && !bodiless;
-        // What was announced is there: the visitor has a whole answer, whatever the application still says.
-        self.ended = (last || too_long) && short.is_none();
-        self.sent = true;
-        self.written = written;
-        exchange.send(&front, &body[..fitting], self.ended)?;
+        if !self.ended {
+            // With all that was announced the visitor has a whole answer, whatever the application still says. nginx
+            // closes a connection on which the end does not come along with it.
+            self.ended = match length {
+                _ if bodiless => true,
+                Some(length) => written == length || (last && short.is_none()),
+                None => last,
+            };
+            self.sent = true;
+            self.written = written;
+            exchange.send(&front, &body[..fitting], self.ended)?;
+        }
         match (short, length) {
             // PEP 3333: the connection is closed, so that the visitor learns of it, and the mistake is reported.
             (Some(short), _) => Err(short),
