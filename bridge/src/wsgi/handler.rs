@@ -202,7 +202,7 @@ fn question(exchange: &Exchange) -> String {
     format!(
         "{} {}{}",
         method.escape_ascii(),
-        String::from_utf8_lossy(&path.script_name),
+        String::from_utf8_lossy(&path.script_name).escape_debug(),
         String::from_utf8_lossy(&path.path_info).escape_debug()
     )
 }
