@@ -4,12 +4,12 @@
 //! while output waits for a peer that sends before it reads, so that neither side waits for the other for ever.
 
 use std::io::{self, IoSlice};
-use std::time::Duration;
 
 use crate::backlog::Backlog;
 use crate::connection::{Connection, is_temporary};
+use crate::loss::{BodyError, PATIENCE, Unwanted};
 use crate::protocol::{
-    Event, Fault, HEADER_LEN, Header, Kind, MAX_CONTENT, Params, ProtocolStatus, Request, encode,
+    Event, HEADER_LEN, Header, Kind, MAX_CONTENT, Params, ProtocolStatus, Request, encode,
 };
 use crate::transports::Interest;
 
@@ -18,9 +18,6 @@ const SMALL: usize = 32 * 1024;
 
 /// Records handed to one write at most (two pieces each, below the 1024 that systems allow).
 const BATCH: usize = 128;
-
-/// How long a peer may neither send what it announced nor take what it asked for.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A record of version 0, which does not exist. In front of the end of a connection it says that the answer is
 /// cut: nginx without `fastcgi_keep_conn` takes a plain end for the end of a whole answer.
@@ -34,40 +31,6 @@ pub enum Disposition {
     /// Closed after the peer was given time to read; it may still be sending.
     Linger,
     Close,
-}
-
-/// Why the rest of a body cannot be had. For the application each of them is an `OSError`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum BodyError {
-    #[error("the request body ended before its Content-Length")]
-    Short,
-    #[error("the web server aborted the request")]
-    Aborted,
-    #[error("the web server closed the connection inside the request body")]
-    Gone,
-    #[error("the web server sent nothing of the request body for {} s", PATIENCE.as_secs())]
-    Silent,
-    #[error("the part of the request body that was kept in a temporary file is lost")]
-    Lost,
-    #[error("the web server sent what is no FastCGI inside the request body: {0}")]
-    Fault(Fault),
-    #[error("the request is over")]
-    Over,
-}
-
-/// Why an answer can go no further.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Unwanted {
-    #[error("the web server aborted the request")]
-    Aborted,
-    #[error("the web server closed the connection before the end of the answer")]
-    Gone,
-    #[error("the web server took nothing of the answer for {} s", PATIENCE.as_secs())]
-    Silent,
-    #[error("the body or the connection broke off: {0}")]
-    Input(BodyError),
-    #[error("the answer is complete")]
-    Complete,
 }
 
 /// A request and its connection.
@@ -164,20 +127,24 @@ impl Exchange {
         Ok(line)
     }
 
+    /// Nobody will ask for the rest of the body any more.
+    pub fn leave_body(&mut self) {
+        self.unread = true;
+    }
+
     /// Sends a piece of the answer: `head` (or nothing) and `body` as one stream. With `last` the end of the
     /// stream and of the request go with it.
     pub fn send(&mut self, head: &[u8], body: &[u8], last: bool) -> Result<(), Unwanted> {
         if self.streaming {
             self.notice_abort();
         }
-        if self.unwanted().is_none() && !self.streaming && !last {
+        if self.unwanted().is_none() && !self.streaming && !self.unread {
             self.spool();
         }
         if let Some(unwanted) = self.unwanted() {
             return Err(unwanted);
         }
         self.streaming = true;
-        self.unread |= last;
         let mut scratch = std::mem::take(&mut self.scratch);
         scratch.clear();
         scratch.append(&mut self.replies);
@@ -244,7 +211,7 @@ impl Exchange {
     /// Takes the connection out: whoever still holds the exchange finds it over.
     pub fn finish(&mut self) -> Option<(Connection, Disposition)> {
         // The end of the body usually stands in the buffer already.
-        self.unread = true;
+        self.leave_body();
         self.absorb(usize::MAX);
         let mut connection = self.connection.take()?;
         self.failed = Some(BodyError::Over);

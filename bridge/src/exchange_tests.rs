@@ -2,10 +2,12 @@
 #![allow(clippy::unwrap_used)]
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use super::*;
 use crate::connection::Progress;
-use crate::reply::{Head, Reply, ReplyError};
+use crate::head::Head;
+use crate::reply::{Reply, ReplyError};
 use crate::transports::{Memory, Readiness, Stream};
 
 fn exchange(input: Vec<u8>) -> (Exchange, Arc<Mutex<Vec<u8>>>) {
@@ -177,6 +179,21 @@ fn a_content_length_is_kept_or_the_answer_has_no_end() {
     assert_eq!(answer_of(&four, false, &[]), (short(0), String::new(), 0));
     let none = [("Content-Length", "0")];
     assert_eq!(answer_of(&none, false, &[b"1"]), (Err(ReplyError::TooLong(0)), String::new(), 1));
+}
+
+#[test]
+fn the_end_comes_along_with_the_last_byte_that_was_announced() {
+    let (mut exchange, output) = with_body("5", b"later");
+    let mut reply = Reply::new(false);
+    let mut head = Head::new("200 OK").unwrap();
+    head.push("Content-Length", "4").unwrap();
+    reply.set_head(head);
+    reply.send(&mut exchange, b"1234").unwrap();
+    assert_eq!(records(&output).last().unwrap().0, Kind::EndRequest);
+    assert_eq!(exchange.read(None), Ok(b"later".to_vec()), "the application goes on");
+    reply.end(&mut exchange).unwrap();
+    assert_eq!(records(&output).iter().filter(|(kind, _)| *kind == Kind::EndRequest).count(), 1);
+    assert_eq!(exchange.finish().unwrap().1, Disposition::Keep);
 }
 
 #[test]

@@ -1,132 +1,9 @@
-//! The answer of an application: status and headers checked and turned into bytes, sent with the first piece of
-//! body, and what is known of the body's length held against what comes.
+//! The answer of an application: its head goes out with the first piece of body, and what is known of the body's
+//! length is held against what comes.
 
-use crate::exchange::{Exchange, Unwanted};
-
-/// Status and headers, ready to be sent.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Head {
-    bytes: Vec<u8>,
-    status: u16,
-    length: Option<u64>,
-    /// The web server takes the body from elsewhere, so the length is not that of the application's.
-    elsewhere: bool,
-}
-
-/// Why a head cannot be sent.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum HeadError {
-    #[error("status {0:?} is not three digits and a reason")]
-    Status(String),
-    #[error("header name {0:?} is not a token")]
-    Name(String),
-    #[error("value of header {0:?} has a control character: a line break there would start another header")]
-    Control(String),
-    #[error("{0} has a character outside latin-1")]
-    NotLatin1(String),
-    #[error("Content-Length {0:?} is no number of bytes")]
-    Length(String),
-    #[error("two headers give different Content-Lengths, {0} and {1}")]
-    Lengths(u64, u64),
-}
-
-impl Head {
-    /// Begins with a status such as `404 Not Found`.
-    pub fn new(status: &str) -> Result<Head, HeadError> {
-        let wrong = || HeadError::Status(status.to_owned());
-        let digits = status.get(..3).ok_or_else(wrong)?;
-        let number: u16 = digits.parse().map_err(|_| wrong())?;
-        let separated = matches!(status.as_bytes().get(3), None | Some(b' '));
-        if !(100..1000).contains(&number) || !separated || has_control(status) {
-            return Err(wrong());
-        }
-        let mut bytes = b"Status: ".to_vec();
-        push_latin1(&mut bytes, status, "the status")?;
-        bytes.extend_from_slice(b"\r\n");
-        Ok(Head { bytes, status: number, length: None, elsewhere: false })
-    }
-
-    /// Adds a header. Those that belong to the web server's own connection are left out, and so is `Status`,
-    /// which the first line has said already.
-    pub fn push(&mut self, name: &str, value: &str) -> Result<(), HeadError> {
-        if name.is_empty() || !name.bytes().all(is_token) {
-            return Err(HeadError::Name(name.to_owned()));
-        }
-        if has_control(value) {
-            return Err(HeadError::Control(name.to_owned()));
-        }
-        if NOT_OURS.iter().any(|taken| taken.eq_ignore_ascii_case(name)) {
-            return Ok(());
-        }
-        if name.eq_ignore_ascii_case("Content-Length") && !self.has_fit_length(value)? {
-            return Ok(());
-        }
-        self.elsewhere |= ELSEWHERE.iter().any(|header| header.eq_ignore_ascii_case(name));
-        self.bytes.extend_from_slice(name.as_bytes());
-        self.bytes.extend_from_slice(b": ");
-        push_latin1(&mut self.bytes, value, "a header")?;
-        self.bytes.extend_from_slice(b"\r\n");
-        Ok(())
-    }
-
-    /// Takes a length, and says whether it is to be sent.
-    fn has_fit_length(&mut self, value: &str) -> Result<bool, HeadError> {
-        let digits = value.trim_matches([' ', '\t']);
-        let length =
-            if digits.bytes().all(|byte| byte.is_ascii_digit()) { digits.parse().ok() } else { None };
-        let length: u64 = length.ok_or_else(|| HeadError::Length(value.to_owned()))?;
-        match self.length.replace(length) {
-            Some(other) if other != length => Err(HeadError::Lengths(other, length)),
-            // Once is enough; and RFC 9110, section 8.6, has no length beside these statuses.
-            before => Ok(before.is_none() && !matches!(self.status, 100..200 | 204)),
-        }
-    }
-
-    /// Answers of these statuses have no body, and no length of one.
-    fn is_bodiless(&self) -> bool {
-        matches!(self.status, 100..200 | 204 | 304)
-    }
-
-    /// As far as the application said: `200 OK`.
-    pub fn status_line(&self) -> String {
-        let line = self.bytes.split(|byte| *byte == b'\r').next().unwrap_or_default();
-        line[b"Status: ".len()..].iter().map(|byte| *byte as char).collect()
-    }
-}
-
-const NOT_OURS: [&str; 9] = [
-    "Status",
-    "Connection",
-    "Keep-Alive",
-    "Proxy-Authenticate",
-    "Proxy-Authorization",
-    "TE",
-    "Trailer",
-    "Transfer-Encoding",
-    "Upgrade",
-];
-
-/// Headers by which the web server sends a file instead.
-const ELSEWHERE: [&str; 3] = ["X-Accel-Redirect", "X-Sendfile", "X-LIGHTTPD-send-file"];
-
-fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
-}
-
-fn has_control(text: &str) -> bool {
-    text.bytes().any(|byte| byte == 0x7f || (byte < 0x20 && byte != b'\t'))
-}
-
-fn push_latin1(out: &mut Vec<u8>, text: &str, what: &str) -> Result<(), HeadError> {
-    if text.is_ascii() {
-        out.extend_from_slice(text.as_bytes());
-        return Ok(());
-    }
-    for character in text.chars() {
-        out.push(u8::try_from(character).map_err(|_| HeadError::NotLatin1(what.to_owned()))?);
-    }
-    Ok(())
-}
+use crate::exchange::Exchange;
+use crate::head::Head;
+use crate::loss::Unwanted;
 
 /// Why a piece of an answer did not go out.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -185,8 +62,7 @@ impl Reply {
 
     /// Whether a further piece would be for nobody: its application need not make it.
     pub fn is_satisfied(&self) -> bool {
-        let has_all = |head: &Head| self.cut_at_length && head.length == Some(self.written);
-        self.sent && self.head.as_ref().is_some_and(|head| self.is_bodiless(head) || has_all(head))
+        self.ended && (self.cut_at_length || self.head.as_ref().is_some_and(|head| self.is_bodiless(head)))
     }
 
     /// Sends a piece of body, the head in front of the first one. Empty pieces wait for one that is not.
@@ -224,6 +100,9 @@ impl Reply {
     fn pass(&mut self, exchange: &mut Exchange, body: &[u8], last: bool) -> Result<(), ReplyError> {
         let head = self.head.as_ref().ok_or(ReplyError::NoHead)?;
         let (bodiless, length) = (self.is_bodiless(head), head.length);
+        if last {
+            exchange.leave_body();
+        }
         let allowed = match length {
             _ if bodiless => 0,
             Some(length) => length - self.written.min(length),
@@ -247,74 +126,23 @@ impl Reply {
             front.extend_from_slice(b"\r\n");
         }
         let too_long = fitting < body.len() && !bodiless;
-        // What was announced is there: the visitor has a whole answer, whatever the application still says.
-        self.ended = (last || too_long) && short.is_none();
-        self.sent = true;
-        self.written = written;
-        exchange.send(&front, &body[..fitting], self.ended)?;
+        if !self.ended {
+            // With all that was announced the visitor has a whole answer, whatever the application still says. nginx
+            // closes a connection on which the end does not come along with it.
+            self.ended = match length {
+                _ if bodiless => true,
+                Some(length) => written == length || (last && short.is_none()),
+                None => last,
+            };
+            self.sent = true;
+            self.written = written;
+            exchange.send(&front, &body[..fitting], self.ended)?;
+        }
         match (short, length) {
             // PEP 3333: the connection is closed, so that the visitor learns of it, and the mistake is reported.
             (Some(short), _) => Err(short),
             (None, Some(length)) if too_long && !self.cut_at_length => Err(ReplyError::TooLong(length)),
             _ => Ok(()),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    #[track_caller]
-    fn check(status: &str, headers: &[(&str, &str)], expected: Result<&[u8], HeadError>) {
-        let head = Head::new(status).and_then(|mut head| {
-            headers.iter().try_for_each(|(name, value)| head.push(name, value))?;
-            Ok(head)
-        });
-        assert_eq!(head.as_ref().map(|head| &head.bytes[..]).map_err(Clone::clone), expected);
-    }
-
-    #[test]
-    fn a_head_is_written_in_cgi_form() {
-        check(
-            "200 OK",
-            &[("A-b", "c"), ("Set-Cookie", "é")],
-            Ok(b"Status: 200 OK\r\nA-b: c\r\nSet-Cookie: \xe9\r\n"),
-        );
-        check("204", &[], Ok(b"Status: 204\r\n"));
-    }
-
-    #[test]
-    fn headers_of_the_web_servers_own_connection_are_left_out() {
-        check(
-            "200 OK",
-            &[("connection", "close"), ("STATUS", "500"), ("X", "1")],
-            Ok(b"Status: 200 OK\r\nX: 1\r\n"),
-        );
-    }
-
-    #[test]
-    fn one_length_is_sent_and_none_where_there_can_be_no_body() {
-        let twice = [("Content-Length", "5"), ("Content-Length", "5")];
-        check("200 OK", &twice, Ok(b"Status: 200 OK\r\nContent-Length: 5\r\n"));
-        check("204 No Content", &twice, Ok(b"Status: 204 No Content\r\n"));
-        check("304 Same", &twice, Ok(b"Status: 304 Same\r\nContent-Length: 5\r\n"));
-    }
-
-    #[test]
-    fn a_head_that_could_smuggle_another_is_refused() {
-        for status in ["", "20", "abc d", "200OK", "200 OK\r\nX: y", "099 x", "+20 x", "2é0"] {
-            check(status, &[], Err(HeadError::Status(status.to_owned())));
-        }
-        check("200 OK", &[("a b", "")], Err(HeadError::Name("a b".to_owned())));
-        check("200 OK", &[("", "")], Err(HeadError::Name(String::new())));
-        check("200 OK", &[("X", "a\r\nY: b")], Err(HeadError::Control("X".to_owned())));
-        check("200 OK", &[("X", "a\0")], Err(HeadError::Control("X".to_owned())));
-        for length in ["", "-1", "+5", "5, 5", "1e3", "99999999999999999999999"] {
-            check("200 OK", &[("Content-Length", length)], Err(HeadError::Length(length.to_owned())));
-        }
-        check("200 OK", &[("Content-Length", "5"), ("content-length", "6")], Err(HeadError::Lengths(5, 6)));
-        check("200 OK", &[("X", "€")], Err(HeadError::NotLatin1("a header".to_owned())));
     }
 }

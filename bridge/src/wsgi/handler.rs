@@ -11,9 +11,11 @@ use super::input::Input;
 use super::start_response::{StartResponse, type_name};
 use super::talk::Shared;
 use crate::connection::Connection;
-use crate::exchange::{Disposition, Exchange, Unwanted};
+use crate::exchange::{Disposition, Exchange};
+use crate::head::Head;
 use crate::log;
-use crate::reply::{Head, Reply, ReplyError};
+use crate::loss::Unwanted;
+use crate::reply::{Reply, ReplyError};
 
 /// A list of pieces up to this size is put together before it is sent.
 const JOINED: usize = 1 << 20;
@@ -200,7 +202,7 @@ fn question(exchange: &Exchange) -> String {
     format!(
         "{} {}{}",
         method.escape_ascii(),
-        String::from_utf8_lossy(&path.script_name),
+        String::from_utf8_lossy(&path.script_name).escape_debug(),
         String::from_utf8_lossy(&path.path_info).escape_debug()
     )
 }

@@ -5,7 +5,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
 
 use super::talk::Shared;
-use crate::exchange::BodyError;
+use crate::loss::BodyError;
 
 /// Reads from the connection when asked, so that a body of any size takes bounded memory.
 #[pyclass(frozen, module = "holdall_bridge")]

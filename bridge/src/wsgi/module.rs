@@ -11,6 +11,7 @@ use pyo3::prelude::*;
 
 use super::check;
 use crate::cli::Arguments;
+#[cfg(unix)]
 use crate::log;
 use crate::settings::Settings;
 
@@ -68,7 +69,8 @@ fn run(py: Python<'_>, argv: Vec<OsString>) -> u8 {
 fn leave_within(limit: Duration, code: u8) {
     let leave = move || {
         std::thread::sleep(limit);
-        log::line("threads of the application do not end: leaving without them");
+        #[cfg(unix)]
+        log::line_unless_stuck("threads of the application do not end: leaving without them");
         #[cfg(unix)]
         signal_hook::low_level::exit(code.into());
         #[cfg(not(unix))]

@@ -5,7 +5,8 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
 
 use super::talk::Shared;
-use crate::reply::{Head, HeadError, ReplyError};
+use crate::head::{Head, HeadError};
+use crate::reply::ReplyError;
 
 /// The callable that takes status and headers.
 #[pyclass(frozen, module = "holdall_bridge")]

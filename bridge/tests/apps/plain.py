@@ -178,6 +178,13 @@ def writes(environ, start_response):
     return [b"three"]
 
 
+def floods(environ, start_response):
+    start_response("200 OK", TEXT)
+    yield b"begun"
+    for _ in range(100):
+        environ["wsgi.errors"].write("much to say " * 1000 + "\n")
+
+
 def noisy(environ, start_response):
     print("printed by the application")
     os.write(1, b"written to descriptor 1\n")
@@ -282,6 +289,10 @@ def greets(environ, start_response):
     environ["wsgi.errors"].write("validated\n")
     start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "2")])
     return [b"hi"]
+
+
+def by_path(environ, start_response):
+    return globals()[environ["PATH_INFO"].strip("/")](environ, start_response)
 
 
 validated = validator(greets)

@@ -31,6 +31,14 @@ fn an_exception_after_the_headers_cuts_the_answer_and_closes_it() {
     assert_eq!(bridge.log().matches("note: closed").count(), 1);
 }
 
+#[test]
+fn what_was_asked_cannot_begin_a_line_of_the_log() {
+    let bridge = Bridge::start("fails_early", &[]);
+    let request = get("/a\nb").with("SCRIPT_NAME", "/c\nd").with("REQUEST_METHOD", "GET\n");
+    bridge.connect().ask(&request).expect("500 Internal Server Error", "Internal Server Error\n");
+    bridge.wait_for(r"GET\n /c\nd/a\nb: the application failed");
+}
+
 #[track_caller]
 fn check_500(app: &str, said: &str) {
     let bridge = Bridge::start(app, &[]);

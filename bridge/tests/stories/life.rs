@@ -1,6 +1,8 @@
 //! The life of a process: threads, several processes, being told to stop.
 
 use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
 
 use super::bridge::{Bridge, apps, python, signal_process};
 use super::client::{get, record};
@@ -51,6 +53,40 @@ fn told_to_stop_it_answers_what_has_arrived_and_keeps_no_connection() {
     waiting.answer(1).expect("200 OK", "begun ended");
     assert!(busy.is_closed() && waiting.is_closed());
     assert_eq!(bridge.wait().code(), Some(0));
+}
+
+#[test]
+fn a_log_that_nobody_reads_stops_neither_the_others_nor_the_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let listen = format!("unix:{}", folder.path().join("socket").display());
+    let child = python()
+        .args([
+            "--app",
+            "plain:by_path",
+            "--threads",
+            "2",
+            "--grace",
+            "1",
+            "--listen",
+            &listen,
+            "--pythonpath",
+        ])
+        .arg(apps())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    std::fs::write(folder.path().join("log"), "").unwrap();
+    let mut bridge = Bridge { child, folder };
+    let mut log = BufReader::new(bridge.child.stderr.take().unwrap());
+    let mut first = String::new();
+    log.read_line(&mut first).unwrap();
+    assert!(first.contains("ready: "), "{first}");
+    let mut flooding = bridge.connect();
+    flooding.send(&get("/floods").bytes());
+    assert!(flooding.record().is_some(), "it has begun, and will not come far");
+    bridge.connect().ask(&get("/hello?you")).expect("200 OK", "hello you");
+    bridge.signal(TERM);
+    assert_eq!(bridge.wait().code(), Some(1));
 }
 
 #[test]
