@@ -84,7 +84,7 @@ pub fn plan(wanted: Wanted, cache: &Cache, progress: &dyn Progress) -> Result<Bu
     let bridge = packages::local_wheel(&tools.bridge(runtime.target, minor)?)?;
     let program = tools.program(runtime.target)?;
     let python = build_python(&runtime)?;
-    let uv = Uv::find(cache, &python.path)?;
+    let uv = Uv::find(cache, &python.path, &recipes.uv)?;
     let lock = clock.time(Stage::Resolve, || {
         packages::lock(&uv, &project.dependencies.value, runtime.target, minor, progress)
     })?;

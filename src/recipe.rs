@@ -25,6 +25,7 @@ const RUNTIMES: [(&str, &str); 5] = [
     ("runtimes/3.14.toml", include_str!("../recipes/runtimes/3.14.toml")),
 ];
 
+const UV: (&str, &str) = ("tools/uv.toml", include_str!("../recipes/tools/uv.toml"));
 const PATCHELF: (&str, &str) = ("tools/patchelf.toml", include_str!("../recipes/tools/patchelf.toml"));
 
 /// All recipes in force.
@@ -33,6 +34,7 @@ pub struct Recipes {
     /// Oldest minor version first.
     pub runtimes: Vec<RuntimeRecipe>,
     pub patchelf: ToolRecipe,
+    pub uv: ToolRecipe,
 }
 
 /// Where the portable builds of one minor version of CPython come from.
@@ -63,6 +65,17 @@ pub struct ToolRecipe {
     pub sha256: Vec<Sha256>,
 }
 
+impl ToolRecipe {
+    /// Whether a program that was found is new enough.
+    pub fn accepts(&self, version: &str) -> bool {
+        numbers(version) >= numbers(&self.oldest)
+    }
+}
+
+fn numbers(version: &str) -> Vec<u32> {
+    version.split('.').map_while(|part| part.parse().ok()).collect()
+}
+
 /// A recipe that cannot be used.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 pub enum RecipeError {
@@ -86,7 +99,7 @@ impl Recipes {
     /// The recipes compiled in, those in `folder` taking their place.
     pub fn read(folder: Option<&Path>) -> Result<Recipes, RecipeError> {
         let runtimes = RUNTIMES.iter().map(|recipe| one(*recipe, folder)).collect::<Result<_, _>>()?;
-        Ok(Recipes { runtimes, patchelf: one(PATCHELF, folder)? })
+        Ok(Recipes { runtimes, patchelf: one(PATCHELF, folder)?, uv: one(UV, folder)? })
     }
 
     /// The newest CPython for `target` that `fits`, and where its build comes from.
@@ -153,7 +166,16 @@ mod tests {
         digests.sort_unstable();
         digests.dedup();
         assert_eq!(digests.len(), all, "two files cannot have one digest");
-        assert!(!recipes.patchelf.sha256.is_empty());
+        for tool in [recipes.patchelf, recipes.uv] {
+            assert!(tool.accepts(&tool.version) && !tool.sha256.is_empty(), "{tool:?}");
+        }
+    }
+
+    #[test]
+    fn versions_of_tools_are_compared_by_their_numbers() {
+        let tool = ToolRecipe { oldest: "0.14".to_owned(), ..Recipes::read(None).unwrap().patchelf };
+        assert!(!tool.accepts("0.9") && !tool.accepts("0.13.9"));
+        assert!(tool.accepts("0.14") && tool.accepts("0.14.3") && tool.accepts("0.18.0.20240101"));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::sync::LazyLock;
 use holdall::cache::Cache;
 use holdall::digest::Sha256;
 use holdall::packages::Uv;
+use holdall::recipe::Recipes;
 use insta::assert_snapshot;
 
 use crate::bad_project::site;
@@ -28,7 +29,7 @@ fn without_uvs_words(told: &str, essential: &str) -> String {
 static UV: LazyLock<Uv> = LazyLock::new(|| {
     let cache = Cache::at(concat!(env!("CARGO_MANIFEST_DIR"), "/target/test-cache"));
     let python = std::env::var_os("HOLDALL_TEST_PYTHON").unwrap();
-    Uv::find(&cache, python.as_ref()).unwrap()
+    Uv::find(&cache, python.as_ref(), &Recipes::of_user().unwrap().uv).unwrap()
 });
 
 /// Runs uv in `site/`.

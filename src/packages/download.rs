@@ -230,7 +230,7 @@ fn deepest(error: &(dyn std::error::Error + 'static)) -> String {
     while let Some(below) = cause.source() {
         cause = below;
     }
-    super::redact::redact(&cause.to_string())
+    crate::said::redact(&cause.to_string())
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use std::process::Command;
 use reqwest::Url;
 
 use super::download::Wheel;
-use super::error::{PackagesError, Said};
+use super::error::PackagesError;
 use super::lock::{Lock, Question};
 use super::pylock;
 use super::refusal::refusal;
@@ -21,6 +21,7 @@ use crate::interrupt::Passing;
 use crate::progress::{Progress, Stage, Unit};
 use crate::project::Dependencies;
 use crate::python::PythonVersion;
+use crate::said::Said;
 use crate::target::Target;
 
 /// A Python of this machine that has the packages of a bundle.

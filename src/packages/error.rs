@@ -3,31 +3,12 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::redact::redact;
 use crate::digest::Sha256;
 use crate::entry::{EntryPath, EntryPathError};
 use crate::python::MinorVersion;
+use crate::python_tool::PythonToolError;
+use crate::said::Said;
 use crate::target::Target;
-
-/// What another program said, without URLs and hosts.
-#[derive(Debug, Clone, thiserror::Error)]
-#[error("{0}")]
-pub struct Said(String);
-
-impl Said {
-    /// Takes the words of uv or pip as they were printed.
-    pub fn new(words: &[u8]) -> Said {
-        let words = redact(&String::from_utf8_lossy(words));
-        // What uv tells of its progress before it fails is no reason.
-        let words = words.split_once("\nerror: ").map_or(&*words, |(_, reason)| reason);
-        let words = words.strip_prefix("error: ").unwrap_or(words);
-        Said(if words.is_empty() { "it said nothing".to_owned() } else { words.to_owned() })
-    }
-
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
 
 /// Why packages cannot be selected, fetched or mapped.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
@@ -41,11 +22,9 @@ pub enum PackagesError {
     #[error("`{}` is uv {found}, and holdall needs {minimum} or newer", program.display())]
     #[diagnostic(help("update that uv, or unset HOLDALL_UV: holdall then installs one of its own"))]
     UvTooOld { program: PathBuf, found: String, minimum: String },
-    #[error("there is no uv on PATH, and `{}` cannot install uv {version}", python.display())]
-    #[diagnostic(help(
-        "install pip for that Python (on Debian and Ubuntu: the packages python3-pip or python3-venv), or install uv and put it on PATH or name it in HOLDALL_UV"
-    ))]
-    UvNotInstalled { python: PathBuf, version: String, source: Said },
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    UvNotInstalled(#[from] PythonToolError),
 
     #[error("`{}` is out of step with the project's `pyproject.toml`", lock.display())]
     #[diagnostic(help("run `uv lock` in the project, look at what changed, and commit it"))]

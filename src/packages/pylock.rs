@@ -165,7 +165,7 @@ fn parse(text: &str, file: &Path) -> Result<Pylock, PackagesError> {
 }
 
 fn malformed(file: &Path, problem: String) -> PackagesError {
-    PackagesError::Malformed { file: file.to_owned(), problem: super::redact::redact(&problem) }
+    PackagesError::Malformed { file: file.to_owned(), problem: crate::said::redact(&problem) }
 }
 
 impl Package {

@@ -15,6 +15,8 @@ use crate::manifest::LayerKind;
 use crate::progress::Silent;
 use crate::project::Dependencies;
 use crate::python::{MinorVersion, PythonLayout, PythonVersion};
+use crate::python_tool;
+use crate::recipe::Recipes;
 use crate::target::Target;
 
 const PY312: MinorVersion = MinorVersion { major: 3, minor: 12 };
@@ -28,7 +30,9 @@ static PYTHON: LazyLock<PathBuf> = LazyLock::new(|| {
     PathBuf::from(String::from_utf8(output.stdout).unwrap().trim())
 });
 
-static UV: LazyLock<Uv> = LazyLock::new(|| Uv::find(&CACHE, &PYTHON).unwrap());
+static RECIPES: LazyLock<Recipes> = LazyLock::new(|| Recipes::read(None).unwrap());
+
+static UV: LazyLock<Uv> = LazyLock::new(|| Uv::find(&CACHE, &PYTHON, &RECIPES.uv).unwrap());
 
 /// A folder with some files.
 struct Folder(tempfile::TempDir);
@@ -239,15 +243,11 @@ fn a_source_folder_is_no_wheel() {
 fn uv_is_installed_where_there_is_none() {
     let folder = tempfile::tempdir().unwrap();
     let cache = Cache::at(folder.path());
-    let program = install::installed(&cache, &PYTHON, &UV.version.to_string()).unwrap();
-    assert!(program.starts_with(folder.path()) && program.is_file());
-    let left: Vec<_> = fs_err::read_dir(folder.path().join("tools")).unwrap().collect();
-    assert_eq!(left.len(), 1, "{left:?}");
-
-    let error =
-        install::installed(&Cache::at(folder.path().join("other")), Path::new("/no/python"), "0.13.9");
-    let help = miette::Diagnostic::help(&error.unwrap_err()).unwrap().to_string();
-    assert!(help.contains("python3-venv") && help.contains("HOLDALL_UV"), "{help}");
+    let program = python_tool::installed(&RECIPES.uv, &cache, [PYTHON.clone()]).unwrap();
+    assert!(program.starts_with(folder.path()));
+    let said = Command::new(program).arg("--version").output().unwrap().stdout;
+    let said = String::from_utf8(said).unwrap();
+    assert!(said.starts_with(&format!("uv {}", RECIPES.uv.version)), "{said}");
 }
 
 /// The Python version of [`PYTHON`]: what a bundle for this machine would have.
@@ -397,20 +397,4 @@ fn the_layers_of_a_windows_bundle_are_made_once() {
 fn stamps(cache: &Path) -> BTreeMap<PathBuf, std::time::SystemTime> {
     let entries = fs_err::read_dir(cache.join("layers")).unwrap().map(Result::unwrap);
     entries.map(|entry| (entry.path(), entry.metadata().unwrap().modified().unwrap())).collect()
-}
-
-#[cfg(unix)]
-#[test]
-fn a_python_without_pip_installs_uv_by_an_environment_that_has_it() {
-    use std::os::unix::fs::PermissionsExt as _;
-    let script = format!(
-        "#!/bin/sh\nif [ \"$2\" = pip ]; then echo 'No module named pip' >&2; exit 1; fi\nexec '{}' \"$@\"\n",
-        PYTHON.display()
-    );
-    let folder = Folder::of(&[("python", &script)]);
-    let python = folder.path("python");
-    fs_err::set_permissions(&python, std::fs::Permissions::from_mode(0o755)).unwrap();
-    let cache = Cache::at(folder.path("cache"));
-    let program = install::installed(&cache, &python, &UV.version.to_string()).unwrap();
-    assert!(program.starts_with(folder.path("cache/tools")) && program.is_file());
 }

@@ -8,12 +8,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use serde::Deserialize;
-
-use super::error::{PackagesError, Said};
+use super::error::PackagesError;
 use crate::cache::Cache;
 use crate::interrupt;
 use crate::progress::Notice;
+use crate::python_tool;
+use crate::recipe::ToolRecipe;
+use crate::said::Said;
 
 /// A uv new enough to be asked, and the Python that it is told to use.
 #[derive(Debug, Clone)]
@@ -26,45 +27,29 @@ pub struct Uv {
 }
 
 /// A version of uv, `0.13.9`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UvVersion(u32, u32, u32);
-
-/// `recipes/tools/uv.toml`
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Recipe {
-    minimum: UvVersion,
-    version: UvVersion,
-}
-
-const RECIPE: &str = include_str!("../../recipes/tools/uv.toml");
-
-fn recipe() -> Recipe {
-    toml::from_str(RECIPE).expect("a test reads the recipe that is compiled in")
-}
 
 impl Uv {
     /// Finds the uv that HOLDALL_UV names, or the one on PATH, or one that `python` installed into the cache.
     ///
     /// A uv older than the tested minimum is refused when it was named, and passed over with a notice when it
     /// merely stood on PATH.
-    pub fn find(cache: &Cache, python: &Path) -> Result<Uv, PackagesError> {
-        let recipe = recipe();
+    pub fn find(cache: &Cache, python: &Path, recipe: &ToolRecipe) -> Result<Uv, PackagesError> {
         if let Some(named) = std::env::var_os("HOLDALL_UV").filter(|named| !named.is_empty()) {
-            return Uv::named(Path::new(&named), python, &recipe);
+            return Uv::named(Path::new(&named), python, recipe);
         }
         let found = on_path(std::env::var_os("PATH").as_deref());
-        Uv::found_or_installed(found, cache, python, &recipe)
+        Uv::found_or_installed(found, cache, python, recipe)
     }
 
-    fn named(program: &Path, python: &Path, recipe: &Recipe) -> Result<Uv, PackagesError> {
+    fn named(program: &Path, python: &Path, recipe: &ToolRecipe) -> Result<Uv, PackagesError> {
         let version = UvVersion::of(program)?;
-        if version < recipe.minimum {
+        if !recipe.accepts(&version.to_string()) {
             return Err(PackagesError::UvTooOld {
                 program: program.to_owned(),
                 found: version.to_string(),
-                minimum: recipe.minimum.to_string(),
+                minimum: recipe.oldest.clone(),
             });
         }
         Ok(Uv { program: program.to_owned(), version, python: python.to_owned(), notice: None })
@@ -74,12 +59,12 @@ impl Uv {
         found: Option<PathBuf>,
         cache: &Cache,
         python: &Path,
-        recipe: &Recipe,
+        recipe: &ToolRecipe,
     ) -> Result<Uv, PackagesError> {
         let mut notice = None;
         if let Some(program) = found {
             match UvVersion::of(&program) {
-                Ok(version) if version >= recipe.minimum => {
+                Ok(version) if recipe.accepts(&version.to_string()) => {
                     return Ok(Uv { program, version, python: python.to_owned(), notice: None });
                 }
                 Ok(version) => {
@@ -87,7 +72,7 @@ impl Uv {
                         what: format!(
                             "`{}` is uv {version}; holdall needs {} or newer and uses its own {}",
                             program.display(),
-                            recipe.minimum,
+                            recipe.oldest,
                             recipe.version
                         ),
                         help: "update that uv, or name another in HOLDALL_UV".to_owned(),
@@ -97,7 +82,7 @@ impl Uv {
                 Err(_) => {}
             }
         }
-        let program = super::install::installed(cache, python, &recipe.version.to_string())?;
+        let program = python_tool::installed(recipe, cache, [python.to_owned()])?;
         let version = UvVersion::of(&program)?;
         Ok(Uv { program, version, python: python.to_owned(), notice })
     }
@@ -184,14 +169,6 @@ impl fmt::Display for UvVersion {
     }
 }
 
-impl TryFrom<String> for UvVersion {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<UvVersion, String> {
-        UvVersion::parse(&text).ok_or_else(|| format!("`{text}` is not a version of uv"))
-    }
-}
-
 /// The first `uv` in the folders of `path` that is a file.
 fn on_path(path: Option<&OsStr>) -> Option<PathBuf> {
     let name = format!("uv{}", std::env::consts::EXE_SUFFIX);
@@ -204,26 +181,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_recipe_is_read_and_pins_a_version_that_was_tested() {
-        let recipe = recipe();
-        assert!(recipe.version >= recipe.minimum);
-    }
-
-    #[test]
-    fn versions_are_compared_by_their_numbers() {
-        let version = |text: &str| UvVersion::parse(text).unwrap();
-        assert!(version("0.9.10") > version("0.9.9") && version("0.13.0") > version("0.9.10"));
+    fn a_version_has_three_numbers() {
+        assert_eq!(UvVersion::parse("0.13.9").unwrap().to_string(), "0.13.9");
         for wrong in ["0.9", "0.9.1.2", "a.b.c", ""] {
             assert_eq!(UvVersion::parse(wrong), None, "{wrong}");
         }
     }
 
+    fn recipe() -> ToolRecipe {
+        crate::recipe::Recipes::read(None).unwrap().uv
+    }
+
     #[cfg(unix)]
     fn program_saying(folder: &Path, said: &str) -> PathBuf {
-        use std::os::unix::fs::PermissionsExt as _;
         let program = folder.join("uv");
-        fs_err::write(&program, format!("#!/bin/sh\necho '{said}'\n")).unwrap();
-        fs_err::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+        python_tool::tests::write_program(&program, &format!("echo '{said}'"));
         program
     }
 
@@ -237,7 +209,7 @@ mod tests {
         assert!(
             named
                 .to_string()
-                .ends_with(&format!("is uv 0.1.2, and holdall needs {} or newer", recipe().minimum))
+                .ends_with(&format!("is uv 0.1.2, and holdall needs {} or newer", recipe().oldest))
         );
 
         let cache = Cache::at(folder.path().join("cache"));

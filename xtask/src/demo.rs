@@ -66,17 +66,19 @@ fn preview(product: &tools::Product, bundle: &Path, root: &Path, port: u16) -> C
     preview
 }
 
-/// Serves until Ctrl-C, which reaches the preview too: it stops by itself.
-fn serve(mut preview: Command, folder: &Path) -> anyhow::Result<()> {
+/// Serves until Ctrl-C.
+fn serve(preview: Command, folder: &Path) -> anyhow::Result<()> {
     println!();
     println!("The guestbook is served by the Python, the packages and the bridge of its bundle alone.");
     println!("What to look at, below the address that follows:");
+    println!();
     for (page, what) in guestbook::PAGES {
-        println!("  {page:<12} {what}");
+        println!("    {page:<12} {what}");
     }
+    println!();
     println!("The bundle and the folder it was expanded into are in {}", folder.display());
     println!();
-    tools::run(&mut preview)
+    tools::become_command(preview)
 }
 
 fn check(mut preview: Command) -> anyhow::Result<()> {

@@ -2,9 +2,10 @@
 //! environments that tests run in. All of it lies below `target/` and is made once.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::sync::LazyLock;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail, ensure};
 
 /// Versions the chores install. One place, so that a bump is one line.
 const MATURIN: &str = "maturin==1.16.0";
@@ -16,8 +17,14 @@ pub fn root() -> PathBuf {
 }
 
 /// `target/`, wherever cargo was told to have it.
-pub fn target() -> PathBuf {
-    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
+pub fn target() -> &'static Path {
+    static TARGET: LazyLock<PathBuf> = LazyLock::new(|| {
+        let asked = cargo().args(["metadata", "--no-deps", "--format-version", "1"]).output().ok();
+        let said = asked.and_then(|asked| serde_json::from_slice::<serde_json::Value>(&asked.stdout).ok());
+        let folder = said.and_then(|said| said["target_directory"].as_str().map(PathBuf::from));
+        folder.unwrap_or_else(|| root().join("target"))
+    });
+    &TARGET
 }
 
 /// The holdall program and the folder with the bridge's wheel.
@@ -28,30 +35,45 @@ pub struct Product {
 
 /// Builds the command and the bridge's wheel.
 pub fn build_product() -> anyhow::Result<Product> {
+    // First, since it may be missing: nobody should wait for the compiler to be told of Python.
+    let python = environment("maturin", &[MATURIN])?;
     step("build holdall");
-    run(cargo().args(["build", "--package", "holdall"]))?;
-    Ok(Product {
-        holdall: target().join("debug").join(format!("holdall{}", std::env::consts::EXE_SUFFIX)),
-        tools: build_bridge()?,
-    })
+    let holdall = build_program()?;
+    step("build the bridge's wheel (a minute, the first time)");
+    Ok(Product { holdall, tools: build_bridge(&python)? })
+}
+
+/// Builds the command and returns where cargo put it.
+fn build_program() -> anyhow::Result<PathBuf> {
+    let mut build = cargo();
+    build.args(["build", "--package", "holdall", "--bin", "holdall"]);
+    build.args(["--message-format", "json-render-diagnostics"]).stderr(Stdio::inherit());
+    let output = build.output().with_context(|| format!("cannot start {build:?}"))?;
+    ensure!(output.status.success(), "{build:?} ended with {}", output.status);
+    String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+        .filter_map(|message| message["executable"].as_str().map(PathBuf::from))
+        .next_back()
+        .context("cargo does not say where it put the program")
 }
 
 /// Builds the bridge's wheel into `target/tools/bridges/` and returns `target/tools`.
-fn build_bridge() -> anyhow::Result<PathBuf> {
+fn build_bridge(python: &Path) -> anyhow::Result<PathBuf> {
     let tools = target().join("tools");
-    let python = environment("maturin", &[MATURIN])?;
-    step("build the bridge's wheel");
     let bridges = tools.join("bridges");
     // A wheel of an earlier version beside the new one would make the choice ambiguous.
     if bridges.exists() {
         fs_err::remove_dir_all(&bridges)?;
     }
-    run(Command::new(&python)
-        .args(["-m", "maturin", "build", "--quiet", "--release", "--locked", "--manifest-path"])
-        .arg(root().join("bridge/Cargo.toml"))
-        .arg("--out")
-        .arg(&bridges)
-        .current_dir(root()))?;
+    quietly(
+        Command::new(python)
+            .args(["-m", "maturin", "build", "--quiet", "--release", "--locked", "--manifest-path"])
+            .arg(root().join("bridge/Cargo.toml"))
+            .arg("--out")
+            .arg(&bridges)
+            .current_dir(root()),
+    )?;
     Ok(tools)
 }
 
@@ -76,12 +98,14 @@ pub fn prepare_tests() -> anyhow::Result<Vec<(&'static str, PathBuf)>> {
 
 /// A virtual environment `target/environments/<name>` with `packages`; returns its Python.
 ///
-/// A mark with the list of packages is written last, so that a half-made one is made again.
+/// A mark with the Python and the list of packages is written last: a half-made environment is made again, and so
+/// is one of a Python that has been replaced.
 fn environment(name: &str, packages: &[&str]) -> anyhow::Result<PathBuf> {
     let folder = target().join("environments").join(name);
     let python = folder.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" });
-    let mark = folder.join("packages.txt");
-    let wanted = packages.join("\n");
+    let mark = folder.join("made-of.txt");
+    let base = host_python()?;
+    let wanted = format!("{}\n{}\n{}\n", base.version, base.path.display(), packages.join("\n"));
     if python.exists() && fs_err::read_to_string(&mark).is_ok_and(|made| made == wanted) {
         return Ok(python);
     }
@@ -89,54 +113,75 @@ fn environment(name: &str, packages: &[&str]) -> anyhow::Result<PathBuf> {
     if folder.exists() {
         fs_err::remove_dir_all(&folder)?;
     }
-    make_venv(&host_python()?, &folder)?;
+    make_venv(&base.path, &folder)?;
     if !packages.is_empty() {
-        run(Command::new(&python).args(["-m", "pip", "install", "--quiet"]).args(packages))?;
+        run(Command::new(&python)
+            .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"])
+            .args(packages))?;
     }
     fs_err::write(mark, wanted)?;
     Ok(python)
 }
 
-/// Debian splits `venv` from `python3`; on a fresh machine of ours (a container, CI) it can be installed.
+/// Debian splits `venv` from `python3`. Where this runs as root, as in a container, it is installed; else the person
+/// is told to.
 fn make_venv(python: &Path, folder: &Path) -> anyhow::Result<()> {
     let venv = || Command::new(python).args(["-m", "venv"]).arg(folder).output();
     if venv()?.status.success() {
         return Ok(());
     }
-    step("install python3-venv");
-    let installed = Command::new("apt-get").args(["update", "-qq"]).status().is_ok_and(|s| s.success())
-        && Command::new("apt-get")
-            .args(["install", "-y", "-qq", "--no-install-recommends", "python3-venv"])
-            .env("DEBIAN_FRONTEND", "noninteractive")
-            .status()
-            .is_ok_and(|s| s.success());
+    let apt_get = |arguments: &[&str]| {
+        let mut apt_get = Command::new("apt-get");
+        apt_get.args(arguments).env("DEBIAN_FRONTEND", "noninteractive").stdin(Stdio::null());
+        quietly(&mut apt_get)
+    };
+    let installed = if is_root() {
+        step("apt-get install python3-venv, since this Python cannot make environments");
+        apt_get(&["update"])
+            .and_then(|()| apt_get(&["install", "-y", "--no-install-recommends", "python3-venv"]))
+    } else {
+        Ok(())
+    };
     let output = venv()?;
-    if !output.status.success() {
-        bail!(
-            "`{} -m venv` failed{}:\n{}{}",
-            python.display(),
-            if installed {
-                ""
-            } else {
-                " and apt-get could not install it; as root: apt-get install python3-venv"
-            },
-            String::from_utf8_lossy(&output.stdout),
-            String::from_utf8_lossy(&output.stderr)
-        );
+    if output.status.success() {
+        return Ok(());
     }
-    Ok(())
+    let said = [output.stdout, output.stderr].concat();
+    let problem = anyhow!(
+        "`{} -m venv` cannot make an environment. On Debian and Ubuntu the package `python3-venv` belongs to Python; \
+         install it and run this again:\n\n    sudo apt install python3-venv\n\nPython said:\n{}",
+        python.display(),
+        String::from_utf8_lossy(&said).trim()
+    );
+    Err(installed.err().map_or(problem, |error| error.context("apt-get could not install `python3-venv`")))
+}
+
+/// Whether system packages may be installed without asking for more rights.
+fn is_root() -> bool {
+    let id = Command::new("id").arg("-u").output();
+    id.is_ok_and(|id| id.stdout.trim_ascii() == b"0")
+}
+
+/// A Python of this machine.
+struct HostPython {
+    path: PathBuf,
+    version: String,
 }
 
 /// A Python 3.10 or newer on PATH.
-pub fn host_python() -> anyhow::Result<PathBuf> {
-    let ask = "import sys; print(sys.executable if sys.version_info >= (3, 10) else '')";
+fn host_python() -> anyhow::Result<HostPython> {
+    let ask = "import sys; sys.version_info >= (3, 10) and print(sys.executable, '%d.%d.%d' % sys.version_info[:3], sep='\\n')";
     ["python3", "python", "python3.14", "python3.13", "python3.12", "python3.11", "python3.10"]
         .into_iter()
         .filter_map(|name| Command::new(name).args(["-c", ask]).output().ok())
-        .map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned())
-        .find(|path| !path.is_empty())
-        .map(PathBuf::from)
-        .context("no Python 3.10 or newer on PATH: install one (Debian, Ubuntu: apt-get install python3)")
+        .find_map(|output| {
+            let said = String::from_utf8(output.stdout).ok()?;
+            let (path, version) = said.trim().split_once('\n')?;
+            Some(HostPython { path: path.trim().into(), version: version.to_owned() })
+        })
+        .context(
+            "no Python 3.10 or newer on PATH: install one (Debian, Ubuntu: `sudo apt install python3-venv`)",
+        )
 }
 
 /// The cargo that runs this chore.
@@ -151,6 +196,27 @@ pub fn run(command: &mut Command) -> anyhow::Result<()> {
     let status = command.status().with_context(|| format!("cannot start {command:?}"))?;
     if !status.success() {
         bail!("{command:?} ended with {status}");
+    }
+    Ok(())
+}
+
+/// Lets this process end as the command does. On Unix the command takes its place, so that Ctrl-C has one answer.
+pub fn become_command(mut command: Command) -> anyhow::Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::process::CommandExt as _;
+        Err(command.exec()).with_context(|| format!("cannot start {command:?}"))
+    }
+    #[cfg(not(unix))]
+    run(&mut command)
+}
+
+/// Runs a command whose words are of interest only when it fails.
+fn quietly(command: &mut Command) -> anyhow::Result<()> {
+    let output = command.output().with_context(|| format!("cannot start {command:?}"))?;
+    if !output.status.success() {
+        let said = [output.stdout, output.stderr].concat();
+        bail!("{command:?} ended with {}:\n{}", output.status, String::from_utf8_lossy(&said).trim());
     }
     Ok(())
 }

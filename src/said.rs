@@ -8,6 +8,26 @@ const INDEX: &str = "the index";
 /// Longest text that is quoted in an error, in lines. uv explains a contradiction at any length.
 const LINES: usize = 16;
 
+/// What another program said, without URLs and hosts.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{0}")]
+pub struct Said(String);
+
+impl Said {
+    /// Takes the words of uv or pip as they were printed.
+    pub fn new(words: &[u8]) -> Said {
+        let words = redact(&String::from_utf8_lossy(words));
+        // What uv tells of its progress before it fails is no reason.
+        let words = words.split_once("\nerror: ").map_or(&*words, |(_, reason)| reason);
+        let words = words.strip_prefix("error: ").unwrap_or(words);
+        Said(if words.is_empty() { "it said nothing".to_owned() } else { words.to_owned() })
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 /// Replaces each URL in `text` by the name of the file it leads to, and the hosts of these URLs wherever else
 /// they stand; drops what would make a report longer than anyone reads.
 pub fn redact(text: &str) -> String {
