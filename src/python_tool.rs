@@ -188,7 +188,7 @@ pub(crate) mod tests {
                 name: "greeter".to_owned(),
                 version: "1.2".to_owned(),
                 oldest: "1.0".to_owned(),
-                sha256: vec![Sha256::of(&fs_err::read(wheel).unwrap())],
+                sha256: vec![Sha256::of(fs_err::read(wheel).unwrap())],
             };
             Index { folder, recipe }
         }
