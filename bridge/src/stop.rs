@@ -36,8 +36,8 @@ pub fn watch(source: Arc<dyn Source>, lifeline: Option<OwnedFd>, grace: Duration
     std::thread::Builder::new().name("holdall-bridge-stop".to_owned()).spawn(move || {
         wait(&signals, lifeline.as_ref(), None);
         drain(&mut signals);
-        source.stop();
         log::line_unless_stuck("stopping: requests in flight are finished");
+        source.stop();
         let deadline = Instant::now() + grace;
         while Instant::now() < deadline {
             wait(&signals, None, Some(deadline));
