@@ -3,26 +3,32 @@
 //! [`plan`] surveys (reads files, and asks uv) and decides; what it returns can be shown. [`carry_out`] does just
 //! that and leaves one new file.
 
-use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+mod clock;
+mod describe;
 
-use crate::app::{self, AppFiles, Collected, SiteFacts, StaticChoice};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::app::{self, AppFiles, StaticChoice};
 use crate::archive::{self, Written};
 use crate::cache::Cache;
 use crate::digest::Sha256;
-use crate::entry::EntryPath;
 use crate::error::Error;
-use crate::layer::{self, Content, Key, Layer, Source};
-use crate::manifest::{Django, FORMAT, LayerKind, Manifest, Python, Site, Version};
+use crate::interrupt::Passing;
 use crate::packages::{self, Lock, LockedWheel, PackageLayers, Uv};
-use crate::progress::{Notice, Progress, Stage, Unit};
+use crate::progress::{Notice, Progress, Stage};
 use crate::project::{Overrides, Project, RuntimeFrom, StaticFiles};
 use crate::python::MinorVersion;
 use crate::recipe::Recipes;
 use crate::runtime::{self, HostPython, RuntimeChoice, RuntimePlan};
 use crate::target::Target;
-use crate::tools::Tools;
+use crate::tools::{self, Tools};
+
+use clock::Clock;
+use describe::Known;
+
+/// The folder of the cache for what lasts as long as a run.
+const RUNS: &str = "runs";
 
 /// What the person asked for.
 #[derive(Debug, Default)]
@@ -47,6 +53,8 @@ pub struct BundlePlan {
     pub files: AppFiles,
     pub static_files: StaticChoice,
     pub folder: PathBuf,
+    /// Whether the version will be marked, as far as names tell.
+    pub dirty: bool,
     pub notices: Vec<Notice>,
     /// A Python of this machine, to run the project's code while bundling.
     python: HostPython,
@@ -65,6 +73,8 @@ pub struct Bundled {
 /// Finds out what a bundle of this project will hold. Changes nothing outside of the cache.
 pub fn plan(wanted: Wanted, cache: &Cache, progress: &dyn Progress) -> Result<BundlePlan, Error> {
     let mut clock = Clock::default();
+    // Everything needs it: a folder that cannot be used is told of as such, and first.
+    cache.folder(RUNS).map_err(Error::Cache)?;
     let project = Project::discover(&wanted.project, &wanted.overrides)?;
     let recipes = Recipes::of_user()?;
     let target = wanted.overrides.target.or(project.config.target);
@@ -81,7 +91,8 @@ pub fn plan(wanted: Wanted, cache: &Cache, progress: &dyn Progress) -> Result<Bu
 
     let static_files = static_choice(&project.config.build.static_files);
     let files = app::files(&input(&project, &runtime, &static_files), None)?;
-    let notices = [&project.notices[..], &runtime.notices, uv.notice.as_slice()].concat();
+    let dirty = is_dirty(&project, &files);
+    let notices = [&project.notices[..], &project.advice, &runtime.notices, uv.notice.as_slice()].concat();
     let folder = wanted.output.unwrap_or_else(|| project.root.join("dist"));
     Ok(BundlePlan {
         project,
@@ -92,6 +103,7 @@ pub fn plan(wanted: Wanted, cache: &Cache, progress: &dyn Progress) -> Result<Bu
         files,
         static_files,
         folder,
+        dirty,
         notices,
         python,
         uv,
@@ -101,8 +113,18 @@ pub fn plan(wanted: Wanted, cache: &Cache, progress: &dyn Progress) -> Result<Bu
 
 /// Makes the bundle that was planned.
 pub fn carry_out(plan: BundlePlan, cache: &Cache, progress: &dyn Progress) -> Result<Bundled, Error> {
-    let BundlePlan { project, runtime, lock, bridge, program, static_files, mut notices, mut clock, .. } =
-        plan;
+    let BundlePlan {
+        project,
+        runtime,
+        lock,
+        bridge,
+        program,
+        files: planned,
+        static_files,
+        mut notices,
+        mut clock,
+        ..
+    } = plan;
     let scratch = scratch(cache)?;
     let target = runtime.target;
 
@@ -125,6 +147,9 @@ pub fn carry_out(plan: BundlePlan, cache: &Cache, progress: &dyn Progress) -> Re
 
     let input = input(&project, &runtime, &static_files);
     let facts = clock.time(Stage::Settings, || app::survey(&input, &environment.python, progress))?;
+    if facts.loaded && input.build_settings.is_none() {
+        notices.retain(|notice| !project.advice.contains(notice));
+    }
     let collected = clock.time(Stage::Static, || {
         app::collect(&input, &facts, &environment.python, scratch.path(), progress)
     })?;
@@ -136,20 +161,33 @@ pub fn carry_out(plan: BundlePlan, cache: &Cache, progress: &dyn Progress) -> Re
     })?;
     notices.extend(more);
     layers.push(runtime_layer);
-    let (app_layer, static_layer) = clock.time(Stage::App, || {
-        project_layers(&input, &facts, &collected, scratch.path(), &mut notices, progress)
+    let (own, dirty) = clock.time(Stage::App, || {
+        planned.still_there()?;
+        let files = app::files(&input, Some(&facts))?;
+        let dirty = is_dirty(&project, &files);
+        app::layers(&input, &facts, &collected, files, scratch.path(), progress).map(|own| (own, dirty))
     })?;
-    let version = version(&project, app_layer.digest);
-    layers.extend([app_layer, static_layer]);
-    let holdall = Sha256::of_file(&program).map_err(Error::Program)?;
+    // Read once: what the manifest names is what goes in, even if another program takes its place meanwhile.
+    let program = fs_err::read(&program).map_err(Error::Program)?;
+    let holdall = Sha256::of(&program);
     layers.push(
-        clock.time(Stage::Tools, || tools_layer(&program, holdall, target, cache, progress, &mut notices))?,
+        clock.time(Stage::Tools, || tools::layer(program, holdall, target, cache, progress, &mut notices))?,
     );
-    notices.extend(facts.notices.iter().chain(&collected.notices).cloned());
+    notices.extend([&facts.notices[..], &collected.notices, &own.notices].concat());
     notices.sort();
     notices.dedup();
 
-    let manifest = manifest(&project, &runtime, &lock, &bridge, &facts, &collected, version, holdall);
+    let manifest = describe::compose(&Known {
+        project: &project,
+        runtime: &runtime,
+        lock: &lock,
+        bridge: &bridge,
+        facts: &facts,
+        collected: &collected,
+        changed: dirty.then_some(own.app.digest),
+        holdall,
+    });
+    layers.extend([own.app, own.static_files]);
     let output = plan.folder.join(manifest.file_name());
     let written = clock.time(Stage::Assemble, || archive::assemble(manifest, layers, &output, progress))?;
     Ok(Bundled { written, notices, took: clock.took })
@@ -167,9 +205,9 @@ fn left_out(packages: &[String]) -> Option<Notice> {
 }
 
 /// The folder of one run: layers that nobody asks for again, collected static files. It goes with the run.
-fn scratch(cache: &Cache) -> Result<tempfile::TempDir, Error> {
-    let folder = cache.folder("runs").map_err(Error::Cache)?;
-    tempfile::tempdir_in(folder).map_err(Error::Cache)
+fn scratch(cache: &Cache) -> Result<Passing<tempfile::TempDir>, Error> {
+    let folder = cache.folder(RUNS).map_err(Error::Cache)?;
+    Passing::make(|| tempfile::tempdir_in(folder)).map_err(Error::Cache)
 }
 
 fn survey_runtime(
@@ -232,129 +270,8 @@ fn input<'a>(
     }
 }
 
-/// The layers that are made afresh each time: the project with its settings inside the bundle, and its static files.
-fn project_layers(
-    input: &app::Input<'_>,
-    facts: &SiteFacts,
-    collected: &Collected,
-    scratch: &Path,
-    notices: &mut Vec<Notice>,
-    progress: &dyn Progress,
-) -> Result<(Layer, Layer), Error> {
-    let AppFiles { mut sources, notices: more, .. } = app::files(input, Some(facts))?;
-    notices.extend(more);
-    sources.extend(app::site_package(input, facts)?);
-    let static_sources = collected.sources.clone();
-    let total = layer::total_size(&sources) + layer::total_size(&static_sources);
-    progress.begin(Stage::App, total, Unit::Bytes);
-    let build = |kind, name, sources| {
-        layer::build_in(scratch, kind, input.target, name, sources, Stage::App, progress)
-    };
-    let app = build(LayerKind::App, "app", sources)?;
-    let static_files = build(LayerKind::Static, "static", static_sources)?;
-    progress.end(Stage::App);
-    Ok((app, static_files))
-}
-
-/// The layer with the holdall program for the target.
-fn tools_layer(
-    program: &Path,
-    digest: Sha256,
-    target: Target,
-    cache: &Cache,
-    progress: &dyn Progress,
-    notices: &mut Vec<Notice>,
-) -> Result<Layer, Error> {
-    let key = Key::new(LayerKind::Tools, target, &[digest]);
-    if let Some(layer) = layer::find(cache, &key, "tools").layer(notices) {
-        return Ok(layer);
-    }
-    let sources = vec![Source {
-        path: EntryPath::parse(target.program(), target).expect("the program's name is good everywhere"),
-        content: Content::File(program.to_owned()),
-        executable: true,
-    }];
-    progress.begin(Stage::Tools, layer::total_size(&sources), Unit::Bytes);
-    let layer = layer::build_cached(cache, &key, "tools", sources, Stage::Tools, progress)?;
-    progress.end(Stage::Tools);
-    Ok(layer)
-}
-
-/// The version, and for a dirty tree what its files are.
-fn version(project: &Project, app: Sha256) -> Version {
-    if !project.dirty {
-        return project.version.value.clone();
-    }
-    let suffix = format!("-dirty.{}", app.short());
-    let mut clean = project.version.value.as_str().to_owned();
-    clean.truncate(Version::LONGEST - suffix.len());
-    Version::parse(&format!("{clean}{suffix}")).expect("a version stays one when it is cut and marked")
-}
-
-#[expect(clippy::too_many_arguments, reason = "a manifest names what every stage has found out")]
-fn manifest(
-    project: &Project,
-    runtime: &RuntimePlan,
-    lock: &Lock,
-    bridge: &LockedWheel,
-    facts: &SiteFacts,
-    collected: &Collected,
-    version: Version,
-    holdall: Sha256,
-) -> Manifest {
-    let required: BTreeSet<&String> = project.config.env.required.iter().chain(&facts.environment).collect();
-    let manage = Path::new("app").join(&project.manage);
-    let manage = EntryPath::from_relative(&manage, runtime.target).expect("it is among the files of the app");
-    Manifest {
-        format: FORMAT,
-        name: project.name.value.clone(),
-        version,
-        target: runtime.target,
-        python: Python::from(&runtime.layout),
-        portable: runtime.portable,
-        django: Django {
-            version: facts.django_version.clone(),
-            settings: project.settings.value.clone(),
-            wsgi: project.wsgi.value.clone(),
-            manage: manage.to_string(),
-        },
-        site: Site {
-            static_url: facts.static_files.url.clone(),
-            static_root: collected.static_root.clone(),
-            hashed_static: facts.static_files.hashed,
-            environment: required.into_iter().cloned().collect(),
-            health: project.config.health().to_owned(),
-            paths: facts.writable.table.clone(),
-            migrations: facts.migrations.clone(),
-            services: Vec::new(),
-        },
-        longest_path: 0,
-        glibc: runtime.glibc.clone(),
-        lock: lock.digest,
-        commit: project.commit.clone(),
-        bridge: bridge.sha256,
-        holdall,
-        bytecode: None,
-        layers: Vec::new(),
-    }
-}
-
-/// Measures the stages.
-#[derive(Default)]
-struct Clock {
-    took: Vec<(Stage, Duration)>,
-}
-
-impl Clock {
-    /// Runs one part of a stage; parts of one stage add up.
-    fn time<T>(&mut self, stage: Stage, work: impl FnOnce() -> T) -> T {
-        let started = Instant::now();
-        let done = work();
-        let took = started.elapsed();
-        match self.took.iter_mut().find(|(known, _)| *known == stage) {
-            Some((_, sum)) => *sum += took,
-            None => self.took.push((stage, took)),
-        }
-        done
-    }
+/// Whether the files that go in are other than the commit's. Changes to anything else do not matter.
+fn is_dirty(project: &Project, files: &AppFiles) -> bool {
+    let paths = files.sources.iter().map(|source| Path::new(source.path.as_str()));
+    project.changes.reach(paths.filter_map(|path| path.strip_prefix("app").ok()))
 }

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use etcetera::BaseStrategy as _;
 
+use crate::interrupt::Passing;
+
 /// The cache folder.
 #[derive(Debug, Clone)]
 pub struct Cache {
@@ -48,10 +50,10 @@ pub fn write_whole(
     write: impl FnOnce(&mut tempfile::NamedTempFile) -> io::Result<()>,
 ) -> io::Result<()> {
     let folder = path.parent().expect("a cached file lies in a folder");
-    let mut file = tempfile::Builder::new().prefix(".part-").tempfile_in(folder)?;
+    let mut file = Passing::make(|| tempfile::Builder::new().prefix(".part-").tempfile_in(folder))?;
     write(&mut file)?;
     file.flush()?;
     file.as_file().sync_all()?;
-    file.persist(path).map_err(|error| error.error)?;
+    file.hand_over(|file| file.persist(path)).map_err(|error| error.error)?;
     Ok(())
 }

@@ -40,6 +40,9 @@ pub enum Error {
     #[error("cannot use the cache folder")]
     #[diagnostic(help("check that you may write there and that the disk is not full, or set HOLDALL_CACHE"))]
     Cache(#[source] io::Error),
+    #[error("this machine does not let holdall listen for signals")]
+    #[diagnostic(help("it is out of threads, memory or open files: end other programs and try again"))]
+    System(#[source] io::Error),
     #[error(transparent)]
     #[diagnostic(transparent)]
     Project(#[from] ProjectError),
@@ -82,9 +85,16 @@ pub enum Error {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Local(#[from] LocalError),
-    #[error("`{}` is not what was bundled: {count} differences", path.display())]
+    #[error("`{}` is not what was bundled: {}", path.display(), differing(*count))]
     #[diagnostic(help("fetch the bundle again, or expand it again into an empty folder"))]
     Differs { path: PathBuf, count: usize },
+}
+
+fn differing(count: usize) -> String {
+    match count {
+        1 => "1 file differs, is missing or extra".to_owned(),
+        _ => format!("{count} files differ, are missing or extra"),
+    }
 }
 
 impl Error {
@@ -93,20 +103,24 @@ impl Error {
     /// What is found out before the bundle's file is begun is a precondition: nothing but the cache was touched.
     pub fn exit(&self) -> Exit {
         match self {
+            // A file that changed or vanished on the way.
+            Error::App(AppError::Layer(_)) => Exit::Failed,
             Error::Cache(_)
+            | Error::System(_)
             | Error::Project(_)
             | Error::Recipe(_)
-            | Error::Runtime(_)
             | Error::Tools(_)
             | Error::App(_)
             | Error::NoPython
             | Error::Program(_)
             | Error::Given(_) => Exit::Precondition,
+            Error::Runtime(error) if error.is_precondition() => Exit::Precondition,
             Error::Packages(error) if error.is_precondition() => Exit::Precondition,
             Error::Local(error) if error.is_precondition() => Exit::Precondition,
             Error::Preview(error) if error.is_precondition() => Exit::Precondition,
             Error::Release(error) if error.is_precondition() => Exit::Precondition,
-            Error::Packages(_)
+            Error::Runtime(_)
+            | Error::Packages(_)
             | Error::Layer(_)
             | Error::Archive(_)
             | Error::Release(_)

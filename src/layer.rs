@@ -2,7 +2,8 @@
 //!
 //! A layer is a zip of its own: its index, its files sorted by path, the central directory. It lies in the
 //! cache under a key made of everything that shaped it, or in a folder of the run when nothing will ask for
-//! it again. This module does not know what the files mean nor where they came from.
+//! it again. This module knows neither what the files mean nor where they came from; it only sees which glibc the
+//! programs among them ask for, since it has them all at hand.
 
 mod build;
 mod cached;
@@ -19,6 +20,7 @@ pub use pack::total_size;
 
 use crate::archive::records::Record;
 use crate::digest::Sha256;
+use crate::elf::Glibc;
 use crate::entry::{EntryPath, EntryPathError};
 use crate::manifest::{IndexEntry, LayerKind};
 use crate::target::Target;
@@ -48,6 +50,8 @@ pub struct Layer {
     /// SHA-256 of the entries' bytes, followed by the index's data.
     pub digest: Sha256,
     pub index: Index,
+    /// The highest glibc version that any of its files asks for (Linux).
+    pub glibc: Option<Glibc>,
     /// The zip; its block is what precedes the central directory.
     pub(crate) file: PathBuf,
     pub(crate) index_entry: IndexEntry,
@@ -72,7 +76,7 @@ impl Layer {
 pub enum LayerError {
     #[error("`{}` vanished while it was being bundled", path.display())]
     #[diagnostic(help(
-        "something else deletes or moves files there: let it finish, then run the same command again"
+        "another program, or the project's own code when its settings are loaded, deletes or moves files there: let it finish and bundle again, or leave the file out with `[files] exclude` in holdall.toml"
     ))]
     Vanished { path: PathBuf },
     #[error("`{}` changed while it was being bundled", path.display())]

@@ -8,6 +8,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Sha256;
+use crate::elf::Glibc;
 use crate::entry::{EntryPath, EntryPathError};
 use crate::python::{PythonLayout, PythonVersion};
 use crate::target::Target;
@@ -35,7 +36,7 @@ pub struct Manifest {
     pub longest_path: u32,
     /// The highest glibc symbol version that anything inside needs (Linux).
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub glibc: Option<String>,
+    pub glibc: Option<Glibc>,
     /// SHA-256 of the lock that chose the packages.
     pub lock: Sha256,
     /// The commit of the project's repository, when it has one.

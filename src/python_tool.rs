@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use crate::cache::Cache;
+use crate::interrupt::{self, Passing};
 use crate::recipe::ToolRecipe;
 use crate::said::Said;
 
@@ -43,7 +44,7 @@ pub fn installed(
     if let Some(program) = program_in(&folder, &recipe.name) {
         return Ok(program);
     }
-    let scratch = tempfile::Builder::new().prefix(".part-").tempdir_in(&tools)?;
+    let scratch = Passing::make(|| tempfile::Builder::new().prefix(".part-").tempdir_in(&tools))?;
     let made = install(recipe, scratch.path(), pythons)?;
     // Another run may have been faster, or a broken folder stands there: both give way to one that is whole.
     if fs_err::rename(&made, &folder).is_err() && program_in(&folder, &recipe.name).is_none() {
@@ -84,13 +85,14 @@ fn install(
             }
         };
         let into = scratch.join("tool");
-        let output = pip(&with_pip, scratch)
+        let mut command = pip(&with_pip, scratch);
+        command
             .args(["install", "--quiet", "--no-input", "--no-deps", "--only-binary", ":all:"])
             .args(["--require-hashes", "--target"])
             .arg(&into)
             .arg("-r")
-            .arg(&requirements)
-            .output()?;
+            .arg(&requirements);
+        let output = interrupt::output(&mut command)?;
         if output.status.success() {
             return Ok(into);
         }
@@ -107,17 +109,15 @@ fn install(
 
 /// An interpreter with pip: `python` itself, or that of an environment it makes. Else a word on why there is none.
 fn pip_of(python: &Path, scratch: &Path) -> Result<PathBuf, String> {
-    match pip(python, scratch).arg("--version").output() {
+    match interrupt::output(pip(python, scratch).arg("--version")) {
         Err(error) => return Err(format!("does not start ({error})")),
         Ok(output) if output.status.success() => return Ok(python.to_owned()),
         Ok(_) => {}
     }
     let environment = scratch.join("environment");
-    let made = Command::new(python)
-        .args(["-I", "-m", "venv", "--clear"])
-        .arg(&environment)
-        .current_dir(scratch)
-        .output();
+    let mut venv = Command::new(python);
+    venv.args(["-I", "-m", "venv", "--clear"]).arg(&environment).current_dir(scratch);
+    let made = interrupt::output(&mut venv);
     let inner = environment.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" });
     match made {
         Ok(made) if made.status.success() => Ok(inner),

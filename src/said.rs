@@ -17,7 +17,9 @@ impl Said {
     /// Takes the words of uv or pip as they were printed.
     pub fn new(words: &[u8]) -> Said {
         let words = redact(&String::from_utf8_lossy(words));
-        let words = words.strip_prefix("error: ").unwrap_or(&words);
+        // What uv tells of its progress before it fails is no reason.
+        let words = words.split_once("\nerror: ").map_or(&*words, |(_, reason)| reason);
+        let words = words.strip_prefix("error: ").unwrap_or(words);
         Said(if words.is_empty() { "it said nothing".to_owned() } else { words.to_owned() })
     }
 

@@ -1,15 +1,26 @@
 //! Where the parts of Holdall itself come from that go into a bundle: the bridge's wheel and the program for
-//! the target. Looks, and changes nothing.
+//! the target. Finds them, and makes the program's layer.
 
 use std::path::{Path, PathBuf};
+use std::str::FromStr as _;
 
+use crate::cache::Cache;
+use crate::digest::Sha256;
+use crate::entry::EntryPath;
+use crate::layer::{self, Content, Key, Layer, LayerError, Source};
+use crate::manifest::LayerKind;
+use crate::progress::{Notice, Progress, Running, Stage, Unit};
 use crate::python::MinorVersion;
 use crate::target::Target;
+
+/// The version of this program and of the parts that belong to it.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// The folders that hold Holdall's own parts, most wanted first.
 #[derive(Debug, Clone)]
 pub struct Tools {
     folders: Vec<PathBuf>,
+    /// The file of the running program.
     program: PathBuf,
 }
 
@@ -18,16 +29,21 @@ pub struct Tools {
 pub enum ToolsError {
     #[error("there is no bridge for {target} and Python {python}: no file `{pattern}` in {searched}")]
     #[diagnostic(help(
-        "it is in `bridges/` of Holdall's release archive: keep it beside the program, or name its folder with \
-         `--tools DIR` or HOLDALL_TOOLS"
+        "it is in the release archive of Holdall {}, in `bridges/`: keep that folder beside the program, or name \
+         the folder that holds it with `--tools DIR` or HOLDALL_TOOLS",
+        VERSION
     ))]
     NoBridge { target: Target, python: MinorVersion, pattern: String, searched: String },
     #[error("there is no holdall program for {target}: no file `{name}` in {searched}")]
     #[diagnostic(help(
-        "it is in Holdall's release archive: keep it beside the program, or name its folder with `--tools DIR` \
-         or HOLDALL_TOOLS"
+        "it is in the release archive of Holdall {}: keep it beside the program, or name its folder with \
+         `--tools DIR` or HOLDALL_TOOLS",
+        VERSION
     ))]
     NoProgram { target: Target, name: String, searched: String },
+    #[error("there is no folder `{}`, which {by} names", folder.display())]
+    #[diagnostic(help("name the folder that holds `bridges/`, or leave it out to look beside the program"))]
+    NoFolder { folder: PathBuf, by: &'static str },
     #[error("cannot read the folder of Holdall's own parts")]
     #[diagnostic(help("check that you may read it, or name another with `--tools DIR`"))]
     Unreadable(#[source] std::io::Error),
@@ -37,13 +53,21 @@ impl Tools {
     /// Looks in `named` (`--tools`, else HOLDALL_TOOLS), then beside the running program.
     pub fn find(named: Option<&Path>) -> Result<Tools, ToolsError> {
         let program = std::env::current_exe().map_err(ToolsError::Unreadable)?;
-        let named =
-            named.map(Path::to_owned).or_else(|| std::env::var_os("HOLDALL_TOOLS").map(PathBuf::from));
+        let variable = || std::env::var_os("HOLDALL_TOOLS").filter(|folder| !folder.is_empty());
+        let named = match named {
+            Some(folder) => Some((folder.to_owned(), "`--tools`")),
+            None => variable().map(|folder| (PathBuf::from(folder), "HOLDALL_TOOLS")),
+        };
+        if let Some((folder, by)) = named.clone().filter(|(folder, _)| !folder.is_dir()) {
+            return Err(ToolsError::NoFolder { folder, by });
+        }
         let beside = program.parent().map(Path::to_owned);
-        Ok(Tools { folders: named.into_iter().chain(beside).collect(), program })
+        let folders = named.map(|(folder, _)| folder).into_iter().chain(beside).collect();
+        Ok(Tools { folders, program: running(program) })
     }
 
-    /// The bridge's wheel for `target`: `bridges/holdall_bridge-<version>-cp310-abi3-<platform>.whl`.
+    /// The bridge's wheel for `target`: `bridges/holdall_bridge-<version>-cp310-abi3-<platform>.whl`. One of another
+    /// version than this program's is not taken: it may read another configuration.
     pub fn bridge(&self, target: Target, python: MinorVersion) -> Result<PathBuf, ToolsError> {
         for folder in &self.folders {
             let bridges = folder.join("bridges");
@@ -55,17 +79,15 @@ impl Tools {
                     found.push(path);
                 }
             }
-            // Of several versions side by side the one of this program is wanted; names sort by version only by luck.
-            let ours = format!("holdall_bridge-{}-", env!("CARGO_PKG_VERSION"));
-            found.sort_by_key(|path| (!path.to_string_lossy().contains(&ours), path.clone()));
-            if let Some(path) = found.into_iter().next() {
+            // Several differ in the glibc they ask for: any will do, and every run must take the same.
+            if let Some(path) = found.into_iter().min() {
                 return Ok(path);
             }
         }
         Err(ToolsError::NoBridge {
             target,
             python,
-            pattern: format!("bridges/holdall_bridge-*-abi3-{}.whl", platform(target)),
+            pattern: format!("bridges/holdall_bridge-{VERSION}-*-abi3-{}.whl", platform(target)),
             searched: self.searched(),
         })
     }
@@ -89,25 +111,59 @@ impl Tools {
     }
 }
 
-/// The end of a wheel's platform tag for `target`.
+/// The file that is running, whatever has become of the `path` it was started from: an update may have put another
+/// program there, or nothing yet. Windows leaves a running program where it is.
+fn running(path: PathBuf) -> PathBuf {
+    if cfg!(target_os = "linux") { PathBuf::from("/proc/self/exe") } else { path }
+}
+
+/// Makes or finds the layer with the holdall program, whose digest is `digest`.
+pub fn layer(
+    program: Vec<u8>,
+    digest: Sha256,
+    target: Target,
+    cache: &Cache,
+    progress: &dyn Progress,
+    notices: &mut Vec<Notice>,
+) -> Result<Layer, LayerError> {
+    let key = Key::new(LayerKind::Tools, target, &[digest]);
+    if let Some(layer) = layer::find(cache, &key, "tools").layer(notices) {
+        return Ok(layer);
+    }
+    let sources = vec![Source {
+        path: EntryPath::parse(target.program(), target).expect("the program's name is good everywhere"),
+        content: Content::Bytes(program),
+        executable: true,
+    }];
+    let _running = Running::begin(progress, Stage::Tools, layer::total_size(&sources), Unit::Bytes);
+    layer::build_cached(cache, &key, "tools", sources, Stage::Tools, progress)
+}
+
+/// The platform in a wheel's name for `target`.
 fn platform(target: Target) -> &'static str {
     match target {
         Target::WindowsX86_64 => "win_amd64",
         Target::WindowsArm64 => "win_arm64",
-        Target::LinuxX86_64 => "*linux*_x86_64",
-        Target::LinuxArm64 => "*linux*_aarch64",
+        Target::LinuxX86_64 => "manylinux*_x86_64",
+        Target::LinuxArm64 => "manylinux*_aarch64",
     }
 }
 
+/// Whether a file of this name is the bridge of this version for `target`.
 fn fits(name: &str, target: Target) -> bool {
-    let Some(tags) = name.strip_prefix("holdall_bridge-").and_then(|rest| rest.strip_suffix(".whl")) else {
+    let parts: Vec<&str> = name.strip_suffix(".whl").unwrap_or_default().split('-').collect();
+    let ["holdall_bridge", version, _, "abi3", found] = parts[..] else { return false };
+    // Python writes the versions of previews in another way than Cargo: as versions they are equal.
+    let version = pep440_rs::Version::from_str(version);
+    if version.is_err() || version != pep440_rs::Version::from_str(VERSION) {
         return false;
-    };
-    match target {
-        Target::WindowsX86_64 => tags.ends_with("-win_amd64"),
-        Target::WindowsArm64 => tags.ends_with("-win_arm64"),
-        Target::LinuxX86_64 => tags.contains("linux") && tags.ends_with("_x86_64"),
-        Target::LinuxArm64 => tags.contains("linux") && tags.ends_with("_aarch64"),
+    }
+    match platform(target).split_once('*') {
+        // One that was built on the spot, and not made portable, has the bare name of the system.
+        Some((linux, machine)) => {
+            found.ends_with(machine) && (found.starts_with(linux) || found == format!("linux{machine}"))
+        }
+        None => found == platform(target),
     }
 }
 
@@ -116,12 +172,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_wheel_is_told_by_its_platform_tag() {
-        let linux = "holdall_bridge-0.1.0-cp310-abi3-manylinux_2_34_x86_64.whl";
-        let windows = "holdall_bridge-0.1.0-cp310-abi3-win_amd64.whl";
-        assert!(fits(linux, Target::LinuxX86_64) && !fits(linux, Target::LinuxArm64));
-        assert!(fits(windows, Target::WindowsX86_64) && !fits(windows, Target::LinuxX86_64));
-        assert!(!fits("other-0.1.0-cp310-abi3-win_amd64.whl", Target::WindowsX86_64));
+    fn a_wheel_is_told_by_its_version_and_its_platform() {
+        let fitting = |name: &str| -> Vec<Target> {
+            let name = name.replace("VERSION", VERSION);
+            Target::ALL.into_iter().filter(|target| fits(&name, *target)).collect()
+        };
+        for (platform, target) in [
+            ("win_amd64", Target::WindowsX86_64),
+            ("win_arm64", Target::WindowsArm64),
+            ("manylinux_2_34_x86_64", Target::LinuxX86_64),
+            ("manylinux_2_17_aarch64.manylinux2014_aarch64", Target::LinuxArm64),
+            ("linux_x86_64", Target::LinuxX86_64),
+        ] {
+            let name = format!("holdall_bridge-VERSION-cp310-abi3-{platform}.whl");
+            assert_eq!(fitting(&name), [target], "{name}");
+        }
+        for other in [
+            "holdall_bridge-VERSION-cp310-abi3-musllinux_1_2_x86_64.whl",
+            "holdall_bridge-VERSION-cp310-cp310-win_amd64.whl",
+            "holdall_bridge-99.0-cp310-abi3-win_amd64.whl",
+            "other-VERSION-cp310-abi3-win_amd64.whl",
+            "holdall_bridge-VERSION-cp310-abi3-win_amd64.zip",
+        ] {
+            assert_eq!(fitting(other), [], "{other}");
+        }
     }
 
     #[test]
@@ -130,7 +204,10 @@ mod tests {
         let tools = Tools { folders: vec![empty.path().to_owned()], program: "holdall".into() };
         let minor = MinorVersion { major: 3, minor: 12 };
         let error = tools.bridge(Target::WindowsX86_64, minor).unwrap_err().to_string();
-        assert!(error.contains("no file `bridges/holdall_bridge-*-abi3-win_amd64.whl`"), "{error}");
+        assert!(
+            error.contains(&format!("no file `bridges/holdall_bridge-{VERSION}-*-abi3-win_amd64.whl`")),
+            "{error}"
+        );
         let error = tools.program(Target::WindowsArm64).unwrap_err().to_string();
         assert!(error.contains("no file `holdall-windows-arm64.exe`"), "{error}");
     }

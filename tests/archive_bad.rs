@@ -91,7 +91,7 @@ fn a_foreign_zip_is_refused() {
         }
         zip.finish().unwrap().into_inner()
     };
-    refused("foreign", &zip(&["readme.txt"]), &["`readme.txt`", "not as the bundle format fixes it"]);
+    refused("foreign", &zip(&["readme.txt"]), &["is not a bundle", "not `holdall.json`"]);
     refused("repacked", &zip(&["holdall.json"]), &["`holdall.json`", "not as the bundle format fixes it"]);
     let foreign = good().with(|bundle| {
         bundle.entries.remove(0);

@@ -69,6 +69,26 @@ impl Test {
         assert!(done.status.success(), "{args:?}: {}", String::from_utf8_lossy(&done.stderr));
     }
 
+    /// Runs git in `site/` as somebody whose own configuration does not count.
+    pub fn git(&self, args: &[&str]) -> &Test {
+        let mut git = Command::new("git");
+        git.args([
+            "-c",
+            "user.name=Ann",
+            "-c",
+            "user.email=ann@example.org",
+            "-c",
+            "init.defaultBranch=main",
+        ]);
+        git.args(args)
+            .current_dir(self.path("site"))
+            .env("GIT_CONFIG_GLOBAL", "")
+            .env("GIT_CONFIG_NOSYSTEM", "1");
+        let done = git.output().unwrap();
+        assert!(done.status.success(), "git {args:?}: {}", String::from_utf8_lossy(&done.stderr));
+        self
+    }
+
     /// `holdall preview`, ready to be asked.
     pub fn preview<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Preview {
         Preview::start(command(self.folder.path(), ["preview", "--format", "json", "--port", "0"]).args(args))
@@ -178,7 +198,7 @@ pub fn command<S: AsRef<OsStr>>(folder: &Path, args: impl IntoIterator<Item = S>
     command
 }
 
-fn prepared(name: &str) -> PathBuf {
+pub fn prepared(name: &str) -> PathBuf {
     match std::env::var_os(name) {
         Some(path) => path.into(),
         None => panic!("{name} is not set: run `cargo xtask test`, which prepares what the stories need"),

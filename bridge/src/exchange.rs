@@ -1,13 +1,13 @@
 //! One request being answered: its body on the way in, its answer on the way out, both in bounded memory.
 //!
-//! Input is read when the application asks for it, and also while output waits for a peer that sends before it
-//! reads, so that neither side waits for the other for ever.
+//! Input is read when the application asks for it, before the first piece of an answer that is not its last, and
+//! while output waits for a peer that sends before it reads, so that neither side waits for the other for ever.
 
 use std::io::{self, IoSlice};
-use std::time::Duration;
 
 use crate::backlog::Backlog;
 use crate::connection::{Connection, is_temporary};
+use crate::loss::{BodyError, PATIENCE, Unwanted};
 use crate::protocol::{
     Event, HEADER_LEN, Header, Kind, MAX_CONTENT, Params, ProtocolStatus, Request, encode,
 };
@@ -19,8 +19,9 @@ const SMALL: usize = 32 * 1024;
 /// Records handed to one write at most (two pieces each, below the 1024 that systems allow).
 const BATCH: usize = 128;
 
-/// How long a peer may neither send what it announced nor take what it asked for.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// A record of version 0, which does not exist. In front of the end of a connection it says that the answer is
+/// cut: nginx without `fastcgi_keep_conn` takes a plain end for the end of a whole answer.
+const CUT: [u8; HEADER_LEN] = [0; HEADER_LEN];
 
 /// What becomes of the connection after a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,28 +32,6 @@ pub enum Disposition {
     Linger,
     Close,
 }
-
-/// Why the rest of a body cannot be had. For the application each of them is an `OSError`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum BodyError {
-    #[error("the request body ended before its Content-Length")]
-    Short,
-    #[error("the web server aborted the request")]
-    Aborted,
-    #[error("the web server closed the connection inside the request body")]
-    Gone,
-    #[error("the web server sent nothing of the request body for {} s", PATIENCE.as_secs())]
-    Silent,
-    #[error("the part of the request body that was kept in a temporary file is lost")]
-    Lost,
-    #[error("the request is over")]
-    Over,
-}
-
-/// The answer can go no further: the peer is gone, silent, or does not want it any more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the web server no longer takes the answer")]
-pub struct Unwanted;
 
 /// A request and its connection.
 pub struct Exchange {
@@ -70,8 +49,11 @@ pub struct Exchange {
     aborted: bool,
     failed: Option<BodyError>,
     /// The stream is out of step or dead: nothing more can be sent.
-    broken: bool,
+    broken: Option<Unwanted>,
+    /// Part of the answer has been sent.
     streaming: bool,
+    /// All of it has, with its end.
+    complete: bool,
     replies: Vec<u8>,
     scratch: Vec<u8>,
 }
@@ -90,8 +72,9 @@ impl Exchange {
             ended: announced == Some(0),
             aborted: false,
             failed: None,
-            broken: false,
+            broken: None,
             streaming: false,
+            complete: false,
             replies: Vec::new(),
             scratch: Vec::new(),
         }
@@ -144,17 +127,24 @@ impl Exchange {
         Ok(line)
     }
 
+    /// Nobody will ask for the rest of the body any more.
+    pub fn leave_body(&mut self) {
+        self.unread = true;
+    }
+
     /// Sends a piece of the answer: `head` (or nothing) and `body` as one stream. With `last` the end of the
     /// stream and of the request go with it.
     pub fn send(&mut self, head: &[u8], body: &[u8], last: bool) -> Result<(), Unwanted> {
         if self.streaming {
             self.notice_abort();
         }
-        if self.broken || self.aborted || self.connection.is_none() {
-            return Err(Unwanted);
+        if self.unwanted().is_none() && !self.streaming && !self.unread {
+            self.spool();
+        }
+        if let Some(unwanted) = self.unwanted() {
+            return Err(unwanted);
         }
         self.streaming = true;
-        self.unread |= last;
         let mut scratch = std::mem::take(&mut self.scratch);
         scratch.clear();
         scratch.append(&mut self.replies);
@@ -171,33 +161,64 @@ impl Exchange {
             self.send_large(&mut scratch, body, last)
         };
         self.scratch = scratch;
+        self.complete |= last && sent.is_ok();
         sent
     }
 
-    /// Ends a request whose answer is not complete and cannot be: END_REQUEST alone if the peer gave it up,
-    /// else the connection breaks off, which is the one sign of a cut answer that web servers understand.
+    /// Why nothing more of the answer can be sent, if that is so.
+    fn unwanted(&self) -> Option<Unwanted> {
+        match self.broken {
+            Some(broken) => Some(broken),
+            None if self.aborted => Some(Unwanted::Aborted),
+            None if self.complete || self.connection.is_none() => Some(Unwanted::Complete),
+            None => None,
+        }
+    }
+
+    /// How the request was lost through no fault of the application.
+    pub fn loss(&self) -> Option<Unwanted> {
+        match self.failed {
+            // It stays away from this body only, but what the application then raises is no news of its own.
+            Some(silent @ BodyError::Silent) => Some(Unwanted::Input(silent)),
+            _ => self.unwanted().filter(|unwanted| *unwanted != Unwanted::Complete),
+        }
+    }
+
+    /// Ends a request whose answer is not complete and cannot be: END_REQUEST alone if the peer gave it up (section
+    /// 5.4 of the FastCGI text), else the connection breaks off, so that nobody takes the part for the whole.
     pub fn give_up(&mut self) {
-        if !self.aborted || self.broken || self.connection.is_none() {
-            self.broken = true;
+        if self.complete {
             return;
         }
-        let mut end = std::mem::take(&mut self.replies);
-        encode::end_request(&mut end, self.id, 1, ProtocolStatus::RequestComplete);
-        // A failure is remembered in `broken`, and nothing else can be done about it.
-        let _ = self.write_all(&mut [IoSlice::new(&end)]);
+        match (self.unwanted(), &mut self.connection) {
+            (Some(Unwanted::Aborted), Some(_)) => {
+                let mut end = std::mem::take(&mut self.replies);
+                encode::end_request(&mut end, self.id, 1, ProtocolStatus::RequestComplete);
+                // A failure is remembered in `broken`, and nothing else can be done about it.
+                let _ = self.write_all(&mut [IoSlice::new(&end)]);
+            }
+            (None, Some(connection)) => {
+                if self.streaming {
+                    // A peer without room for it has the end of the connection.
+                    let _ = connection.stream.write(&[IoSlice::new(&CUT)]);
+                }
+                self.broken = Some(Unwanted::Gone);
+            }
+            _ => {}
+        }
     }
 
     /// Takes the connection out: whoever still holds the exchange finds it over.
     pub fn finish(&mut self) -> Option<(Connection, Disposition)> {
         // The end of the body usually stands in the buffer already.
-        self.unread = true;
+        self.leave_body();
         self.absorb(usize::MAX);
         let mut connection = self.connection.take()?;
         self.failed = Some(BodyError::Over);
         let unread = connection.conversation.body_is_open() || connection.has_unread();
         connection.conversation.finish();
         connection.conversation.recycle(std::mem::take(&mut self.params));
-        let disposition = match (self.broken, self.keep) {
+        let disposition = match (self.broken.is_some(), self.keep) {
             (true, _) => Disposition::Close,
             (false, true) => Disposition::Keep,
             (false, false) if unread => Disposition::Linger,
@@ -218,25 +239,42 @@ impl Exchange {
             if self.ended {
                 return Ok(false);
             }
-            self.absorb(self.ahead.room());
-            self.flush_replies();
-            if !self.ahead.front().is_empty() || self.ended || self.failed.is_some() {
-                continue;
-            }
-            let Some(connection) = &mut self.connection else { return Err(BodyError::Over) };
-            match connection.read() {
-                Ok(0) => self.fail(BodyError::Gone),
-                Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    match connection.stream.wait(Interest::Read, PATIENCE) {
-                        Ok(_) => {}
-                        Err(error) if error.kind() == io::ErrorKind::TimedOut => self.fail(BodyError::Silent),
-                        Err(_) => self.fail(BodyError::Gone),
-                    }
+            self.receive(self.ahead.room());
+        }
+    }
+
+    /// Takes in what is left of the body. nginx sends no more of it once it has seen the beginning of an answer, and
+    /// an application that reads on would wait for ever.
+    fn spool(&mut self) {
+        while !self.ended && self.failed.is_none() && !self.aborted {
+            self.receive(usize::MAX);
+        }
+    }
+
+    /// Moves up to `limit` bytes of body to `ahead`: from the buffer or, if it has none, from the peer.
+    fn receive(&mut self, limit: usize) {
+        let before = self.ahead.front().len();
+        self.absorb(limit);
+        self.flush_replies();
+        if self.ahead.front().len() > before || self.ended || self.failed.is_some() {
+            return;
+        }
+        let Some(connection) = &mut self.connection else {
+            self.failed = Some(BodyError::Over);
+            return;
+        };
+        match connection.read() {
+            Ok(0) => self.fail(BodyError::Gone),
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                match connection.stream.wait(Interest::Read, PATIENCE) {
+                    Ok(_) => {}
+                    Err(error) if error.kind() == io::ErrorKind::TimedOut => self.fail(BodyError::Silent),
+                    Err(_) => self.fail(BodyError::Gone),
                 }
-                Err(_) => self.fail(BodyError::Gone),
             }
+            Err(_) => self.fail(BodyError::Gone),
         }
     }
 
@@ -259,7 +297,7 @@ impl Exchange {
                 match event {
                     None => return false,
                     // Beyond the announced length bytes are received to stay in step, and nobody gets them.
-                    Some(Event::Body(_)) if *ended || unread => {}
+                    Some(Event::Body(_)) if *ended || unread || failed.is_some() => {}
                     Some(Event::Body(bytes)) => {
                         room -= bytes.len();
                         let allowed = announced.map_or(bytes.len(), |left| {
@@ -269,7 +307,7 @@ impl Exchange {
                             crate::log::line(&format!(
                                 "a request body cannot be kept in a temporary file: {error}"
                             ));
-                            failed.get_or_insert(BodyError::Lost);
+                            *failed = Some(BodyError::Lost);
                         }
                         if let Some(left) = announced {
                             *left -= allowed as u64;
@@ -294,9 +332,9 @@ impl Exchange {
             match more {
                 Ok(true) => {}
                 Ok(false) => return,
-                Err(_) => {
-                    self.broken = true;
-                    self.failed.get_or_insert(BodyError::Gone);
+                Err(fault) => {
+                    let error = *self.failed.get_or_insert(BodyError::Fault(fault));
+                    self.broken.get_or_insert(Unwanted::Input(error));
                     return;
                 }
             }
@@ -316,11 +354,13 @@ impl Exchange {
         self.failed = Some(error);
         // A silent peer may still want the answer, but nothing it sends later can be trusted to be a beginning.
         self.keep &= error != BodyError::Silent;
-        self.broken |= error == BodyError::Gone;
+        if error == BodyError::Gone {
+            self.broken.get_or_insert(Unwanted::Input(error));
+        }
     }
 
     fn flush_replies(&mut self) {
-        if !self.replies.is_empty() && !self.broken {
+        if !self.replies.is_empty() && self.broken.is_none() {
             let replies = std::mem::take(&mut self.replies);
             // A failure is remembered in `broken`.
             let _ = self.write_all(&mut [IoSlice::new(&replies)]);
@@ -363,15 +403,12 @@ impl Exchange {
     fn write_all(&mut self, mut pieces: &mut [IoSlice<'_>]) -> Result<(), Unwanted> {
         IoSlice::advance_slices(&mut pieces, 0);
         while !pieces.is_empty() {
-            let Some(connection) = &mut self.connection else { return Err(Unwanted) };
+            let Some(connection) = &mut self.connection else { return Err(Unwanted::Complete) };
             match connection.stream.write(pieces) {
                 Ok(sent) if sent > 0 => IoSlice::advance_slices(&mut pieces, sent),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.wait_for_room()?,
-                _ => {
-                    self.broken = true;
-                    return Err(Unwanted);
-                }
+                _ => return Err(*self.broken.get_or_insert(Unwanted::Gone)),
             }
         }
         Ok(())
@@ -380,26 +417,25 @@ impl Exchange {
     /// The peer's buffer is full. It may be full because the peer is still sending: then its bytes are taken in
     /// the meantime, all of them if need be.
     fn wait_for_room(&mut self) -> Result<(), Unwanted> {
-        let Some(connection) = &mut self.connection else { return Err(Unwanted) };
-        let interest = match connection.conversation.body_is_open() && self.failed.is_none() {
-            true => Interest::Either,
-            false => Interest::Write,
-        };
+        let Some(connection) = &mut self.connection else { return Err(Unwanted::Complete) };
+        // Bytes of a body that is lost must be taken as well; a peer that closed its sending half has none left.
+        let more = connection.conversation.body_is_open() && self.failed != Some(BodyError::Gone);
+        let interest = if more { Interest::Either } else { Interest::Write };
         match connection.stream.wait(interest, PATIENCE) {
-            Ok(ready) if ready.readable && interest == Interest::Either => {
+            Ok(ready) if ready.readable && more => {
                 match connection.read() {
                     Ok(0) => self.failed = Some(BodyError::Gone),
                     Ok(_) => self.absorb(usize::MAX),
                     Err(error) if is_temporary(&error) => self.absorb(usize::MAX),
                     Err(_) => self.fail(BodyError::Gone),
                 }
-                if self.broken { Err(Unwanted) } else { Ok(()) }
+                self.broken.map_or(Ok(()), Err)
             }
             Ok(_) => Ok(()),
-            Err(_) => {
-                self.broken = true;
-                Err(Unwanted)
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+                Err(*self.broken.get_or_insert(Unwanted::Silent))
             }
+            Err(_) => Err(*self.broken.get_or_insert(Unwanted::Gone)),
         }
     }
 }

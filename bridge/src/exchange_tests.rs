@@ -2,11 +2,13 @@
 #![allow(clippy::unwrap_used)]
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use super::*;
 use crate::connection::Progress;
-use crate::reply::{Head, Reply, ReplyError};
-use crate::transports::Memory;
+use crate::head::Head;
+use crate::reply::{Reply, ReplyError};
+use crate::transports::{Memory, Readiness, Stream};
 
 fn exchange(input: Vec<u8>) -> (Exchange, Arc<Mutex<Vec<u8>>>) {
     let (stream, output) = Memory::new(input);
@@ -69,7 +71,9 @@ fn a_connection_that_ends_inside_the_body_is_an_error() {
     let (mut exchange, _) = exchange(input);
     assert_eq!(exchange.read(Some(2)), Ok(b"ab".to_vec()));
     assert_eq!(exchange.read(None), Err(BodyError::Gone));
-    assert_eq!(exchange.send(b"Status: 200\r\n\r\n", b"", true), Err(Unwanted));
+    let gone = Unwanted::Input(BodyError::Gone);
+    assert_eq!(exchange.send(b"Status: 200\r\n\r\n", b"", true), Err(gone));
+    assert_eq!(exchange.loss(), Some(gone));
 }
 
 #[test]
@@ -123,7 +127,8 @@ fn a_finished_request_gives_its_connection_back_once() {
     assert_eq!(disposition, Disposition::Keep);
     assert!(exchange.finish().is_none());
     assert_eq!(exchange.read(None), Err(BodyError::Over));
-    assert_eq!(exchange.send(b"", b"late", false), Err(Unwanted));
+    assert_eq!(exchange.send(b"", b"late", false), Err(Unwanted::Complete));
+    assert_eq!(exchange.loss(), None);
 }
 
 #[test]
@@ -132,5 +137,117 @@ fn a_request_that_is_given_up_breaks_its_connection() {
     exchange.send(b"Status: 200\r\n\r\n", b"half", false).unwrap();
     exchange.give_up();
     assert_eq!(exchange.finish().unwrap().1, Disposition::Close);
-    assert!(records(&output).iter().all(|(kind, _)| *kind == Kind::Stdout));
+    let records = records(&output);
+    let (cut, pieces) = records.split_last().unwrap();
+    assert_eq!(cut, &(Kind::Other(0), Vec::new()), "a record that says that something is wrong");
+    assert!(pieces.iter().all(|(kind, piece)| *kind == Kind::Stdout && !piece.is_empty()));
+}
+
+/// Sends `pieces` as an answer of `headers`; gives the last result, what arrived, and how it ended.
+fn answer_of(
+    headers: &[(&str, &str)],
+    cut: bool,
+    pieces: &[&[u8]],
+) -> (Result<(), ReplyError>, String, usize) {
+    let (mut exchange, output) = with_body("", b"");
+    let mut reply = Reply::new(false);
+    let mut head = Head::new("200 OK").unwrap();
+    headers.iter().for_each(|(name, value)| head.push(name, value).unwrap());
+    reply.set_head(head);
+    if cut {
+        reply.cut_at_length();
+    }
+    let sent = pieces.iter().try_for_each(|piece| reply.send(&mut exchange, piece));
+    let sent = sent.and_then(|()| reply.end(&mut exchange));
+    let records = records(&output);
+    let text: Vec<u8> =
+        records.iter().filter(|(kind, _)| *kind == Kind::Stdout).flat_map(|r| r.1.clone()).collect();
+    let text = String::from_utf8(text).unwrap();
+    let body = text.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default();
+    (sent, body, records.iter().filter(|(kind, _)| *kind == Kind::EndRequest).count())
+}
+
+#[test]
+fn a_content_length_is_kept_or_the_answer_has_no_end() {
+    let four = [("Content-Length", "4")];
+    assert_eq!(answer_of(&four, false, &[b"12", b"34"]), (Ok(()), "1234".to_owned(), 1));
+    let long = Err(ReplyError::TooLong(4));
+    assert_eq!(answer_of(&four, false, &[b"12", b"345"]), (long.clone(), "1234".to_owned(), 1));
+    assert_eq!(answer_of(&four, false, &[b"1234", b"5"]), (long, "1234".to_owned(), 1));
+    let short = |written| Err(ReplyError::TooShort { written, length: 4 });
+    assert_eq!(answer_of(&four, false, &[b"123"]), (short(3), "123".to_owned(), 0));
+    assert_eq!(answer_of(&four, false, &[]), (short(0), String::new(), 0));
+    let none = [("Content-Length", "0")];
+    assert_eq!(answer_of(&none, false, &[b"1"]), (Err(ReplyError::TooLong(0)), String::new(), 1));
+}
+
+#[test]
+fn the_end_comes_along_with_the_last_byte_that_was_announced() {
+    let (mut exchange, output) = with_body("5", b"later");
+    let mut reply = Reply::new(false);
+    let mut head = Head::new("200 OK").unwrap();
+    head.push("Content-Length", "4").unwrap();
+    reply.set_head(head);
+    reply.send(&mut exchange, b"1234").unwrap();
+    assert_eq!(records(&output).last().unwrap().0, Kind::EndRequest);
+    assert_eq!(exchange.read(None), Ok(b"later".to_vec()), "the application goes on");
+    reply.end(&mut exchange).unwrap();
+    assert_eq!(records(&output).iter().filter(|(kind, _)| *kind == Kind::EndRequest).count(), 1);
+    assert_eq!(exchange.finish().unwrap().1, Disposition::Keep);
+}
+
+#[test]
+fn a_file_ends_at_the_content_length() {
+    let four = [("Content-Length", "4")];
+    assert_eq!(answer_of(&four, true, &[b"123456"]), (Ok(()), "1234".to_owned(), 1));
+    assert_eq!(answer_of(&four, true, &[b"1234"]), (Ok(()), "1234".to_owned(), 1));
+}
+
+#[test]
+fn a_file_that_the_web_server_sends_itself_may_have_its_length_announced() {
+    for name in ["X-Accel-Redirect", "X-Sendfile", "x-lighttpd-send-file"] {
+        let headers = [(name, "/files/a"), ("Content-Length", "1000")];
+        assert_eq!(answer_of(&headers, false, &[]), (Ok(()), String::new(), 1));
+    }
+}
+
+/// A peer that sends no more of the body once it has seen a byte of the answer, as nginx does.
+struct Turning {
+    input: Vec<u8>,
+    at: usize,
+    turned: bool,
+}
+
+impl Stream for Turning {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let rest = if self.turned { &[][..] } else { &self.input[self.at..] };
+        let taken = rest.len().min(into.len()).min(1_000);
+        into[..taken].copy_from_slice(&rest[..taken]);
+        self.at += taken;
+        Ok(taken)
+    }
+
+    fn write(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.turned = true;
+        Ok(pieces.iter().map(|piece| piece.len()).sum())
+    }
+
+    fn wait(&mut self, _: Interest, _: Duration) -> io::Result<Readiness> {
+        Ok(Readiness { readable: true, writable: true })
+    }
+}
+
+#[test]
+fn a_body_can_be_read_after_the_beginning_of_the_answer() {
+    for length in ["500000", ""] {
+        let body: Vec<u8> = (0..500_000u32).map(|n| (n % 251) as u8).collect();
+        let input = encode::request(1, false, &[("CONTENT_LENGTH", length)], &body);
+        let mut connection = Connection::new(Box::new(Turning { input, at: 0, turned: false }));
+        let Progress::Request(request) = connection.receive() else { panic!("a request") };
+        let mut exchange = Exchange::new(connection, request);
+        let mut read = exchange.read(Some(1_000)).unwrap();
+        exchange.send(b"Status: 200\r\n\r\n", b"begun", false).unwrap();
+        read.extend(exchange.read(None).unwrap());
+        assert!(read == body, "{} bytes", read.len());
+    }
 }

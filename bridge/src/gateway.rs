@@ -20,7 +20,7 @@ pub fn gateway(params: &Params) -> Gateway<'_> {
     let (script_name, path_info) = match params.value(b"PATH_INFO") {
         // IIS with `path="*"` gives the whole path in both. What belongs to the mount is known from the
         // application's own place in the metabase.
-        Some(path) if !path.is_empty() && path.eq_ignore_ascii_case(script_name) => {
+        Some(path) if is_path_given_twice(params, script_name, path, decoded.as_deref()) => {
             let mount = iis_mount(params.value(b"APPL_MD_PATH").unwrap_or_default());
             match below(path, mount) {
                 Some(rest) => (mount, Cow::Borrowed(rest)),
@@ -40,8 +40,10 @@ pub fn gateway(params: &Params) -> Gateway<'_> {
 }
 
 /// Whether a parameter may appear in the environment under its own name.
-pub fn is_passed_on(name: &[u8]) -> bool {
+pub fn is_passed_on(name: &[u8], value: &[u8]) -> bool {
     match name {
+        // PEP 3333: these are never empty; nginx's are where it has no server_name, or listens at a unix socket.
+        b"REQUEST_METHOD" | b"SERVER_NAME" | b"SERVER_PORT" | b"SERVER_PROTOCOL" => !value.is_empty(),
         b"" | b"SCRIPT_NAME" | b"PATH_INFO" => false,
         // A visitor's `Proxy:` header would be taken for the proxy setting by what reads CGI variables.
         b"HTTP_PROXY" => false,
@@ -50,6 +52,13 @@ pub fn is_passed_on(name: &[u8]) -> bool {
         // These keys are the bridge's word to the application, never the web server's.
         _ => !name.starts_with(b"wsgi."),
     }
+}
+
+/// Elsewhere `/app/app` may well be a page `/app` of an application at `/app`: the request line tells.
+fn is_path_given_twice(params: &Params, script_name: &[u8], path: &[u8], decoded: Option<&[u8]>) -> bool {
+    let same = !path.is_empty() && path.eq_ignore_ascii_case(script_name);
+    let is_iis = params.value(b"APPL_MD_PATH").is_some();
+    same && (is_iis || decoded.is_none_or(|decoded| decoded != [script_name, path].concat()))
 }
 
 /// nginx as installed sends no PATH_INFO but the whole path as SCRIPT_NAME (and as DOCUMENT_URI, by which it is
@@ -212,6 +221,14 @@ mod tests {
     }
 
     #[test]
+    fn a_page_named_as_its_mount_is_no_path_given_twice() {
+        let (name, path) = (("SCRIPT_NAME", "/app"), ("PATH_INFO", "/app"));
+        check(&[name, path, ("REQUEST_URI", "/app/app?x")], "/app", "/app");
+        check(&[name, path, ("REQUEST_URI", "/app?x")], "", "/app");
+        check(&[name, path, ("REQUEST_URI", "/app/app"), ("APPL_MD_PATH", "/LM/W3SVC/1/ROOT")], "", "/app");
+    }
+
+    #[test]
     fn an_absent_path_comes_from_the_request_line() {
         check(&[], "", "/");
         check(&[("REQUEST_URI", "/caf%C3%A9/?q=%20")], "", "/café/");
@@ -243,10 +260,17 @@ mod tests {
     }
 
     #[test]
+    fn what_can_never_be_empty_is_left_to_the_bridge_when_it_is() {
+        for name in ["REQUEST_METHOD", "SERVER_NAME", "SERVER_PORT", "SERVER_PROTOCOL"] {
+            assert!(is_passed_on(name.as_bytes(), b"x") && !is_passed_on(name.as_bytes(), b""), "{name}");
+        }
+    }
+
+    #[test]
     fn parameters_cannot_take_the_place_of_the_bridges_own_keys() {
         for name in ["wsgi.url_scheme", "wsgi.input", "HTTP_PROXY", "", "HTTP_CONTENT_LENGTH"] {
-            assert!(!is_passed_on(name.as_bytes()), "{name}");
+            assert!(!is_passed_on(name.as_bytes(), b"x"), "{name}");
         }
-        assert!(is_passed_on(b"HTTP_HOST") && is_passed_on(b"CONTENT_LENGTH"));
+        assert!(is_passed_on(b"HTTP_HOST", b"") && is_passed_on(b"CONTENT_LENGTH", b""));
     }
 }

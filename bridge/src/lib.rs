@@ -11,7 +11,9 @@ pub mod backlog;
 pub mod connection;
 pub mod exchange;
 pub mod gateway;
+pub mod head;
 pub mod log;
+pub mod loss;
 pub mod protocol;
 pub mod reply;
 #[cfg(unix)]

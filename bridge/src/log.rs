@@ -13,6 +13,17 @@ pub fn line(text: &str) {
     let _ = std::io::stderr().write_all(line.as_bytes());
 }
 
+/// The same for those who may not wait: if nobody takes what the log says, this is not said.
+#[cfg(unix)]
+pub fn line_unless_stuck(text: &str) {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let error = std::io::stderr();
+    let mut fds = [PollFd::new(&error, PollFlags::OUT)];
+    if matches!(poll(&mut fds, Some(&Timespec::default())), Ok(1)) {
+        line(text);
+    }
+}
+
 /// UTC to the millisecond, as the logs of IIS are.
 fn now() -> String {
     Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()

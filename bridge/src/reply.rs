@@ -1,109 +1,9 @@
-//! The answer of an application: status and headers checked and turned into bytes, sent with the first piece of
-//! body, and what is known of the body's length held against what comes.
+//! The answer of an application: its head goes out with the first piece of body, and what is known of the body's
+//! length is held against what comes.
 
-use crate::exchange::{Exchange, Unwanted};
-
-/// Status and headers, ready to be sent.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Head {
-    bytes: Vec<u8>,
-    status: u16,
-    length: Option<u64>,
-}
-
-/// Why a head cannot be sent.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum HeadError {
-    #[error("status {0:?} is not three digits and a reason")]
-    Status(String),
-    #[error("header name {0:?} is not a token")]
-    Name(String),
-    #[error("value of header {0:?} has a control character: a line break there would start another header")]
-    Control(String),
-    #[error("{0} has a character outside latin-1")]
-    NotLatin1(String),
-}
-
-impl Head {
-    /// Begins with a status such as `404 Not Found`.
-    pub fn new(status: &str) -> Result<Head, HeadError> {
-        let wrong = || HeadError::Status(status.to_owned());
-        let digits = status.get(..3).ok_or_else(wrong)?;
-        let number: u16 = digits.parse().map_err(|_| wrong())?;
-        let separated = matches!(status.as_bytes().get(3), None | Some(b' '));
-        if !(100..1000).contains(&number) || !separated || has_control(status) {
-            return Err(wrong());
-        }
-        let mut bytes = b"Status: ".to_vec();
-        push_latin1(&mut bytes, status, "the status")?;
-        bytes.extend_from_slice(b"\r\n");
-        Ok(Head { bytes, status: number, length: None })
-    }
-
-    /// Adds a header. Those that belong to the web server's own connection are left out, and so is `Status`,
-    /// which the first line has said already.
-    pub fn push(&mut self, name: &str, value: &str) -> Result<(), HeadError> {
-        if name.is_empty() || !name.bytes().all(is_token) {
-            return Err(HeadError::Name(name.to_owned()));
-        }
-        if has_control(value) {
-            return Err(HeadError::Control(name.to_owned()));
-        }
-        if NOT_OURS.iter().any(|taken| taken.eq_ignore_ascii_case(name)) {
-            return Ok(());
-        }
-        if name.eq_ignore_ascii_case("Content-Length") {
-            self.length = value.trim().parse().ok();
-        }
-        self.bytes.extend_from_slice(name.as_bytes());
-        self.bytes.extend_from_slice(b": ");
-        push_latin1(&mut self.bytes, value, "a header")?;
-        self.bytes.extend_from_slice(b"\r\n");
-        Ok(())
-    }
-
-    /// Answers of these statuses have no body, and no length of one.
-    fn is_bodiless(&self) -> bool {
-        matches!(self.status, 100..200 | 204 | 304)
-    }
-
-    /// As far as the application said: `200 OK`.
-    pub fn status_line(&self) -> String {
-        let line = self.bytes.split(|byte| *byte == b'\r').next().unwrap_or_default();
-        line[b"Status: ".len()..].iter().map(|byte| *byte as char).collect()
-    }
-}
-
-const NOT_OURS: [&str; 9] = [
-    "Status",
-    "Connection",
-    "Keep-Alive",
-    "Proxy-Authenticate",
-    "Proxy-Authorization",
-    "TE",
-    "Trailer",
-    "Transfer-Encoding",
-    "Upgrade",
-];
-
-fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
-}
-
-fn has_control(text: &str) -> bool {
-    text.bytes().any(|byte| byte == 0x7f || (byte < 0x20 && byte != b'\t'))
-}
-
-fn push_latin1(out: &mut Vec<u8>, text: &str, what: &str) -> Result<(), HeadError> {
-    if text.is_ascii() {
-        out.extend_from_slice(text.as_bytes());
-        return Ok(());
-    }
-    for character in text.chars() {
-        out.push(u8::try_from(character).map_err(|_| HeadError::NotLatin1(what.to_owned()))?);
-    }
-    Ok(())
-}
+use crate::exchange::Exchange;
+use crate::head::Head;
+use crate::loss::Unwanted;
 
 /// Why a piece of an answer did not go out.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -112,6 +12,8 @@ pub enum ReplyError {
     NoHead,
     #[error("the application gave more than the {0} bytes of its Content-Length")]
     TooLong(u64),
+    #[error("the application gave {written} of the {length} bytes of its Content-Length")]
+    TooShort { written: u64, length: u64 },
     #[error(transparent)]
     Unwanted(#[from] Unwanted),
 }
@@ -121,9 +23,12 @@ pub enum ReplyError {
 pub struct Reply {
     head: Option<Head>,
     sent: bool,
+    ended: bool,
     written: u64,
     /// The question was HEAD.
     head_only: bool,
+    /// What comes after the Content-Length is left out, and nobody's mistake.
+    cut_at_length: bool,
 }
 
 impl Reply {
@@ -148,6 +53,16 @@ impl Reply {
     /// Sets or replaces the head. Only possible until it is sent.
     pub fn set_head(&mut self, head: Head) {
         self.head = Some(head);
+    }
+
+    /// Lets the answer end at its Content-Length, as PEP 3333 has it for `wsgi.file_wrapper`.
+    pub fn cut_at_length(&mut self) {
+        self.cut_at_length = true;
+    }
+
+    /// Whether a further piece would be for nobody: its application need not make it.
+    pub fn is_satisfied(&self) -> bool {
+        self.ended && (self.cut_at_length || self.head.as_ref().is_some_and(|head| self.is_bodiless(head)))
     }
 
     /// Sends a piece of body, the head in front of the first one. Empty pieces wait for one that is not.
@@ -175,82 +90,59 @@ impl Reply {
 
     /// Ends a request whose pieces have all been sent.
     pub fn end(&mut self, exchange: &mut Exchange) -> Result<(), ReplyError> {
-        self.pass(exchange, b"", true)
+        if self.ended { Ok(()) } else { self.pass(exchange, b"", true) }
     }
 
-    /// Bytes that were promised by a Content-Length and never came.
-    pub fn missing(&self) -> Option<u64> {
-        let head = self.head.as_ref()?;
-        let missing = head.length?.checked_sub(self.written)?;
-        (missing > 0 && !self.head_only && !head.is_bodiless()).then_some(missing)
+    fn is_bodiless(&self, head: &Head) -> bool {
+        self.head_only || head.is_bodiless()
     }
 
     fn pass(&mut self, exchange: &mut Exchange, body: &[u8], last: bool) -> Result<(), ReplyError> {
-        let head = self.head.as_mut().ok_or(ReplyError::NoHead)?;
+        let head = self.head.as_ref().ok_or(ReplyError::NoHead)?;
+        let (bodiless, length) = (self.is_bodiless(head), head.length);
+        if last {
+            exchange.leave_body();
+        }
+        let allowed = match length {
+            _ if bodiless => 0,
+            Some(length) => length - self.written.min(length),
+            None => u64::MAX,
+        };
+        let fitting = usize::try_from(allowed).unwrap_or(usize::MAX).min(body.len());
+        let written = self.written + fitting as u64;
+        let short = match length {
+            Some(length) if last && written < length && !bodiless && !head.elsewhere => {
+                Some(ReplyError::TooShort { written, length })
+            }
+            _ => None,
+        };
+        if let (Some(short), false) = (&short, self.sent) {
+            // Nothing has left, so the visitor can still be told.
+            return Err(short.clone());
+        }
         let mut front = Vec::new();
         if !self.sent {
             front.extend_from_slice(&head.bytes);
             front.extend_from_slice(b"\r\n");
+        }
+        let too_long = fitting < body.len() && !bodiless;
+        if !self.ended {
+            // With all that was announced the visitor has a whole answer, whatever the application still says. nginx
+            // closes a connection on which the end does not come along with it.
+            self.ended = match length {
+                _ if bodiless => true,
+                Some(length) => written == length || (last && short.is_none()),
+                None => last,
+            };
             self.sent = true;
+            self.written = written;
+            exchange.send(&front, &body[..fitting], self.ended)?;
         }
-        if self.head_only || head.is_bodiless() {
-            return Ok(exchange.send(&front, b"", last)?);
-        }
-        let allowed = head.length.map_or(u64::MAX, |length| length - self.written.min(length));
-        let fitting = usize::try_from(allowed).unwrap_or(usize::MAX).min(body.len());
-        self.written += fitting as u64;
-        let too_long = fitting < body.len();
-        exchange.send(&front, &body[..fitting], last && !too_long)?;
-        match head.length {
-            // The visitor has the whole answer as announced; the application hears of its mistake.
-            Some(length) if too_long => Err(ReplyError::TooLong(length)),
+        match (short, length) {
+            // PEP 3333: the connection is closed, so that the visitor learns of it, and the mistake is reported.
+            (Some(short), _) => Err(short),
+            (None, Some(length)) if too_long && !self.cut_at_length => Err(ReplyError::TooLong(length)),
             _ => Ok(()),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    #[track_caller]
-    fn check(status: &str, headers: &[(&str, &str)], expected: Result<&[u8], HeadError>) {
-        let head = Head::new(status).and_then(|mut head| {
-            headers.iter().try_for_each(|(name, value)| head.push(name, value))?;
-            Ok(head)
-        });
-        assert_eq!(head.as_ref().map(|head| &head.bytes[..]).map_err(Clone::clone), expected);
-    }
-
-    #[test]
-    fn a_head_is_written_in_cgi_form() {
-        check(
-            "200 OK",
-            &[("A-b", "c"), ("Set-Cookie", "é")],
-            Ok(b"Status: 200 OK\r\nA-b: c\r\nSet-Cookie: \xe9\r\n"),
-        );
-        check("204", &[], Ok(b"Status: 204\r\n"));
-    }
-
-    #[test]
-    fn headers_of_the_web_servers_own_connection_are_left_out() {
-        check(
-            "200 OK",
-            &[("connection", "close"), ("STATUS", "500"), ("X", "1")],
-            Ok(b"Status: 200 OK\r\nX: 1\r\n"),
-        );
-    }
-
-    #[test]
-    fn a_head_that_could_smuggle_another_is_refused() {
-        for status in ["", "20", "abc d", "200OK", "200 OK\r\nX: y", "099 x", "+20 x", "2é0"] {
-            check(status, &[], Err(HeadError::Status(status.to_owned())));
-        }
-        check("200 OK", &[("a b", "")], Err(HeadError::Name("a b".to_owned())));
-        check("200 OK", &[("", "")], Err(HeadError::Name(String::new())));
-        check("200 OK", &[("X", "a\r\nY: b")], Err(HeadError::Control("X".to_owned())));
-        check("200 OK", &[("X", "a\0")], Err(HeadError::Control("X".to_owned())));
-        check("200 OK", &[("X", "€")], Err(HeadError::NotLatin1("a header".to_owned())));
     }
 }

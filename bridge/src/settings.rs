@@ -56,6 +56,10 @@ pub enum SettingsError {
         help: String,
     },
 
+    #[error("`path` under `[check]` is `{0}`")]
+    #[diagnostic(help("write the path of a page as it stands in an address: `/` or `/about/?page=2`"))]
+    CheckPath(String),
+
     #[error("`{key}` is 0")]
     #[diagnostic(help("at least 1 is needed to answer anything"))]
     Zero { key: &'static str },
@@ -106,6 +110,9 @@ impl Settings {
         match settings {
             Settings { processes: 0, .. } => Err(SettingsError::Zero { key: "processes" }),
             Settings { threads: 0, .. } => Err(SettingsError::Zero { key: "threads" }),
+            Settings { check, .. } if !check.path.starts_with('/') => {
+                Err(SettingsError::CheckPath(check.path))
+            }
             settings => Ok(settings),
         }
     }
@@ -182,5 +189,6 @@ mod tests {
         check_refusal("threads = 1", "no application", "--app");
         check_refusal("app = 'a:b'\nthreads = 0", "`threads` is 0", "at least 1");
         check_refusal("app = ", "no configuration", "correct the line");
+        check_refusal("app = 'a:b'\ncheck.path = 'about'", "is `about`", "`/about/");
     }
 }

@@ -36,17 +36,17 @@ pub fn watch(source: Arc<dyn Source>, lifeline: Option<OwnedFd>, grace: Duration
     std::thread::Builder::new().name("holdall-bridge-stop".to_owned()).spawn(move || {
         wait(&signals, lifeline.as_ref(), None);
         drain(&mut signals);
-        log::line("stopping: requests in flight are finished");
+        log::line_unless_stuck("stopping: requests in flight are finished");
         source.stop();
         let deadline = Instant::now() + grace;
         while Instant::now() < deadline {
             wait(&signals, None, Some(deadline));
             if drain(&mut signals) && lifeline.is_none() {
-                log::line("told to stop a second time: leaving at once");
+                log::line_unless_stuck("told to stop a second time: leaving at once");
                 signal_hook::low_level::exit(1);
             }
         }
-        log::line(&format!("not done within {} s: leaving at once", grace.as_secs()));
+        log::line_unless_stuck(&format!("not done within {} s: leaving at once", grace.as_secs()));
         signal_hook::low_level::exit(1);
     })?;
     Ok(())

@@ -7,6 +7,7 @@
 use std::ffi::OsString;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -74,7 +75,7 @@ pub fn supervise(program: &Program, count: u16, listener: &Listener, grace: Dura
         wait(&soft, &children, &places);
         if stop::drain(&mut soft) {
             log::line("stopping: workers finish their requests");
-            stop_all(&mut places, grace);
+            stop_all(&mut places, grace, &mut soft);
             log::line("stopped");
             return Ok(true);
         }
@@ -92,7 +93,7 @@ pub fn supervise(program: &Program, count: u16, listener: &Listener, grace: Dura
                 place.worker = None;
                 if never && !served {
                     log::line("the application cannot be served: no worker has got ready");
-                    stop_all(&mut places, grace);
+                    stop_all(&mut places, grace, &mut soft);
                     return Ok(false);
                 }
                 if short || never {
@@ -152,12 +153,13 @@ fn wait(soft: &impl AsFd, children: &impl AsFd, places: &[Place]) {
     let _ = poll(&mut fds, limit.as_ref());
 }
 
-fn stop_all(places: &mut [Place], grace: Duration) {
+/// Tells every worker to stop and waits for it. Told a second time, it waits no longer.
+fn stop_all(places: &mut [Place], grace: Duration, soft: &mut UnixStream) {
     let mut left: Vec<Child> =
         places.iter_mut().filter_map(|place| place.worker.take()).map(|worker| worker.child).collect();
     left.iter().for_each(|child| send(child, Signal::TERM));
     let deadline = Instant::now() + grace + LAST_WORD;
-    while !left.is_empty() && Instant::now() < deadline {
+    while !left.is_empty() && Instant::now() < deadline && !stop::drain(soft) {
         left.retain_mut(|child| matches!(child.try_wait(), Ok(None)));
         std::thread::sleep(Duration::from_millis(10));
     }

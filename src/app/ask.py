@@ -12,6 +12,9 @@ import sys
 import traceback
 
 
+IMPORTS = os.path.dirname(os.path.abspath(importlib.__file__))
+
+
 def main():
     with open(sys.argv[1], encoding="utf-8") as file:
         question = json.load(file)
@@ -158,6 +161,8 @@ def describe(error, question):
         file = os.path.abspath(frame.filename)
         if frame.filename.startswith("<") or file.startswith(os.path.join(here, "")) or reads_environment(frame):
             continue
+        if os.path.dirname(file) == IMPORTS:  # between an import and what it fails on; frozen in newer versions
+            continue
         frames.append((shown(file, question), frame))
     own = [entry for entry in frames if entry[0][1]]
     kept = own[-5:] or frames[-2:]
@@ -171,7 +176,8 @@ def describe(error, question):
     for line in traceback.format_exception_only(type(error), error):
         for root in (os.path.realpath(question["root"]), os.path.abspath(question["root"])):
             line = line.replace(os.path.join(root, ""), "")
-        lines.append(line.rstrip())
+        # The place of a syntax error comes indented, as part of a longer traceback.
+        lines.append(line[2:].rstrip() if isinstance(error, SyntaxError) and line.startswith("  ") else line.rstrip())
     return {
         "trace": "\n".join(lines),
         "message": str(error),

@@ -5,10 +5,15 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::entry::EntryPathError;
+use crate::layer::LayerError;
+use crate::target::Target;
 
 /// Why the project's part of a bundle cannot be made.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 pub enum AppError {
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Layer(#[from] LayerError),
     #[error("cannot read the project's files")]
     #[diagnostic(help(
         "check that the file is still there and that you may read it, then run the command again"
@@ -23,6 +28,14 @@ pub enum AppError {
     #[diagnostic(help("rename it, or leave it out with `[files] exclude` in holdall.toml"))]
     Name {
         path: PathBuf,
+        #[diagnostic_source]
+        source: EntryPathError,
+    },
+
+    #[error("two of the project's files cannot stand beside each other in a bundle for {target}")]
+    #[diagnostic(help("rename one of them, or leave it out with `[files] exclude` in holdall.toml"))]
+    Names {
+        target: Target,
         #[diagnostic_source]
         source: EntryPathError,
     },

@@ -10,7 +10,8 @@ use super::error::AppError;
 use super::keep::{self, Why};
 use super::survey::SiteFacts;
 use super::{APP, Input, StaticChoice, tree};
-use crate::layer::{Content, Source};
+use crate::entry;
+use crate::layer::{Content, LayerError, Source};
 use crate::progress::Notice;
 
 /// The project's files, as they stand below `app/`.
@@ -22,6 +23,18 @@ pub struct AppFiles {
     /// `[files] exclude` name.
     pub left_out: Vec<LeftOut>,
     pub notices: Vec<Notice>,
+}
+
+impl AppFiles {
+    /// Fails for a file that is gone: the project's own code may have run since, and what it removed would be
+    /// missed on the server.
+    pub fn still_there(&self) -> Result<(), AppError> {
+        let gone = self.sources.iter().find_map(|source| match &source.content {
+            Content::File(path) if !path.exists() => Some(path.clone()),
+            _ => None,
+        });
+        gone.map_or(Ok(()), |path| Err(LayerError::Vanished { path }.into()))
+    }
 }
 
 /// A file or folder that is not bundled.
@@ -83,6 +96,8 @@ pub fn files(input: &Input<'_>, facts: Option<&SiteFacts>) -> Result<AppFiles, A
             executable: executable.matched_path_or_any_parents(relative, false).is_ignore(),
         });
     }
+    entry::check_set(sources.iter().map(|source| &source.path), input.target)
+        .map_err(|source| AppError::Names { target: input.target, source })?;
     sources.sort_by(|one, other| one.path.cmp(&other.path));
 
     let brought_back = |left: &LeftOut| named_only.keys().any(|file| file.starts_with(&left.path));

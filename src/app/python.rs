@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
@@ -15,6 +15,7 @@ use super::error::{AppError, Traceback};
 use super::site_package::{INIT, SETTINGS, WRITABLE, literal, unix};
 use super::writable::Place;
 use super::{Input, unprefixed};
+use crate::interrupt::{Passing, Started};
 
 /// How long the project may take to load, or to collect its static files.
 pub const PATIENCE: Duration = Duration::from_secs(300);
@@ -112,7 +113,8 @@ pub struct Failure {
 
 /// Loads the project with `python` and asks it.
 pub fn ask(input: &Input<'_>, python: &Path, wish: Wish<'_>, patience: Duration) -> Result<Answer, AppError> {
-    let scratch = tempfile::Builder::new().prefix("holdall-").tempdir().map_err(AppError::Scratch)?;
+    let scratch = Passing::make(|| tempfile::Builder::new().prefix("holdall-").tempdir());
+    let scratch = scratch.map_err(AppError::Scratch)?;
     // A short name of Windows (`RUNNER~1`) or a link would differ from what Python makes of it.
     let folder = fs_err::canonicalize(scratch.path()).map_err(AppError::Scratch)?;
     let folder = unprefixed(&folder);
@@ -136,7 +138,7 @@ pub fn ask(input: &Input<'_>, python: &Path, wish: Wish<'_>, patience: Duration)
     ]);
     command.envs(["TMPDIR", "TEMP", "TMP"].map(|name| (name, folder.join("data"))));
 
-    let started = command.spawn();
+    let started = Started::spawn(&mut command);
     let mut child = started.map_err(|source| AppError::Python { program: python.to_owned(), source })?;
     let what = match wish {
         Wish::Facts => format!("loading the settings `{}`", input.build_settings.unwrap_or(input.settings)),
@@ -196,7 +198,7 @@ fn write_scripts(input: &Input<'_>, folder: &Path, wish: Wish<'_>) -> std::io::R
 }
 
 /// Waits for `child`; kills it and returns `None` when it takes longer than `patience`.
-fn wait(child: &mut Child, patience: Duration) -> std::io::Result<Option<ExitStatus>> {
+fn wait(child: &mut Started, patience: Duration) -> std::io::Result<Option<ExitStatus>> {
     let begun = Instant::now();
     loop {
         if let Some(status) = child.try_wait()? {
@@ -204,7 +206,6 @@ fn wait(child: &mut Child, patience: Duration) -> std::io::Result<Option<ExitSta
         }
         if begun.elapsed() >= patience {
             child.kill()?;
-            child.wait()?;
             return Ok(None);
         }
         std::thread::sleep(Duration::from_millis(10));

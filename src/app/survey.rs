@@ -170,6 +170,9 @@ pub(super) fn not_loaded(input: &Input<'_>, failure: &Failure) -> AppError {
             format!("`{module}` is not among the project's dependencies: add the package that has it, unless it exists on Windows alone")
         });
     }
+    if failure.missing_variable.is_none() && failure.missing_module.is_none() {
+        cures.push("correct what the lines above name; `manage.py check` shows all of it".to_owned());
+    }
     cures.push(
         "name settings that load on this machine: `settings = \"…\"` under `[build]` in holdall.toml"
             .to_owned(),

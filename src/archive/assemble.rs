@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::records::{End, Method, Record};
 use super::{ArchiveError, names};
 use crate::digest::Sha256;
+use crate::interrupt::Passing;
 use crate::layer::Layer;
 use crate::manifest::{LayerEntry, MANIFEST, Manifest};
 use crate::progress::{Progress, Running, Stage, Unit};
@@ -23,7 +24,7 @@ pub struct Written {
 
 /// Writes the bundle of `manifest` and `layers` to `output`, which then is whole or untouched.
 ///
-/// The manifest comes without layers; it is completed here. A layer without files is left out.
+/// The manifest comes without layers and what follows from them; it is completed here. A layer without files is left out.
 pub fn assemble(
     mut manifest: Manifest,
     mut layers: Vec<Layer>,
@@ -37,6 +38,7 @@ pub fn assemble(
     layers.retain(|layer| !layer.index.files.is_empty());
     layers.sort_by(|a, b| (a.kind, &a.name).cmp(&(b.kind, &b.name)));
     manifest.longest_path = names::check(output, layers.iter().map(|layer| &layer.index), manifest.target)?;
+    manifest.glibc = layers.iter().filter_map(|layer| layer.glibc).max();
     manifest.layers = entries(&layers);
     let bytes = manifest.to_bytes();
     // What could not be read back is not written: layers of one name, a place outside of the bundle.
@@ -50,10 +52,11 @@ pub fn assemble(
         _ => Path::new("."),
     };
     fs_err::create_dir_all(folder).map_err(unwritable)?;
+    sweep(folder);
     let mut part = temporary(folder).map_err(unwritable)?;
     let size = write(part.as_file_mut(), &bytes, &layers, output, &running)?;
     part.as_file().sync_all().map_err(unwritable)?;
-    part.persist(output).map_err(|error| unwritable(error.error))?;
+    part.hand_over(|part| part.persist(output)).map_err(|error| unwritable(error.error))?;
     sync_folder(folder).map_err(unwritable)?;
     Ok(Written { manifest, identity: Sha256::of(&bytes), path: output.to_owned(), size })
 }
@@ -77,13 +80,39 @@ fn entries(layers: &[Layer]) -> Vec<LayerEntry> {
     layers.iter().map(entry).collect()
 }
 
+/// The name of a bundle that is being written.
+const PREFIX: &str = ".holdall-";
+const SUFFIX: &str = ".part";
+
+/// Removes what runs that were killed have left in `folder`. Whoever still writes holds a lock; one that has only
+/// just made its file may not hold it yet, but has written nothing either.
+fn sweep(folder: &Path) {
+    let parts = std::fs::read_dir(folder).into_iter().flatten().flatten().filter(|entry| {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        name.starts_with(PREFIX)
+            && name.ends_with(SUFFIX)
+            && entry.metadata().is_ok_and(|part| part.is_file() && part.len() > 0)
+    });
+    for part in parts {
+        let file = std::fs::File::options().write(true).open(part.path());
+        if file.is_ok_and(|file| file.try_lock().is_ok()) {
+            // If it cannot be removed it is no more in the way than before.
+            let _ = std::fs::remove_file(part.path());
+        }
+    }
+}
+
 /// A file that removes itself unless it is renamed, with the rights that any new file has.
-fn temporary(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
+fn temporary(folder: &Path) -> io::Result<Passing<tempfile::NamedTempFile>> {
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".holdall-").suffix(".part");
+    builder.prefix(PREFIX).suffix(SUFFIX);
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    builder.tempfile_in(folder)
+    let part = Passing::make(|| builder.tempfile_in(folder))?;
+    // Held until it is whole. Not every file system can; what is left there then stays.
+    let _ = part.as_file().try_lock();
+    Ok(part)
 }
 
 fn write(

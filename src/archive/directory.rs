@@ -10,6 +10,7 @@ use std::path::Path;
 use super::ArchiveError;
 use super::positioned::Positioned;
 use super::records::{self, End, EntryFlaw, Flaw, Record};
+use crate::manifest::MANIFEST;
 
 /// More than four million entries: what no bundle has.
 const DIRECTORY_LIMIT: u64 = 512 << 20;
@@ -40,7 +41,13 @@ pub fn read(file: &Positioned) -> Result<Vec<Record>, ArchiveError> {
     let mut records: Vec<Record> = Vec::new();
     let mut rest = bytes.as_slice();
     while !rest.is_empty() {
-        let (record, length) = Record::parse_central(rest).map_err(|flaw| refuse(path, flaw))?;
+        let (record, length) = Record::parse_central(rest).map_err(|flaw| match flaw {
+            // A zip of somebody else: what is odd about its entries is beside the point.
+            Flaw::Entry { name, .. } if records.is_empty() && name != MANIFEST => {
+                ArchiveError::not_a_bundle(path)
+            }
+            flaw => refuse(path, flaw),
+        })?;
         records.push(record);
         rest = &rest[length..];
     }

@@ -61,7 +61,9 @@ pub enum ArchiveError {
     #[diagnostic(help("the bundle is damaged or was tampered with: fetch or make it again"))]
     IndexDiffers { file: PathBuf, layer: String, what: &'static str },
     #[error("the index of the layer `{layer}` in `{}` cannot be used", file.display())]
-    #[diagnostic(help("the bundle was not made by holdall of format {FORMAT}: make it again"))]
+    #[diagnostic(help(
+        "no holdall of format {FORMAT} writes such an index: the archive is broken or hostile, do not use it"
+    ))]
     Index {
         file: PathBuf,
         layer: String,
@@ -125,6 +127,14 @@ pub enum ArchiveError {
     #[error("`{}` cannot stand in the bundle `{}`: the name is kept for holdall's own files", entry.escape_debug(), file.display())]
     #[diagnostic(help("rename or exclude it"))]
     Reserved { file: PathBuf, entry: String },
+    #[error("the files in `{}` cannot stand beside each other", file.display())]
+    #[diagnostic(help("no holdall makes such a bundle: the archive is broken or hostile, do not use it"))]
+    Clash {
+        file: PathBuf,
+        #[source]
+        #[diagnostic_source]
+        source: EntryPathError,
+    },
     #[error("the names in `{}` are not accepted", file.display())]
     Names {
         file: PathBuf,

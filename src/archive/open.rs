@@ -77,7 +77,12 @@ impl Bundle {
         if let Some(record) = rest.first() {
             return Err(ArchiveError::NotIndexed { file: path.to_owned(), entry: record.name.clone() });
         }
-        let longest = names::check(path, layers.iter().map(|layer| &layer.index), manifest.target)?;
+        // Its maker is told to rename a file; whoever was given the bundle cannot.
+        let longest = names::check(path, layers.iter().map(|layer| &layer.index), manifest.target);
+        let longest = longest.map_err(|error| match error {
+            ArchiveError::Names { file, source } => ArchiveError::Clash { file, source },
+            error => error,
+        })?;
         if longest != manifest.longest_path {
             let text = format!("its longest path has {longest} characters, not {}", manifest.longest_path);
             let source = ManifestError::Contradiction(text);

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::Output;
 use super::output::{duration, printable, size};
+use super::stop::Ending;
 use super::table::Table;
 use crate::Error;
 use crate::app::StaticChoice;
@@ -21,19 +22,35 @@ use crate::progress::{Notice, Stage};
 use crate::project::{Overrides, Project, PythonWanted, RuntimeFrom};
 use crate::target::Target;
 
+const AFTER: &str = "\
+Examples:
+  holdall bundle --runtime host --plan     what was found, and what would be done
+  holdall bundle --runtime host            this folder for this machine, into dist/
+  holdall bundle shop --runtime python.tar.gz --target linux-x86_64 --version 2.4
+
+Exit codes:
+  0  the bundle is there
+  1  failed; nothing half-made is left
+  2  wrong usage
+  3  something about the project or this machine has to be put right first; nothing was made";
+
 /// Pack a Django project, a Python, all packages and the bridge into one archive
 ///
-/// Finds out by itself what the project needs and prints each finding with its place. Any of them can be set in
-/// `holdall.toml`, which `holdall init` writes.
+/// Finds out by itself what the project needs, and prints each finding with its place. Each can be set here, or for
+/// good in `holdall.toml`, which `holdall init` writes; what is set here wins.
+///
+/// Never bundled unless `[files] include` names it: version control, virtual environments, caches, `node_modules`,
+/// `.env`, keys, databases, uploads, and what `.gitignore` ignores. Equal input gives an equal bundle, byte for byte.
 #[derive(clap::Args)]
+#[command(after_help = AFTER)]
 pub struct Args {
     /// The project's folder: `manage.py` is in it, or in a folder directly below
     #[arg(default_value = ".")]
     project: PathBuf,
-    /// Only say what would be done
+    /// Print what was found and what would be done, and make nothing
     #[arg(long)]
     plan: bool,
-    /// The folder for the bundle [default: `dist` in the project]
+    /// The folder for the bundle, made if missing [default: `dist` in the project]
     #[arg(long, short, value_name = "DIR")]
     output: Option<PathBuf>,
     #[command(flatten)]
@@ -43,29 +60,34 @@ pub struct Args {
 /// What is found out unless it is said.
 #[derive(clap::Args)]
 struct Found {
-    /// Where Python comes from: `host` (this machine's own, for this machine only), or an archive or folder:
-    /// python-build-standalone's `install_only` form, or python.org's embeddable zip
+    /// Where the bundle's Python comes from; needed unless holdall.toml says it. `host` takes this machine's own, for
+    /// this machine only. PATH is an archive or folder in python-build-standalone's `install_only` form, or in the
+    /// form of python.org's embeddable zip
     #[arg(long, value_name = "host|PATH")]
     runtime: Option<String>,
-    /// The platform to bundle for: `windows-x86_64`, `windows-arm64`, `linux-x86_64`, `linux-arm64`
+    /// The platform to bundle for: `windows-x86_64`, `windows-arm64`, `linux-x86_64` or `linux-arm64` [default: what
+    /// the runtime is for]
     #[arg(long, value_parser = Target::from_str)]
     target: Option<Target>,
-    /// The site's name
+    /// The name of the site and of its bundles [default: from pyproject.toml, else the name of the folder]
     #[arg(long, value_parser = SiteName::parse)]
     name: Option<SiteName>,
-    /// The bundle's version
+    /// The version of the bundle [default: from pyproject.toml, else `git describe`]. Changes that are not committed
+    /// add `-dirty.` and eight digits of what they are
     #[arg(long, value_parser = Version::parse)]
     version: Option<Version>,
-    /// The settings module
+    /// The settings module that is served [default: what wsgi.py names, else what manage.py names]
     #[arg(long, value_name = "MODULE")]
     settings: Option<String>,
-    /// The WSGI application
+    /// The WSGI application [default: WSGI_APPLICATION in the settings, else what wsgi.py has]
     #[arg(long, value_name = "MODULE:NAME")]
     wsgi: Option<String>,
-    /// The Python version wanted: `3.12`, `>=3.11`
+    /// The Python that the project wants, `3.12` or `>=3.11,<3.14`; another runtime is refused [default: what
+    /// .python-version, pyproject.toml, uv.lock or runtime.txt says]
     #[arg(long, value_parser = PythonWanted::from_str)]
     python: Option<PythonWanted>,
-    /// The folder with Holdall's own parts for other targets: `bridges/*.whl`, `holdall-<target>`
+    /// The folder with Holdall's own parts for other targets, `bridges/*.whl` and `holdall-<target>` [default:
+    /// HOLDALL_TOOLS, else beside this program]
     #[arg(long, value_name = "DIR")]
     tools: Option<PathBuf>,
 }
@@ -95,10 +117,12 @@ impl Found {
 
 pub fn run(args: Args, output: &Output) -> Result<(), Error> {
     let started = Instant::now();
+    let _ending = Ending::listen(output).map_err(Error::System)?;
     let cache = Cache::of_user().map_err(Error::Cache)?;
     let progress = output.progress();
     let wanted = args.found.wanted(args.project, args.output);
-    let plan = bundle::plan(wanted, &cache, &*progress)?;
+    let mut plan = bundle::plan(wanted, &cache, &*progress)?;
+    plan.notices.extend(not_for_servers(&plan));
     if args.plan {
         match output.is_json() {
             true => output.json(&PlanValue::of(&plan, &cache)),
@@ -139,10 +163,24 @@ pub fn for_this_machine(project: &Path, folder: &Path, output: &Output) -> Resul
     Ok(bundled.written.path)
 }
 
+/// What to know of a bundle that carries this machine's Python. A preview is content with it, and does not ask.
+fn not_for_servers(plan: &BundlePlan) -> Option<Notice> {
+    let target = plan.runtime.target;
+    (!plan.runtime.portable).then(|| Notice {
+        what: format!(
+            "this bundle carries the Python of this machine and is for this machine alone ({target})"
+        ),
+        help:
+            "to look at the site that is enough; for a server, name a portable CPython with `--runtime PATH` \
+               (without `--runtime`, `holdall bundle` says which archive fits)"
+                .to_owned(),
+    })
+}
+
 /// What was found of the project, and where.
 fn findings(plan: &BundlePlan) -> String {
     let Project { name, version, settings, wsgi, python, dependencies, manage, .. } = &plan.project;
-    let dirty = if plan.project.dirty { "-dirty.…" } else { "" };
+    let dirty = if plan.dirty { "-dirty.…" } else { "" };
     let mut table = Table::default();
     table.row(["name", name.value.as_str(), &name.from]);
     table.row(["version", &format!("{}{dirty}", version.value), &version.from]);
@@ -153,15 +191,24 @@ fn findings(plan: &BundlePlan) -> String {
     if let Some(python) = python {
         table.row(["Python wanted", &python.value.to_string(), &python.from]);
     }
-    table.row(["runtime", &plan.runtime.description, ""]);
-    table.row(["target", plan.runtime.target.as_str(), ""]);
+    let target = &plan.project.target;
+    let target_from = match target.value == plan.runtime.target {
+        true => &target.from,
+        false => "what the runtime is for",
+    };
+    table.row(["runtime", &cpython(plan), &plan.runtime.from]);
+    table.row(["target", plan.runtime.target.as_str(), target_from]);
     table.to_string()
+}
+
+fn cpython(plan: &BundlePlan) -> String {
+    format!("CPython {}", plan.runtime.layout.version)
 }
 
 /// The inputs by digest and the steps, in their order.
 fn inputs(plan: &BundlePlan, cache: &Cache) -> String {
     let mut table = Table::default();
-    table.row(["runtime", &plan.runtime.digest.short(), &plan.runtime.description]);
+    table.row(["runtime", &plan.runtime.digest.short(), &cpython(plan)]);
     for wheel in plan.lock.wheels.iter().chain([&plan.bridge]) {
         let state = if packages::is_cached(wheel, cache) { "" } else { "  to download" };
         table.row(["wheel", &wheel.sha256.short(), &format!("{}{state}", wheel.file_name)]);
@@ -186,8 +233,8 @@ fn static_step(choice: &StaticChoice) -> String {
 }
 
 fn planned_path(plan: &BundlePlan) -> PathBuf {
-    let Project { name, version, dirty, .. } = &plan.project;
-    let dirty = if *dirty { "-dirty.…" } else { "" };
+    let Project { name, version, .. } = &plan.project;
+    let dirty = if plan.dirty { "-dirty.…" } else { "" };
     plan.folder.join(format!("{}-{}{dirty}-{}.zip", name.value, version.value, plan.runtime.target))
 }
 
@@ -233,6 +280,7 @@ struct PlanValue<'a> {
     wheels: Vec<WheelValue<'a>>,
     files: Vec<&'a str>,
     left_out: &'a [crate::app::LeftOut],
+    dirty: bool,
     #[serde(rename = "static")]
     static_step: String,
     output: PathBuf,
@@ -258,6 +306,7 @@ impl PlanValue<'_> {
                 .collect(),
             files: plan.files.sources.iter().map(|source| source.path.as_str()).collect(),
             left_out: &plan.files.left_out,
+            dirty: plan.dirty,
             static_step: static_step(&plan.static_files),
             output: planned_path(plan),
             notices: &plan.notices,

@@ -9,15 +9,27 @@ use crate::Error;
 use crate::progress::Notice;
 use crate::project::{ConfigFile, Overrides, Project};
 
+const AFTER: &str = "\
+Examples:
+  holdall init              write holdall.toml beside manage.py
+  holdall init --stdout     only look at it
+
+Exit codes:
+  0  written
+  2  wrong usage
+  3  there is no project here, or the file exists; nothing was changed";
+
 /// Write a commented holdall.toml with what is found about a project
 ///
-/// What is found stands in it as comments: the file changes nothing until you change it.
+/// Every key stands in it, explained, with what is found and where. All of it is commented out: the file changes
+/// nothing until you take a `#` away.
 #[derive(clap::Args)]
+#[command(after_help = AFTER)]
 pub struct Args {
-    /// The folder of the project
+    /// The project's folder: `manage.py` is in it, or in a folder directly below
     #[arg(value_name = "PROJECT", default_value = ".")]
     project: PathBuf,
-    /// Write the file anew though it exists; what it sets stays set
+    /// Write the file anew though it exists; what it sets stays set, comments of your own go
     #[arg(long)]
     force: bool,
     /// Print the file instead of writing it

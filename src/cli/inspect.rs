@@ -12,8 +12,22 @@ use crate::Error;
 use crate::digest::Sha256;
 use crate::manifest::{LayerEntry, Manifest};
 
+const AFTER: &str = "\
+Examples:
+  holdall inspect dist/shop-2.4-windows-x86_64.zip
+  holdall inspect --format json dist/shop-2.4-windows-x86_64.zip
+
+Exit codes:
+  0  printed
+  1  it cannot be read, or is no bundle
+  2  wrong usage";
+
 /// Say what a bundle, or the folder it was expanded into, is, needs and holds
+///
+/// Prints its identity, target, versions, the environment variables that the site needs, what it writes and where
+/// that goes, and what is inside by size. Only the manifest and the indexes are checked: `holdall verify` reads all.
 #[derive(clap::Args)]
+#[command(after_help = AFTER)]
 pub struct Args {
     /// The bundle or folder
     #[arg(value_name = "BUNDLE|FOLDER")]

@@ -7,6 +7,7 @@ pub mod inspect;
 mod opened;
 pub mod output;
 pub mod preview;
+mod report;
 mod stop;
 mod table;
 pub mod verify;
@@ -18,21 +19,42 @@ use clap::Parser;
 
 pub use output::Output;
 
-const EXIT_CODES: &str = "\
+/// What stands below the help of `holdall` itself. Each command says below its own what its codes mean there.
+const AFTER: &str = "\
+The way of a site:
+  holdall bundle --runtime host        pack the project in this folder into dist/
+  holdall preview dist/SITE.zip        look at it in a browser
+  holdall verify dist/SITE.zip         check that a copy arrived as it was made
+
 Exit codes:
   0  done
   1  failed
   2  wrong usage
-  3  a precondition does not hold, and nothing was changed";
+  3  a precondition does not hold, and nothing was changed
+
+Environment:
+  HOLDALL_CACHE   where downloads and packed layers are kept [default: the user's cache folder]
+  HOLDALL_TOOLS   the folder with Holdall's own parts for other targets
+  HOLDALL_PYTHON  the Python of this machine to use, before those on PATH
+  HOLDALL_UV      the uv to use, before the one on PATH
+  NO_COLOR        set to anything: no colours";
 
 /// Host Django on Windows servers behind IIS: one archive in, one atomic switch.
 #[derive(Parser)]
-#[command(name = "holdall", version, about, after_help = EXIT_CODES, max_term_width = 100)]
+#[command(name = "holdall", version, about, after_help = AFTER, max_term_width = 100)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
-    /// Print for people or for machines
-    #[arg(long, global = true, value_enum, default_value_t = output::Format::Text, value_name = "FORMAT")]
+    /// How to print: `text` for people, or `json` for scripts, one value a line on standard output
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t = output::Format::Text,
+        value_name = "text|json",
+        hide_possible_values = true,
+        display_order = 900
+    )]
     format: output::Format,
 }
 
@@ -63,9 +85,8 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let exit = error.exit();
-            output.error(error);
-            exit.into()
+            output.error(&error);
+            error.exit().into()
         }
     }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
+use super::report::Report;
 use crate::progress::{Notice, Progress, Silent, Stage, Unit};
 
 /// For whom results are printed.
@@ -21,6 +22,7 @@ pub enum Format {
 }
 
 /// The two streams of the command, used in one way by all commands.
+#[derive(Debug, Clone, Copy)]
 pub struct Output {
     format: Format,
 }
@@ -48,7 +50,7 @@ impl Output {
     /// Tells of something to know or to change. In JSON a command carries its notices in its own value.
     pub fn notice(&self, notice: &Notice) {
         if !self.is_json() {
-            let mark = if io::stderr().is_terminal() { "\x1b[33mnotice\x1b[0m" } else { "notice" };
+            let mark = console::style("notice").for_stderr().yellow();
             write_err(&format!("{mark}: {}\n        {}\n", printable(&notice.what), printable(&notice.help)));
         }
     }
@@ -70,41 +72,14 @@ impl Output {
     }
 
     /// Prints why the command failed.
-    pub fn error(&self, error: crate::Error) {
+    pub fn error(&self, error: &crate::Error) {
         if self.is_json() {
             // The differences themselves were the result; one value is all a script reads.
             if !matches!(error, crate::Error::Differs { .. }) {
-                self.json(&ErrorValue::of(&error));
+                self.json(&Report::of(error));
             }
         } else {
-            let report = format!("{:?}", miette::Report::new(error));
-            write_err(&format!("{}\n", report.trim_end()));
-        }
-    }
-}
-
-/// An error for machines.
-#[derive(Serialize)]
-struct ErrorValue {
-    error: String,
-    causes: Vec<String>,
-    help: Option<String>,
-    exit: u8,
-}
-
-impl ErrorValue {
-    fn of(error: &crate::Error) -> ErrorValue {
-        let mut causes = Vec::new();
-        let mut cause = std::error::Error::source(error);
-        while let Some(error) = cause {
-            causes.push(error.to_string());
-            cause = error.source();
-        }
-        ErrorValue {
-            error: error.to_string(),
-            causes,
-            help: miette::Diagnostic::help(error).map(|help| help.to_string()),
-            exit: error.exit() as u8,
+            write_err(&Report::of(error).text(io::stderr().is_terminal()));
         }
     }
 }
@@ -172,16 +147,18 @@ impl Bars {
 impl Progress for Bars {
     fn begin(&self, stage: Stage, total: u64, unit: Unit) {
         let template = match (total, unit) {
-            (0, _) => "{prefix:>12} {spinner} {elapsed}",
-            (_, Unit::Bytes) => "{prefix:>12} [{bar:32}] {bytes}/{total_bytes} {eta}",
+            (0, _) | (1, Unit::Steps) => "{prefix:>12} {spinner} {elapsed}",
+            (_, Unit::Bytes) => "{prefix:>12} [{bar:32}] {decimal_bytes}/{decimal_total_bytes} {eta}",
             (_, Unit::Files | Unit::Steps) => "{prefix:>12} [{bar:32}] {pos}/{len}",
         };
         let style = ProgressStyle::with_template(template).expect("the templates above are well formed");
+        // The fonts of many Windows consoles have no other spinner.
+        let style = style.progress_chars("=> ").tick_chars("|/-\\ ");
         let bar = match total {
             0 => ProgressBar::new_spinner(),
             _ => ProgressBar::new(total),
         };
-        let bar = self.all.add(bar.with_style(style.progress_chars("=> ")).with_prefix(stage.as_str()));
+        let bar = self.all.add(bar.with_style(style).with_prefix(stage.as_str()));
         bar.enable_steady_tick(Duration::from_millis(120));
         self.bars.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(stage, bar);
     }
@@ -205,9 +182,9 @@ struct Lines;
 impl Progress for Lines {
     fn begin(&self, stage: Stage, total: u64, unit: Unit) {
         let amount = match (total, unit) {
-            (0, _) => String::new(),
+            (0, _) | (1, Unit::Steps) => String::new(),
             (_, Unit::Bytes) => format!(" {}", size(total)),
-            (_, Unit::Files) => format!(" {total} files"),
+            (_, Unit::Files) => format!(" {total} {}", if total == 1 { "file" } else { "files" }),
             (_, Unit::Steps) => format!(" {total} steps"),
         };
         write_err(&format!("{}{amount}\n", stage.as_str()));

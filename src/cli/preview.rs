@@ -12,9 +12,10 @@ use super::Output;
 use super::bundle;
 use super::opened::Opened;
 use super::output::{Format, printable};
-use super::stop::Stop;
+use super::stop::{Ending, Stop};
 use crate::Error;
 use crate::digest::Sha256;
+use crate::interrupt::Passing;
 use crate::manifest::{MANIFEST, Manifest};
 use crate::progress::{Notice, Progress};
 use crate::release::{self, Release, ReleaseError, Slot};
@@ -22,14 +23,28 @@ use crate::site::local::{self, Event, Listening, Served};
 use crate::site::{self, BridgeToml, Invocation, Place, environment, given};
 use crate::target::Target;
 
+const AFTER: &str = "\
+Examples:
+  holdall preview .
+  holdall preview dist/shop-2.4-linux-x86_64.zip --migrate
+  holdall preview shop.zip --root preview --env-file site.env
+  holdall preview shop.zip --env DEBUG=1 --env DATABASE_URL
+
+Exit codes:
+  0  it was stopped by Ctrl-C
+  1  failed
+  2  wrong usage
+  3  the site lacks a variable, the port is taken, or the bundle is for another target";
+
 /// Serve a bundle on this machine, to look at it before it goes out
 ///
 /// A project is bundled first, with the Python of this machine, into a folder that goes afterwards.
 ///
 /// The bundle is expanded, every file's SHA-256 is checked, and the site is served by the Python, the packages
 /// and the bridge inside. What the site writes goes into a temporary folder that is removed at the end, or
-/// below the folder that --root names.
+/// below the folder that `--root` names. A line is printed for each request; Ctrl-C stops.
 #[derive(clap::Args)]
+#[command(after_help = AFTER)]
 pub struct Args {
     /// The bundle, the folder it was expanded into, or a project
     #[arg(value_name = "BUNDLE|FOLDER|PROJECT")]
@@ -37,19 +52,21 @@ pub struct Args {
     /// The port to listen on; 0 takes any that is free
     #[arg(long, default_value_t = 8000)]
     port: u16,
-    /// The address to listen on
+    /// The address to listen on; `0.0.0.0` lets others on the network look, too
     #[arg(long, default_value = "127.0.0.1", value_name = "ADDRESS")]
     host: IpAddr,
-    /// Where to expand, and to keep what the site writes from one preview to the next
+    /// Where to expand, and to keep what the site writes (database, uploads) from one preview to the next [default: a
+    /// temporary folder]
     #[arg(long, value_name = "DIR")]
     root: Option<PathBuf>,
     /// How many requests to work on at once, each in a process of its own
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=64))]
     processes: u16,
-    /// A variable for the site; NAME alone hands on the value it has here. May be given several times
+    /// A variable for the site; NAME alone hands on the value it has here. May be given several times, and wins over
+    /// `--env-file`
     #[arg(long, value_name = "NAME[=VALUE]")]
     env: Vec<String>,
-    /// A file with NAME=VALUE on each line
+    /// A file of variables for the site, NAME=VALUE on each line
     #[arg(long, value_name = "FILE")]
     env_file: Option<PathBuf>,
     /// Bring the database up to date first, by `manage.py migrate`
@@ -121,6 +138,7 @@ struct Ready<'a> {
 }
 
 pub fn run(args: Args, output: &Output) -> Result<(), Error> {
+    let ending = Ending::listen(output).map_err(PreviewError::System)?;
     let (opened, _bundled) = open(&args.path, output)?;
     runs_here(opened.manifest())?;
     let (given, notices) = variables(&args, opened.manifest())?;
@@ -129,6 +147,8 @@ pub fn run(args: Args, output: &Output) -> Result<(), Error> {
     let listening = Listening::at(SocketAddr::new(args.host, args.port))?;
     let runtime = tokio::runtime::Runtime::new().map_err(PreviewError::System)?;
     let stop = Stop::listen(&runtime).map_err(PreviewError::System)?;
+    // From here on Ctrl-C asks, as there is a site to be stopped.
+    drop(ending);
     let root = Root::of(args.root.as_deref())?;
     let place = expand(opened, root.path(), &*output.progress())?;
     place
@@ -158,11 +178,11 @@ pub fn run(args: Args, output: &Output) -> Result<(), Error> {
 }
 
 /// Opens what was named; a project becomes a bundle in a temporary folder first, which goes when it is dropped.
-fn open(path: &Path, output: &Output) -> Result<(Opened, Option<tempfile::TempDir>), Error> {
+fn open(path: &Path, output: &Output) -> Result<(Opened, Option<Passing<tempfile::TempDir>>), Error> {
     if !path.is_dir() || path.join(MANIFEST).exists() {
         return Ok((Opened::open(path)?, None));
     }
-    let folder = tempfile::Builder::new().prefix("holdall-preview-").tempdir();
+    let folder = Passing::make(|| tempfile::Builder::new().prefix("holdall-preview-").tempdir());
     let folder = folder.map_err(|source| PreviewError::Folder { path: std::env::temp_dir(), source })?;
     let bundle = bundle::for_this_machine(path, folder.path(), output)?;
     Ok((Opened::open(&bundle)?, Some(folder)))

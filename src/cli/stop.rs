@@ -1,8 +1,12 @@
 //! Ctrl-C and its like, heard from the first moment, so that nothing half-made stays behind.
 
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::watch;
+
+use super::Output;
 
 /// Knows whether the person, or the system, wants this program to end.
 pub struct Stop {
@@ -32,6 +36,43 @@ impl Stop {
     /// Resolves once this program is to end.
     pub async fn asked(mut self) {
         drop(self.asked.wait_for(|asked| *asked).await);
+    }
+}
+
+/// While this lives, Ctrl-C ends this program at once with all that it has begun: what it was making is not there.
+#[must_use]
+pub struct Ending {
+    over: Arc<AtomicBool>,
+}
+
+impl Ending {
+    pub fn listen(output: &Output) -> io::Result<Ending> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+        let mut signals = {
+            let _inside = runtime.enter();
+            Signals::listen()?
+        };
+        let over = Arc::new(AtomicBool::new(false));
+        let ending = Ending { over: Arc::clone(&over) };
+        let output = *output;
+        std::thread::spawn(move || {
+            runtime.block_on(signals.next());
+            if over.load(Ordering::SeqCst) {
+                return;
+            }
+            crate::interrupt::end();
+            // Whatever bar stands in this line has no end of its own.
+            output.aside("\nstopped; nothing was left behind");
+            // As a shell would say of a program that Ctrl-C ended.
+            std::process::exit(130);
+        });
+        Ok(ending)
+    }
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        self.over.store(true, Ordering::SeqCst);
     }
 }
 

@@ -11,8 +11,22 @@ use crate::archive::Difference;
 use crate::digest::Sha256;
 use crate::{Error, release};
 
+const AFTER: &str = "\
+Examples:
+  holdall verify dist/shop-2.4-windows-x86_64.zip
+  holdall verify preview/shop/releases/2.4-1f0c9a22
+
+Exit codes:
+  0  every file is as it was bundled
+  1  something differs, or it cannot be read
+  2  wrong usage";
+
 /// Compare every file of a bundle, or of the folder it was expanded into, with its SHA-256
+///
+/// Names each file that differs, is missing or is extra, one a line. The identity that it prints at the end covers
+/// every byte: two bundles with the same identity hold the same files.
 #[derive(clap::Args)]
+#[command(after_help = AFTER)]
 pub struct Args {
     /// The bundle or folder
     #[arg(value_name = "BUNDLE|FOLDER")]

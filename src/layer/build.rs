@@ -12,6 +12,7 @@ use super::{Layer, LayerError, Source};
 use crate::archive::records::{End, Record};
 use crate::cache::Cache;
 use crate::digest::{Hasher, Sha256};
+use crate::elf::Glibc;
 use crate::entry;
 use crate::manifest::{IndexEntry, LayerKind};
 use crate::progress::{Progress, Stage};
@@ -37,7 +38,8 @@ pub fn build_cached(
     let unwritable = |source| LayerError::Unwritable { layer: name.to_owned(), source };
     let folder = cache.folder(cached::FOLDER).map_err(unwritable)?;
     let mut draft = Draft::pack(&folder, key.target(), name, sources, stage, progress)?;
-    let file = cached::write(&folder, key, |file| draft.write(file)).map_err(unwritable)?;
+    let glibc = draft.glibc;
+    let file = cached::write(&folder, key, glibc, |file| draft.write(file)).map_err(unwritable)?;
     Ok(draft.into_layer(file, key.kind(), key.target(), name))
 }
 
@@ -65,6 +67,7 @@ pub fn build_in(
 struct Draft {
     digest: Sha256,
     index: Index,
+    glibc: Option<Glibc>,
     index_entry: IndexEntry,
     index_data: Vec<u8>,
     records: Vec<Record>,
@@ -93,10 +96,11 @@ impl Draft {
         };
         let mut files = Vec::with_capacity(sources.len());
         let mut records = Vec::with_capacity(sources.len() + 1);
+        let mut glibc = None;
         let mut rest = sources.iter().zip(&surveyed);
         for batch in batches(&surveyed) {
             for (packed, (source, _)) in
-                pack_batch(batch, folder, stage, progress)?.into_iter().zip(&mut rest)
+                pack_batch(batch, target, folder, stage, progress)?.into_iter().zip(&mut rest)
             {
                 files.push(IndexedFile {
                     path: source.path.clone(),
@@ -105,6 +109,7 @@ impl Draft {
                     executable: source.executable,
                     offset: entries.written,
                 });
+                glibc = glibc.max(packed.glibc);
                 records.push(packed.record.at(entries.written));
                 entries.put(packed).map_err(unwritable)?;
             }
@@ -126,7 +131,7 @@ impl Draft {
         };
         records.iter_mut().for_each(|record| record.offset += index_entry.length);
         records.insert(0, index_record);
-        Ok(Draft { digest, index, index_entry, index_data, records, entries: entries.writer })
+        Ok(Draft { digest, index, glibc, index_entry, index_data, records, entries: entries.writer })
     }
 
     /// Writes the whole zip.
@@ -153,6 +158,7 @@ impl Draft {
             target,
             digest: self.digest,
             index: self.index,
+            glibc: self.glibc,
             file,
             index_entry: self.index_entry,
             records: self.records,
@@ -180,6 +186,7 @@ fn batches<'a, 'b>(mut rest: &'a [Surveyed<'b>]) -> impl Iterator<Item = &'a [Su
 
 fn pack_batch(
     batch: &[Surveyed<'_>],
+    target: Target,
     folder: &Path,
     stage: Stage,
     progress: &dyn Progress,
@@ -188,9 +195,9 @@ fn pack_batch(
         .par_iter()
         .map_init(pack::compressor, |compressor, surveyed| {
             let packed = if surveyed.size > STREAM_ABOVE {
-                pack::pack_large(surveyed, folder)
+                pack::pack_large(surveyed, target, folder)
             } else {
-                pack::pack(surveyed, compressor)
+                pack::pack(surveyed, target, compressor)
             };
             progress.advance(stage, surveyed.size);
             packed
@@ -271,6 +278,28 @@ mod tests {
         assert_eq!((found.records, found.file), (built.records, built.file));
         let other = Key::new(LayerKind::Package, Target::WindowsX86_64, &[Sha256::of("wheel")]);
         assert!(matches!(find(&cache, &other, "demo"), Found::Missing));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_layer_found_again_still_knows_which_glibc_it_needs() {
+        let Some(host) = Target::host() else { return };
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::at(folder.path());
+        let path = |path| EntryPath::parse(path, host).unwrap();
+        let program = Content::File("/bin/sh".into());
+        let sources = vec![
+            Source { path: path("a.py"), content: Content::Bytes(Vec::new()), executable: false },
+            Source { path: path("b/sh.so"), content: program, executable: false },
+            Source { path: path("c.py"), content: Content::Bytes(Vec::new()), executable: false },
+        ];
+        let key = Key::new(LayerKind::Package, host, &[Sha256::of("native")]);
+        let built = build_cached(&cache, &key, "native", sources, Stage::Packages, &Silent).unwrap();
+        let program = fs_err::read("/bin/sh").unwrap();
+        assert!(built.glibc.is_some());
+        assert_eq!(built.glibc, Glibc::needed_by(program.as_slice(), host));
+        let Found::Layer(found) = find(&cache, &key, "native") else { panic!("it was just built") };
+        assert_eq!(found.glibc, built.glibc);
     }
 
     #[test]

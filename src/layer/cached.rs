@@ -8,6 +8,7 @@ use super::{Index, Layer};
 use crate::archive::{ArchiveError, block, directory, positioned::Positioned};
 use crate::cache::{self, Cache};
 use crate::digest::{Hasher, Sha256};
+use crate::elf::Glibc;
 use crate::manifest::{IndexEntry, LayerKind};
 use crate::progress::Notice;
 use crate::target::Target;
@@ -15,8 +16,8 @@ use crate::target::Target;
 /// The cache folder of the layers.
 pub(super) const FOLDER: &str = "layers";
 
-/// Changes whenever the bytes of a layer of equal sources would.
-const LAYER_FORMAT: &str = "layer 2";
+/// Changes whenever the bytes of a layer of equal sources would, or what stands beside them.
+const LAYER_FORMAT: &str = "layer 3";
 
 /// The name of a layer in the cache: a digest of everything that shapes its bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -51,7 +52,7 @@ impl Key {
         folder.join(format!("{}.zip", self.digest))
     }
 
-    /// Holds the SHA-256 of the zip.
+    /// The file beside the zip that holds its [`Seal`].
     fn seal(&self, folder: &Path) -> PathBuf {
         folder.join(format!("{}.sha256", self.digest))
     }
@@ -90,8 +91,8 @@ pub fn find(cache: &Cache, key: &Key, name: &str) -> Found {
     if !zip.exists() {
         return Found::Missing;
     }
-    if is_whole(&zip, &seal)
-        && let Ok(layer) = read(&zip, key, name)
+    if let Some(seal) = whole(&zip, &seal)
+        && let Ok(layer) = read(&zip, key, name, seal.glibc)
     {
         return Found::Layer(Box::new(layer));
     }
@@ -101,37 +102,66 @@ pub fn find(cache: &Cache, key: &Key, name: &str) -> Found {
     })
 }
 
-/// Whether a layer's zip is the one whose digest stands beside it.
-fn is_whole(zip: &Path, seal: &Path) -> bool {
-    let sealed = fs_err::read_to_string(seal).ok().and_then(|text| text.trim_end().parse::<Sha256>().ok());
-    sealed.is_some() && Sha256::of_file(zip).ok() == sealed
+/// What is kept beside a layer's zip.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Seal {
+    /// Of the zip.
+    sha256: Sha256,
+    /// What the zip tells only to those who unpack all of it.
+    glibc: Option<Glibc>,
 }
 
-/// Writes a layer and the digest beside it; returns the layer's file.
+impl Seal {
+    fn to_text(self) -> String {
+        let glibc = self.glibc.map_or_else(|| "none".to_owned(), |version| version.to_string());
+        format!("{}\nglibc {glibc}\n", self.sha256)
+    }
+
+    fn parse(text: &str) -> Option<Seal> {
+        let (sha256, glibc) = text.strip_suffix('\n')?.split_once("\nglibc ")?;
+        let glibc = match glibc {
+            "none" => None,
+            version => Some(version.parse().ok()?),
+        };
+        Some(Seal { sha256: sha256.parse().ok()?, glibc })
+    }
+}
+
+/// The seal of a layer's zip, if the zip is the one that was sealed.
+fn whole(zip: &Path, seal: &Path) -> Option<Seal> {
+    let seal = Seal::parse(&fs_err::read_to_string(seal).ok()?)?;
+    (Sha256::of_file(zip).ok()? == seal.sha256).then_some(seal)
+}
+
+/// Writes a layer and the seal beside it; returns the layer's file.
 ///
-/// The digest comes first: another run that looks meanwhile finds no layer, not one without its digest. Equal
+/// The seal comes first: another run that looks meanwhile finds no layer, not one without its seal. Equal
 /// keys give equal bytes, so two runs that write one layer do not disturb each other.
 pub(super) fn write(
     folder: &Path,
     key: &Key,
+    glibc: Option<Glibc>,
     write: impl FnOnce(&mut std::fs::File) -> io::Result<()>,
 ) -> io::Result<PathBuf> {
     let (zip, seal) = (key.zip(folder), key.seal(folder));
     let written = cache::write_whole(&zip, |file| {
         write(file.as_file_mut())?;
         let written = Positioned::open(file.path())?;
-        let (digest, _) = Sha256::of_reader(written.range(0, written.length()))?;
-        cache::write_whole(&seal, |seal| seal.write_all(format!("{digest}\n").as_bytes()))
+        let (sha256, _) = Sha256::of_reader(written.range(0, written.length()))?;
+        let text = Seal { sha256, glibc }.to_text();
+        cache::write_whole(&seal, |seal| seal.write_all(text.as_bytes()))
     });
     match written {
         // Windows does not replace a file that another run is just reading: then that run has written it.
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied && is_whole(&zip, &seal) => Ok(zip),
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied && whole(&zip, &seal).is_some() => {
+            Ok(zip)
+        }
         written => written.map(|()| zip),
     }
 }
 
 /// Opens a layer's zip. That it is whole is known by its digest.
-fn read(zip: &Path, key: &Key, name: &str) -> Result<Layer, ArchiveError> {
+fn read(zip: &Path, key: &Key, name: &str, glibc: Option<Glibc>) -> Result<Layer, ArchiveError> {
     let file = Positioned::open(zip).map_err(ArchiveError::unreadable(zip))?;
     let records = directory::read(&file)?;
     let index_record = records.first().ok_or_else(|| ArchiveError::not_a_bundle(zip))?;
@@ -151,8 +181,25 @@ fn read(zip: &Path, key: &Key, name: &str) -> Result<Layer, ArchiveError> {
         target: key.target,
         digest,
         index,
+        glibc,
         file: zip.to_owned(),
         index_entry,
         records,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_seal_is_read_back_or_is_none() {
+        for glibc in [None, Some("2.36".parse().unwrap())] {
+            let seal = Seal { sha256: Sha256::of("zip"), glibc };
+            assert_eq!(Seal::parse(&seal.to_text()), Some(seal));
+            let cut = |length| Seal::parse(&seal.to_text()[..length]);
+            assert!((0..seal.to_text().len()).all(|length| cut(length).is_none()));
+        }
+    }
 }

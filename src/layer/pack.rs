@@ -6,10 +6,13 @@ use std::time::SystemTime;
 
 use flate2::write::DeflateEncoder;
 use libdeflater::{CompressionLvl, Compressor, Decompressor};
+use object::read::ReadCache;
 
 use super::{Content, LayerError, Source};
 use crate::archive::records::{Method, Record};
 use crate::digest::{Hasher, Sha256};
+use crate::elf::Glibc;
+use crate::target::Target;
 
 /// What compresses, as the keys of cached layers name it. A test compares it with the lock file.
 pub(super) const DEFLATE: &str = "libdeflate-sys 1.26.1 level 6, zlib-rs 0.6.8 level 6 above 256 MiB";
@@ -30,6 +33,8 @@ pub(super) struct Surveyed<'a> {
 pub(super) struct Packed {
     pub record: Record,
     pub sha256: Sha256,
+    /// The glibc it needs on the layer's target.
+    pub glibc: Option<Glibc>,
     pub data: Data,
 }
 
@@ -68,14 +73,19 @@ pub(super) fn compressor() -> Compressor {
 }
 
 /// Packs a file of moderate size in memory.
-pub(super) fn pack(surveyed: &Surveyed<'_>, compressor: &mut Compressor) -> Result<Packed, LayerError> {
+pub(super) fn pack(
+    surveyed: &Surveyed<'_>,
+    target: Target,
+    compressor: &mut Compressor,
+) -> Result<Packed, LayerError> {
     let source = surveyed.source;
     let bytes = match &source.content {
         Content::Bytes(bytes) => bytes,
         Content::File(path) => &read_whole(path, surveyed)?,
     };
     let (record, data) = pack_bytes(source.path.as_str(), bytes, source.executable, compressor);
-    Ok(Packed { record, sha256: Sha256::of(bytes), data: Data::Memory(data) })
+    let glibc = Glibc::needed_by(bytes.as_slice(), target);
+    Ok(Packed { record, sha256: Sha256::of(bytes), glibc, data: Data::Memory(data) })
 }
 
 /// Packs bytes that are already in memory.
@@ -107,7 +117,11 @@ pub(super) fn pack_bytes(
 }
 
 /// Packs a large file through temporary files in `folder`.
-pub(super) fn pack_large(surveyed: &Surveyed<'_>, folder: &Path) -> Result<Packed, LayerError> {
+pub(super) fn pack_large(
+    surveyed: &Surveyed<'_>,
+    target: Target,
+    folder: &Path,
+) -> Result<Packed, LayerError> {
     let unwritable = |source| LayerError::Unwritable { layer: surveyed.source.path.to_string(), source };
     let mut deflated =
         DeflateEncoder::new(tempfile::tempfile_in(folder).map_err(unwritable)?, flate2::Compression::new(6));
@@ -119,8 +133,11 @@ pub(super) fn pack_large(surveyed: &Surveyed<'_>, folder: &Path) -> Result<Packe
         crc.update(piece);
         deflated.write_all(piece).map_err(unwritable)
     };
-    match &surveyed.source.content {
-        Content::Bytes(bytes) => bytes.chunks(1 << 20).try_for_each(&mut take)?,
+    let glibc = match &surveyed.source.content {
+        Content::Bytes(bytes) => {
+            bytes.chunks(1 << 20).try_for_each(&mut take)?;
+            Glibc::needed_by(bytes.as_slice(), target)
+        }
         Content::File(path) => {
             let mut file = open_unchanged(path, surveyed)?;
             let mut size = 0;
@@ -135,9 +152,12 @@ pub(super) fn pack_large(surveyed: &Surveyed<'_>, folder: &Path) -> Result<Packe
                     Err(error) => return Err(unreadable(path, error)),
                 }
             }
+            // Of so large a file only a few pages are read again.
+            let glibc = Glibc::needed_by(&ReadCache::new(&mut file), target);
             still_unchanged(&file, path, surveyed, size)?;
+            glibc
         }
-    }
+    };
     let mut data = deflated.finish().map_err(unwritable)?;
     let mut packed = data.stream_position().map_err(unwritable)?;
     let mut method = Method::Deflate;
@@ -159,7 +179,7 @@ pub(super) fn pack_large(surveyed: &Surveyed<'_>, folder: &Path) -> Result<Packe
         executable: surveyed.source.executable,
         offset: 0,
     };
-    Ok(Packed { record, sha256: hasher.finish(), data: Data::File(data) })
+    Ok(Packed { record, sha256: hasher.finish(), glibc, data: Data::File(data) })
 }
 
 /// The content of deflated data whose size is known; `None` if it is anything else.
@@ -212,10 +232,11 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::entry::EntryPath;
-    use crate::target::Target;
+
+    const TARGET: Target = Target::LinuxX86_64;
 
     fn source(content: Content) -> Source {
-        let path = EntryPath::parse("app/data.bin", Target::LinuxX86_64).unwrap();
+        let path = EntryPath::parse("app/data.bin", TARGET).unwrap();
         Source { path, content, executable: false }
     }
 
@@ -259,8 +280,8 @@ mod tests {
             fs_err::write(&path, &bytes).unwrap();
             let source = source(Content::File(path));
             let surveyed = survey(&source).unwrap();
-            let whole = pack(&surveyed, &mut compressor()).unwrap();
-            let streamed = pack_large(&surveyed, folder.path()).unwrap();
+            let whole = pack(&surveyed, TARGET, &mut compressor()).unwrap();
+            let streamed = pack_large(&surveyed, TARGET, folder.path()).unwrap();
             assert_eq!(streamed.sha256, whole.sha256);
             assert_eq!(streamed.record.method, whole.record.method);
             assert_eq!(streamed.record.crc, whole.record.crc);
@@ -275,6 +296,23 @@ mod tests {
         }
     }
 
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_glibc_of_a_program_is_seen_on_every_way_into_a_layer() {
+        let Some(host) = Target::host() else { return };
+        let folder = tempfile::tempdir().unwrap();
+        let program = Path::new("/bin/sh");
+        let expected = Glibc::needed_by(fs_err::read(program).unwrap().as_slice(), host);
+        assert!(expected.is_some(), "the shell of this machine stands on glibc");
+        let contents = [Content::File(program.to_owned()), Content::Bytes(fs_err::read(program).unwrap())];
+        for source in contents.map(source) {
+            let surveyed = survey(&source).unwrap();
+            assert_eq!(pack(&surveyed, host, &mut compressor()).unwrap().glibc, expected);
+            assert_eq!(pack_large(&surveyed, host, folder.path()).unwrap().glibc, expected);
+            assert_eq!(pack(&surveyed, Target::WindowsX86_64, &mut compressor()).unwrap().glibc, None);
+        }
+    }
+
     #[test]
     fn a_file_that_changes_or_vanishes_after_the_survey_is_named() {
         let folder = tempfile::tempdir().unwrap();
@@ -283,12 +321,12 @@ mod tests {
         let source = source(Content::File(path.clone()));
         let surveyed = survey(&source).unwrap();
         fs_err::write(&path, "afterwards").unwrap();
-        let changed = pack(&surveyed, &mut compressor()).map(|_| ()).unwrap_err();
+        let changed = pack(&surveyed, TARGET, &mut compressor()).map(|_| ()).unwrap_err();
         assert!(matches!(&changed, LayerError::Changed { path: named } if *named == path), "{changed}");
-        let changed = pack_large(&surveyed, folder.path()).map(|_| ()).unwrap_err();
+        let changed = pack_large(&surveyed, TARGET, folder.path()).map(|_| ()).unwrap_err();
         assert!(matches!(changed, LayerError::Changed { .. }));
         fs_err::remove_file(&path).unwrap();
-        let vanished = pack(&surveyed, &mut compressor()).map(|_| ()).unwrap_err();
+        let vanished = pack(&surveyed, TARGET, &mut compressor()).map(|_| ()).unwrap_err();
         assert!(matches!(&vanished, LayerError::Vanished { path: named } if *named == path), "{vanished}");
     }
 

@@ -71,6 +71,14 @@ impl Committed {
         if !unknown.is_empty() {
             return Err(PackagesError::Incomplete { packages: unknown, target, file: self.file.clone() });
         }
+        let bare = |wheel: &&LockedWheel| {
+            self.packages.get(&wheel.name).is_some_and(BTreeSet::is_empty)
+                && !self.unnamed.contains(&wheel.sha256)
+        };
+        let bare: Vec<String> = wheels.iter().filter(bare).map(|wheel| wheel.name.clone()).collect();
+        if !bare.is_empty() {
+            return Err(PackagesError::NoHash { packages: bare, file: self.file.clone() });
+        }
         match wheels.iter().find(|wheel| !self.has(&wheel.name, wheel.sha256)) {
             Some(wheel) => Err(PackagesError::NotInLock {
                 package: wheel.name.clone(),

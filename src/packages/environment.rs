@@ -17,6 +17,7 @@ use super::refusal::refusal;
 use super::uv::Uv;
 use crate::cache::Cache;
 use crate::digest::Sha256;
+use crate::interrupt::Passing;
 use crate::progress::{Progress, Stage, Unit};
 use crate::project::Dependencies;
 use crate::python::PythonVersion;
@@ -66,7 +67,7 @@ fn make(
             writeln!(list, "{} @ {url} --hash=sha256:{}", locked.name, locked.sha256)
                 .expect("a string takes every line");
         }
-        let work = tempfile::Builder::new().prefix("holdall-environment-").tempdir()?;
+        let work = Passing::make(|| tempfile::Builder::new().prefix("holdall-environment-").tempdir())?;
         let file = work.path().join("requirements.txt");
         fs_err::write(&file, &list)?;
         let python = install(uv, &version, &list, &file, &["--no-deps", "--no-index", "--offline"], cache)?;
@@ -90,7 +91,7 @@ fn select(
     lock: &Lock,
     version: &PythonVersion,
 ) -> Result<PathBuf, PackagesError> {
-    let work = tempfile::Builder::new().prefix("holdall-environment-").tempdir()?;
+    let work = Passing::make(|| tempfile::Builder::new().prefix("holdall-environment-").tempdir())?;
     let constraints = work.path().join("constraints.txt");
     let without = work.path().join("without.txt");
     let mut excluded = BTreeSet::new();
@@ -142,7 +143,7 @@ fn install(
     if program(&folder).exists() {
         return Ok(program(&folder));
     }
-    let work = tempfile::Builder::new().prefix(".part-").tempdir_in(&environments)?;
+    let work = Passing::make(|| tempfile::Builder::new().prefix(".part-").tempdir_in(&environments))?;
     let made = work.path().join("environment");
     // Relocatable, because it gets its name when it is complete.
     let venv: [OsString; 4] = ["venv".into(), "--quiet".into(), "--relocatable".into(), made.clone().into()];

@@ -16,6 +16,7 @@ use super::refusal::refusal;
 use super::tags::WheelName;
 use super::uv::{Uv, UvFailure};
 use crate::digest::Sha256;
+use crate::interrupt::Passing;
 use crate::progress::{Progress, Stage, Unit};
 use crate::project::Dependencies;
 use crate::python::MinorVersion;
@@ -134,7 +135,7 @@ pub(super) struct Question {
     whole: bool,
     committed: Option<Committed>,
     target: Target,
-    work: tempfile::TempDir,
+    work: Passing<tempfile::TempDir>,
 }
 
 impl Question {
@@ -144,7 +145,7 @@ impl Question {
         dependencies: &Dependencies,
         target: Target,
     ) -> Result<Question, PackagesError> {
-        let work = tempfile::Builder::new().prefix("holdall-lock-").tempdir()?;
+        let work = Passing::make(|| tempfile::Builder::new().prefix("holdall-lock-").tempdir())?;
         let question = |work, folder: &Path, files| {
             let folder = std::path::absolute(folder)?;
             let options = Vec::new();

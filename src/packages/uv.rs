@@ -10,6 +10,7 @@ use std::process::{Command, Output};
 
 use super::error::PackagesError;
 use crate::cache::Cache;
+use crate::interrupt;
 use crate::progress::Notice;
 use crate::python_tool;
 use crate::recipe::ToolRecipe;
@@ -106,7 +107,8 @@ impl Uv {
         folder: &Path,
         args: impl IntoIterator<Item = S>,
     ) -> Result<Vec<u8>, UvFailure> {
-        let output = Command::new(&self.program)
+        let mut command = Command::new(&self.program);
+        command
             .args(args)
             .current_dir(folder)
             .env("UV_PYTHON_DOWNLOADS", "never")
@@ -115,9 +117,8 @@ impl Uv {
             // An active environment of the user's is no business of this run, and uv warns about it.
             .env_remove("VIRTUAL_ENV")
             .env_remove("FORCE_COLOR")
-            .env_remove("RUST_LOG")
-            .output();
-        match output {
+            .env_remove("RUST_LOG");
+        match interrupt::output(&mut command) {
             Ok(Output { status, stdout, .. }) if status.success() => Ok(stdout),
             Ok(Output { stderr, .. }) => Err(UvFailure(String::from_utf8_lossy(&stderr).into_owned())),
             Err(error) => Err(UvFailure(error.to_string())),

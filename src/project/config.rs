@@ -338,6 +338,16 @@ mod tests {
         refused("[projct]\nsettings = 'x'", "unknown key: holdall.toml, key `projct`", "`project`?");
         // In the right file, at the wrong depth.
         refused("settings = 'x'", "unknown key: holdall.toml, key `settings`", "`project.settings`?");
+        refused(
+            "[project]\nname = 'x'",
+            "unknown key: holdall.toml, key `project.name`",
+            "did you mean `name`? It stands at the top of the file, above every `[table]`",
+        );
+        refused(
+            "setings = 'x'",
+            "unknown key: holdall.toml, key `setings`",
+            "did you mean `project.settings`?",
+        );
         refused("qqq = 1", "unknown key: holdall.toml, key `qqq`", "known here: `name`, `version`");
     }
 

@@ -33,13 +33,17 @@ pub enum ProjectError {
     #[diagnostic(help("correct the line named above"))]
     NotToml { file: String, source: Box<toml::de::Error> },
 
+    #[error("`{file}` is broken: it is not valid TOML")]
+    #[diagnostic(help("take the committed one (`git checkout -- {file}`), or remove it and run `uv lock`"))]
+    BrokenLock { file: String },
+
     #[error("the configuration stands in two places: {first} and {second}")]
     #[diagnostic(help("keep one of them: move what the other says into it"))]
     TwoConfigs { first: String, second: String },
 
     #[error("unknown key: {place}")]
-    #[diagnostic(help("{}", suggestion(near.as_deref(), known)))]
-    UnknownKey { place: String, near: Option<String>, known: Vec<String> },
+    #[diagnostic(help("{}{}", suggestion(near.as_deref(), known), hint(near.as_deref(), *in_table)))]
+    UnknownKey { place: String, near: Option<String>, known: Vec<String>, in_table: bool },
 
     #[error("wrong value: {place} is {found}, and {expected} is wanted")]
     #[diagnostic(help("write it as `{example}`, or remove the key"))]
@@ -119,6 +123,16 @@ fn suggestion(near: Option<&str>, known: &[String]) -> String {
     match near {
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("known here: {}", listed(known)),
+    }
+}
+
+/// A key of no table, written into one: the TOML for it is not what one would guess.
+fn hint(near: Option<&str>, in_table: bool) -> &'static str {
+    match near {
+        Some(near) if in_table && !near.contains('.') => {
+            " It stands at the top of the file, above every `[table]`"
+        }
+        _ => "",
     }
 }
 

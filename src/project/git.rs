@@ -1,6 +1,6 @@
 //! What git says of the project's folder. Asks only: no lock is taken, no index refreshed.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::progress::Notice;
@@ -11,8 +11,10 @@ pub struct State {
     pub commit: String,
     /// A name of the commit by the nearest tag: `1.2`, `1.2-3-g0123abc`, `0123abc`.
     pub description: String,
-    /// Whether files that may be bundled differ from the commit.
-    pub dirty: bool,
+    /// Whether files of the commit are changed or gone.
+    pub modified: bool,
+    /// Files and folders that git does not know and does not ignore, relative to the project's folder.
+    pub untracked: Vec<PathBuf>,
 }
 
 /// Asks git about `root`. `None` without a notice: the project is in no repository, or has no commit yet.
@@ -46,23 +48,18 @@ fn ask(root: &Path, manage: &Path) -> Result<Option<State>, String> {
     let description = git(root, &["describe", "--tags", "--always", "--abbrev=12"])?;
     let changes =
         git(root, &["status", "--porcelain", "-z", "--no-renames", "--untracked-files=normal", "--", "."])?;
-    let dirty = changes.split('\0').filter(|change| !change.is_empty()).any(counts);
-    Ok(Some(State { commit: commit.trim().to_owned(), description: description.trim().to_owned(), dirty }))
-}
-
-/// Whether a line of `git status` is about something that may be bundled: a change of a known file always is.
-fn counts(change: &str) -> bool {
-    let Some(untracked) = change.strip_prefix("?? ") else { return true };
-    !untracked.trim_end_matches('/').split('/').any(|part| {
-        let lower = part.to_ascii_lowercase();
-        let folders =
-            ["__pycache__", "node_modules", "venv", ".venv", "env", "dist", "media", ".idea", ".vscode"];
-        let endings =
-            [".pyc", ".sqlite3", ".sqlite3-journal", ".sqlite3-wal", ".sqlite3-shm", ".sqlite", ".log"];
-        folders.contains(&lower.as_str())
-            || lower.starts_with(".env")
-            || endings.iter().any(|ending| lower.ends_with(ending))
-    })
+    // Git names files from the top of the repository, wherever it is asked.
+    let prefix = git(root, &["rev-parse", "--show-prefix"])?;
+    let prefix = prefix.trim_end_matches('\n');
+    let (mut modified, mut untracked) = (false, Vec::new());
+    for change in changes.split('\0').filter(|change| !change.is_empty()) {
+        match change.strip_prefix("?? ") {
+            Some(path) => untracked.push(PathBuf::from(path.strip_prefix(prefix).unwrap_or(path))),
+            None => modified = true,
+        }
+    }
+    let (commit, description) = (commit.trim().to_owned(), description.trim().to_owned());
+    Ok(Some(State { commit, description, modified, untracked }))
 }
 
 fn git(root: &Path, args: &[&str]) -> Result<String, String> {
@@ -82,23 +79,4 @@ fn git(root: &Path, args: &[&str]) -> Result<String, String> {
         return Err(said.lines().next().unwrap_or("it failed without a word").to_owned());
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::counts;
-
-    #[test]
-    fn a_new_file_counts_unless_it_is_never_bundled() {
-        for change in
-            [" M shop/views.py", "D  db.sqlite3", "?? shop/new.py", "?? environment.py", "?? grüße/"]
-        {
-            assert!(counts(change), "{change}");
-        }
-        for change in
-            ["?? db.sqlite3", "?? .venv/", "?? shop/__pycache__/", "?? dist/", "?? .env.local", "?? media/"]
-        {
-            assert!(!counts(change), "{change}");
-        }
-    }
 }

@@ -73,11 +73,14 @@ impl<'a> Keys<'a> {
             .collect();
         known.dedup();
         let beside = near_miss(name, known.iter().map(String::as_str)).map(|near| join(path, &near));
-        // A key that is right but stands in the wrong table.
-        let elsewhere =
-            || KEYS.iter().find(|key| key.rsplit('.').next() == Some(name)).map(ToString::to_string);
-        let near = elsewhere().or(beside).map(|near| format!("{}{near}", self.source.prefix));
-        ProjectError::UnknownKey { place: self.source.place(&join(path, name)), near, known }
+        // A key that is right, or nearly so, but stands in the wrong table.
+        let last = |key: &&&str, name: &str| key.rsplit('.').next() == Some(name);
+        let elsewhere = |name: &str| KEYS.iter().find(|key| last(key, name)).map(ToString::to_string);
+        let lasts = KEYS.iter().filter_map(|key| key.rsplit('.').next());
+        let near = elsewhere(name).or(beside).or_else(|| elsewhere(&near_miss(name, lasts)?));
+        let near = near.map(|near| format!("{}{near}", self.source.prefix));
+        let in_table = !path.is_empty();
+        ProjectError::UnknownKey { place: self.source.place(&join(path, name)), near, known, in_table }
     }
 
     fn value(&self, key: &str) -> Option<&'a Value> {

@@ -54,8 +54,8 @@ pub struct Project {
     pub name: Found<SiteName>,
     /// Without the suffix that a dirty tree gets.
     pub version: Found<Version>,
-    /// Whether files below the root differ from the commit.
-    pub dirty: bool,
+    /// How the files below the root differ from the commit.
+    pub changes: Changes,
     /// The full hash of the commit, if the project is in a repository.
     pub commit: Option<String>,
     pub target: Found<Target>,
@@ -67,6 +67,8 @@ pub struct Project {
     pub runtime: Option<Found<RuntimeFrom>>,
     pub dependencies: Found<Dependencies>,
     pub config: Config,
+    /// What the text of the settings gives reason to say. Who has loaded them knows better.
+    pub advice: Vec<Notice>,
     pub notices: Vec<Notice>,
 }
 
@@ -82,6 +84,36 @@ impl<T> Found<T> {
     pub fn new(value: T, from: impl Into<String>) -> Found<T> {
         Found { value, from: from.into() }
     }
+}
+
+/// What lies in the project's folder and not in its commit.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Changes {
+    /// Whether files of the commit are changed or gone, or what they are bundled by is not in it.
+    pub modified: bool,
+    /// Files and folders that the commit does not have, relative to the root.
+    pub untracked: Vec<PathBuf>,
+}
+
+impl Changes {
+    fn of(git: git::State, root: &Path, config: &Config) -> Changes {
+        // A file of comments and headings, as `init` writes it, changes nothing.
+        let unknown =
+            config.source.as_ref().filter(|source| sets_anything(&source.table)).is_some_and(|source| {
+                git.untracked.iter().any(|path| source.path.starts_with(root.join(path)))
+            });
+        Changes { modified: git.modified || unknown, untracked: git.untracked }
+    }
+
+    /// Whether a bundle of `files`, relative to the root, holds anything that the commit does not say.
+    pub fn reach<'a>(&self, files: impl IntoIterator<Item = &'a Path>) -> bool {
+        let untracked = |file: &Path| self.untracked.iter().any(|path| file.starts_with(path));
+        self.modified || files.into_iter().any(untracked)
+    }
+}
+
+fn sets_anything(table: &toml::Table) -> bool {
+    table.values().any(|value| value.as_table().is_none_or(sets_anything))
 }
 
 /// What the command line sets. It wins over the project's configuration.
@@ -151,15 +183,15 @@ impl Project {
         let python = wanted::find(&root, &folders, &pyprojects, &config, overrides, &mut notices)?;
         let dependencies =
             dependencies::find(&root, &folders, &pyprojects, &config, target.value, &mut notices)?;
-        notices.extend(advice::advise(&root, &start.text));
+        let advice = advice::advise(&root, &start.text);
 
         Ok(Project {
             manage,
             python_path,
             name,
             version,
-            dirty: git.as_ref().is_some_and(|git| git.dirty),
-            commit: git.map(|git| git.commit),
+            commit: git.as_ref().map(|git| git.commit.clone()),
+            changes: git.map_or_else(Changes::default, |git| Changes::of(git, &root, &config)),
             target,
             settings: start.settings,
             wsgi: start.wsgi,
@@ -167,6 +199,7 @@ impl Project {
             runtime,
             dependencies,
             config,
+            advice,
             notices,
             root,
         })

@@ -125,7 +125,12 @@ fn statements(
     statements.extend(pyprojects.iter().find_map(|pyproject| pyproject.text(&keys)));
     for folder in folders {
         let lock = folder.join("uv.lock");
-        if let Some(table) = disk::toml(root, &lock)?
+        // The words of the parser would quote a line, and lines of a lock hold addresses of an index.
+        let table = disk::toml(root, &lock).map_err(|error| match error {
+            ProjectError::NotToml { file, .. } => ProjectError::BrokenLock { file },
+            error => error,
+        })?;
+        if let Some(table) = table
             && let Some(range) = disk::lookup(&table, "requires-python").and_then(toml::Value::as_str)
         {
             let place = format!("{}, key `requires-python`", disk::shown(root, &lock));

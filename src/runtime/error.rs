@@ -22,14 +22,14 @@ pub struct KnownRuntime {
 /// Why there is no runtime.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 pub enum RuntimeError {
-    #[error("no runtime is named for {target} ({wanted})")]
+    #[error("no runtime is named for {target} and Python {wanted}")]
     #[diagnostic(help(
         "get the archive `{}` of python-build-standalone (CPython {}, SHA-256 {}) and name it with \
          `--runtime PATH`; to try the project on this machine alone, say `--runtime host`",
         known.file, known.python, known.sha256
     ))]
     NotChosen { target: Target, wanted: String, known: KnownRuntime },
-    #[error("no runtime is named for {target}, and no recipe has one that fits ({wanted})")]
+    #[error("no runtime is named for {target}, and no recipe has one that fits Python {wanted}")]
     #[diagnostic(help(
         "name an archive or folder with `--runtime PATH`, or ask for another Python version in the project"
     ))]
@@ -75,6 +75,12 @@ pub enum RuntimeError {
     #[diagnostic(help("name another CPython in HOLDALL_PYTHON, or a runtime with `--runtime PATH`"))]
     Patchelf { file: PathBuf, source: Said },
 
+    #[error("there is no file or folder `{}` to take the runtime from", path.display())]
+    #[diagnostic(help(
+        "name an archive or folder of CPython with `--runtime PATH` (a relative path counts from the folder \
+         you are in), or say `--runtime host` to try the project on this machine alone"
+    ))]
+    NotThere { path: PathBuf },
     #[error("`{}` is {kind}", path.display())]
     #[diagnostic(help("name a `.tar.gz`, a `.zip` or a folder: unpack other archives first"))]
     UnknownArchive { path: PathBuf, kind: &'static str },
@@ -145,17 +151,15 @@ pub enum RuntimeError {
 }
 
 impl RuntimeError {
-    /// Whether something has to be named or installed first, and nothing was changed.
+    /// Whether something has to be named, changed or installed first, and nothing was changed: whatever is wrong with
+    /// a runtime is found while planning. What else can fail is the work itself.
     pub fn is_precondition(&self) -> bool {
-        matches!(
+        !matches!(
             self,
-            RuntimeError::NotChosen { .. }
-                | RuntimeError::NoneKnown { .. }
-                | RuntimeError::UnknownHost
-                | RuntimeError::NamedPython { .. }
-                | RuntimeError::NoHostPython { .. }
-                | RuntimeError::PatchelfNotInstalled(_)
-                | RuntimeError::NoPatchelf { .. }
+            RuntimeError::Changed { .. }
+                | RuntimeError::Patchelf { .. }
+                | RuntimeError::File { .. }
+                | RuntimeError::Layer(_)
         )
     }
 

@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::elf::Glibc;
 use super::version::Found;
 use super::{RuntimeError, linux, tree, windows};
 use crate::digest::{Hasher, Sha256};
@@ -28,7 +27,6 @@ pub struct Given {
     pub layout: PythonLayout,
     /// Of what was given and the way it was shaped.
     pub digest: Sha256,
-    pub glibc: Option<Glibc>,
     pub notices: Vec<Notice>,
     pub sources: Vec<Source>,
 }
@@ -41,7 +39,6 @@ pub struct Shaped {
     pub program: String,
     pub site_packages: String,
     pub files: BTreeMap<String, Content>,
-    pub glibc: Option<Glibc>,
     pub notices: Vec<Notice>,
 }
 
@@ -66,14 +63,7 @@ pub fn read(path: &Path) -> Result<Given, RuntimeError> {
     crate::entry::check_set(sources.iter().map(|source| &source.path), target)?;
     let mut hasher = Hasher::default();
     hasher.update(format!("{SHAPE}\0{digest}"));
-    Ok(Given {
-        target,
-        layout,
-        digest: hasher.finish(),
-        glibc: shaped.glibc,
-        notices: shaped.notices,
-        sources,
-    })
+    Ok(Given { target, layout, digest: hasher.finish(), notices: shaped.notices, sources })
 }
 
 fn shape(path: &Path, files: BTreeMap<String, Content>) -> Result<Shaped, RuntimeError> {

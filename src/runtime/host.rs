@@ -8,13 +8,13 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 use walkdir::WalkDir;
 
-use super::elf::{Elf, Glibc, is_elf};
 use super::libraries::{System, is_glibc};
 use super::patchelf::{self, Patchelf};
 use super::pythons::HostPython;
 use super::{RuntimeError, debian, stdlib};
 use crate::cache::Cache;
 use crate::digest::{Hasher, Sha256};
+use crate::elf::{Elf, is_elf};
 use crate::entry::EntryPath;
 use crate::layer::{Content, Source};
 use crate::progress::Notice;
@@ -33,7 +33,6 @@ pub struct HostPlan {
 /// What the survey learnt beside the plan.
 pub struct HostFacts {
     pub digest: Sha256,
-    pub glibc: Option<Glibc>,
     pub notices: Vec<Notice>,
 }
 
@@ -78,7 +77,6 @@ pub fn survey(
         system: System::survey(target),
         files: BTreeMap::new(),
         libraries: BTreeMap::new(),
-        glibc: None,
         notices: Vec::new(),
     };
     survey.library_of_python(&python)?;
@@ -88,7 +86,7 @@ pub fn survey(
 
     let files = survey.files;
     let digest = digest(&files, &patchelf)?;
-    let facts = HostFacts { digest, glibc: survey.glibc, notices: survey.notices };
+    let facts = HostFacts { digest, notices: survey.notices };
     Ok((HostPlan { files, patchelf }, facts))
 }
 
@@ -97,7 +95,6 @@ struct Survey {
     system: System,
     files: BTreeMap<EntryPath, Planned>,
     libraries: Libraries,
-    glibc: Option<Glibc>,
     notices: Vec<Notice>,
 }
 
@@ -163,7 +160,6 @@ impl Survey {
             match closure(&self.system, &from, &elf) {
                 Ok(libraries) => {
                     self.libraries.extend(libraries);
-                    self.glibc = self.glibc.max(elf.glibc);
                     self.add(&path, from, rpath(&elf, "$ORIGIN/../.."))?;
                 }
                 Err(library) => self.notices.push(Notice {
@@ -179,7 +175,6 @@ impl Survey {
         let libraries = closure(&self.system, &python.path, &elf)
             .map_err(|library| RuntimeError::LibraryMissing { library, by: python.path.clone() })?;
         self.libraries.extend(libraries);
-        self.glibc = self.glibc.max(elf.glibc);
         for name in TAKEN_FOR_GRANTED {
             if let Some(file) = self.system.find(name, &python.path, &Elf::default())
                 && let Some(elf) = read_elf(&file)?
@@ -194,7 +189,6 @@ impl Survey {
 
     fn copied_libraries(&mut self) -> Result<(), RuntimeError> {
         for (name, (from, elf)) in std::mem::take(&mut self.libraries) {
-            self.glibc = self.glibc.max(elf.glibc);
             self.add(&format!("lib/{name}"), from, rpath(&elf, "$ORIGIN"))?;
         }
         Ok(())
@@ -212,7 +206,7 @@ fn closure(system: &System, file: &Path, elf: &Elf) -> Result<Libraries, String>
                 continue;
             }
             let library = system.find(needed, &by, &elf).ok_or_else(|| needed.clone())?;
-            let facts = fs_err::read(&library).ok().and_then(|bytes| Elf::parse(&bytes).ok());
+            let facts = fs_err::read(&library).ok().and_then(|bytes| Elf::parse(bytes.as_slice()).ok());
             let facts = facts.ok_or_else(|| needed.clone())?;
             open.push((library.clone(), facts.clone()));
             found.insert(name.to_owned(), (library, facts));
@@ -237,8 +231,8 @@ fn read_elf(file: &Path) -> Result<Option<Elf>, RuntimeError> {
     if !is_elf(&bytes) {
         return Ok(None);
     }
-    let elf =
-        Elf::parse(&bytes).map_err(|source| RuntimeError::BadProgram { file: file.to_owned(), source })?;
+    let elf = Elf::parse(bytes.as_slice())
+        .map_err(|source| RuntimeError::BadProgram { file: file.to_owned(), source })?;
     Ok(Some(elf))
 }
 

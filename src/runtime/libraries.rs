@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::elf::Elf;
+use crate::elf::Elf;
 use crate::target::Target;
 
 /// Where the loader looks when neither the file nor the cache knows a library.
@@ -48,7 +48,7 @@ impl System {
     /// The loader too steps over a library for another machine and goes on looking.
     fn fits(&self, candidate: PathBuf) -> Option<PathBuf> {
         let file = fs_err::canonicalize(candidate).ok()?;
-        let elf = Elf::parse(&fs_err::read(&file).ok()?).ok()?;
+        let elf = Elf::parse(fs_err::read(&file).ok()?.as_slice()).ok()?;
         (elf.target == Some(self.target)).then_some(file)
     }
 }

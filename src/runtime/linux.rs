@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use super::elf::{Elf, is_elf};
 use super::given::{Shaped, final_version};
 use super::libraries::is_glibc;
 use super::{RuntimeError, stdlib, tree, version};
+use crate::elf::{Elf, is_elf};
 use crate::layer::Content;
 use crate::progress::Notice;
 use crate::python::MinorVersion;
@@ -38,7 +38,6 @@ pub fn shape(path: &Path, files: BTreeMap<String, Content>) -> Result<Shaped, Ru
         program: program.clone(),
         site_packages: format!("lib/python{minor}/site-packages"),
         files: BTreeMap::new(),
-        glibc: None,
         notices: Vec::new(),
     };
     let mut needed = Needed { path, files: &files, shaped: &mut shaped, seen: BTreeSet::new() };
@@ -88,7 +87,6 @@ impl Needed<'_> {
     fn keep(&mut self, name: &str, elf: Option<Elf>) -> Result<(), RuntimeError> {
         self.shaped.files.insert(name.to_owned(), self.files[name].clone());
         let Some(elf) = elf else { return Ok(()) };
-        self.shaped.glibc = self.shaped.glibc.max(elf.glibc);
         let stays = |folder: &&String| folder.starts_with("$ORIGIN") || folder.starts_with("${ORIGIN}");
         if let Some(folder) = elf.rpath.iter().chain(&elf.runpath).find(|folder| !stays(folder)) {
             return Err(RuntimeError::NotRelocatable {
@@ -146,8 +144,8 @@ fn read_elf(path: &Path, name: &str, content: &Content) -> Result<Option<Elf>, R
     if !is_elf(&bytes) {
         return Ok(None);
     }
-    let elf =
-        Elf::parse(&bytes).map_err(|source| RuntimeError::BadProgram { file: path.join(name), source })?;
+    let elf = Elf::parse(bytes.as_slice())
+        .map_err(|source| RuntimeError::BadProgram { file: path.join(name), source })?;
     Ok(Some(elf))
 }
 

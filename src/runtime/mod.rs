@@ -5,7 +5,6 @@
 //! runtime that was given to it: that may be for another machine.
 
 mod debian;
-mod elf;
 mod error;
 mod given;
 mod host;
@@ -66,12 +65,10 @@ pub struct RuntimePlan {
     pub layout: PythonLayout,
     /// Whether it works on other machines than this one.
     pub portable: bool,
-    /// For people, at the terminal: it names files of this machine, and never goes into a bundle.
-    pub description: String,
+    /// Where it comes from, for people at the terminal: it names files of this machine, and never goes into a bundle.
+    pub from: String,
     /// Digest of all that decides the bytes of the layer.
     pub digest: Sha256,
-    /// The highest glibc symbol version that any file in it asks for.
-    pub glibc: Option<String>,
     pub notices: Vec<Notice>,
     origin: Origin,
 }
@@ -138,12 +135,12 @@ pub fn layer(
 /// Plans the runtime of `--runtime host` from one certain interpreter. Reads alone.
 pub fn of_python(python: HostPython, recipes: &Recipes) -> Result<RuntimePlan, RuntimeError> {
     let host = Target::host().ok_or(RuntimeError::UnknownHost)?;
-    let description = format!("CPython {} of this machine (`{}`)", python.version, python.path.display());
+    let from = format!("this machine, `{}`", python.path.display());
     if host.is_windows() {
         // An installation on Windows runs from any folder as it is, and has the form of a published one.
         let folder = python.path.parent().unwrap_or(&python.path);
         let plan = of_path(folder, &Wanted { text: "any", fits: &|_| true }, Some(host))?;
-        return Ok(RuntimePlan { portable: false, description, ..plan });
+        return Ok(RuntimePlan { portable: false, from, ..plan });
     }
     let layout = linux_layout(python.version, host)?;
     let (plan, facts) = host::survey(python, host, patchelf::Patchelf::survey(&recipes.patchelf))?;
@@ -151,9 +148,8 @@ pub fn of_python(python: HostPython, recipes: &Recipes) -> Result<RuntimePlan, R
         target: host,
         layout,
         portable: false,
-        description,
+        from,
         digest: facts.digest,
-        glibc: facts.glibc.map(|version| version.to_string()),
         notices: facts.notices,
         origin: Origin::Host(plan),
     })
@@ -176,9 +172,8 @@ fn of_path(path: &Path, wanted: &Wanted<'_>, target: Option<Target>) -> Result<R
         target: given.target,
         layout: given.layout,
         portable: true,
-        description: format!("CPython {version} for {} (`{}`)", given.target, path.display()),
+        from: format!("`{}`", path.display()),
         digest: given.digest,
-        glibc: given.glibc.map(|version| version.to_string()),
         notices: given.notices,
         origin: Origin::Given(path.to_owned()),
     })

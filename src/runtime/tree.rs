@@ -50,6 +50,9 @@ pub fn read(path: &Path) -> Result<Tree, RuntimeError> {
         let digest = digest(&files)?;
         return Ok(Tree { files, digest });
     }
+    if !path.exists() {
+        return Err(RuntimeError::NotThere { path: path.to_owned() });
+    }
     let mut file = fs_err::File::open(path).map_err(RuntimeError::file)?;
     let mut magic = [0; 6];
     let length = read_up_to(&mut file, &mut magic).map_err(RuntimeError::file)?;

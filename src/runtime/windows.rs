@@ -42,7 +42,6 @@ pub fn shape(path: &Path, files: BTreeMap<String, Content>) -> Result<Shaped, Ru
         program: "python.exe".to_owned(),
         site_packages: "Lib/site-packages".to_owned(),
         files: kept,
-        glibc: None,
         notices: Vec::new(),
     })
 }

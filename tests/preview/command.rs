@@ -197,7 +197,7 @@ fn a_release_that_was_cut_off_is_made_again_and_one_that_was_changed_is_refused(
         let path = if args[1] == "server" { &bundle } else { &release };
         let (code, words) = fails(path, &args);
         assert_eq!(code, 1);
-        assert!(words.contains("is not what was bundled: 1 difference"), "{words}");
+        assert!(words.contains("is not what was bundled: 1 file differs"), "{words}");
     }
 }
 

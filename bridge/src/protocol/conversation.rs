@@ -11,6 +11,9 @@ use super::record::{HEADER_LEN, Header, KEEP_CONN, Kind, ProtocolStatus, RESPOND
 /// The most bytes of parameters one request may have.
 pub const MAX_PARAMS: usize = 1 << 20;
 
+/// The most bytes kept between two requests for the parameters of the next.
+const MAX_IDLE: usize = 16 * 1024;
+
 /// A request whose parameters are complete. Its body may still be on the way.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Request {
@@ -180,11 +183,13 @@ impl Conversation {
         self.active.is_some_and(|active| active.stage == Stage::Body)
     }
 
-    /// Gives a buffer back that a [`Request`] was made of.
+    /// Gives a buffer back that a [`Request`] was made of. A large one is not kept: connections may idle for long.
     pub fn recycle(&mut self, params: Params) {
         let mut bytes = params.into_bytes();
-        bytes.clear();
-        self.params = bytes;
+        if bytes.capacity() <= MAX_IDLE {
+            bytes.clear();
+            self.params = bytes;
+        }
     }
 
     /// A request sent before the answer to a complete one is served after it, rather than refused: the bytes

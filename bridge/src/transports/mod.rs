@@ -8,6 +8,8 @@ mod memory;
 mod pool;
 #[cfg(unix)]
 mod socket;
+#[cfg(unix)]
+mod waiting;
 
 use std::io::{self, IoSlice};
 use std::time::Duration;

@@ -15,17 +15,18 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::pipe::{PipeFlags, pipe_with};
 
 use super::socket::{Listener, SocketStream};
+use super::waiting::{Standing, Waiting, make_room, sort};
 use super::{Source, Stream};
 use crate::connection::{Connection, Progress};
 use crate::exchange::{Disposition, Exchange};
 use crate::log;
 use crate::protocol::Request;
 
-/// Connections held at most; beyond it the one that has waited longest is closed.
+/// Connections held at most; beyond it newcomers wait, unless one of those held can be closed.
 const MAX_CONNECTIONS: usize = 512;
 
-/// How long a peer that was answered before it had sent everything may go on sending.
-const LINGER: Duration = Duration::from_secs(2);
+/// How often the log hears that no more files may be opened.
+const COMPLAINT: Duration = Duration::from_secs(60);
 
 /// A source of requests on a listening socket.
 pub struct Pool {
@@ -36,6 +37,7 @@ pub struct Pool {
     changed: Condvar,
     /// The last newcomer was left to sibling processes.
     left_one: AtomicBool,
+    complained: Mutex<Option<Instant>>,
 }
 
 #[derive(Default)]
@@ -46,10 +48,17 @@ struct State {
     stopping: bool,
 }
 
-struct Waiting {
-    connection: Connection,
-    /// Answered and to be closed: input is dropped until then.
-    lingers_until: Option<Instant>,
+impl State {
+    /// The last look at waiting connections: what has arrived on them is served, and then they are closed.
+    fn sweep(&mut self) {
+        for Waiting { mut connection, standing, .. } in std::mem::take(&mut self.waiting) {
+            if !matches!(standing, Standing::Lingering { .. })
+                && let Progress::Request(request) = connection.receive()
+            {
+                self.ready.push_back((connection, request));
+            }
+        }
+    }
 }
 
 impl Pool {
@@ -64,6 +73,7 @@ impl Pool {
             state: Mutex::default(),
             changed: Condvar::new(),
             left_one: AtomicBool::new(false),
+            complained: Mutex::default(),
         })
     }
 
@@ -82,17 +92,27 @@ impl Pool {
 
     /// Waits for something to happen on `waiting` or the listener, and sorts out what did.
     fn poll(&self, waiting: &mut Vec<Waiting>, ready: &mut VecDeque<(Connection, Request)>) {
+        let now = Instant::now();
+        // With every place taken by those who are about to ask, newcomers wait in the system's queue.
+        let room_at = match waiting.len() {
+            0..MAX_CONNECTIONS => None,
+            _ => waiting.iter().map(Waiting::yields_at).min().filter(|at| *at > now),
+        };
+        let newcomers = if room_at.is_some() { PollFlags::empty() } else { PollFlags::IN };
         let mut fds = Vec::with_capacity(waiting.len() + 2);
         fds.push(PollFd::from_borrowed_fd(self.wake_read.as_fd(), PollFlags::IN));
-        fds.push(PollFd::from_borrowed_fd(self.listener.socket.as_fd(), PollFlags::IN));
+        fds.push(PollFd::from_borrowed_fd(self.listener.socket.as_fd(), newcomers));
         for entry in waiting.iter() {
             let socket = entry.connection.stream.socket().expect("a pool holds connections on sockets only");
             fds.push(PollFd::from_borrowed_fd(socket.as_fd(), PollFlags::IN));
         }
-        let now = Instant::now();
         let limit = waiting
             .iter()
-            .filter_map(|entry| entry.lingers_until)
+            .filter_map(|entry| match entry.standing {
+                Standing::Lingering { until } => Some(until),
+                Standing::Expected | Standing::Kept => None,
+            })
+            .chain(room_at)
             .min()
             .and_then(|until| Timespec::try_from(until.saturating_duration_since(now)).ok());
         if let Err(error) = poll(&mut fds, limit.as_ref())
@@ -111,17 +131,17 @@ impl Pool {
         let mut happened_there = happened[2..].iter();
         for mut entry in std::mem::take(waiting) {
             let happened = *happened_there.next().expect("one answer a connection");
-            match entry.lingers_until {
-                Some(until) => {
+            match entry.standing {
+                Standing::Lingering { until } => {
                     if until > now && (!happened || entry.connection.discard()) {
                         waiting.push(entry);
                     }
                 }
-                None if happened => {
+                Standing::Expected | Standing::Kept if happened => {
                     let progress = entry.connection.receive();
-                    sort(entry.connection, progress, waiting, ready);
+                    sort(entry.connection, progress, Standing::Expected, waiting, ready);
                 }
-                None => waiting.push(entry),
+                Standing::Expected | Standing::Kept => waiting.push(entry),
             }
         }
         if happened[1] {
@@ -143,18 +163,20 @@ impl Pool {
                 Ok(stream) => {
                     let connection = Connection::new(Box::new(stream) as Box<dyn Stream>);
                     if waiting.len() >= MAX_CONNECTIONS {
-                        waiting.remove(0);
+                        make_room(waiting);
                     }
-                    waiting.push(Waiting { connection, lingers_until: None });
+                    waiting.push(Waiting::new(connection, Standing::Expected));
                 }
                 Err(error) => log::line(&format!("cannot set up a connection: {error}")),
             },
             Err(error) if matches!(error.raw_os_error(), Some(code) if is_out_of_files(code)) => {
-                log::line("no more files may be opened: the connection that has waited longest is closed");
-                if waiting.is_empty() {
+                let mut complained = self.complained.lock().unwrap_or_else(PoisonError::into_inner);
+                if complained.is_none_or(|at| at.elapsed() > COMPLAINT) {
+                    *complained = Some(Instant::now());
+                    log::line("no more files may be opened (`ulimit -n` says how many): newcomers wait");
+                }
+                if !make_room(waiting) {
                     std::thread::sleep(Duration::from_millis(100));
-                } else {
-                    waiting.remove(0);
                 }
             }
             // A sibling was faster, or the peer is gone again.
@@ -174,9 +196,12 @@ impl Source for Pool {
                 return Some(Exchange::new(connection, request));
             }
             if state.stopping {
-                state.waiting.clear();
-                self.changed.notify_all();
-                return None;
+                state.sweep();
+                if state.ready.is_empty() {
+                    self.changed.notify_all();
+                    return None;
+                }
+                continue;
             }
             if state.polling {
                 state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
@@ -198,16 +223,20 @@ impl Source for Pool {
 
     fn give_back(&self, mut connection: Connection, disposition: Disposition) {
         let mut state = self.state();
-        let State { waiting, ready, .. } = &mut *state;
+        let State { waiting, ready, stopping, .. } = &mut *state;
         match disposition {
             Disposition::Close => return,
-            Disposition::Linger => {
-                connection.stream.end_output();
-                waiting.push(Waiting { connection, lingers_until: Some(Instant::now() + LINGER) });
+            // No longer: its peer would send requests for as long as they are answered.
+            Disposition::Keep if *stopping => {
+                if let Progress::Request(request) = connection.proceed() {
+                    ready.push_back((connection, request));
+                }
             }
+            Disposition::Linger => waiting.push(Waiting::lingering(connection)),
             Disposition::Keep => {
                 let progress = connection.proceed();
-                sort(connection, progress, waiting, ready);
+                let standing = if connection.has_unread() { Standing::Expected } else { Standing::Kept };
+                sort(connection, progress, standing, waiting, ready);
             }
         }
         if state.polling {
@@ -221,25 +250,6 @@ impl Source for Pool {
         self.state().stopping = true;
         self.wake();
         self.changed.notify_all();
-    }
-}
-
-fn sort(
-    mut connection: Connection,
-    progress: Progress,
-    waiting: &mut Vec<Waiting>,
-    ready: &mut VecDeque<(Connection, Request)>,
-) {
-    match progress {
-        Progress::Request(request) => ready.push_back((connection, request)),
-        Progress::Waiting => waiting.push(Waiting { connection, lingers_until: None }),
-        Progress::Closing => {
-            // The last word was a reply that the peer has yet to read.
-            connection.stream.end_output();
-            waiting.push(Waiting { connection, lingers_until: Some(Instant::now() + LINGER) });
-        }
-        Progress::Gone => {}
-        Progress::Fault(fault) => log::line(&format!("a connection is closed: {fault}")),
     }
 }
 

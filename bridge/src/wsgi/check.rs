@@ -132,14 +132,14 @@ fn ask_twice(py: Python<'_>, handler: &Handler, question: &Question, report: &mu
 
 /// One request through a connection without a peer.
 fn ask(py: Python<'_>, handler: &Handler, question: &Question) -> (Option<String>, Option<String>) {
-    let (path, query) = question.path.split_once('?').unwrap_or((&question.path, ""));
+    let (_, query) = question.path.split_once('?').unwrap_or_default();
     let port = if question.https { "443" } else { "80" };
     let host = question.host.split(':').next().unwrap_or_default();
     let mut params = vec![
         ("GATEWAY_INTERFACE", "CGI/1.1"),
         ("REQUEST_METHOD", "GET"),
         ("SCRIPT_NAME", ""),
-        ("PATH_INFO", path),
+        // PATH_INFO is made of it: decoded, as a web server does it.
         ("QUERY_STRING", query),
         ("REQUEST_URI", &question.path),
         ("SERVER_PROTOCOL", "HTTP/1.1"),

@@ -6,6 +6,7 @@ use pyo3::types::{PyDict, PyString};
 use super::errors::Errors;
 use super::file_wrapper::FileWrapper;
 use super::input::Input;
+use crate::exchange::announced_length;
 use crate::gateway::{gateway, is_passed_on};
 use crate::protocol::Params;
 
@@ -19,7 +20,6 @@ impl Template {
     pub fn new(py: Python<'_>, threads: bool, processes: bool) -> PyResult<Template> {
         let constants = PyDict::new(py);
         constants.set_item("wsgi.version", (1, 0))?;
-        constants.set_item("wsgi.errors", Py::new(py, Errors::default())?)?;
         constants.set_item("wsgi.multithread", threads)?;
         constants.set_item("wsgi.multiprocess", processes)?;
         constants.set_item("wsgi.run_once", false)?;
@@ -42,21 +42,24 @@ impl Template {
         input: Bound<'py, Input>,
     ) -> PyResult<Bound<'py, PyDict>> {
         let environ = self.constants.bind(py).copy()?;
-        for (name, value) in params.pairs().filter(|(name, _)| is_passed_on(name)) {
-            // "-1" and the like say that the length is not known; the application would take them for a number.
-            if name == b"CONTENT_LENGTH" && !value.iter().all(u8::is_ascii_digit) {
-                continue;
-            }
+        for (name, value) in params.pairs().filter(|(name, value)| is_passed_on(name, value)) {
             environ.set_item(native(py, name), native(py, value))?;
+        }
+        // "-1" and the like say that the length is not known; the application would take them for a number.
+        let length = params.value(b"CONTENT_LENGTH").unwrap_or_default();
+        if !length.is_empty() && announced_length(params).is_none() {
+            environ.del_item("CONTENT_LENGTH")?;
         }
         let gateway = gateway(params);
         environ.set_item("SCRIPT_NAME", native(py, &gateway.script_name))?;
         environ.set_item("PATH_INFO", native(py, &gateway.path_info))?;
         environ.set_item("wsgi.url_scheme", if gateway.https { "https" } else { "http" })?;
-        if params.value(b"SERVER_PORT").is_none() {
+        if !environ.contains("SERVER_PORT")? {
             environ.set_item("SERVER_PORT", if gateway.https { "443" } else { "80" })?;
         }
         environ.set_item("wsgi.input", input)?;
+        // One for each request: threads do not end each other's lines.
+        environ.set_item("wsgi.errors", Bound::new(py, Errors::default())?)?;
         Ok(environ)
     }
 }

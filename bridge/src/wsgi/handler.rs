@@ -1,18 +1,21 @@
 //! One request through the application: environment in, answer out, `close()` in every case.
 
-use pyo3::exceptions::PyTypeError;
+use pyo3::exceptions::{PyConnectionError, PyTimeoutError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyTuple};
 
 use super::application::{summary, traceback};
 use super::environ::Template;
+use super::file_wrapper::FileWrapper;
 use super::input::Input;
 use super::start_response::{StartResponse, type_name};
 use super::talk::Shared;
 use crate::connection::Connection;
 use crate::exchange::{Disposition, Exchange};
+use crate::head::Head;
 use crate::log;
-use crate::reply::{Head, Reply, ReplyError};
+use crate::loss::Unwanted;
+use crate::reply::{Reply, ReplyError};
 
 /// A list of pieces up to this size is put together before it is sent.
 const JOINED: usize = 1 << 20;
@@ -62,11 +65,8 @@ impl Handler {
         if let Err(error) = self.run(py, &shared) {
             failure = recover(py, &shared, error);
         }
-        let (connection, status, missing) = shared
-            .detached(py, |talk| (talk.exchange.finish(), talk.reply.status_line(), talk.reply.missing()));
-        if let (None, Some(missing)) = (&failure, missing) {
-            log::line(&format!("an answer is {missing} bytes shorter than its Content-Length"));
-        }
+        let (connection, status) =
+            shared.detached(py, |talk| (talk.exchange.finish(), talk.reply.status_line()));
         Answered { connection, status, failure }
     }
 
@@ -91,10 +91,19 @@ fn send(py: Python<'_>, shared: &Shared, result: &Bound<'_, PyAny>) -> Result<()
     if let Some(pieces) = whole(result)? {
         return send_whole(py, shared, &pieces);
     }
+    if result.is_exact_instance_of::<FileWrapper>() {
+        shared.briefly(py, |talk| talk.reply.cut_at_length());
+    }
     for piece in result.try_iter()? {
         let piece = bytes(&piece?)?;
         let content = piece.as_bytes();
-        shared.detached(py, |talk| talk.reply.send(&mut talk.exchange, content))?;
+        let satisfied = shared.detached(py, |talk| {
+            talk.reply.send(&mut talk.exchange, content)?;
+            Ok::<_, ReplyError>(talk.reply.is_satisfied())
+        })?;
+        if satisfied {
+            break;
+        }
     }
     Ok(shared.detached(py, |talk| talk.reply.end(&mut talk.exchange))?)
 }
@@ -144,19 +153,20 @@ fn close(result: &Bound<'_, PyAny>) -> PyResult<()> {
 
 /// Logs what went wrong, and answers with a plain 500 if nothing has been sent yet.
 fn recover(py: Python<'_>, shared: &Shared, failure: Failure) -> Option<String> {
-    let question = shared.briefly(py, |talk| question(&talk.exchange));
-    let (told, said) = match failure {
-        Failure::Reply(ReplyError::Unwanted(_)) => {
-            shared.detached(py, |talk| talk.exchange.give_up());
-            return None;
+    let (question, loss) = shared.briefly(py, |talk| (question(&talk.exchange), talk.exchange.loss()));
+    let (told, said) = match (failure, loss) {
+        // Visitors who leave are no failure of anybody's: one line, no traceback, nobody to answer.
+        (Failure::Reply(ReplyError::Unwanted(loss)), _) => return leave(py, shared, &question, loss),
+        (Failure::Python(error), Some(loss)) if is_about_connections(py, &error) => {
+            return leave(py, shared, &question, loss);
         }
-        Failure::Reply(error) => (error.to_string(), format!("{question}: {error}")),
-        Failure::Python(error) => {
+        (Failure::Reply(error), _) => (error.to_string(), format!("{question}: {error}")),
+        (Failure::Python(error), _) => {
             (summary(py, &error), format!("{question}: the application failed\n{}", traceback(py, &error)))
         }
     };
-    log::line(&said);
     shared.detached(py, |talk| {
+        log::line(&said);
         if talk.reply.is_sent() {
             talk.exchange.give_up();
             return;
@@ -171,6 +181,19 @@ fn recover(py: Python<'_>, shared: &Shared, failure: Failure) -> Option<String> 
     Some(told)
 }
 
+fn leave(py: Python<'_>, shared: &Shared, question: &str, loss: Unwanted) -> Option<String> {
+    shared.detached(py, |talk| {
+        log::line(&format!("{question}: {loss}"));
+        talk.exchange.give_up();
+    });
+    None
+}
+
+/// What `wsgi.input` and `write` raise when the web server is gone.
+fn is_about_connections(py: Python<'_>, error: &PyErr) -> bool {
+    error.is_instance_of::<PyConnectionError>(py) || error.is_instance_of::<PyTimeoutError>(py)
+}
+
 /// What was asked, for the log. Query strings stay out of it: they may hold secrets.
 fn question(exchange: &Exchange) -> String {
     let params = exchange.params();
@@ -179,7 +202,7 @@ fn question(exchange: &Exchange) -> String {
     format!(
         "{} {}{}",
         method.escape_ascii(),
-        String::from_utf8_lossy(&path.script_name),
+        String::from_utf8_lossy(&path.script_name).escape_debug(),
         String::from_utf8_lossy(&path.path_info).escape_debug()
     )
 }

@@ -5,7 +5,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
 
 use super::talk::Shared;
-use crate::exchange::BodyError;
+use crate::loss::BodyError;
 
 /// Reads from the connection when asked, so that a body of any size takes bounded memory.
 #[pyclass(frozen, module = "holdall_bridge")]
@@ -72,7 +72,7 @@ fn limit(size: Option<isize>) -> Option<usize> {
 fn as_os_error(error: BodyError) -> PyErr {
     let text = error.to_string();
     match error {
-        BodyError::Aborted => PyConnectionAbortedError::new_err(text),
+        BodyError::Aborted | BodyError::Fault(_) => PyConnectionAbortedError::new_err(text),
         BodyError::Gone => PyConnectionResetError::new_err(text),
         BodyError::Silent => PyTimeoutError::new_err(text),
         BodyError::Short | BodyError::Lost | BodyError::Over => PyOSError::new_err(text),

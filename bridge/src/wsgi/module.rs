@@ -4,11 +4,15 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use std::time::Duration;
+
 use miette::Diagnostic;
 use pyo3::prelude::*;
 
 use super::check;
 use crate::cli::Arguments;
+#[cfg(unix)]
+use crate::log;
 use crate::settings::Settings;
 
 /// Done.
@@ -17,6 +21,9 @@ pub const DONE: u8 = 0;
 pub const FAILED: u8 = 1;
 /// The command line, the configuration or the descriptors are not what the bridge needs.
 pub const USAGE: u8 = 2;
+
+/// How long threads of the application may go on after a check.
+const LAST_WORD: Duration = Duration::from_secs(5);
 
 #[pymodule]
 fn _bridge(module: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -44,12 +51,33 @@ fn run(py: Python<'_>, argv: Vec<OsString>) -> u8 {
         Err(error) => return refuse(&error),
     };
     if arguments.check {
-        return check::check(py, &settings, arguments.format);
+        let code = check::check(py, &settings, arguments.format);
+        leave_within(LAST_WORD.min(Duration::from_secs(settings.grace.into())), code);
+        return code;
     }
     #[cfg(unix)]
-    return super::serve::serve(py, &settings, arguments.worker);
+    {
+        let code = super::serve::serve(py, &settings, arguments.worker);
+        leave_within(Duration::from_secs(settings.grace.into()), code);
+        code
+    }
     #[cfg(not(unix))]
     return refuse(&NoTransport);
+}
+
+/// Ends the process when Python does not: it waits without limit for threads that the application started.
+fn leave_within(limit: Duration, code: u8) {
+    let leave = move || {
+        std::thread::sleep(limit);
+        #[cfg(unix)]
+        log::line_unless_stuck("threads of the application do not end: leaving without them");
+        #[cfg(unix)]
+        signal_hook::low_level::exit(code.into());
+        #[cfg(not(unix))]
+        std::process::exit(code.into());
+    };
+    // Without it the process ends when Python does, which is the ordinary case.
+    let _ = std::thread::Builder::new().name("holdall-bridge-leave".to_owned()).spawn(leave);
 }
 
 /// Said where nothing can be listened on yet.

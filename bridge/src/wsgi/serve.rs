@@ -114,7 +114,8 @@ fn work(
 
     let mut helpers = Vec::new();
     for number in 1..settings.threads {
-        helpers.push(start_thread(py, number, &handler, &pool)?);
+        // Those that did start would wait for requests, and the process for them, for ever.
+        helpers.push(start_thread(py, number, &handler, &pool).inspect_err(|_| pool.stop())?);
     }
     answer_requests(py, &handler, &*pool);
     for helper in helpers {

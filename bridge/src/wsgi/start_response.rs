@@ -5,7 +5,8 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
 
 use super::talk::Shared;
-use crate::reply::{Head, HeadError, ReplyError};
+use crate::head::{Head, HeadError};
+use crate::reply::ReplyError;
 
 /// The callable that takes status and headers.
 #[pyclass(frozen, module = "holdall_bridge")]
@@ -54,7 +55,9 @@ impl StartResponse {
         let sent = self.shared.detached(py, |talk| talk.reply.send(&mut talk.exchange, bytes));
         sent.map_err(|error| match error {
             ReplyError::Unwanted(_) => PyBrokenPipeError::new_err(error.to_string()),
-            ReplyError::NoHead | ReplyError::TooLong(_) => PyAssertionError::new_err(error.to_string()),
+            ReplyError::NoHead | ReplyError::TooLong(_) | ReplyError::TooShort { .. } => {
+                PyAssertionError::new_err(error.to_string())
+            }
         })
     }
 }

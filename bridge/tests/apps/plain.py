@@ -1,12 +1,17 @@
 """Small WSGI applications, one a function. What they note goes to the log, where the tests look for it."""
 
 import atexit
+import io
 import os
+import random
 import sys
 import time
 from wsgiref.validate import validator
 
 TEXT = [("Content-Type", "text/plain")]
+
+
+KEPT = []
 
 
 def note(text):
@@ -23,6 +28,51 @@ def environment(environ, start_response):
     for name, value in sorted(environ.items()):
         if not name.startswith("wsgi.") or isinstance(value, (bool, str)):
             yield f"{name}={value!r}\n".encode()
+
+
+def notes_path(environ, start_response):
+    note(f"{environ['PATH_INFO']!r} {environ['QUERY_STRING']!r}")
+    start_response("200 OK", TEXT)
+    return [b"noted"]
+
+
+def unfinished(environ, start_response):
+    """A line without its end, and another request's line in between."""
+    errors = environ["wsgi.errors"]
+    errors.write(f"{environ['QUERY_STRING']} begun ")
+    KEPT.append(errors)
+    if len(KEPT) == 2:
+        KEPT.pop(0).write("and ended\n")
+        KEPT.clear()
+    start_response("200 OK", TEXT)
+    return [b"noted"]
+
+
+def compared(environ, start_response):
+    """Reads the body in every way there is, side by side with the same bytes in memory."""
+    expected = io.BytesIO(bytes.fromhex(environ["HTTP_X_BODY"]))
+    found = environ["wsgi.input"]
+    dice = random.Random(environ["QUERY_STRING"])
+    differences = []
+    for _ in range(dice.randrange(1, 60)):
+        name = dice.choice(["read", "readline", "readlines", "next", "some"])
+        if name == "next":
+            pair = [next(body, None) for body in (found, expected)]
+        elif name == "some":
+            count = dice.randrange(4)
+            pair = [[line for line, _ in zip(body, range(count))] for body in (found, expected)]
+        else:
+            size = dice.choice([(), (None,), (-1,), (0,), (1,), (dice.randrange(200),), (dice.randrange(9000),)])
+            if name == "read" and size in [(), (None,), (-1,)] and dice.random() < 0.8:
+                size = (dice.randrange(50),)
+            pair = [getattr(body, name)(*size) for body in (found, expected)]
+            name = f"{name}{size}"
+        if pair[0] != pair[1]:
+            differences.append(f"{name}: {pair}")
+    if found.read() != expected.read():
+        differences.append("the rest")
+    start_response("200 OK", TEXT)
+    return [repr(differences).encode()]
 
 
 def echo(environ, start_response):
@@ -128,6 +178,13 @@ def writes(environ, start_response):
     return [b"three"]
 
 
+def floods(environ, start_response):
+    start_response("200 OK", TEXT)
+    yield b"begun"
+    for _ in range(100):
+        environ["wsgi.errors"].write("much to say " * 1000 + "\n")
+
+
 def noisy(environ, start_response):
     print("printed by the application")
     os.write(1, b"written to descriptor 1\n")
@@ -161,6 +218,14 @@ def file(environ, start_response):
     return environ["wsgi.file_wrapper"](opened, 10)
 
 
+def part_of_file(environ, start_response):
+    """From the second byte, as many as the Content-Length says."""
+    opened = io.BytesIO(b"0123456789")
+    opened.seek(1)
+    start_response("200 OK", [("Content-Length", "4")])
+    return environ["wsgi.file_wrapper"](opened)
+
+
 def large(environ, start_response):
     start_response("200 OK", TEXT)
     return [b"0123456789abcdef" * (int(environ["QUERY_STRING"]) // 16)]
@@ -174,6 +239,29 @@ def no_content(environ, start_response):
 def too_long(environ, start_response):
     start_response("200 OK", [("Content-Length", "4")])
     return [b"12345678"]
+
+
+def too_long_in_pieces(environ, start_response):
+    start_response("200 OK", [("Content-Length", "4")])
+    yield b"12"
+    yield b"3456"
+    yield b"78"
+
+
+def too_short(environ, start_response):
+    start_response("200 OK", [("Content-Length", "4")])
+    yield b"12"
+
+
+def too_short_at_once(environ, start_response):
+    start_response("200 OK", [("Content-Length", "4")])
+    return [b"12"]
+
+
+def reads_whole(environ, start_response):
+    body = environ["wsgi.input"].read()
+    start_response("200 OK", TEXT)
+    return [body]
 
 
 def gate(environ, start_response):
@@ -201,6 +289,10 @@ def greets(environ, start_response):
     environ["wsgi.errors"].write("validated\n")
     start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "2")])
     return [b"hi"]
+
+
+def by_path(environ, start_response):
+    return globals()[environ["PATH_INFO"].strip("/")](environ, start_response)
 
 
 validated = validator(greets)

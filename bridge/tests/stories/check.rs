@@ -60,6 +60,32 @@ fn answers_that_are_failures_are_problems() {
     check_problem("plain:no_such_name", "has no attribute 'no_such_name'");
 }
 
+#[test]
+fn a_thread_of_the_application_does_not_keep_the_process() {
+    let (code, stdout, stderr) = check("lingering:application", &["--grace", "1"]);
+    assert_eq!(code, Some(0), "{stdout}");
+    assert!(stdout.ends_with("fine\n") && stderr.contains("leaving without them"), "{stdout}{stderr}");
+    let folder = tempfile::tempdir().unwrap();
+    let listen = format!("unix:{}", folder.path().join("socket").display());
+    let apps = apps().display().to_string();
+    let words =
+        ["--app", "lingering:application", "--pythonpath", &apps, "--listen", &listen, "--grace", "1"];
+    let output = python().args(words).env("FAIL", "1").output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn the_path_of_a_check_is_decoded_as_a_web_server_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = format!(
+        "app = 'plain:notes_path'\npythonpath = [{:?}]\n[check]\npath = '/caf%C3%A9/?a=%20'\n",
+        apps()
+    );
+    let output = run(["--config", &configuration(folder.path(), &text), "--check"]);
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(stderr.contains("note: '/caf\u{c3}\u{a9}/' 'a=%20'"), "{stderr}");
+}
+
 fn configuration(folder: &Path, text: &str) -> String {
     let path = folder.join("bridge.toml");
     std::fs::write(&path, text).unwrap();

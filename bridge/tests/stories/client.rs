@@ -26,6 +26,8 @@ pub struct Answer {
     pub pieces: usize,
     /// appStatus and protocolStatus; none if the connection ended first.
     pub end: Option<(u32, u8)>,
+    /// The record of version 0 that says that the answer is cut.
+    pub cut: bool,
 }
 
 impl Answer {
@@ -68,6 +70,10 @@ impl Client {
     pub fn record(&mut self) -> Option<(u8, u16, Vec<u8>)> {
         let mut head = [0; 8];
         self.wire.read_exact(&mut head).ok()?;
+        if head == [0; 8] {
+            assert!(self.is_closed(), "nothing follows a cut");
+            return Some((0, 0, Vec::new()));
+        }
         assert_eq!(head[0], 1, "a record of version 1, not {head:?}");
         let mut content = vec![0; usize::from(u16::from_be_bytes([head[4], head[5]]))];
         self.wire.read_exact(&mut content).ok()?;
@@ -80,6 +86,10 @@ impl Client {
         let mut answer = Answer::default();
         let mut stdout = Vec::new();
         while let Some((kind, found, content)) = self.record() {
+            if (kind, found) == (0, 0) {
+                answer.cut = true;
+                break;
+            }
             assert_eq!(found, id, "a record of our request");
             match kind {
                 6 if content.is_empty() => answer.ends += 1,

@@ -1,9 +1,11 @@
 //! The life of a process: threads, several processes, being told to stop.
 
 use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
 
 use super::bridge::{Bridge, apps, python, signal_process};
-use super::client::get;
+use super::client::{get, record};
 
 const TERM: i32 = 15;
 const KILL: i32 = 9;
@@ -24,6 +26,81 @@ fn told_to_stop_it_finishes_the_request_in_flight_and_leaves_by_the_front_door()
     assert!(bridge.log().contains("note: atexit ran"), "{}", bridge.log());
     assert!(idle.is_closed());
     assert!(!bridge.folder.path().join("socket").exists(), "its socket file goes with it");
+}
+
+#[test]
+fn told_to_stop_it_answers_what_has_arrived_and_keeps_no_connection() {
+    let mut bridge = Bridge::start("gate", &[]);
+    let gate = bridge.folder.path().join("open");
+    let request = get(&format!("/?{}", gate.display())).kept();
+    let mut busy = bridge.connect();
+    busy.send(&request.bytes());
+    bridge.wait_for("note: begun");
+    std::fs::write(&gate, "").unwrap();
+    busy.answer(1).expect("200 OK", "begun ended");
+    std::fs::remove_file(&gate).unwrap();
+    // Two connections the bridge knows, one of them busy; a request arrives on the other.
+    let mut waiting = bridge.connect();
+    waiting.send(&record(9, 0, b"\x0f\x00FCGI_MPXS_CONNS"));
+    assert_eq!(waiting.record().unwrap().0, 10);
+    busy.send(&request.bytes());
+    bridge.wait_until("begun again", |log| log.matches("note: begun").count() == 2);
+    waiting.send(&request.bytes());
+    bridge.signal(TERM);
+    bridge.wait_for("stopping: ");
+    std::fs::write(&gate, "").unwrap();
+    busy.answer(1).expect("200 OK", "begun ended");
+    waiting.answer(1).expect("200 OK", "begun ended");
+    assert!(busy.is_closed() && waiting.is_closed());
+    assert_eq!(bridge.wait().code(), Some(0));
+}
+
+#[test]
+fn a_log_that_nobody_reads_stops_neither_the_others_nor_the_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let listen = format!("unix:{}", folder.path().join("socket").display());
+    let child = python()
+        .args([
+            "--app",
+            "plain:by_path",
+            "--threads",
+            "2",
+            "--grace",
+            "1",
+            "--listen",
+            &listen,
+            "--pythonpath",
+        ])
+        .arg(apps())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    std::fs::write(folder.path().join("log"), "").unwrap();
+    let mut bridge = Bridge { child, folder };
+    let mut log = BufReader::new(bridge.child.stderr.take().unwrap());
+    let mut first = String::new();
+    log.read_line(&mut first).unwrap();
+    assert!(first.contains("ready: "), "{first}");
+    let mut flooding = bridge.connect();
+    flooding.send(&get("/floods").bytes());
+    assert!(flooding.record().is_some(), "it has begun, and will not come far");
+    bridge.connect().ask(&get("/hello?you")).expect("200 OK", "hello you");
+    bridge.signal(TERM);
+    assert_eq!(bridge.wait().code(), Some(1));
+}
+
+#[test]
+fn several_processes_told_twice_leave_at_once() {
+    let mut bridge = Bridge::start("gate", &["--processes", "2", "--grace", "600"]);
+    bridge.wait_for("ready: 2 processes");
+    let mut client = bridge.connect();
+    client.send(&get("/?/no/such/gate").bytes());
+    bridge.wait_for("note: begun");
+    bridge.signal(TERM);
+    bridge.wait_for("stopping: workers");
+    bridge.signal(TERM);
+    bridge.wait();
+    bridge.wait_for("does not leave and is killed");
 }
 
 #[test]

@@ -87,6 +87,34 @@ fn a_request_cut_anywhere_harms_nobody() {
 }
 
 #[test]
+fn six_hundred_that_connect_before_they_ask_are_all_answered() {
+    let bridge = Bridge::start("hello", &[]);
+    // Some wait in the system's queue until others have been answered.
+    let mut clients: Vec<_> = (0..600).map(|_| bridge.connect()).collect();
+    clients[0].send(&get("/").bytes());
+    clients[0].answer(1).expect("200 OK", "hello ");
+    for client in &mut clients[1..] {
+        client.send(&get("/").bytes());
+        client.answer(1).expect("200 OK", "hello ");
+    }
+}
+
+#[test]
+fn kept_connections_make_room_for_newcomers() {
+    let bridge = Bridge::start("hello", &[]);
+    let mut kept: Vec<_> = (0..520)
+        .map(|_| {
+            let mut client = bridge.connect();
+            client.ask(&get("/").kept()).expect("200 OK", "hello ");
+            client
+        })
+        .collect();
+    let closed = kept[..8].iter_mut().all(|client| client.is_closed());
+    assert!(closed, "the oldest are");
+    kept[519].ask(&get("/")).expect("200 OK", "hello ");
+}
+
+#[test]
 fn idle_and_dawdling_connections_do_not_starve_others() {
     let bridge = Bridge::start("hello", &["--threads", "1"]);
     let mut kept: Vec<_> = (0..20).map(|_| bridge.connect()).collect();

@@ -148,6 +148,70 @@ fn the_body_has_the_manners_of_a_file() {
 }
 
 #[test]
+fn a_body_is_read_like_a_file_in_every_order_and_however_it_is_cut() {
+    let bridge = Bridge::start("compared", &[]);
+    let mut client = bridge.connect();
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut below = |limit: u64| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state % limit
+    };
+    for round in 0..300 {
+        let size = [0, 1, 40, 3_000, 30_000][below(5) as usize];
+        let lines = [3, 30, 3_000][below(3) as usize];
+        let byte =
+            |below: &mut dyn FnMut(u64) -> u64| if below(lines) == 0 { b'\n' } else { below(256) as u8 };
+        let body: Vec<u8> = (0..size).map(|_| byte(&mut below)).collect();
+        let hex: String = body.iter().map(|byte| format!("{byte:02x}")).collect();
+        let request = post(&format!("/?{round}"), &body).with("HTTP_X_BODY", &hex).kept();
+        client.send(&request.head());
+        let mut rest = &body[..];
+        while !rest.is_empty() {
+            let (piece, after) = rest.split_at(1 + below(rest.len().min(5_000) as u64) as usize);
+            client.send(&record(5, 1, piece));
+            rest = after;
+        }
+        client.send(&record(5, 1, b""));
+        let answer = client.answer(1);
+        assert_eq!(answer.text(), "[]", "round {round}");
+    }
+}
+
+#[test]
+fn a_line_of_wsgi_errors_belongs_to_one_request() {
+    let bridge = Bridge::start("unfinished", &[]);
+    bridge.connect().ask(&get("/?first")).expect("200 OK", "noted");
+    bridge.connect().ask(&get("/?second")).expect("200 OK", "noted");
+    bridge.wait_until("both lines", |log| {
+        log.contains("] first begun and ended\n") && log.contains("] second begun\n")
+    });
+}
+
+#[test]
+fn parameters_that_can_never_be_empty_are_not() {
+    let bridge = Bridge::start("environment", &[]);
+    let request = ["REQUEST_METHOD", "SERVER_NAME", "SERVER_PORT", "SERVER_PROTOCOL"]
+        .into_iter()
+        .fold(get("/").with("HTTPS", "on"), |request, name| request.with(name, ""));
+    let text = bridge.connect().ask(&request).text();
+    for line in ["REQUEST_METHOD='GET'", "SERVER_NAME='localhost'", "SERVER_PORT='443'"] {
+        assert!(text.lines().any(|found| found == line), "{line} in\n{text}");
+    }
+}
+
+#[test]
+fn the_last_of_two_parameters_counts_everywhere() {
+    let bridge = Bridge::start("environment", &[]);
+    let mut request = post("/", b"").with("QUERY_STRING", "first");
+    request.params.push(("QUERY_STRING".to_owned(), "second".to_owned()));
+    request.params.push(("CONTENT_LENGTH".to_owned(), "-1".to_owned()));
+    let text = bridge.connect().ask(&request).text();
+    assert!(text.contains("QUERY_STRING='second'") && !text.contains("CONTENT_LENGTH"), "{text}");
+}
+
+#[test]
 fn a_body_that_nobody_reads_is_passed_over() {
     let bridge = Bridge::start("hello", &[]);
     let body = vec![b'b'; 300_000];
@@ -228,6 +292,16 @@ fn a_wrapped_file_is_sent_and_closed() {
     let bridge = Bridge::start("file", &[]);
     bridge.connect().ask(&get("/")).expect("200 OK", &"f".repeat(30));
     bridge.wait_for("note: file closed");
+}
+
+#[test]
+fn a_wrapped_file_begins_where_it_stands_and_ends_at_the_content_length() {
+    let bridge = Bridge::start("part_of_file", &[]);
+    let mut client = bridge.connect();
+    for _ in 0..2 {
+        client.ask(&get("/").kept()).expect("200 OK", "1234");
+    }
+    assert!(!bridge.log().contains("Content-Length"), "nobody's mistake: {}", bridge.log());
 }
 
 #[test]

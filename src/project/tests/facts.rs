@@ -25,18 +25,25 @@ fn git_gives_the_version_the_commit_and_whether_files_differ() {
     tree.git(&["commit", "-qm", "First"]);
     let project = tree.project();
     let commit = project.commit.clone().unwrap();
-    assert_eq!((commit.len(), project.dirty), (40, false));
+    let clean = Changes::default();
+    assert_eq!((commit.len(), &project.changes), (40, &clean));
     assert!(commit.starts_with(project.version.value.as_str()) && project.version.from == "git describe");
     tree.git(&["tag", "release/1.2"]);
     found(&tree.project().version, "release-1.2", "git describe");
     tree.write("shop/db.sqlite3", "");
-    tree.write("shop/dist/shop.zip", "");
-    assert!(!tree.project().dirty, "what is never bundled makes no tree dirty");
     tree.write("shop/mysite/new.py", "");
-    assert!(tree.project().dirty);
+    tree.write("shop/holdall.toml", "# nothing yet\n[files]\n");
+    let changes = tree.project().changes;
+    assert!(!changes.modified && !changes.reach([Path::new("mysite/urls.py")]), "{changes:?}");
+    assert!(changes.reach([Path::new("mysite/urls.py"), Path::new("mysite/new.py")]));
+    tree.write("shop/holdall.toml", "[files]\nexclude = ['docs']\n");
+    assert!(tree.project().changes.modified, "another bundle results, and the commit does not say why");
+    tree.remove("shop/holdall.toml");
     tree.remove("shop/mysite/new.py");
+    tree.remove("shop/db.sqlite3");
+    assert_eq!(tree.project().changes, clean);
     tree.write("shop/mysite/urls.py", "changed = 1\n");
-    assert!(tree.project().dirty);
+    assert!(tree.project().changes.modified);
     tree.write("shop/pyproject.toml", "[tool.poetry]\nname = 'wine'\nversion = '3.1'\n");
     found(&tree.project().version, "3.1", "pyproject.toml, key `tool.poetry.version`");
 }
@@ -47,7 +54,7 @@ fn a_project_below_a_repository_that_ignores_it_is_not_part_of_it() {
     tree.git(&["init", "-q", ".."]);
     tree.git(&["commit", "-q", "--allow-empty", "-m", "First"]);
     let project = tree.project();
-    assert_eq!((project.commit, project.dirty), (None, false));
+    assert_eq!((project.commit, project.changes), (None, Changes::default()));
 }
 
 #[test]

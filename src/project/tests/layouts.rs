@@ -19,8 +19,9 @@ fn a_startproject_site_is_understood_without_a_word_from_its_owner() {
         Dependencies::Requirements(vec![tree.path("shop/requirements.txt")])
     );
     assert_eq!(project.dependencies.from, "requirements.txt");
-    assert_eq!((project.python, project.commit, project.dirty), (None, None, false));
-    let notices: Vec<&str> = project.notices.iter().map(|notice| notice.what.as_str()).collect();
+    assert_eq!((project.python, project.commit, project.changes), (None, None, Changes::default()));
+    let notices = project.notices.iter().chain(&project.advice);
+    let notices: Vec<&str> = notices.map(|notice| notice.what.as_str()).collect();
     assert_eq!(
         notices,
         [

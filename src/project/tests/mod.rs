@@ -131,6 +131,6 @@ fn found<T: ToString>(found: &Found<T>, value: &str, from: &str) {
 }
 
 fn notices_about<'a>(project: &'a Project, words: &str) -> Vec<&'a str> {
-    let notices = project.notices.iter().map(|notice| notice.what.as_str());
+    let notices = project.notices.iter().chain(&project.advice).map(|notice| notice.what.as_str());
     notices.filter(|what| what.contains(words)).collect()
 }

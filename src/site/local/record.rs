@@ -128,6 +128,10 @@ impl<R: AsyncRead + Unpin> Records<R> {
             return Ok(None);
         }
         let head: [u8; HEADER] = self.buffer[..HEADER].try_into().expect("just measured");
+        // The bridge's sign that an answer is cut.
+        if head == [0; HEADER] {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
         if head[0] != 1 {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "what the process sends is not FastCGI"));
         }
@@ -189,6 +193,12 @@ mod tests {
     #[tokio::test]
     async fn what_is_not_fastcgi_is_an_error() {
         assert!(Records::new(&b"HTTP/1.1 200 OK"[..]).next().await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_cut_answer_is_an_end_that_came_too_early() {
+        let error = Records::new(&[0; HEADER][..]).next().await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
     }
 
     #[test]

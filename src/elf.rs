@@ -1,8 +1,12 @@
 //! What an ELF file says of itself: for which machine it is, which libraries it asks for and where it
 //! looks for them, and how new a glibc it needs. Reads; never changes a file.
 
+use std::str::FromStr;
+
 use object::elf;
+use object::read::ReadRef;
 use object::read::elf::{ElfFile64, FileHeader as _};
+use serde::{Deserialize, Serialize};
 
 use crate::target::Target;
 
@@ -22,7 +26,8 @@ pub struct Elf {
 }
 
 /// A version of glibc's symbols, `2.36`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Glibc {
     pub major: u16,
     pub minor: u16,
@@ -34,11 +39,60 @@ impl std::fmt::Display for Glibc {
     }
 }
 
+/// A text that is no version of glibc.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a version of glibc like `2.36`")]
+pub struct NotAGlibc(String);
+
+impl FromStr for Glibc {
+    type Err = NotAGlibc;
+
+    fn from_str(text: &str) -> Result<Glibc, NotAGlibc> {
+        let numbers = text.split_once('.').map(|(major, minor)| (major.parse(), minor.parse()));
+        match numbers {
+            Some((Ok(major), Ok(minor))) => Ok(Glibc { major, minor }),
+            _ => Err(NotAGlibc(text.to_owned())),
+        }
+    }
+}
+
+impl TryFrom<String> for Glibc {
+    type Error = NotAGlibc;
+
+    fn try_from(text: String) -> Result<Glibc, NotAGlibc> {
+        text.parse()
+    }
+}
+
+impl From<Glibc> for String {
+    fn from(version: Glibc) -> String {
+        version.to_string()
+    }
+}
+
 impl Glibc {
+    /// The first whose loader understands packed relative relocations. A file that has them asks for this name
+    /// and, maybe, for none of that version's symbols.
+    const PACKED_RELOCATIONS: (&[u8], Glibc) = (b"GLIBC_ABI_DT_RELR", Glibc { major: 2, minor: 36 });
+
     /// Reads `GLIBC_2.36` and `GLIBC_2.2.5`; other version names (`GLIBC_PRIVATE`, `OPENSSL_3.0.0`) are none.
-    fn parse(name: &[u8]) -> Option<Glibc> {
+    fn of_symbols(name: &[u8]) -> Option<Glibc> {
+        let (relocations, since) = Glibc::PACKED_RELOCATIONS;
+        if name == relocations {
+            return Some(since);
+        }
         let mut numbers = std::str::from_utf8(name).ok()?.strip_prefix("GLIBC_")?.split('.');
         Some(Glibc { major: numbers.next()?.parse().ok()?, minor: numbers.next()?.parse().ok()? })
+    }
+
+    /// The version that a file of a bundle for `target` asks for. Files of other kinds or for other machines, and
+    /// damaged ones, ask for none: no loader of that target takes them.
+    pub fn needed_by<'data>(file: impl ReadRef<'data>, target: Target) -> Option<Glibc> {
+        if target.is_windows() || !file.read_bytes_at(0, 4).is_ok_and(is_elf) {
+            return None;
+        }
+        let elf = Elf::parse(file).ok()?;
+        elf.glibc.filter(|_| elf.target == Some(target))
     }
 }
 
@@ -49,8 +103,8 @@ pub fn is_elf(bytes: &[u8]) -> bool {
 
 impl Elf {
     /// Reads a 64-bit ELF file.
-    pub fn parse(bytes: &[u8]) -> Result<Elf, object::read::Error> {
-        let file = ElfFile64::<object::Endianness>::parse(bytes)?;
+    pub fn parse<'data>(bytes: impl ReadRef<'data>) -> Result<Elf, object::read::Error> {
+        let file = ElfFile64::<object::Endianness, _>::parse(bytes)?;
         let endian = file.endian();
         let mut facts = Elf {
             target: match file.elf_header().e_machine(endian) {
@@ -77,7 +131,7 @@ impl Elf {
             let strings = sections.strings(endian, bytes, strings)?;
             for need in needs {
                 for version in need?.1 {
-                    facts.glibc = facts.glibc.max(Glibc::parse(version?.name(endian, strings)?));
+                    facts.glibc = facts.glibc.max(Glibc::of_symbols(version?.name(endian, strings)?));
                 }
             }
         }
@@ -96,20 +150,32 @@ mod tests {
 
     #[test]
     fn versions_of_glibc_are_compared_by_their_numbers() {
-        let version = |name: &str| Glibc::parse(name.as_bytes());
+        let version = |name: &str| Glibc::of_symbols(name.as_bytes());
         assert!(version("GLIBC_2.9") < version("GLIBC_2.36"));
         assert_eq!(version("GLIBC_2.2.5").unwrap().to_string(), "2.2");
+        assert_eq!(version("GLIBC_ABI_DT_RELR"), version("GLIBC_2.36"));
         assert_eq!(version("GLIBC_PRIVATE"), None);
         assert_eq!(version("OPENSSL_3.0.0"), None);
+        assert_eq!("2.36".parse(), Ok(Glibc { major: 2, minor: 36 }));
+        for wrong in ["2", "2.", "2.36.1", "two.six", ""] {
+            assert_eq!(wrong.parse::<Glibc>(), Err(NotAGlibc(wrong.to_owned())));
+        }
     }
 
     #[cfg(target_os = "linux")]
     #[test]
     fn this_program_needs_glibc_of_some_version() {
         let program = fs_err::read(std::env::current_exe().unwrap()).unwrap();
-        let elf = Elf::parse(&program).unwrap();
+        let elf = Elf::parse(program.as_slice()).unwrap();
         assert_eq!(elf.target, Target::host());
         assert!(elf.needed.iter().any(|name| name == "libc.so.6"), "{:?}", elf.needed);
-        assert!(elf.glibc >= Glibc::parse(b"GLIBC_2.2"));
+        assert!(elf.glibc >= Glibc::of_symbols(b"GLIBC_2.2"));
+
+        let needed = |bytes: &[u8], target| Glibc::needed_by(bytes, target);
+        for target in Target::ALL {
+            assert_eq!(needed(&program, target), elf.glibc.filter(|_| Some(target) == Target::host()));
+        }
+        assert_eq!(needed(&program[..4096], Target::LinuxX86_64), None);
+        assert_eq!(needed(b"#!/bin/sh", Target::LinuxX86_64), None);
     }
 }
