@@ -160,6 +160,27 @@ impl Preview {
         page(self.agent.post(self.url(path)).header("content-type", content_type).send(body).unwrap())
     }
 
+    /// Every file that its processes have mapped, with libraries and the interpreter itself, sorted.
+    #[cfg(target_os = "linux")]
+    pub fn mapped_by_processes(&self) -> Vec<PathBuf> {
+        let mut mapped = std::collections::BTreeSet::new();
+        // Each thread has a list of the children that it started.
+        let threads = fs_err::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
+        let lists =
+            threads.map(|thread| fs_err::read_to_string(thread.unwrap().path().join("children")).unwrap());
+        for child in lists.collect::<Vec<_>>().join(" ").split_whitespace() {
+            for line in fs_err::read_to_string(format!("/proc/{child}/maps")).unwrap().lines() {
+                // Five columns stand before the path: address, rights, offset, device, inode.
+                let path = line.splitn(6, ' ').nth(5).unwrap_or("").trim();
+                if path.starts_with('/') {
+                    mapped.insert(PathBuf::from(path));
+                }
+            }
+        }
+        assert!(!mapped.is_empty(), "no process serves");
+        mapped.into_iter().collect()
+    }
+
     /// Ends it as Ctrl-C does and checks that it ended well.
     #[track_caller]
     pub fn stop(mut self) {

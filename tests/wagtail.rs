@@ -35,7 +35,34 @@ fn what_wagtail_start_makes_is_served_from_its_bundle() {
     );
     let login = site.get("/admin/login/");
     assert!(login.status == 200 && login.text().contains("Sign in to Wagtail"), "{}", login.text());
+    #[cfg(target_os = "linux")]
+    assert_eq!(foreign(&site.mapped_by_processes(), &release), <[std::path::PathBuf; 0]>::default());
     site.stop();
+}
+
+/// What of `mapped` lies neither in the release nor belongs to glibc: its libraries, its loader, its data.
+#[cfg(target_os = "linux")]
+fn foreign(mapped: &[std::path::PathBuf], release: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let of_glibc = |path: &std::path::Path| {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        let library = [
+            "libc.so",
+            "libm.so",
+            "libdl.so",
+            "libpthread.so",
+            "librt.so",
+            "libutil.so",
+            "libresolv.so",
+            "ld-linux",
+        ];
+        let system = path.starts_with("/usr/lib") || path.starts_with("/lib") || path.starts_with("/lib64");
+        let data = path.starts_with("/usr/lib/locale") || name == "gconv-modules.cache";
+        system
+            && (data
+                || name.starts_with("libnss_")
+                || library.iter().any(|library| name.starts_with(library)))
+    };
+    mapped.iter().filter(|path| !path.starts_with(release) && !of_glibc(path)).cloned().collect()
 }
 
 /// `wagtail start shop`, by wagtail itself from the package index.

@@ -68,7 +68,9 @@ pub struct Project {
     pub dependencies: Found<Dependencies>,
     pub config: Config,
     /// What the text of the settings gives reason to say. Who has loaded them knows better.
+    #[serde(skip)]
     pub advice: Vec<Notice>,
+    #[serde(skip)]
     pub notices: Vec<Notice>,
 }
 
