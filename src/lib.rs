@@ -1,30 +1,54 @@
 //! Holdall packs a Django project with everything it needs into one archive, and runs it from there.
 //!
-//! The modules in reading order; data flows down the list.
+//! The modules in reading order: first the verbs, then the stages as data flows through them, then the leaves.
 
-pub mod app;
-pub mod archive;
+/// The developer's half, read aloud: a project becomes a bundle.
 pub mod bundle;
-pub mod cache;
-pub mod cli;
-pub mod digest;
-pub mod elf;
-pub mod entry;
-pub mod error;
-pub mod interrupt;
-pub mod layer;
-pub mod manifest;
-pub mod packages;
-pub mod progress;
+/// Find a Django project and read its configuration.
 pub mod project;
-pub mod python;
-pub mod python_tool;
-pub mod recipe;
-pub mod release;
+/// A CPython of this machine, or one that was given, becomes a layer.
 pub mod runtime;
-pub mod said;
-pub mod site;
-pub mod target;
+/// A lock becomes wheel layers.
+pub mod packages;
+/// The project's own files, its settings inside a bundle, its static files.
+pub mod app;
+/// The parts of Holdall itself that go into a bundle.
 pub mod tools;
+/// Files become content-addressed zips, compressed once.
+pub mod layer;
+/// Layers become a bundle, block by block; open and verify one.
+pub mod archive;
+/// A bundle becomes a folder.
+pub mod release;
+/// How a release is started; `site::local` is the embedded web server.
+pub mod site;
+/// What may be typed, and what is printed.
+pub mod cli;
+/// Every way a command can fail, and its exit code.
+pub mod error;
+/// `holdall.json`.
+pub mod manifest;
+/// Names of files inside a bundle.
+pub mod entry;
+/// Versions of CPython, and its place in a bundle.
+pub mod python;
+/// The platforms.
+pub mod target;
+/// SHA-256.
+pub mod digest;
+/// Data of `recipes/`.
+pub mod recipe;
+/// What an ELF file needs.
+pub mod elf;
+/// The cache folder.
+pub mod cache;
+/// Pinned programs from the package index.
+pub mod python_tool;
+/// What other programs say, made fit to be shown.
+pub mod said;
+/// How stages tell of their progress.
+pub mod progress;
+/// What must not outlive a run that is stopped halfway.
+pub mod interrupt;
 
 pub use error::Error;

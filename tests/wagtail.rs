@@ -48,6 +48,7 @@ fn foreign(mapped: &[std::path::PathBuf], release: &std::path::Path) -> Vec<std:
         let library = [
             "libc.so",
             "libm.so",
+            "libmvec.so",
             "libdl.so",
             "libpthread.so",
             "librt.so",

@@ -269,6 +269,16 @@ mod tests {
     }
 
     #[test]
+    fn a_project_below_the_top_of_a_repository_is_ignored_as_git_ignores_it() {
+        let folder = tree(&["top/site/manage.py", "top/site/dump.sql", "top/site/keep.sql", "top/site/a.py"]);
+        fs_err::create_dir(folder.path().join("top/.git")).unwrap();
+        write(folder.path(), ".gitignore", "*.py\n");
+        write(folder.path(), "top/.gitignore", "*.sql\n");
+        write(folder.path(), "top/site/.gitignore", "!keep.sql\n");
+        check(&folder.path().join("top/site"), &[], &[], &[".gitignore", "a.py", "keep.sql"]);
+    }
+
+    #[test]
     fn a_project_without_its_manage_file_is_refused() {
         let folder = tree(&[]);
         write(folder.path(), ".gitignore", "manage.py\n");

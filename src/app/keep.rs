@@ -31,7 +31,7 @@ impl fmt::Display for Why {
             Why::Cache => "a cache",
             Why::Editor => "of an editor",
             Why::Packages => "packages of another tool",
-            Why::Environment => "an environment file, with secrets perhaps",
+            Why::Environment => "settings of one machine, with secrets perhaps",
             Why::Key => "a key",
             Why::Database => "a database",
             Why::Data => "written while the site runs",
@@ -71,7 +71,7 @@ pub fn file(relative: &Path) -> Option<Why> {
     } else if name == "holdall.toml" {
         // It may hold `[build.env]`, whose values must not leave the developer's machine.
         Some(Why::Configuration)
-    } else if name == ".env" || (name.starts_with(".env.") && !is_template(&name)) {
+    } else if is_environment(&name) || ACCOUNTS.contains(&name.as_str()) {
         Some(Why::Environment)
     } else if ends(&[".pem", ".key", ".pfx", ".p12", ".jks", ".ppk"]) || key_names.contains(&name.as_str()) {
         Some(Why::Key)
@@ -84,6 +84,15 @@ pub fn file(relative: &Path) -> Option<Why> {
     } else {
         None
     }
+}
+
+/// Where programs of a developer keep passwords and the addresses of indexes.
+const ACCOUNTS: [&str; 8] =
+    [".netrc", "_netrc", ".pypirc", ".npmrc", ".pgpass", "pip.conf", "pip.ini", "uv.toml"];
+
+/// `.env`, `.env.local`, `prod.env`, direnv's `.envrc`
+fn is_environment(name: &str) -> bool {
+    name == ".envrc" || name.ends_with(".env") || (name.starts_with(".env.") && !is_template(name))
 }
 
 /// `.env.example` holds names and no secrets.
@@ -112,6 +121,10 @@ mod tests {
         check(".env.production", Some(Why::Environment));
         check(".env.example", None);
         check(".envrc.py", None);
+        check(".envrc", Some(Why::Environment));
+        check("deploy/prod.env", Some(Why::Environment));
+        check("environment.py", None);
+        check("pip.conf", Some(Why::Environment));
         check("holdall.toml", Some(Why::Configuration));
         check("certificates/SERVER.PEM", Some(Why::Key));
         check("id_rsa", Some(Why::Key));

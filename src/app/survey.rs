@@ -220,6 +220,10 @@ fn doubt(failure: &Failure) -> Notice {
 
 /// What works, and should be otherwise on a server.
 fn advice(input: &Input<'_>, answer: &Answer, loaded: bool) -> Vec<Notice> {
+    // Settings that failed, or that are not the ones served, say nothing. Their text has been looked at before.
+    if !loaded || input.build_settings.is_some() {
+        return Vec::new();
+    }
     let mut notices = Vec::new();
     let mut advise = |what: String, help: &str| notices.push(Notice { what, help: help.to_owned() });
     if let Some(place) = &answer.sources.secret_key {
@@ -228,15 +232,13 @@ fn advice(input: &Input<'_>, answer: &Answer, loaded: bool) -> Vec<Notice> {
             "take it from the environment: `SECRET_KEY = os.environ[\"SECRET_KEY\"]`",
         );
     }
-    // Settings that failed, or that are not the ones served, say nothing of what follows.
-    let served = loaded && input.build_settings.is_none();
-    if answer.debug && served {
+    if answer.debug {
         advise(
             format!("DEBUG is on in `{}`: visitors would see source code and settings", input.settings),
             "turn it off unless the environment asks for it: `DEBUG = os.environ.get(\"DEBUG\") == \"1\"`, or name the settings for production with `[project] settings` in holdall.toml",
         );
     }
-    if answer.allowed_hosts.is_empty() && !answer.debug && served {
+    if answer.allowed_hosts.is_empty() && !answer.debug {
         advise(
             format!(
                 "ALLOWED_HOSTS in `{}` is empty: every request would be answered with 400",

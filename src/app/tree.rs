@@ -17,8 +17,8 @@ pub type Wanted = Arc<dyn Fn(&Path, &Path, bool) -> bool + Send + Sync>;
 
 /// The files of `root` that are wanted: path relative to `root` -> path on disk.
 ///
-/// With `git_ignore`, what `.gitignore` files inside `root` ignore is left out; those above it and the user's own
-/// are not read, so that the result is the same on every machine.
+/// With `git_ignore`, what the `.gitignore` files of the repository ignore is left out, up to its top; outside of one
+/// those inside `root` count. The user's own are not read, so that the result is the same on every machine.
 pub fn files(root: &Path, git_ignore: bool, wanted: &Wanted) -> Result<BTreeMap<PathBuf, PathBuf>, AppError> {
     let real_root = fs_err::canonicalize(root).map_err(AppError::Unreadable)?;
     let main = scan(root, Path::new(""), git_ignore, wanted)?;
@@ -47,7 +47,10 @@ fn scan(disk: &Path, prefix: &Path, git_ignore: bool, wanted: &Wanted) -> Result
         }
     };
     let mut walk = WalkBuilder::new(disk);
-    walk.standard_filters(false).git_ignore(git_ignore).require_git(false).follow_links(false);
+    // Outside of a repository there is no top at which to stop looking upwards.
+    let in_repository = disk.ancestors().any(|folder| folder.join(".git").exists());
+    walk.standard_filters(false).git_ignore(git_ignore).follow_links(false);
+    walk.require_git(in_repository).parents(in_repository);
     walk.filter_entry({
         let (relative, wanted) = (relative.clone(), Arc::clone(wanted));
         move |entry| {

@@ -39,7 +39,7 @@ Environment:
   HOLDALL_UV      the uv to use, before the one on PATH
   NO_COLOR        set to anything: no colours";
 
-/// Host Django on Windows servers behind IIS: one archive in, one atomic switch.
+/// Pack a Django project into one archive that runs by itself.
 #[derive(Parser)]
 #[command(name = "holdall", version, about, after_help = AFTER, max_term_width = 100)]
 struct Cli {

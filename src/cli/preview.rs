@@ -229,14 +229,14 @@ fn random_key() -> Result<String, PreviewError> {
 
 /// The folder that holds the site: a temporary one, removed when dropped, or the person's.
 enum Root {
-    Temporary(tempfile::TempDir),
+    Temporary(Passing<tempfile::TempDir>),
     Kept(PathBuf),
 }
 
 impl Root {
     fn of(kept: Option<&Path>) -> Result<Root, PreviewError> {
         let Some(path) = kept else {
-            let made = tempfile::Builder::new().prefix("holdall-preview-").tempdir();
+            let made = Passing::make(|| tempfile::Builder::new().prefix("holdall-preview-").tempdir());
             let failed = |source| PreviewError::Folder { path: std::env::temp_dir(), source };
             return made.map(Root::Temporary).map_err(failed);
         };

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::watch;
 
 use super::Output;
+use crate::interrupt;
 
 /// Knows whether the person, or the system, wants this program to end.
 pub struct Stop {
@@ -23,6 +24,7 @@ impl Stop {
             signals.next().await;
             ask.send_replace(true);
             signals.next().await;
+            interrupt::end();
             // As a shell would say of a program that Ctrl-C ended.
             std::process::exit(130);
         });
@@ -60,7 +62,7 @@ impl Ending {
             if over.load(Ordering::SeqCst) {
                 return;
             }
-            crate::interrupt::end();
+            interrupt::end();
             // Whatever bar stands in this line has no end of its own.
             output.aside("\nstopped; nothing was left behind");
             // As a shell would say of a program that Ctrl-C ended.

@@ -29,7 +29,7 @@ pub struct Key {
 
 impl Key {
     /// `inputs` must cover all that decides about the layer's files: the digest of the archive they come from, of the
-    /// recipe and prunings, of the folder they are mapped to, of the bytecode compiler's version.
+    /// rules that shape them, of the folder they are mapped to.
     pub fn new(kind: LayerKind, target: Target, inputs: &[Sha256]) -> Key {
         let mut hasher = Hasher::default();
         for part in [LAYER_FORMAT, DEFLATE, &kind.to_string(), target.as_str()] {

@@ -132,6 +132,11 @@ impl Config {
     pub(super) fn read(source: Option<ConfigSource>, root: &Path) -> Result<Config, ProjectError> {
         let Some(source) = source else { return Ok(Config::default()) };
         let keys = Keys::check(&source)?;
+        let build_env = keys.variables("build.env")?;
+        if !build_env.is_empty() && !source.prefix.is_empty() {
+            let place = format!("{}, table `{}build.env`", source.shown, source.prefix);
+            return Err(ProjectError::BundledValues { place });
+        }
         let config = Config {
             name: keys.parsed("name", SiteName::parse)?,
             version: keys.parsed("version", Version::parse)?,
@@ -159,7 +164,7 @@ impl Config {
             build: BuildKeys {
                 settings: keys.module("build.settings")?,
                 static_files: keys.static_files("build.static")?,
-                env: keys.variables("build.env")?,
+                env: build_env,
             },
             env: EnvKeys { required: keys.variable_names("env.required")? },
             files: Files {

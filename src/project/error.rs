@@ -53,6 +53,10 @@ pub enum ProjectError {
     #[diagnostic(help("{help}"))]
     WrongValue { place: String, value: String, why: String, help: String },
 
+    #[error("{place} would go into the bundle with its values")]
+    #[diagnostic(help("`pyproject.toml` is bundled, `holdall.toml` is not: move the configuration there"))]
+    BundledValues { place: String },
+
     #[error("the project cannot have this {what}: {place}")]
     #[diagnostic(help("set `{key}` in `holdall.toml` to another"))]
     Name { what: &'static str, place: String, key: &'static str, source: NotAName },

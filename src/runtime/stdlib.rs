@@ -25,7 +25,7 @@ pub fn left_out(path: &str) -> bool {
         // What is needed to embed or extend CPython: a static library of tens of megabytes, and makefiles.
         || top.starts_with("config-")
         || super::debian::LEFT_OUT.contains(&path)
-        // Bytecode is compiled anew, so that it does not hold the time and the paths of where it came from.
+        // Bytecode holds the time and the paths of where it was compiled.
         || path.split('/').any(|part| matches!(part, "__pycache__" | "tests" | "test"))
         || path.ends_with(".pyc")
         || path.ends_with(".a")

@@ -72,9 +72,20 @@ fn build_bridge(python: &Path) -> anyhow::Result<PathBuf> {
             .arg(root().join("bridge/Cargo.toml"))
             .arg("--out")
             .arg(&bridges)
+            .env("CARGO_ENCODED_RUSTFLAGS", without_paths())
             .current_dir(root()),
     )?;
     Ok(tools)
+}
+
+/// Flags that keep the folders of this machine out of what is compiled.
+fn without_paths() -> String {
+    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = home.or_else(|| Some(std::env::home_dir()?.join(".cargo")));
+    let folders = [Some((root(), "holdall")), home.map(|home| (home, "cargo"))].into_iter().flatten();
+    let flags = folders.map(|(folder, name)| format!("--remap-path-prefix={}={name}", folder.display()));
+    // Separated so, a folder may have a blank in its name.
+    flags.collect::<Vec<_>>().join("\x1f")
 }
 
 /// Everything the tests use, by the environment variables under which they find it.

@@ -20,8 +20,8 @@ def _shared(inside):
     if not root:
         raise ImproperlyConfigured(
             "HOLDALL_SHARED is not set. It names the folder where this site keeps its data (database, uploads, logs),"
-            " which must not lie inside the release. Set it, or start the site with `holdall preview` or"
-            " `holdall manage`, which do."
+            " which must not lie inside the release. Set it, or start the site with `holdall preview`,"
+            " which does."
         )
     return os.path.join(os.path.abspath(root), *inside.split("/"))
 

@@ -27,6 +27,16 @@ fn the_configuration_in_pyproject_counts_and_is_named_as_there() {
 }
 
 #[test]
+fn values_for_bundling_do_not_stand_in_a_file_that_is_bundled() {
+    let tree = Tree::startproject();
+    tree.write("shop/pyproject.toml", "[tool.holdall.build.env]\nAPI_KEY = 'secret'\n");
+    tree.check_refused(
+        "pyproject.toml, table `tool.holdall.build.env` would go into the bundle with its values",
+        "move the configuration there",
+    );
+}
+
+#[test]
 fn what_the_configuration_names_must_be_there() {
     let tree = Tree::startproject();
     let cases = [
