@@ -388,7 +388,7 @@ fn stopped(test: &Test, args: &[&str], signal: &str) -> Option<i32> {
     let mut child =
         command(&test.path(""), args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     wait_for("the settings to load", || test.path("pid").exists());
-    assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
+    crate::harness::signal(child.id(), signal.trim_start_matches('-'));
     let asked = Instant::now();
     let code = child.wait().unwrap().code();
     assert!(asked.elapsed() < Duration::from_secs(5), "it took {:?} to stop", asked.elapsed());
@@ -440,7 +440,7 @@ fn what_a_killed_run_leaves_is_in_nobodys_way() {
     let settings = test.read("pid");
     assert!(!test.path("site/dist").exists());
     // Nobody can tell it: it waits for itself.
-    let _ = Command::new("kill").args(["-KILL", &settings]).status().unwrap();
+    let _ = Command::new("sh").args(["-c", &format!("kill -KILL {settings}")]).status().unwrap();
 
     test.write("go", "").write("dist/.holdall-dead.part", "PK").write("dist/.holdall-busy.part", "PK");
     let busy = std::fs::File::options().write(true).open(test.path("dist/.holdall-busy.part")).unwrap();
@@ -461,7 +461,7 @@ fn ctrl_c_while_the_bundle_is_written_leaves_all_of_it_or_nothing() {
         command(&test.path(""), args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let begun = || fs_err::read_dir(test.path("dist")).is_ok_and(|mut entries| entries.next().is_some());
     wait_for("the bundle to be begun", begun);
-    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    crate::harness::signal(child.id(), "INT");
     let code = child.wait().unwrap().code();
     let left: Vec<_> = listing(&test.path("dist")).into_keys().skip(1).collect();
     match left.as_slice() {
