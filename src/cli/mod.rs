@@ -27,17 +27,19 @@ The way of a site:
   holdall verify dist/SITE.zip         check that a copy arrived as it was made
 
 Exit codes:
-  0  done
-  1  failed
-  2  wrong usage
-  3  a precondition does not hold, and nothing was changed
+    0  done
+    1  failed
+    2  wrong usage
+    3  a precondition does not hold, and nothing was changed
+  130  ended by Ctrl-C before it was done
 
 Environment:
-  HOLDALL_CACHE   where downloads and packed layers are kept [default: the user's cache folder]
-  HOLDALL_TOOLS   the folder with Holdall's own parts for other targets
-  HOLDALL_PYTHON  the Python of this machine to use, before those on PATH
-  HOLDALL_UV      the uv to use, before the one on PATH
-  NO_COLOR        set to anything: no colours";
+  HOLDALL_CACHE    where downloads and packed layers are kept [default: the user's cache folder]
+  HOLDALL_TOOLS    the folder with Holdall's own parts for other targets
+  HOLDALL_PYTHON   the Python of this machine to use, before those on PATH
+  HOLDALL_UV       the uv to use, before the one on PATH
+  HOLDALL_RECIPES  a folder whose files stand in for the recipes of the same names
+  NO_COLOR         set to anything: no colours";
 
 /// Pack a Django project into one archive that runs by itself.
 #[derive(Parser)]
