@@ -133,13 +133,14 @@ impl Preview {
             command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap());
         // Lines before the one with the address tell what its processes print.
-        let ready = (&mut lines).lines().map(|line| serde_json::from_str(&line.unwrap()).unwrap());
-        let ready = ready.take_while(|value: &serde_json::Value| value["error"].is_null());
-        let Some(ready) = ready.into_iter().find(|value| value["address"].is_string()) else {
+        let values = (&mut lines).lines().map(|line| serde_json::from_str(&line.unwrap()).unwrap());
+        let told = |value: &serde_json::Value| value["address"].is_string() || value["error"].is_string();
+        let ready = values.into_iter().find(told).unwrap_or_default();
+        if !ready["address"].is_string() {
             let mut words = String::new();
             child.stderr.take().unwrap().read_to_string(&mut words).unwrap();
-            panic!("preview ended before it served: {}\n{words}", child.wait().unwrap());
-        };
+            panic!("preview ended before it served: {}\n{ready}\n{words}", child.wait().unwrap());
+        }
         // Its later words must be read, or it would wait for room in the pipe.
         let mut errors = child.stderr.take().unwrap();
         std::thread::spawn(move || std::io::copy(&mut errors, &mut std::io::stderr()));
