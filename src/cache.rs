@@ -52,6 +52,5 @@ pub fn write_whole(
     write(&mut file)?;
     file.flush()?;
     file.as_file().sync_all()?;
-    file.persist(path).map_err(|error| error.error)?;
-    Ok(())
+    crate::held::persist(file, path)
 }

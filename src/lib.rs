@@ -10,6 +10,7 @@ pub mod cli;
 pub mod digest;
 pub mod entry;
 pub mod error;
+pub mod held;
 pub mod layer;
 pub mod manifest;
 pub mod packages;

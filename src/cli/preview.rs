@@ -15,6 +15,7 @@ use super::output::{Format, printable};
 use super::stop::Stop;
 use crate::Error;
 use crate::digest::Sha256;
+use crate::held::{self, Scratch};
 use crate::manifest::{MANIFEST, Manifest};
 use crate::progress::{Notice, Progress};
 use crate::release::{self, Release, ReleaseError, Slot};
@@ -158,12 +159,12 @@ pub fn run(args: Args, output: &Output) -> Result<(), Error> {
 }
 
 /// Opens what was named; a project becomes a bundle in a temporary folder first, which goes when it is dropped.
-fn open(path: &Path, output: &Output) -> Result<(Opened, Option<tempfile::TempDir>), Error> {
+fn open(path: &Path, output: &Output) -> Result<(Opened, Option<Scratch>), Error> {
     if !path.is_dir() || path.join(MANIFEST).exists() {
         return Ok((Opened::open(path)?, None));
     }
-    let folder = tempfile::Builder::new().prefix("holdall-preview-").tempdir();
-    let folder = folder.map_err(|source| PreviewError::Folder { path: std::env::temp_dir(), source })?;
+    let folder = Scratch::new("holdall-preview-")
+        .map_err(|source| PreviewError::Folder { path: std::env::temp_dir(), source })?;
     let bundle = bundle::for_this_machine(path, folder.path(), output)?;
     Ok((Opened::open(&bundle)?, Some(folder)))
 }
@@ -209,16 +210,15 @@ fn random_key() -> Result<String, PreviewError> {
 
 /// The folder that holds the site: a temporary one, removed when dropped, or the person's.
 enum Root {
-    Temporary(tempfile::TempDir),
+    Temporary(Scratch),
     Kept(PathBuf),
 }
 
 impl Root {
     fn of(kept: Option<&Path>) -> Result<Root, PreviewError> {
         let Some(path) = kept else {
-            let made = tempfile::Builder::new().prefix("holdall-preview-").tempdir();
             let failed = |source| PreviewError::Folder { path: std::env::temp_dir(), source };
-            return made.map(Root::Temporary).map_err(failed);
+            return Scratch::new("holdall-preview-").map(Root::Temporary).map_err(failed);
         };
         let failed = |source| PreviewError::Folder { path: path.to_owned(), source };
         // The site's processes run in other folders, so that a relative path would be another one there.
@@ -254,10 +254,7 @@ fn expand(opened: Opened, root: &Path, progress: &dyn Progress) -> Result<Place,
         Ok(release) => unchanged(&release, progress)?,
         Err(ReleaseError::NotARelease { .. }) => {
             // The manifest is written last: without it this is what a killed preview left.
-            match fs_err::remove_dir_all(&place.release) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(failed(error))?,
-                _ => {}
-            }
+            held::remove_dir_all(&place.release).map_err(failed)?;
             release::expand(&bundle, Slot::empty(&place.release)?, progress)?;
         }
         Err(error) => return Err(error.into()),

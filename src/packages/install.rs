@@ -5,6 +5,7 @@ use std::process::Command;
 
 use super::error::{PackagesError, Said};
 use crate::cache::Cache;
+use crate::held;
 
 /// The uv of this version in the cache, installed by `python` if it is not there yet.
 ///
@@ -38,9 +39,9 @@ pub(super) fn installed(cache: &Cache, python: &Path, version: &str) -> Result<P
         install(&venv.join(of_venv), &made).map_err(failed)?;
     }
     // Another run may have been faster, or a broken folder stands there: both give way to one that is whole.
-    if fs_err::rename(&made, &folder).is_err() && program_in(&folder).is_none() {
-        fs_err::remove_dir_all(&folder)?;
-        fs_err::rename(&made, &folder)?;
+    if held::rename(&made, &folder).is_err() && program_in(&folder).is_none() {
+        held::remove_dir_all(&folder)?;
+        held::rename(&made, &folder)?;
     }
     program_in(&folder).ok_or_else(|| failed(Said::new(b"pip installed no program")))
 }
