@@ -7,7 +7,6 @@ mod archive_forge;
 mod guestbook;
 mod harness;
 mod init;
-#[cfg(unix)]
 mod preview;
 mod runtime_given;
 #[cfg(target_os = "linux")]

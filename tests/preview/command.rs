@@ -14,7 +14,7 @@ use holdall::target::Target;
 use serde_json::{Value, json};
 
 use super::client::{get, until};
-use super::is_alive;
+use super::system::is_alive;
 
 /// A bundle of a site that needs these variables.
 fn bundle(folder: &Path, target: Target, environment: &[&str]) -> PathBuf {
