@@ -245,6 +245,7 @@ fn expand(opened: Opened, root: &Path, progress: &dyn Progress) -> Result<Place,
             return Ok(place.adopting(folder));
         }
     };
+    release::check_fits(&bundle, &place.release)?;
     let failed = |source| PreviewError::Folder { path: place.site.clone(), source };
     fs_err::create_dir_all(&place.site).map_err(failed)?;
     // Two previews of one bundle may begin at once: one expands, the other finds it done.

@@ -28,7 +28,8 @@ impl Slot {
                 Some(Err(source)) => return Err(unreadable(source)),
             },
             Err(error) if error.kind() == io::ErrorKind::NotFound => false,
-            Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
+            // Windows has more than one way to say so.
+            Err(error) if error.kind() == io::ErrorKind::NotADirectory || root.is_file() => {
                 return Err(ReleaseError::NotAFolder { folder: folder.to_owned() });
             }
             Err(source) => return Err(unreadable(source)),
