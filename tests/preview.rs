@@ -1,9 +1,9 @@
 //! The embedded web server, asked over real connections, with a FastCGI responder behind it.
 
 mod client;
-#[cfg(unix)]
 mod command;
 mod processes;
+mod python;
 mod responder;
 mod statics;
 mod streams;

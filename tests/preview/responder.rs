@@ -39,23 +39,26 @@ fn with_role(role: &str) -> Invocation {
 /// Takes over when this process was started as a responder.
 pub fn run_if_asked() {
     match std::env::var(ROLE).as_deref() {
-        Ok("serve") => {
-            let listener = Listener::given();
-            system::when_asked_to_end(|| {
-                if let Some(mark) = LAST_MARK.get() {
-                    std::fs::write(mark, "").unwrap();
-                }
-            });
-            loop {
-                // A connection that breaks is over; the next one may be better.
-                let _ = listener.accept().and_then(|stream| converse(stream, &listener));
-            }
-        }
+        Ok("serve") => serve(),
         Ok("fail") => {
             io::stderr().write_all(b"ImportError: no module named boom\n").unwrap();
             std::process::exit(1);
         }
         _ => {}
+    }
+}
+
+/// Serves until it is asked to end, or is ended.
+pub fn serve() -> ! {
+    let listener = Listener::given();
+    system::when_asked_to_end(|| {
+        if let Some(mark) = LAST_MARK.get() {
+            std::fs::write(mark, "").unwrap();
+        }
+    });
+    loop {
+        // A connection that breaks is over; the next one may be better.
+        let _ = listener.accept().and_then(|stream| converse(stream, &listener));
     }
 }
 

@@ -12,7 +12,7 @@ mod unix {
     use std::os::fd::FromRawFd as _;
     use std::os::unix::net::{UnixListener, UnixStream};
     use std::path::Path;
-    use std::process::Command;
+    use std::process::{Child, Command};
 
     pub type Stream = UnixStream;
 
@@ -33,6 +33,15 @@ mod unix {
         pub fn address(&self) -> String {
             self.0.local_addr().unwrap().as_pathname().unwrap().display().to_string()
         }
+    }
+
+    /// A program that is started so that [`interrupt`] reaches it alone.
+    pub fn apart(_: &mut Command) {}
+
+    /// Ctrl-C, as a terminal sends it. Returns whether it can be sent.
+    pub fn interrupt(child: &mut Child) -> bool {
+        assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+        true
     }
 
     /// SIGTERM ends a responder by itself.
@@ -69,13 +78,17 @@ mod windows {
     use std::fs::File;
     use std::io::{self, Read, Write};
     use std::os::windows::io::{AsRawHandle as _, FromRawHandle as _, OwnedHandle, RawHandle};
+    use std::os::windows::process::CommandExt as _;
+    use std::process::{Child, Command};
 
     use windows_sys::Win32::Foundation::{
         ERROR_FILE_NOT_FOUND, ERROR_PIPE_CONNECTED, WAIT_OBJECT_0, WAIT_TIMEOUT,
     };
+    use windows_sys::Win32::System::Console::{CTRL_BREAK_EVENT, GenerateConsoleCtrlEvent};
     use windows_sys::Win32::System::Pipes::{ConnectNamedPipe, DisconnectNamedPipe, WaitNamedPipeW};
     use windows_sys::Win32::System::Threading::{
-        INFINITE, OpenProcess, PROCESS_SYNCHRONIZE, PROCESS_TERMINATE, TerminateProcess, WaitForSingleObject,
+        CREATE_NEW_PROCESS_GROUP, INFINITE, OpenProcess, PROCESS_SYNCHRONIZE, PROCESS_TERMINATE,
+        TerminateProcess, WaitForSingleObject,
     };
 
     /// The end of the channel that a responder is handed: the server end of a pipe, as IIS does it.
@@ -129,6 +142,26 @@ mod windows {
         fn flush(&mut self) -> io::Result<()> {
             Ok(())
         }
+    }
+
+    /// A program that is started so that [`interrupt`] reaches it alone.
+    pub fn apart(command: &mut Command) {
+        command.creation_flags(CREATE_NEW_PROCESS_GROUP);
+    }
+
+    /// Ctrl-Break: Ctrl-C can't be sent to one program alone.
+    ///
+    /// Returns whether it can be sent at all. Wine gives programs no console to send it through; there the program
+    /// is just ended, and with it go its processes, but not its folder.
+    pub fn interrupt(child: &mut Child) -> bool {
+        // SAFETY: the call takes two numbers.
+        let sent = unsafe { GenerateConsoleCtrlEvent(CTRL_BREAK_EVENT, child.id()) } != 0;
+        if !sent {
+            let error = io::Error::last_os_error();
+            assert!(std::env::var_os("WINEPREFIX").is_some(), "{error}");
+            child.kill().unwrap();
+        }
+        sent
     }
 
     /// Waits for the event that says so, and ends after `last`.
