@@ -54,6 +54,5 @@ pub fn write_whole(
     write(&mut file)?;
     file.flush()?;
     file.as_file().sync_all()?;
-    file.hand_over(|file| file.persist(path)).map_err(|error| error.error)?;
-    Ok(())
+    file.hand_over(|file| crate::held::persist(file, path))
 }

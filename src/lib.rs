@@ -48,6 +48,8 @@ pub mod python_tool;
 pub mod said;
 /// How stages tell of their progress.
 pub mod progress;
+/// Files that somebody else holds for a moment.
+pub mod held;
 /// What must not outlive a run that is stopped halfway.
 pub mod interrupt;
 

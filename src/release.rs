@@ -9,7 +9,7 @@ mod verify;
 use std::io;
 use std::path::{Path, PathBuf};
 
-pub use expand::expand;
+pub use expand::{check_fits, expand};
 pub use slot::Slot;
 pub use verify::verify;
 
@@ -41,11 +41,14 @@ pub enum ReleaseError {
     #[diagnostic(help("name a folder that is empty or does not exist"))]
     NotAFolder { folder: PathBuf },
     #[error(
-        "below `{}` the longest path of the bundle would have {length} characters, and Windows takes {limit}",
+        "below `{}` the path of `{path}` would have {length} characters, and Windows takes {limit}",
         folder.display()
     )]
-    #[diagnostic(help("expand into a folder whose path is at least {} characters shorter", length - limit))]
-    PathTooLong { folder: PathBuf, length: usize, limit: usize },
+    #[diagnostic(help(
+        "expand into a folder whose path is at least {} characters shorter (`--root` names one)",
+        length - limit
+    ))]
+    PathTooLong { folder: PathBuf, path: String, length: usize, limit: usize },
     #[error("the bundle is for {target}, and this system cannot hold all of its names")]
     #[diagnostic(help("expand it on {target}"))]
     Names {

@@ -305,6 +305,7 @@ fn every_kind_of_change_in_a_release_is_told() {
     fs_err::write(path("app/stranger.py"), "").unwrap();
     fs_err::remove_file(path("python/python.exe")).unwrap();
     fs_err::create_dir(path("python/python.exe")).unwrap();
+    #[cfg_attr(not(unix), expect(unused_mut))]
     let mut expected = vec![
         "missing  app/shop/__init__.py",
         "extra    app/shop/__pycache__/",

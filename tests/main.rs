@@ -16,7 +16,6 @@ mod guestbook;
 mod harness;
 mod help;
 mod init;
-#[cfg(unix)]
 mod preview;
 mod runtime_given;
 #[cfg(target_os = "linux")]

@@ -3,12 +3,13 @@
 mod client;
 mod command;
 mod processes;
+mod python;
 mod responder;
 mod statics;
 mod streams;
+mod system;
 
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -98,10 +99,4 @@ impl Test {
 /// Any free port of the loopback address.
 pub fn anywhere() -> Listening {
     Listening::at("127.0.0.1:0".parse().unwrap()).unwrap()
-}
-
-pub fn is_alive(process: &str) -> bool {
-    // One that is dead and not yet waited for is not alive.
-    let status = std::fs::read_to_string(Path::new("/proc").join(process).join("stat"));
-    status.is_ok_and(|status| !status.contains(") Z "))
 }

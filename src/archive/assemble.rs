@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::records::{End, Method, Record};
 use super::{ArchiveError, names};
 use crate::digest::Sha256;
+use crate::held;
 use crate::interrupt::Passing;
 use crate::layer::Layer;
 use crate::manifest::{LayerEntry, MANIFEST, Manifest};
@@ -56,7 +57,7 @@ pub fn assemble(
     let mut part = temporary(folder).map_err(unwritable)?;
     let size = write(part.as_file_mut(), &bytes, &layers, output, &running)?;
     part.as_file().sync_all().map_err(unwritable)?;
-    part.hand_over(|part| part.persist(output)).map_err(|error| unwritable(error.error))?;
+    part.hand_over(|part| held::persist(part, output)).map_err(unwritable)?;
     sync_folder(folder).map_err(unwritable)?;
     Ok(Written { manifest, identity: Sha256::of(&bytes), path: output.to_owned(), size })
 }

@@ -71,6 +71,9 @@ enum Command {
 
 /// Runs the command line `args` and returns the exit code of the process.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    // The old console shows colours only once it is asked to; one that cannot is none of ours.
+    #[cfg(windows)]
+    let _ = anstyle_query::windows::enable_ansi_colors();
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
         Err(error) => {

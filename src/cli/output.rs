@@ -93,10 +93,11 @@ fn write_err(text: &str) {
     let _ = io::stderr().lock().write_all(text.as_bytes());
 }
 
-/// Text from outside (names in an archive, a traceback) with control characters made visible, line ends kept.
+/// Text from outside (names in an archive, a traceback) with control characters made visible, line ends kept: those
+/// of Windows, too, as simple ones.
 pub fn printable(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
-    for c in text.chars() {
+    for c in text.replace("\r\n", "\n").chars() {
         if c.is_control() && c != '\n' && c != '\t' {
             let _ = write!(safe, "{}", c.escape_default());
         } else {
@@ -212,5 +213,6 @@ mod tests {
     #[test]
     fn control_characters_from_outside_are_made_visible() {
         assert_eq!(printable("a\x1b[31mb\nc"), "a\\u{1b}[31mb\nc");
+        assert_eq!(printable("a\r\nb\rc\r\n"), "a\nb\\rc\n");
     }
 }

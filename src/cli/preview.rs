@@ -15,6 +15,7 @@ use super::output::{Format, printable};
 use super::stop::{Ending, Stop};
 use crate::Error;
 use crate::digest::Sha256;
+use crate::held::{self, Scratch};
 use crate::interrupt::Passing;
 use crate::manifest::{MANIFEST, Manifest};
 use crate::progress::{Notice, Progress};
@@ -178,11 +179,11 @@ pub fn run(args: Args, output: &Output) -> Result<(), Error> {
 }
 
 /// Opens what was named; a project becomes a bundle in a temporary folder first, which goes when it is dropped.
-fn open(path: &Path, output: &Output) -> Result<(Opened, Option<Passing<tempfile::TempDir>>), Error> {
+fn open(path: &Path, output: &Output) -> Result<(Opened, Option<Passing<Scratch>>), Error> {
     if !path.is_dir() || path.join(MANIFEST).exists() {
         return Ok((Opened::open(path)?, None));
     }
-    let folder = Passing::make(|| tempfile::Builder::new().prefix("holdall-preview-").tempdir());
+    let folder = Passing::make(|| Scratch::new("holdall-preview-"));
     let folder = folder.map_err(|source| PreviewError::Folder { path: std::env::temp_dir(), source })?;
     let bundle = bundle::for_this_machine(path, folder.path(), output)?;
     Ok((Opened::open(&bundle)?, Some(folder)))
@@ -229,15 +230,15 @@ fn random_key() -> Result<String, PreviewError> {
 
 /// The folder that holds the site: a temporary one, removed when dropped, or the person's.
 enum Root {
-    Temporary(Passing<tempfile::TempDir>),
+    Temporary(Passing<Scratch>),
     Kept(PathBuf),
 }
 
 impl Root {
     fn of(kept: Option<&Path>) -> Result<Root, PreviewError> {
         let Some(path) = kept else {
-            let made = Passing::make(|| tempfile::Builder::new().prefix("holdall-preview-").tempdir());
             let failed = |source| PreviewError::Folder { path: std::env::temp_dir(), source };
+            let made = Passing::make(|| Scratch::new("holdall-preview-"));
             return made.map(Root::Temporary).map_err(failed);
         };
         let failed = |source| PreviewError::Folder { path: path.to_owned(), source };
@@ -265,6 +266,7 @@ fn expand(opened: Opened, root: &Path, progress: &dyn Progress) -> Result<Place,
             return Ok(place.adopting(folder));
         }
     };
+    release::check_fits(&bundle, &place.release)?;
     let failed = |source| PreviewError::Folder { path: place.site.clone(), source };
     fs_err::create_dir_all(&place.site).map_err(failed)?;
     // Two previews of one bundle may begin at once: one expands, the other finds it done.
@@ -274,10 +276,7 @@ fn expand(opened: Opened, root: &Path, progress: &dyn Progress) -> Result<Place,
         Ok(release) => unchanged(&release, progress)?,
         Err(ReleaseError::NotARelease { .. }) => {
             // The manifest is written last: without it this is what a killed preview left.
-            match fs_err::remove_dir_all(&place.release) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(failed(error))?,
-                _ => {}
-            }
+            held::remove_dir_all(&place.release).map_err(failed)?;
             release::expand(&bundle, Slot::empty(&place.release)?, progress)?;
         }
         Err(error) => return Err(error.into()),

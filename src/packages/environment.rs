@@ -17,6 +17,7 @@ use super::refusal::refusal;
 use super::uv::Uv;
 use crate::cache::Cache;
 use crate::digest::Sha256;
+use crate::held;
 use crate::interrupt::Passing;
 use crate::progress::{Progress, Stage, Unit};
 use crate::project::Dependencies;
@@ -153,10 +154,10 @@ fn install(
     args.extend(["-r".into(), file.as_os_str().to_owned(), "--python".into(), program(&made).into()]);
     uv.run_without_python(work.path(), args)
         .map_err(|failure| failure.while_doing("install the packages into the build environment"))?;
-    if fs_err::rename(&made, &folder).is_err() && !program(&folder).exists() {
+    if held::rename(&made, &folder).is_err() && !program(&folder).exists() {
         // What stands there is of no use to anyone: its Python is gone.
-        fs_err::remove_dir_all(&folder)?;
-        fs_err::rename(&made, &folder)?;
+        held::remove_dir_all(&folder)?;
+        held::rename(&made, &folder)?;
     }
     Ok(program(&folder))
 }

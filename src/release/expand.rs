@@ -20,12 +20,7 @@ const WINDOWS_LIMIT: usize = 259;
 /// Expands the whole bundle. If that fails, the slot is empty again.
 pub fn expand(bundle: &Bundle, mut slot: Slot, progress: &dyn Progress) -> Result<Release, ReleaseError> {
     let manifest = bundle.manifest();
-    if cfg!(windows) {
-        windows_holds(bundle)?;
-        if manifest.target.is_windows() {
-            fits_windows(slot.root(), manifest.longest_path)?;
-        }
-    }
+    check_fits(bundle, slot.root())?;
     slot.begin().map_err(|source| ReleaseError::Unwritable { path: slot.root().to_owned(), source })?;
     let root = slot.root();
     let running = Running::begin(
@@ -65,6 +60,17 @@ pub fn expand(bundle: &Bundle, mut slot: Slot, progress: &dyn Progress) -> Resul
     })
 }
 
+/// Whether this system can hold the bundle below `root`, which need not be there; nothing is written.
+pub fn check_fits(bundle: &Bundle, root: &Path) -> Result<(), ReleaseError> {
+    if cfg!(windows) {
+        windows_holds(bundle)?;
+        if bundle.manifest().target.is_windows() {
+            fits_windows(root, bundle.files().map(|file| &file.indexed.path))?;
+        }
+    }
+    Ok(())
+}
+
 /// A bundle for Linux may have names that Windows, where it is now to be expanded, would bend.
 fn windows_holds(bundle: &Bundle) -> Result<(), ReleaseError> {
     let target = bundle.manifest().target;
@@ -77,10 +83,13 @@ fn windows_holds(bundle: &Bundle) -> Result<(), ReleaseError> {
     entry::check_set(&paths, Target::WindowsX86_64).map_err(names)
 }
 
-fn fits_windows(root: &Path, longest: u32) -> Result<(), ReleaseError> {
-    let length = root.to_string_lossy().encode_utf16().count() + 1 + longest as usize;
+/// Holdall itself writes and reads longer paths, Python and IIS do not.
+fn fits_windows<'a>(root: &Path, paths: impl Iterator<Item = &'a EntryPath>) -> Result<(), ReleaseError> {
+    let Some(longest) = paths.max_by_key(|path| path.utf16_len()) else { return Ok(()) };
+    let length = root.to_string_lossy().encode_utf16().count() + 1 + longest.utf16_len() as usize;
     if length > WINDOWS_LIMIT {
-        return Err(ReleaseError::PathTooLong { folder: root.to_owned(), length, limit: WINDOWS_LIMIT });
+        let (folder, path) = (root.to_owned(), longest.to_string());
+        return Err(ReleaseError::PathTooLong { folder, path, length, limit: WINDOWS_LIMIT });
     }
     Ok(())
 }
@@ -132,9 +141,15 @@ mod tests {
     #[test]
     fn a_root_that_would_break_max_path_is_refused_and_the_excess_named() {
         let root = Path::new("C:\\sites\\shop"); // 13 characters
-        assert!(fits_windows(root, 245).is_ok());
-        let error = fits_windows(root, 250).unwrap_err();
+        let fits = |length: usize| {
+            let paths = ["app/a", &"p".repeat(length), "app/b"];
+            let paths = paths.map(|path| EntryPath::parse(path, Target::WindowsX86_64).unwrap());
+            fits_windows(root, paths.iter())
+        };
+        assert!(fits(245).is_ok());
+        let error = fits(250).unwrap_err();
         assert!(matches!(error, ReleaseError::PathTooLong { length: 264, limit: 259, .. }), "{error}");
+        assert!(error.to_string().contains(&format!("`{}`", "p".repeat(250))), "{error}");
         let help = miette::Diagnostic::help(&error).unwrap().to_string();
         assert!(help.contains("at least 5 characters shorter"), "{help}");
     }

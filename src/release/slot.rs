@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::ReleaseError;
+use crate::held;
 
 /// An empty place for one release. Once begun it is filled, or becomes again what it was.
 #[derive(Debug)]
@@ -27,7 +28,8 @@ impl Slot {
                 Some(Err(source)) => return Err(unreadable(source)),
             },
             Err(error) if error.kind() == io::ErrorKind::NotFound => false,
-            Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
+            // Windows has more than one way to say so.
+            Err(error) if error.kind() == io::ErrorKind::NotADirectory || root.is_file() => {
                 return Err(ReleaseError::NotAFolder { folder: folder.to_owned() });
             }
             Err(source) => return Err(unreadable(source)),
@@ -59,13 +61,13 @@ impl Slot {
 
     fn clear(&self) -> io::Result<()> {
         if !self.existed {
-            return fs_err::remove_dir_all(&self.root);
+            return held::remove_dir_all(&self.root);
         }
         for entry in fs_err::read_dir(&self.root)? {
             let entry = entry?;
             match entry.file_type()?.is_dir() {
-                true => fs_err::remove_dir_all(entry.path())?,
-                false => fs_err::remove_file(entry.path())?,
+                true => held::remove_dir_all(&entry.path())?,
+                false => held::remove_file(&entry.path())?,
             }
         }
         Ok(())

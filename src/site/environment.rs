@@ -17,18 +17,32 @@ pub const OF_THE_MACHINE: &[&str] = if cfg!(windows) {
     &[
         "ALLUSERSPROFILE",
         "APPDATA",
+        "CommonProgramFiles",
+        "CommonProgramFiles(x86)",
+        "CommonProgramW6432",
+        "COMPUTERNAME",
         "ComSpec",
+        "HOMEDRIVE",
+        "HOMEPATH",
         "LOCALAPPDATA",
         "NUMBER_OF_PROCESSORS",
         "OS",
         "PATH",
         "PATHEXT",
         "PROCESSOR_ARCHITECTURE",
+        "PROCESSOR_IDENTIFIER",
+        "PROCESSOR_LEVEL",
+        "PROCESSOR_REVISION",
         "ProgramData",
         "ProgramFiles",
+        "ProgramFiles(x86)",
+        "ProgramW6432",
         "PUBLIC",
         "SystemDrive",
         "SystemRoot",
+        "TEMP",
+        "TMP",
+        "USERDOMAIN",
         "USERNAME",
         "USERPROFILE",
         "windir",
@@ -61,6 +75,8 @@ pub fn missing(manifest: &Manifest, given: &BTreeMap<String, String>) -> Vec<Str
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
     use crate::site::place::tests::guestbook;
 
@@ -73,8 +89,8 @@ mod tests {
         assert_eq!(variables["DJANGO_SETTINGS_MODULE"], "holdall_site.settings");
         assert_eq!(variables["HOLDALL_SITE"], "guestbook");
         assert_eq!(variables["HOLDALL_VERSION"], "1.0.0");
-        assert_eq!(variables["HOLDALL_SHARED"], "/srv/holdall/guestbook/shared");
-        assert_eq!(variables["TMPDIR"], "/srv/holdall/guestbook/shared/tmp");
+        assert_eq!(Path::new(&variables["HOLDALL_SHARED"]), Path::new("/srv/holdall/guestbook/shared"));
+        assert_eq!(Path::new(&variables["TMPDIR"]), Path::new("/srv/holdall/guestbook/shared/tmp"));
         assert_eq!((&*variables["TMP"], &*variables["SECRET_KEY"]), ("/fast", "s"));
     }
 

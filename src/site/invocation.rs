@@ -107,7 +107,7 @@ mod tests {
         let mut place = guestbook("/srv/hold all".as_ref());
         let invocation = bridge(&place);
         assert_eq!(
-            invocation.to_string(),
+            invocation.to_string().replace('\\', "/"),
             "\"/srv/hold all/guestbook/releases/1.0.0-0123abcd/python/bin/python3.12\" -I -B -X utf8 \
              -m holdall_bridge --config \"/srv/hold all/guestbook/run/1.0.0-0123abcd/bridge.toml\""
         );
@@ -123,7 +123,7 @@ mod tests {
         let invocation = manage(&place, ["migrate", "--noinput"], &given);
         assert_eq!(invocation.environment, environment::variables(&place, &given));
         assert_eq!(invocation.cwd, place.release.join("app"));
-        let line = invocation.to_string();
+        let line = invocation.to_string().replace('\\', "/");
         assert!(line.ends_with("/app/manage.py migrate --noinput") && !line.contains("hidden"), "{line}");
     }
 

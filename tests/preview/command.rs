@@ -1,4 +1,4 @@
-//! `holdall preview`, the real command, on small bundles whose Python is a script around the test's responder.
+//! `holdall preview`, the real command, on small bundles whose Python is played by [`python`].
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::SocketAddr;
@@ -14,8 +14,8 @@ use holdall::target::Target;
 use serde_json::{Value, json};
 
 use super::client::{get, until};
-use super::is_alive;
-use crate::harness::signal;
+use super::python;
+use super::system::{apart, interrupt, is_alive};
 
 /// A bundle of a site that needs these variables.
 fn bundle(folder: &Path, target: Target, environment: &[&str]) -> PathBuf {
@@ -23,7 +23,7 @@ fn bundle(folder: &Path, target: Target, environment: &[&str]) -> PathBuf {
         "format": 1, "name": "shop", "version": "1.4", "target": target.as_str(),
         "python": {
             "version": "3.12.4",
-            "program": "python/bin/python3.12",
+            "program": python::PROGRAM,
             "site_packages": "python/lib/python3.12/site-packages",
         },
         "portable": false,
@@ -39,27 +39,18 @@ fn bundle(folder: &Path, target: Target, environment: &[&str]) -> PathBuf {
         "layers": [],
     }))
     .unwrap();
-    // `manage.py` leaves what it was asked and told; everything else is the bridge.
-    let python = format!(
-        "#!/bin/sh\ncase \"$*\" in\n\
-         *app/manage.py*) echo \"$*\" \"$DJANGO_SETTINGS_MODULE\" \"$GREETING\" \"$STRAY\" > \"$HOLDALL_SHARED/managed\"\n\
-           echo migrated; test \"$GREETING\" != wrong;;\n\
-         *) cp \"${{8}}\" \"${{8}}.read\"; HOLDALL_TEST_RESPONDER=serve exec '{}' --exact preview::responder_process --nocapture;;\n\
-         esac\n",
-        std::env::current_exe().unwrap().display()
-    );
-    let source = |path: &str, text: &str, executable| Source {
+    let source = |path: &str, content: &[u8], executable| Source {
         path: EntryPath::parse(path, target).unwrap(),
-        content: Content::Bytes(text.into()),
+        content: Content::Bytes(content.into()),
         executable,
     };
     let layer = |kind, name, source| {
         layer::build_in(folder, kind, target, name, vec![source], Stage::App, &Silent).unwrap()
     };
     let layers = vec![
-        layer(LayerKind::Runtime, "python", source("python/bin/python3.12", &python, true)),
-        layer(LayerKind::Static, "static", source("www/static/shop.css", "body {}", false)),
-        layer(LayerKind::App, "app", source("app/manage.py", "secret", false)),
+        layer(LayerKind::Runtime, "python", source(python::PROGRAM, &python::content(), true)),
+        layer(LayerKind::Static, "static", source("www/static/shop.css", b"body {}", false)),
+        layer(LayerKind::App, "app", source("app/manage.py", b"secret", false)),
     ];
     archive::assemble(manifest, layers, &folder.join("shop.zip"), &Silent).unwrap().path
 }
@@ -77,6 +68,7 @@ fn preview(bundle: &Path, args: &[&str]) -> Command {
         .env("COLUMNS", "200")
         .env("STRAY", "stray");
     command.env_remove("SECRET_KEY").env_remove("GREETING").stdin(Stdio::null());
+    apart(&mut command);
     command
 }
 
@@ -113,11 +105,16 @@ impl Preview {
         self.ready[name].as_str().unwrap().into()
     }
 
-    /// Ends it as Ctrl-C does; returns what it told meanwhile.
-    fn stop(mut self) -> Vec<Value> {
-        signal(self.child.id(), "INT");
-        assert!(self.child.wait().unwrap().success());
-        self.lines.by_ref().map(|line| serde_json::from_str(&line.unwrap()).unwrap()).collect()
+    /// Ends it as Ctrl-C does; returns what it told meanwhile, and whether it could be asked to end.
+    fn end(mut self) -> (Vec<Value>, bool) {
+        let asked = interrupt(&mut self.child);
+        assert_eq!(self.child.wait().unwrap().success(), asked);
+        let told = self.lines.by_ref().map(|line| serde_json::from_str(&line.unwrap()).unwrap()).collect();
+        (told, asked)
+    }
+
+    fn stop(self) {
+        self.end();
     }
 }
 
@@ -141,11 +138,12 @@ fn a_bundle_is_served_from_a_folder_that_is_gone_afterwards() {
     let process = get(preview.address(), "/params").line("pid").unwrap();
     let root = preview.path("root");
     assert!(preview.path("release").starts_with(root.join("shop/releases")));
-    let told = preview.stop();
+    let (told, asked) = preview.end();
     let requests: Vec<_> = told.iter().filter(|event| event["event"] == "request").collect();
     assert_eq!(requests.len(), 2);
     assert_eq!((&requests[0]["path"], &requests[0]["status"]), (&json!("/static/shop.css"), &json!(200)));
-    assert!(!root.exists() && !is_alive(&process));
+    until("its processes are gone", || !is_alive(&process));
+    assert_eq!(root.exists(), !asked);
 }
 
 #[test]
@@ -159,8 +157,8 @@ fn a_person_reads_the_address_and_a_line_a_request() {
     get(address, "/static/shop.css");
     let line = lines.next().unwrap();
     assert!(line.starts_with("GET /static/shop.css 200 7 ") && line.ends_with(" ms"), "{line}");
-    signal(child.id(), "TERM");
-    assert!(child.wait().unwrap().success());
+    let asked = interrupt(&mut child);
+    assert_eq!(child.wait().unwrap().success(), asked);
 }
 
 #[test]
@@ -262,11 +260,12 @@ fn a_migration_that_fails_ends_the_preview_with_its_words() {
 #[test]
 fn a_bundle_for_another_target_is_refused_before_anything_is_made() {
     let folder = tempfile::tempdir().unwrap();
-    let bundle = bundle(folder.path(), Target::WindowsX86_64, &[]);
+    let other = if cfg!(windows) { Target::LinuxX86_64 } else { Target::WindowsX86_64 };
+    let bundle = bundle(folder.path(), other, &[]);
     let (code, words) = fails(&bundle, &["--root", "server"]);
     assert_eq!(code, 3);
     let here = Target::host().unwrap();
-    let both = format!("the bundle is for windows-x86_64, and this machine is {here}");
+    let both = format!("the bundle is for {other}, and this machine is {here}");
     assert!(words.contains(&both), "{words}");
     assert!(!folder.path().join("server").exists());
 }
@@ -316,7 +315,7 @@ fn what_a_client_sends_cannot_act_on_the_terminal() {
     let address = serving.split(['/', ' ']).find(|word| word.starts_with("127.")).unwrap().parse().unwrap();
     get(address, "/errors");
     assert!(lines.next().unwrap().starts_with("GET /errors 200 2 "));
-    signal(child.id(), "INT");
+    interrupt(&mut child);
     until("it has ended", || child.try_wait().unwrap().is_some());
     let mut words = String::new();
     child.stderr.take().unwrap().read_to_string(&mut words).unwrap();

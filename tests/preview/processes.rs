@@ -9,8 +9,8 @@ use holdall::site::local::{Event, Served, Server};
 use holdall::target::Target;
 
 use super::client::{ask, connect, get, head, read, until};
-use super::{Test, anywhere, is_alive, responder};
-use crate::harness::signal;
+use super::system::{channel_exists, clean, end, is_alive, leaves_traces};
+use super::{Test, anywhere, responder};
 
 #[test]
 fn a_crashed_process_is_replaced() {
@@ -31,7 +31,7 @@ fn a_crashed_process_is_replaced() {
 fn a_process_that_ends_between_requests_is_replaced() {
     let test = Test::start();
     let before = test.process();
-    signal(&before, "KILL");
+    end(&before);
     assert_ne!(test.process(), before);
 }
 
@@ -63,7 +63,7 @@ fn a_site_that_does_not_start_says_so() {
     assert_eq!(get(test.address(), "/static/base.css").status, 200);
     let reason = |event: &Event| {
         matches!(event, Event::NotStarting { how, output, .. }
-            if how == "exit status: 1" && output.iter().any(|line| line.contains("no module named boom")))
+            if how.starts_with("exit ") && how.ends_with(": 1") && output.iter().any(|line| line.contains("no module named boom")))
     };
     assert!(test.events().iter().any(reason));
 }
@@ -168,8 +168,8 @@ fn stopping_lets_requests_finish_and_leaves_nothing_behind() {
     let mut test = Test::with(|served| served.processes = 2);
     let marks = test.marks();
     let told = get(test.address(), "/params");
-    let (process, socket) = (told.line("pid").unwrap(), told.line("socket").unwrap());
-    assert!(Path::new(&socket).exists());
+    let (process, channel) = (told.line("pid").unwrap(), told.line("channel").unwrap());
+    assert!(channel_exists(&channel));
     let address = test.address();
     let gate = head(&format!("GET /gate?{}", marks.path().display()), &[]);
     let mut working = connect(address);
@@ -184,10 +184,21 @@ fn stopping_lets_requests_finish_and_leaves_nothing_behind() {
     assert_eq!(read(working).unwrap().text(), "through");
     let test = stopping.join().unwrap();
     assert!(!is_alive(&process));
-    assert!(!Path::new(&socket).parent().unwrap().exists());
+    assert!(!leaves_traces(&channel));
     assert!(
         !test.events().iter().any(|event| matches!(event, Event::Ended { .. } | Event::NotStarting { .. }))
     );
+}
+
+#[cfg(windows)]
+#[test]
+fn a_process_is_asked_to_end_by_the_event_that_it_was_given() {
+    let mut test = Test::start();
+    let marks = test.marks();
+    let mark = marks.path().join("asked");
+    get(test.address(), &format!("/leave-a-mark?{}", mark.display()));
+    test.stop();
+    assert!(mark.exists(), "the process was ended without being asked");
 }
 
 /// The variable that turns the test program into a server that is to be killed.
@@ -209,13 +220,13 @@ fn doomed_server_process() {
     };
     let server = Server::start(anywhere(), served, |_| {}).unwrap();
     let told = get(server.address(), "/params");
-    let marks = format!("{}\n{}", told.line("pid").unwrap(), told.line("socket").unwrap());
+    let marks = format!("{}\n{}", told.line("pid").unwrap(), told.line("channel").unwrap());
     std::fs::write(Path::new(&mark).with_extension("part"), marks).unwrap();
     std::fs::rename(Path::new(&mark).with_extension("part"), &mark).unwrap();
     std::thread::park();
 }
 
-#[cfg(target_os = "linux")]
+#[cfg(any(target_os = "linux", windows))]
 #[test]
 fn a_server_that_is_killed_leaves_no_process() {
     let folder = tempfile::tempdir().unwrap();
@@ -228,10 +239,10 @@ fn a_server_that_is_killed_leaves_no_process() {
         .unwrap();
     until("the server is up", || mark.exists());
     let marks = std::fs::read_to_string(&mark).unwrap();
-    let (process, socket) = marks.split_once('\n').unwrap();
+    let (process, channel) = marks.split_once('\n').unwrap();
     assert!(is_alive(process));
     server.kill().unwrap();
     server.wait().unwrap();
     until("its process is gone", || !is_alive(process));
-    std::fs::remove_dir_all(Path::new(socket).parent().unwrap()).unwrap();
+    clean(channel);
 }

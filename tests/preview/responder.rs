@@ -3,15 +3,19 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
-use std::os::fd::FromRawFd;
-use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use holdall::site::Invocation;
 
+use super::system::{self, Listener, Stream};
+
 /// The variable that turns the test program into a responder.
 const ROLE: &str = "HOLDALL_TEST_RESPONDER";
+
+/// Left by a responder that is asked to end.
+static LAST_MARK: OnceLock<PathBuf> = OnceLock::new();
 
 /// What a web server starts for a responder that behaves.
 pub fn invocation() -> Invocation {
@@ -35,20 +39,26 @@ fn with_role(role: &str) -> Invocation {
 /// Takes over when this process was started as a responder.
 pub fn run_if_asked() {
     match std::env::var(ROLE).as_deref() {
-        Ok("serve") => {
-            // SAFETY: the web server hands the socket over as descriptor 0, and nothing else reads from it.
-            let listener = unsafe { UnixListener::from_raw_fd(0) };
-            loop {
-                let (stream, _) = listener.accept().unwrap();
-                // A connection that breaks is over; the next one may be better.
-                let _ = converse(stream, &listener);
-            }
-        }
+        Ok("serve") => serve(),
         Ok("fail") => {
             io::stderr().write_all(b"ImportError: no module named boom\n").unwrap();
             std::process::exit(1);
         }
         _ => {}
+    }
+}
+
+/// Serves until it is asked to end, or is ended.
+pub fn serve() -> ! {
+    let listener = Listener::given();
+    system::when_asked_to_end(|| {
+        if let Some(mark) = LAST_MARK.get() {
+            std::fs::write(mark, "").unwrap();
+        }
+    });
+    loop {
+        // A connection that breaks is over; the next one may be better.
+        let _ = listener.accept().and_then(|stream| converse(stream, &listener));
     }
 }
 
@@ -58,7 +68,7 @@ struct Request {
     ended: bool,
 }
 
-fn converse(mut stream: UnixStream, listener: &UnixListener) -> io::Result<()> {
+fn converse(mut stream: Stream, listener: &Listener) -> io::Result<()> {
     let mut params = Vec::new();
     loop {
         let (kind, content) = record(&mut stream)?;
@@ -75,15 +85,13 @@ fn converse(mut stream: UnixStream, listener: &UnixListener) -> io::Result<()> {
     }
 }
 
-fn answer(stream: &mut UnixStream, mut request: Request, listener: &UnixListener) -> io::Result<()> {
+fn answer(stream: &mut Stream, mut request: Request, listener: &Listener) -> io::Result<()> {
     let param =
         |name: &str| String::from_utf8_lossy(request.params.get(name).map_or(&[], |v| v)).into_owned();
     let (path, query) = (param("PATH_INFO"), param("QUERY_STRING"));
     match &*path {
         "/params" => {
-            let socket = listener.local_addr()?;
-            let socket = socket.as_pathname().unwrap().display().to_string();
-            let mut text = format!("pid={}\nsocket={socket}\n", std::process::id());
+            let mut text = format!("pid={}\nchannel={}\n", std::process::id(), listener.address());
             for (name, value) in &request.params {
                 text += &format!("{name}={}\n", value.escape_ascii());
             }
@@ -113,6 +121,10 @@ fn answer(stream: &mut UnixStream, mut request: Request, listener: &UnixListener
                 sent += 32 * 1024;
                 std::fs::write(&query, sent.to_string())?;
             }
+        }
+        "/leave-a-mark" => {
+            LAST_MARK.set(query.into()).unwrap();
+            output(stream, b"\r\nso be it")?;
         }
         "/crash" => std::process::abort(),
         "/crash-once" if !Path::new(&query).exists() => {
@@ -159,7 +171,7 @@ fn answer(stream: &mut UnixStream, mut request: Request, listener: &UnixListener
 }
 
 /// Reads the body to its end and counts it.
-fn body_length(stream: &mut UnixStream, request: &mut Request) -> io::Result<usize> {
+fn body_length(stream: &mut Stream, request: &mut Request) -> io::Result<usize> {
     let mut length = 0;
     while !request.ended {
         match record(stream)? {
@@ -171,11 +183,11 @@ fn body_length(stream: &mut UnixStream, request: &mut Request) -> io::Result<usi
     Ok(length)
 }
 
-fn output(stream: &mut UnixStream, bytes: &[u8]) -> io::Result<()> {
+fn output(stream: &mut Stream, bytes: &[u8]) -> io::Result<()> {
     bytes.chunks(0xffff).try_for_each(|chunk| send(stream, 6, 1, chunk))
 }
 
-fn send(stream: &mut UnixStream, kind: u8, id: u8, content: &[u8]) -> io::Result<()> {
+fn send(stream: &mut Stream, kind: u8, id: u8, content: &[u8]) -> io::Result<()> {
     let length = u16::try_from(content.len()).unwrap().to_be_bytes();
     let padding = (content.len() % 8) as u8;
     stream.write_all(&[1, kind, 0, id, length[0], length[1], padding, 0])?;
@@ -183,7 +195,7 @@ fn send(stream: &mut UnixStream, kind: u8, id: u8, content: &[u8]) -> io::Result
     stream.write_all(&vec![0; padding.into()])
 }
 
-fn record(stream: &mut UnixStream) -> io::Result<(u8, Vec<u8>)> {
+fn record(stream: &mut Stream) -> io::Result<(u8, Vec<u8>)> {
     let mut head = [0; 8];
     stream.read_exact(&mut head)?;
     let mut content = vec![0; usize::from(u16::from_be_bytes([head[4], head[5]])) + usize::from(head[6])];

@@ -114,7 +114,8 @@ impl Tree {
         let error = self.discover().unwrap_err();
         let help = miette::Diagnostic::help(&error).map(|help| help.to_string()).unwrap_or_default();
         let folder = self.folder.path().display().to_string();
-        (error.to_string().replace(&folder, "…"), help.replace(&folder, "…"))
+        let written = |text: String| text.replace(&folder, "…").replace("…\\", "…/");
+        (written(error.to_string()), written(help))
     }
 
     #[track_caller]

@@ -18,6 +18,8 @@ mod range;
 mod record;
 mod server;
 mod spawn;
+#[cfg(windows)]
+mod win32;
 
 use std::io;
 use std::net::SocketAddr;
@@ -82,9 +84,9 @@ pub enum LocalError {
         "another program may use this port: name another one with `--port`, or any free one with `--port 0`"
     ))]
     Listen { address: SocketAddr, source: io::Error },
-    #[error("cannot make a folder for the sockets of the site's processes")]
+    #[error("cannot make a place for the channels of the site's processes")]
     #[diagnostic(help("the folder for temporary files must be writable: `TMPDIR` names it"))]
-    Sockets(#[source] io::Error),
+    Channels(#[source] io::Error),
     #[error("cannot start a thread")]
     #[diagnostic(help("this machine is out of threads or memory: end other programs and try again"))]
     Threads(#[source] io::Error),

@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, BufReader};
-use tokio::process::Child;
 use tokio::task::JoinSet;
 
 use super::event::{Event, Listener};
+use super::spawn::Stream;
 
 /// A longer line is told in parts.
 const LONGEST_LINE: u64 = 8 * 1024;
@@ -31,14 +31,11 @@ struct Lines {
 }
 
 impl Output {
-    pub fn read(child: &mut Child, process: u32, listener: Listener) -> Output {
+    pub fn read(streams: Vec<Stream>, process: u32, listener: Listener) -> Output {
         let lines = Arc::new(Lines { process, listener, kept: Mutex::new(Some(VecDeque::new())) });
         let mut readers = JoinSet::new();
-        if let Some(stdout) = child.stdout.take() {
-            readers.spawn(read(stdout, lines.clone()));
-        }
-        if let Some(stderr) = child.stderr.take() {
-            readers.spawn(read(stderr, lines.clone()));
+        for stream in streams {
+            readers.spawn(read(stream, lines.clone()));
         }
         Output { lines, readers }
     }

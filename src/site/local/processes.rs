@@ -1,18 +1,16 @@
 //! The FastCGI processes of a site: started, kept, replaced, and lent to one request at a time.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use tokio::process::Child;
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
-use super::channel::{Address, Connection};
+use super::channel::{Address, Channels, Connection};
 use super::event::{Event, Listener};
 use super::output::Output;
-use super::spawn::{self, Spawner};
+use super::spawn::{Process, Spawner};
 use super::{LocalError, Served};
 
 /// A process that lived this long did not end because of how it was started.
@@ -72,7 +70,7 @@ impl Processes {
     /// Starts the processes. They are not ready yet; see [`Processes::settled`].
     pub fn start(served: &Arc<Served>, listener: &Listener) -> Result<Processes, LocalError> {
         let spawner = Spawner::start().map_err(LocalError::Threads)?;
-        let sockets = Arc::new(sockets().map_err(LocalError::Sockets)?);
+        let channels = Arc::new(Channels::new().map_err(LocalError::Channels)?);
         let (states, _) = watch::channel(vec![State::Starting; served.processes.max(1)]);
         let states = Arc::new(states);
         let (stop, stopping) = watch::channel(false);
@@ -84,7 +82,7 @@ impl Processes {
                 served: served.clone(),
                 listener: listener.clone(),
                 spawner: spawner.clone(),
-                sockets: sockets.clone(),
+                channels: channels.clone(),
                 states: states.clone(),
                 stopping: stopping.clone(),
                 offers: offers.clone(),
@@ -179,22 +177,13 @@ impl Drop for Leaves<'_> {
     }
 }
 
-/// A folder for sockets, on a path short enough for the 108 bytes that a socket's address has.
-fn sockets() -> std::io::Result<tempfile::TempDir> {
-    let mut folder = std::env::temp_dir();
-    if folder.as_os_str().len() > 60 && Path::new("/tmp").is_dir() {
-        folder = "/tmp".into();
-    }
-    tempfile::Builder::new().prefix("holdall-").tempdir_in(folder)
-}
-
 /// Keeps one process running.
 struct Slot {
     number: usize,
     served: Arc<Served>,
     listener: Listener,
     spawner: Spawner,
-    sockets: Arc<tempfile::TempDir>,
+    channels: Arc<Channels>,
     states: Arc<watch::Sender<Vec<State>>>,
     stopping: watch::Receiver<bool>,
     offers: mpsc::UnboundedSender<Lease>,
@@ -244,13 +233,13 @@ impl Slot {
 
     /// Starts a process, lends it out again and again, and sees it end.
     async fn one_life(&self, generation: u64) -> Life {
-        let started = match Address::listen(self.sockets.path(), generation) {
+        let started = match self.channels.open(generation) {
             Ok((address, channel)) => {
-                self.spawner.spawn(&self.served.bridge, channel).await.map(|child| (address, child))
+                self.spawner.spawn(&self.served.bridge, channel).await.map(|process| (address, process))
             }
             Err(error) => Err(error),
         };
-        let (address, mut child) = match started {
+        let (address, mut process) = match started {
             Ok(started) => started,
             Err(error) => {
                 let how = format!("`{}`: {error}", self.served.bridge.program.display());
@@ -259,13 +248,12 @@ impl Slot {
                 return Life::Ended { how, was_ready: false };
             }
         };
-        let process = child.id().unwrap_or_default();
-        let output = Output::read(&mut child, process, self.listener.clone());
-        let life = self.lend(&address, &mut child, process, &output).await;
-        spawn::sweep(process);
+        let output = Output::read(process.streams(), process.id(), self.listener.clone());
+        let life = self.lend(&address, &mut process, &output).await;
+        process.sweep();
         if let Life::Ended { how, was_ready } = &life {
             let output = output.rest().await;
-            let how = how.clone();
+            let (process, how) = (process.id(), how.clone());
             if *was_ready {
                 self.is(State::Starting);
                 (self.listener)(Event::Ended { process, how });
@@ -277,7 +265,7 @@ impl Slot {
         life
     }
 
-    async fn lend(&self, address: &Address, child: &mut Child, process: u32, output: &Output) -> Life {
+    async fn lend(&self, address: &Address, process: &mut Process, output: &Output) -> Life {
         let mut was_ready = false;
         let mut kept = None;
         loop {
@@ -285,15 +273,15 @@ impl Slot {
                 Some(connection) => connection,
                 None => tokio::select! {
                     connection = connect(address) => connection,
-                    how = wait(child) => return Life::Ended { how, was_ready },
+                    how = wait(process) => return Life::Ended { how, was_ready },
                     () = stopped(&self.stopping) => {
                         // One that has not begun to serve has nothing to finish, and may be busy importing.
                         let patience = if was_ready { LAST_WORDS } else { Duration::ZERO };
-                        spawn::terminate(child, patience).await;
+                        process.terminate(patience).await;
                         return Life::Stopped;
                     }
                     () = tokio::time::sleep(self.served.patience) => {
-                        return self.put_down(child, was_ready).await;
+                        return self.put_down(process, was_ready).await;
                     }
                 },
             };
@@ -303,27 +291,27 @@ impl Slot {
                 self.is(State::Ready);
             }
             let (back, returned) = oneshot::channel();
-            if self.offers.send(Lease { connection, process, back }).is_err() {
-                spawn::terminate(child, LAST_WORDS).await;
+            if self.offers.send(Lease { connection, process: process.id(), back }).is_err() {
+                process.terminate(LAST_WORDS).await;
                 return Life::Stopped;
             }
             tokio::select! {
                 returned = returned => match returned {
                     Ok(Back::Kept(connection)) => kept = Some(connection),
                     Ok(Back::Lost) | Err(_) => {}
-                    Ok(Back::Stuck) => return self.put_down(child, was_ready).await,
+                    Ok(Back::Stuck) => return self.put_down(process, was_ready).await,
                 },
-                how = wait(child) => return Life::Ended { how, was_ready },
+                how = wait(process) => return Life::Ended { how, was_ready },
                 () = stopped(&self.stopping) => {
-                    spawn::terminate(child, LAST_WORDS).await;
+                    process.terminate(LAST_WORDS).await;
                     return Life::Stopped;
                 }
             }
         }
     }
 
-    async fn put_down(&self, child: &mut Child, was_ready: bool) -> Life {
-        spawn::kill(child).await;
+    async fn put_down(&self, process: &mut Process, was_ready: bool) -> Life {
+        process.kill().await;
         let how = format!("killed: it was silent for {} s", self.served.patience.as_secs());
         Life::Ended { how, was_ready }
     }
@@ -345,8 +333,8 @@ async fn stopped(stopping: &watch::Receiver<bool>) {
     drop(stopping.clone().wait_for(|stopping| *stopping).await);
 }
 
-async fn wait(child: &mut Child) -> String {
-    match child.wait().await {
+async fn wait(process: &mut Process) -> String {
+    match process.wait().await {
         Ok(status) => status.to_string(),
         Err(error) => error.to_string(),
     }
