@@ -151,7 +151,7 @@ fn parse_loosely(text: &str) -> Option<PythonWanted> {
     let numbers = |range: &str| {
         range
             .split('.')
-            .map(|part| part.trim().parse().ok())
+            .map(|part| part.trim().parse::<u16>().ok())
             .collect::<Option<Vec<u16>>>()
             .map(|parts| parts.into_iter().map(u32::from).collect::<Vec<_>>())
     };
