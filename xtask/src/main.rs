@@ -1,9 +1,10 @@
 //! Holdall's own chores. `cargo xtask demo` shows the product, `cargo xtask test` proves it,
-//! `cargo xtask lab` sets up what proves it for Windows.
+//! `cargo xtask lab` sets up what proves it for Windows, `cargo xtask dist` packs it for people.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "chores talk to the person who runs them")]
 
 mod archive;
 mod demo;
+mod dist;
 mod guestbook;
 mod lab;
 mod test;
@@ -21,6 +22,8 @@ enum Chore {
     Test(test::Args),
     /// Set up the Windows lab: compiler, Wine and a Windows CPython, below target/lab
     Lab(lab::Args),
+    /// Build Holdall for every target this machine can, and pack archives to hand to people, in target/dist
+    Dist(dist::Args),
     /// Only build and install what `demo` and the tests use
     Prepare,
 }
@@ -29,6 +32,7 @@ fn main() -> anyhow::Result<()> {
     match Chore::parse() {
         Chore::Demo(args) => demo::run(&args),
         Chore::Test(args) => test::run(&args),
+        Chore::Dist(args) => dist::run(&args),
         Chore::Lab(args) => lab::run(&args),
         Chore::Prepare => tools::prepare_tests().map(drop),
     }
