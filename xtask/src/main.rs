@@ -1,8 +1,12 @@
-//! Holdall's own chores. `cargo xtask demo` shows the product, `cargo xtask test` proves it.
+//! Holdall's own chores. `cargo xtask demo` shows the product, `cargo xtask test` proves it,
+//! `cargo xtask lab` sets up what proves it for Windows, `cargo xtask dist` packs it for people.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "chores talk to the person who runs them")]
 
+mod archive;
 mod demo;
+mod dist;
 mod guestbook;
+mod lab;
 mod test;
 mod tools;
 
@@ -16,6 +20,10 @@ enum Chore {
     Demo(demo::Args),
     /// Install what the tests need and run every test of the workspace
     Test(test::Args),
+    /// Set up the Windows lab: compiler, Wine and a Windows CPython, below target/lab
+    Lab(lab::Args),
+    /// Build Holdall for every target this machine can, and pack archives to hand to people, in target/dist
+    Dist(dist::Args),
     /// Only build and install what `demo` and the tests use
     Prepare,
 }
@@ -24,6 +32,8 @@ fn main() -> anyhow::Result<()> {
     match Chore::parse() {
         Chore::Demo(args) => demo::run(&args),
         Chore::Test(args) => test::run(&args),
+        Chore::Dist(args) => dist::run(&args),
+        Chore::Lab(args) => lab::run(&args),
         Chore::Prepare => tools::prepare_tests().map(drop),
     }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 
-use crate::tools;
+use crate::{lab, tools};
 
 /// Options of `cargo xtask test`.
 #[derive(clap::Args)]
@@ -44,9 +44,15 @@ enum Counted {
 pub fn run(args: &Args) -> anyhow::Result<()> {
     let started = Instant::now();
     let prepared = tools::prepare_tests()?;
-    let mut times = vec![("prepare", started.elapsed())];
     let mut total = Count::default();
-    for group in groups(&prepared)? {
+    let lab = lab::available()?;
+    let mut times = vec![("prepare", started.elapsed())];
+    let mut groups = groups(&prepared)?;
+    match lab {
+        Some(_) => groups.push(lab_group()?),
+        None => total.skipped += 1,
+    }
+    for group in groups {
         if args.group.as_ref().is_some_and(|wanted| !group.name.contains(wanted.as_str())) {
             continue;
         }
@@ -98,6 +104,13 @@ fn groups(prepared: &[(&str, PathBuf)]) -> anyhow::Result<Vec<Group>> {
         Group { name: "guestbook", command: guestbook, counted: Counted::Django },
         Group { name: "demo", command: demo, counted: Counted::Whole },
     ])
+}
+
+/// What is proved in the Windows lab.
+fn lab_group() -> anyhow::Result<Group> {
+    let mut check = Command::new(std::env::current_exe()?);
+    check.args(["lab", "--check"]);
+    Ok(Group { name: "lab", command: check, counted: Counted::Whole })
 }
 
 /// Runs the command of a group, shows what it prints as it comes, and counts.

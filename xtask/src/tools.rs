@@ -111,7 +111,7 @@ pub fn prepare_tests() -> anyhow::Result<Vec<(&'static str, PathBuf)>> {
 ///
 /// A mark with the Python and the list of packages is written last: a half-made environment is made again, and so
 /// is one of a Python that has been replaced.
-fn environment(name: &str, packages: &[&str]) -> anyhow::Result<PathBuf> {
+pub fn environment(name: &str, packages: &[&str]) -> anyhow::Result<PathBuf> {
     let folder = target().join("environments").join(name);
     let python = folder.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" });
     let mark = folder.join("made-of.txt");
@@ -168,19 +168,19 @@ fn make_venv(python: &Path, folder: &Path) -> anyhow::Result<()> {
 }
 
 /// Whether system packages may be installed without asking for more rights.
-fn is_root() -> bool {
+pub fn is_root() -> bool {
     let id = Command::new("id").arg("-u").output();
     id.is_ok_and(|id| id.stdout.trim_ascii() == b"0")
 }
 
 /// A Python of this machine.
-struct HostPython {
-    path: PathBuf,
+pub struct HostPython {
+    pub path: PathBuf,
     version: String,
 }
 
 /// A Python 3.10 or newer on PATH.
-fn host_python() -> anyhow::Result<HostPython> {
+pub fn host_python() -> anyhow::Result<HostPython> {
     let ask = "import sys; sys.version_info >= (3, 10) and print(sys.executable, '%d.%d.%d' % sys.version_info[:3], sep='\\n')";
     ["python3", "python", "python3.14", "python3.13", "python3.12", "python3.11", "python3.10"]
         .into_iter()
