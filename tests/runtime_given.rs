@@ -305,10 +305,7 @@ fn with_no_runtime_named_the_error_says_which_archive_fits() {
 pub fn install_only() -> (Files, runtime::HostPython) {
     let recipes = Recipes::read(None).unwrap();
     let cache = Cache::at(Path::new(env!("CARGO_TARGET_TMPDIR")).join("runtime-cache"));
-    // Debian's does not read site-packages without what `--runtime host` adds, as the others do.
-    let python = runtime::find_python(|python| !python.path.starts_with("/usr/bin"))
-        .or_else(|| runtime::find_python(|_| true))
-        .expect("a CPython of 3.10 or later on this machine");
+    let python = runtime::find_python(|_| true).expect("a CPython of 3.10 or later on this machine");
     let plan = runtime::of_python(python.clone(), &recipes).unwrap();
     let mut files: Files = runtime::sources(&plan, &cache)
         .unwrap()

@@ -9,7 +9,7 @@ use crate::python::MinorVersion;
 
 /// Files that only Debian's own packaging uses. `sitecustomize` is a link to `/etc` and reports crashes there,
 /// `_distutils_system_mod` sends what is installed to `dist-packages`.
-pub const LEFT_OUT: [&str; 3] = ["sitecustomize.py", "_distutils_system_mod.py", "EXTERNALLY-MANAGED"];
+pub const LEFT_OUT: [&str; 2] = ["sitecustomize.py", "_distutils_system_mod.py"];
 
 /// Whether this `site.py` is Debian's.
 pub fn is_patched(site: &str) -> bool {

@@ -108,9 +108,9 @@ impl Survey {
     /// The modules written in Python.
     fn library_of_python(&mut self, python: &HostPython) -> Result<(), RuntimeError> {
         let minor = python.version.minor;
-        for (relative, from) in
-            files_below(&python.stdlib, |path| path == "lib-dynload" || stdlib::left_out(path))?
-        {
+        for (relative, from) in files_below(&python.stdlib, |path| {
+            path == "lib-dynload" || stdlib::left_out(path) || debian::LEFT_OUT.contains(&path)
+        })? {
             let change = match relative.as_str() {
                 "site.py" => {
                     let text = fs_err::read_to_string(&from).map_err(RuntimeError::file)?;

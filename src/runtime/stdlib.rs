@@ -3,7 +3,9 @@
 //! One list for every form of runtime, so that a site finds the same library whichever it was given.
 
 /// Folders and files at the top of the standard library that are left out.
-const LEFT_OUT: [&str; 8] = [
+const LEFT_OUT: [&str; 9] = [
+    // A word to pip, which a bundle does not have.
+    "EXTERNALLY-MANAGED",
     // Packages of the host or of the runtime's maker (pip, setuptools): a bundle has its own.
     "site-packages",
     "dist-packages",
@@ -24,7 +26,6 @@ pub fn left_out(path: &str) -> bool {
     LEFT_OUT.contains(&top)
         // What is needed to embed or extend CPython: a static library of tens of megabytes, and makefiles.
         || top.starts_with("config-")
-        || super::debian::LEFT_OUT.contains(&path)
         // Bytecode holds the time and the paths of where it was compiled.
         || path.split('/').any(|part| matches!(part, "__pycache__" | "tests" | "test"))
         || path.ends_with(".pyc")
