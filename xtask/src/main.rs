@@ -9,6 +9,7 @@ mod guestbook;
 mod lab;
 mod test;
 mod tools;
+mod wine;
 
 use clap::Parser;
 
@@ -24,6 +25,8 @@ enum Chore {
     Lab(lab::Args),
     /// Build Holdall for every target this machine can, and pack archives to hand to people, in target/dist
     Dist(dist::Args),
+    /// Build tests for Windows and run them in the lab
+    Wine(wine::Args),
     /// Only build and install what `demo` and the tests use
     Prepare,
 }
@@ -34,6 +37,7 @@ fn main() -> anyhow::Result<()> {
         Chore::Test(args) => test::run(&args),
         Chore::Dist(args) => dist::run(&args),
         Chore::Lab(args) => lab::run(&args),
+        Chore::Wine(args) => wine::run(&args),
         Chore::Prepare => tools::prepare_tests().map(drop),
     }
 }

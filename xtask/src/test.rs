@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 
-use crate::{lab, tools};
+use crate::{lab, tools, wine};
 
 /// Options of `cargo xtask test`.
 #[derive(clap::Args)]
@@ -49,8 +49,8 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let mut times = vec![("prepare", started.elapsed())];
     let mut groups = groups(&prepared)?;
     match lab {
-        Some(_) => groups.push(lab_group()?),
-        None => total.skipped += 1,
+        Some(_) => groups.extend(lab_groups()?),
+        None => total.skipped += 1 + wine::PARTS.len() as u64,
     }
     for group in groups {
         if args.group.as_ref().is_some_and(|wanted| !group.name.contains(wanted.as_str())) {
@@ -107,10 +107,18 @@ fn groups(prepared: &[(&str, PathBuf)]) -> anyhow::Result<Vec<Group>> {
 }
 
 /// What is proved in the Windows lab.
-fn lab_group() -> anyhow::Result<Group> {
-    let mut check = Command::new(std::env::current_exe()?);
-    check.args(["lab", "--check"]);
-    Ok(Group { name: "lab", command: check, counted: Counted::Whole })
+fn lab_groups() -> anyhow::Result<Vec<Group>> {
+    let chore = |arguments: &[&str]| -> anyhow::Result<Command> {
+        let mut chore = Command::new(std::env::current_exe()?);
+        chore.args(arguments);
+        Ok(chore)
+    };
+    let check = Group { name: "lab", command: chore(&["lab", "--check"])?, counted: Counted::Whole };
+    let parts = wine::PARTS.iter().map(|part| {
+        let command = chore(&["wine", part.word()])?;
+        Ok(Group { name: part.group(), command, counted: Counted::Cargo })
+    });
+    [Ok(check)].into_iter().chain(parts).collect()
 }
 
 /// Runs the command of a group, shows what it prints as it comes, and counts.

@@ -157,6 +157,11 @@ fn build_wheel(target: Target, python: &Path, paths: &Paths) -> anyhow::Result<P
     Ok(wheel)
 }
 
+/// `CARGO_ENCODED_RUSTFLAGS` of everything that is built for `target`.
+pub fn flags(target: Target) -> anyhow::Result<OsString> {
+    Ok(Paths::of_this_machine(target)?.flags())
+}
+
 /// A program that finds zig in the environment of Python whose programs are in `folder`.
 fn linux(program: impl AsRef<OsStr>, folder: &Path) -> Command {
     let mut command = Command::new(program);

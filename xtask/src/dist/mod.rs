@@ -16,7 +16,7 @@ use sha2::{Digest as _, Sha256};
 use crate::archive::{self, Files};
 use crate::{lab, tools};
 
-pub use build::{Built, Target};
+pub use build::{Built, Target, build, flags};
 
 /// Options of `cargo xtask dist`.
 #[derive(clap::Args)]
@@ -27,7 +27,7 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> anyhow::Result<()> {
-    let built = wanted(&args.targets)?.into_iter().map(build::build).collect::<anyhow::Result<Vec<_>>>()?;
+    let built = wanted(&args.targets)?.into_iter().map(build).collect::<anyhow::Result<Vec<_>>>()?;
     // Archives of an earlier run would stand beside sums that do not name them.
     for entry in fs_err::read_dir(folder())? {
         let entry = entry?;

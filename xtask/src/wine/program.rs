@@ -1,0 +1,28 @@
+//! Test programs for Windows, made by cargo and not yet run.
+
+use std::path::PathBuf;
+use std::process::Stdio;
+
+use anyhow::{Context as _, ensure};
+
+use crate::{dist, lab};
+
+/// Builds the integration test `name` of `package` for Windows and returns the program.
+///
+/// With the profile and the flags of the product, so that the two have their dependencies in common.
+pub fn build(package: &str, name: &str) -> anyhow::Result<PathBuf> {
+    crate::tools::step(&format!("build the tests `{name}` for Windows"));
+    let mut cargo = lab::cargo_windows();
+    cargo.args(["test", "--no-run", "--release", "--locked", "--package", package, "--test", name]);
+    cargo.args(["--message-format", "json-render-diagnostics"]).stderr(Stdio::inherit());
+    cargo.env("CARGO_ENCODED_RUSTFLAGS", dist::flags(dist::Target::WindowsX86_64)?);
+    let output = cargo.output().with_context(|| format!("cannot start {cargo:?}"))?;
+    ensure!(output.status.success(), "{cargo:?} ended with {}", output.status);
+    String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+        .filter(|message| message["target"]["name"] == name && message["profile"]["test"] == true)
+        .filter_map(|message| message["executable"].as_str().map(PathBuf::from))
+        .next_back()
+        .context("cargo does not say where it put the test program")
+}
