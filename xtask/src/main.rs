@@ -6,6 +6,7 @@ mod archive;
 mod demo;
 mod dist;
 mod guestbook;
+mod iis;
 mod lab;
 mod test;
 mod tools;
@@ -27,6 +28,8 @@ enum Chore {
     Dist(dist::Args),
     /// Build tests for Windows and run them in the lab
     Wine(wine::Args),
+    /// Ask a real IIS for what no public source says, and write tests/lab/facts.toml (Windows)
+    IisFacts(iis::Args),
     /// Only build and install what `demo` and the tests use
     Prepare,
 }
@@ -38,6 +41,7 @@ fn main() -> anyhow::Result<()> {
         Chore::Dist(args) => dist::run(&args),
         Chore::Lab(args) => lab::run(&args),
         Chore::Wine(args) => wine::run(&args),
+        Chore::IisFacts(args) => iis::run(&args),
         Chore::Prepare => tools::prepare_tests().map(drop),
     }
 }
