@@ -1,5 +1,6 @@
 //! Holdall's own chores. `cargo xtask demo` shows the product, `cargo xtask test` proves it,
-//! `cargo xtask lab` sets up what proves it for Windows, `cargo xtask dist` packs it for people.
+//! `cargo xtask lab` sets up what proves it for Windows, `cargo xtask dist` packs it for people,
+//! `cargo xtask iis-facts` asks a real IIS.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "chores talk to the person who runs them")]
 
 mod archive;
@@ -11,6 +12,7 @@ mod lab;
 mod test;
 mod tools;
 mod wine;
+mod workflows;
 
 use clap::Parser;
 
@@ -30,6 +32,8 @@ enum Chore {
     Wine(wine::Args),
     /// Ask a real IIS for what no public source says, and write tests/lab/facts.toml (Windows)
     IisFacts(iis::Args),
+    /// Check .github/workflows with actionlint
+    LintWorkflows,
     /// Only build and install what `demo` and the tests use
     Prepare,
 }
@@ -42,6 +46,7 @@ fn main() -> anyhow::Result<()> {
         Chore::Lab(args) => lab::run(&args),
         Chore::Wine(args) => wine::run(&args),
         Chore::IisFacts(args) => iis::run(&args),
+        Chore::LintWorkflows => workflows::run(),
         Chore::Prepare => tools::prepare_tests().map(drop),
     }
 }

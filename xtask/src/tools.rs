@@ -223,7 +223,7 @@ pub fn become_command(mut command: Command) -> anyhow::Result<()> {
 }
 
 /// Runs a command whose words are of interest only when it fails.
-fn quietly(command: &mut Command) -> anyhow::Result<()> {
+pub fn quietly(command: &mut Command) -> anyhow::Result<()> {
     let output = command.output().with_context(|| format!("cannot start {command:?}"))?;
     if !output.status.success() {
         let said = [output.stdout, output.stderr].concat();
