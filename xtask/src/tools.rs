@@ -195,6 +195,15 @@ pub fn host_python() -> anyhow::Result<HostPython> {
         )
 }
 
+/// The folder of the Python on PATH: of the one that an environment was made from, if that is one.
+pub fn base_python() -> anyhow::Result<PathBuf> {
+    let mut ask = Command::new(host_python()?.path);
+    ask.args(["-c", "import sys; print(sys.base_prefix)"]);
+    let output = ask.output().with_context(|| format!("cannot start {ask:?}"))?;
+    ensure!(output.status.success(), "{ask:?} ended with {}", output.status);
+    Ok(String::from_utf8(output.stdout)?.trim().into())
+}
+
 /// The cargo that runs this chore.
 pub fn cargo() -> Command {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));

@@ -73,7 +73,6 @@ fn registry_value(said: &str) -> Option<&str> {
 /// Makes the files and names of the questions, calls `asks`, and removes the files. The second result tells whether
 /// they could be removed.
 pub fn with_files<T>(
-    python: &Path,
     asks: impl FnOnce(&mut dyn Iis, &Names) -> anyhow::Result<T>,
 ) -> anyhow::Result<(T, anyhow::Result<()>)> {
     let drive = std::env::var("SystemDrive").unwrap_or_else(|_| "C:".to_owned());
@@ -83,7 +82,7 @@ pub fn with_files<T>(
     remove(&path).context("files of an earlier run are in the way")?;
     tools::step(&format!("copy Python into {folder}"));
     let probe = tools::root().join("tests/lab/iis/probe.py");
-    let made = ask::make_folder(&path, &real_python(python)?, &probe);
+    let made = ask::make_folder(&path, &tools::base_python()?, &probe);
     let asked = made.and_then(|()| {
         let mut machine = Machine { folder: path.clone() };
         asks(&mut machine, &Names::new(folder, free_ports()?))
@@ -102,15 +101,6 @@ fn remove(folder: &Path) -> anyhow::Result<()> {
         }
     }
     Ok(())
-}
-
-/// The folder of the Python itself: a virtual environment has a starter in its place.
-fn real_python(python: &Path) -> anyhow::Result<PathBuf> {
-    let mut ask = Command::new(python);
-    ask.args(["-c", "import sys; print(sys.base_prefix)"]);
-    let output = ask.output().with_context(|| format!("cannot start {ask:?}"))?;
-    ensure!(output.status.success(), "{ask:?} ended with {}", output.status);
-    Ok(String::from_utf8(output.stdout)?.trim().into())
 }
 
 /// Three ports that nobody listens on.

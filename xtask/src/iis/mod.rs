@@ -48,10 +48,8 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
 fn ask() -> anyhow::Result<()> {
     machine::check_system()?;
     let system = machine::check_iis()?;
-    let python = tools::host_python()?;
-    let (outcome, folder) = machine::with_files(&python.path, |iis, names| {
-        ask::all(iis, names, |what| tools::step(&format!("ask: {what}")))
-    })?;
+    let (outcome, folder) =
+        machine::with_files(|iis, names| ask::all(iis, names, |what| tools::step(&format!("ask: {what}"))))?;
     let path = file::path();
     fs_err::write(&path, file::render(Some(&system), &outcome.findings))?;
     println!();
