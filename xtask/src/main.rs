@@ -11,6 +11,8 @@ mod iis;
 mod lab;
 mod test;
 mod tools;
+#[cfg(test)]
+mod verified;
 mod wine;
 mod workflows;
 

@@ -16,6 +16,12 @@ use anyhow::ensure;
 
 use crate::tools;
 
+/// The names of all facts.
+#[cfg(test)]
+pub fn facts() -> impl Iterator<Item = &'static str> {
+    facts::FACTS.iter().map(|fact| fact.id)
+}
+
 /// Options of `cargo xtask iis-facts`.
 #[derive(clap::Args)]
 pub struct Args {
