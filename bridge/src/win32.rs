@@ -165,6 +165,12 @@ impl PipeEnd {
 }
 
 impl Canceller {
+    /// For another kind of pipe.
+    #[cfg(test)]
+    pub fn of(handle: OwnedHandle) -> Canceller {
+        Canceller(Arc::new(handle))
+    }
+
     /// Ends what `thread` waits for, if it waits for this pipe: the wait then fails with `ERROR_OPERATION_ABORTED`.
     ///
     /// A thread that is not there yet is not stopped later: ask again until it is back.
