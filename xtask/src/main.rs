@@ -34,6 +34,8 @@ enum Chore {
     Wine(wine::Args),
     /// Ask a real IIS for what no public source says, and write tests/lab/facts.toml (Windows)
     IisFacts(iis::Args),
+    /// Serve with the bridge behind a real IIS and ask it (Windows)
+    IisBridge,
     /// Check .github/workflows with actionlint
     LintWorkflows,
     /// Only build and install what `demo` and the tests use
@@ -48,6 +50,7 @@ fn main() -> anyhow::Result<()> {
         Chore::Lab(args) => lab::run(&args),
         Chore::Wine(args) => wine::run(&args),
         Chore::IisFacts(args) => iis::run(&args),
+        Chore::IisBridge => iis::run_bridge(),
         Chore::LintWorkflows => workflows::run(),
         Chore::Prepare => tools::prepare_tests().map(drop),
     }

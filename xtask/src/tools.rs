@@ -33,6 +33,16 @@ pub struct Product {
     pub tools: PathBuf,
 }
 
+impl Product {
+    /// The bridge's wheel.
+    pub fn wheel(&self) -> anyhow::Result<PathBuf> {
+        fs_err::read_dir(self.tools.join("bridges"))?
+            .filter_map(|entry| Some(entry.ok()?.path()))
+            .find(|path| path.extension().is_some_and(|extension| extension == "whl"))
+            .context("maturin left no wheel")
+    }
+}
+
 /// Builds the command and the bridge's wheel.
 pub fn build_product() -> anyhow::Result<Product> {
     // First, since it may be missing: nobody should wait for the compiler to be told of Python.
@@ -91,10 +101,7 @@ fn without_paths() -> String {
 /// Everything the tests use, by the environment variables under which they find it.
 pub fn prepare_tests() -> anyhow::Result<Vec<(&'static str, PathBuf)>> {
     let product = build_product()?;
-    let wheel = fs_err::read_dir(product.tools.join("bridges"))?
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .find(|path| path.extension().is_some_and(|extension| extension == "whl"))
-        .context("maturin left no wheel")?;
+    let wheel = product.wheel()?;
     let django = environment("django", &TEST_PACKAGES)?;
     let bridge = environment("bridge", &[])?;
     run(Command::new(&bridge)

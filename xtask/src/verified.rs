@@ -66,9 +66,9 @@ fn a_test_or_a_fact_that_is_gone_is_named() {
 }
 
 #[test]
-fn the_page_says_nobody_has_asked_an_iis_for_as_long_as_that_is_so() {
+fn the_page_claims_nothing_of_a_real_iis_before_one_was_asked() {
     let root = tools::root();
     let page = fs_err::read_to_string(root.join("docs/verified.md")).unwrap();
     let facts = fs_err::read_to_string(root.join("tests/lab/facts.toml")).unwrap();
-    assert_eq!(page.contains("Nobody has run either yet"), facts.contains("system = \"unknown\""));
+    assert!(page.contains("Nobody has run any of it yet") || !facts.contains("system = \"unknown\""));
 }

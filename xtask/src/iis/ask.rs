@@ -1,6 +1,4 @@
 //! Asks the questions: changes IIS, asks over HTTP, changes it again, and takes everything back.
-//!
-//! IIS stands behind a small trait, so that all of it also runs against one that is made up.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -12,31 +10,7 @@ use super::file::{Findings, note};
 use super::http::{Answer, Request};
 use super::plan::{Application, Change, Invocation, Names, add_pool, add_site, appcmd, move_site, use_pool};
 use super::probe::{NON_ASCII, Told, encoding};
-
-/// How a program ended, and what it wrote.
-#[derive(Debug, Clone)]
-pub struct Done {
-    pub code: i32,
-    pub stdout: Vec<u8>,
-}
-
-/// An IIS and the machine it runs on.
-pub trait Iis {
-    fn run(&mut self, command: &Invocation) -> anyhow::Result<Done>;
-
-    /// Sends a request and returns what comes back, to be read or to be left.
-    fn send(&mut self, request: &Request) -> anyhow::Result<Box<dyn Read>>;
-
-    fn pause(&mut self, time: Duration);
-
-    /// The folder of [`Names`], as this system writes it.
-    fn folder(&self) -> &Path;
-}
-
-/// How long IIS gets to take up what appcmd has written.
-const PATIENCE: Duration = Duration::from_secs(15);
-/// How often it is asked meanwhile.
-const STEP: Duration = Duration::from_millis(500);
+use super::stand::{Iis, PATIENCE, STEP, Stand};
 
 /// What was found, and which questions failed.
 #[derive(Debug, Default)]
@@ -47,10 +21,7 @@ pub struct Outcome {
 
 /// Asks everything. What fails leaves its facts unknown and does not keep the others from being asked.
 pub fn all(iis: &mut dyn Iis, names: &Names, progress: fn(&str)) -> anyhow::Result<Outcome> {
-    for command in names.sweep() {
-        iis.run(&command)?;
-    }
-    let mut survey = Survey { iis, names, undo: Vec::new(), outcome: Outcome::default() };
+    let mut survey = Survey { stand: Stand::new(iis, names)?, names, outcome: Outcome::default() };
     survey.prepare()?;
     type Round<'a> = fn(&mut Survey<'a>) -> anyhow::Result<()>;
     let rounds: [(&str, Round<'_>); 15] = [
@@ -72,39 +43,32 @@ pub fn all(iis: &mut dyn Iis, names: &Names, progress: fn(&str)) -> anyhow::Resu
     ];
     for (what, round) in rounds {
         progress(what);
-        let mark = survey.undo.len();
+        let mark = survey.stand.mark();
         if let Err(error) = round(&mut survey) {
             survey.outcome.failures.push(format!("{what}: {error:#}"));
         }
-        survey.undo_to(mark);
+        survey.stand.undo_to(mark);
     }
-    survey.undo_to(0);
-    Ok(std::mem::take(&mut survey.outcome))
+    survey.stand.undo_to(0);
+    survey.outcome.failures.append(&mut survey.stand.not_undone);
+    Ok(survey.outcome)
 }
 
 struct Survey<'a> {
-    iis: &'a mut dyn Iis,
+    stand: Stand<'a>,
     names: &'a Names,
-    /// What takes back the changes that stand, in their order.
-    undo: Vec<Invocation>,
     outcome: Outcome,
-}
-
-impl Drop for Survey<'_> {
-    fn drop(&mut self) {
-        self.undo_to(0);
-    }
 }
 
 /// The rounds.
 impl Survey<'_> {
     fn prepare(&mut self) -> anyhow::Result<()> {
         for change in self.names.base() {
-            self.change(&change)?;
+            self.stand.change(&change)?;
         }
         for (site, port) in [self.names.site, self.names.second] {
-            self.run(&use_pool(site, self.names.pool))?;
-            let answer = self.settled(port, |answer| answer.status == 200)?;
+            self.stand.run(&use_pool(site, self.names.pool))?;
+            let answer = self.stand.settled(port, |answer| answer.status == 200)?;
             Told::new(&answer).with_context(|| format!("IIS does not serve the probe on port {port}"))?;
         }
         Ok(())
@@ -134,7 +98,7 @@ impl Survey<'_> {
         self.note("params.non-ascii", told.non_ascii(), told.show_param("PATH_INFO"));
         self.note("params.request-uri", told.request_uri(), told.show_param("REQUEST_URI"));
         let request = Request { chunk: Some(b"four"), ..Request::get(self.names.site.1, "/") };
-        let told = Told::new(&self.answer(&request)?)?;
+        let told = Told::new(&self.stand.answer(&request)?)?;
         let seen = format!("{}, {} bytes came", told.show_param("CONTENT_LENGTH"), told.show("body"));
         self.note("params.chunked-length", told.chunked_length(), seen);
         Ok(())
@@ -142,10 +106,10 @@ impl Survey<'_> {
 
     fn hang_up(&mut self) -> anyhow::Result<()> {
         let before = self.told("/")?.process();
-        let mut left = self.iis.send(&Request::get(self.names.site.1, "/?watch=5"))?;
+        let mut left = self.stand.iis.send(&Request::get(self.names.site.1, "/?watch=5"))?;
         left.read_exact(&mut [0; 100])?;
         drop(left);
-        self.iis.pause(Duration::from_secs(8));
+        self.stand.iis.pause(Duration::from_secs(8));
         let after = self.told("/")?;
         let seen = format!("process {before}, then {}: {}", after.process(), after.show("watched"));
         self.note_seen("request.hang-up", after.hang_up(before), &seen);
@@ -153,7 +117,7 @@ impl Survey<'_> {
     }
 
     fn streaming(&mut self) -> anyhow::Result<()> {
-        let mut stream = self.iis.send(&Request::get(self.names.site.1, "/?stream=2"))?;
+        let mut stream = self.stand.iis.send(&Request::get(self.names.site.1, "/?stream=2"))?;
         let mut bytes = vec![0];
         stream.read_exact(&mut bytes)?;
         let first = Instant::now();
@@ -167,7 +131,7 @@ impl Survey<'_> {
 
     fn filtering(&mut self) -> anyhow::Result<()> {
         for (id, target) in [("filter.plus", "/a+b"), ("filter.percent-2b", "/a%2Bb")] {
-            let status = self.answer(&Request::get(self.names.site.1, target))?.status;
+            let status = self.stand.answer(&Request::get(self.names.site.1, target))?.status;
             let answer = match status {
                 200 => "passed",
                 404 => "refused",
@@ -214,13 +178,13 @@ impl Survey<'_> {
 
     fn edits(&mut self) -> anyhow::Result<()> {
         let before = self.told("/")?.process();
-        self.change(&self.names.probe("python", "other").add())?;
+        self.stand.change(&self.names.probe("python", "other").add())?;
         let after = self.process_later(before)?;
         let processes = |after| format!("process {before}, then {after}");
         self.note("edit.others", if after == before { "kept" } else { "restarted" }, processes(after));
         let before = self.told("/")?.process();
         let probe = self.names.probe("python", "first");
-        self.run(&probe.edit("idleTimeout", "700"))?;
+        self.stand.run(&probe.edit("idleTimeout", "700"))?;
         let after = self.process_later(before)?;
         let seen = format!("process {before}, then {after}");
         self.note("edit.itself", if after == before { "kept" } else { "restarted" }, seen);
@@ -229,7 +193,7 @@ impl Survey<'_> {
 
     fn sharing(&mut self) -> anyhow::Result<()> {
         let first = self.told("/")?.process();
-        let second = Told::new(&self.answer(&Request::get(self.names.second.1, "/"))?)?.process();
+        let second = Told::new(&self.stand.answer(&Request::get(self.names.second.1, "/"))?)?.process();
         let answer = if first == second { "shared" } else { "own" };
         self.note("sites.processes", answer, format!("process {first} and {second}"));
         Ok(())
@@ -239,17 +203,17 @@ impl Survey<'_> {
         let (site, port) = self.names.site;
         let [one, two] = ["one", "two"].map(|folder| move_site(site, &self.names.below(folder)));
         let before = self.told("/")?.process();
-        self.change(&Change { does: two, undoes: one.clone() })?;
+        self.stand.change(&Change { does: two, undoes: one.clone() })?;
         let started = Instant::now();
         let mut asked = 0;
         let after = loop {
             asked += 1;
-            let answer = self.answer(&Request::get(port, "/"))?;
+            let answer = self.stand.answer(&Request::get(port, "/"))?;
             if answer.header("x-holdall-folder") == Some("two") {
                 break Told::new(&answer)?.process();
             }
             ensure!(started.elapsed() < PATIENCE && asked < 100, "the new folder is not served");
-            self.iis.pause(Duration::from_millis(50));
+            self.stand.iis.pause(Duration::from_millis(50));
         };
         let delay = format!("{asked} requests, {} ms", started.elapsed().as_millis());
         self.note("switch.delay", if asked == 1 { "at-once" } else { "later" }, delay);
@@ -257,9 +221,9 @@ impl Survey<'_> {
         let seen = format!("process {before}, then {after}");
         self.note("switch.processes", if after == before { "kept" } else { "restarted" }, seen);
 
-        let slow = self.iis.send(&Request::get(port, "/?hold=3"))?;
-        self.iis.pause(Duration::from_millis(500));
-        self.run(&one)?;
+        let slow = self.stand.iis.send(&Request::get(port, "/?hold=3"))?;
+        self.stand.iis.pause(Duration::from_millis(500));
+        self.stand.run(&one)?;
         let end = Answer::read(slow).and_then(|answer| Told::new(&answer));
         let (answer, seen) = match end {
             Ok(told) => ("finished", format!("answered by process {}", told.process())),
@@ -271,15 +235,15 @@ impl Survey<'_> {
 
     fn account(&mut self) -> anyhow::Result<()> {
         let pool = "holdall-facts-new";
-        self.change(&add_pool(pool))?;
+        self.stand.change(&add_pool(pool))?;
         let grant = format!("IIS AppPool\\{pool}:(OI)(CI)RX");
         let icacls =
             Invocation { program: "icacls", args: vec![self.names.below("one"), "/grant".into(), grant] };
         let mut tried = 1;
-        while self.iis.run(&icacls)?.code != 0 {
+        while self.stand.iis.run(&icacls)?.code != 0 {
             ensure!(tried < 30, "{icacls} fails for {tried} times");
             tried += 1;
-            self.iis.pause(STEP);
+            self.stand.iis.pause(STEP);
         }
         self.note(
             "pool.account",
@@ -292,21 +256,21 @@ impl Survey<'_> {
     fn sites(&mut self) -> anyhow::Result<()> {
         let (site, port) = self.names.third;
         let folder = self.names.below("one");
-        let mark = self.undo.len();
-        self.change(&add_site(site, port, &folder))?;
+        let mark = self.stand.mark();
+        self.stand.change(&add_site(site, port, &folder))?;
         let state = self.state(site)?;
         self.note("site.created", state, state);
         for (id, verb) in [("site.start-twice", "start"), ("site.stop-twice", "stop")] {
             let command = appcmd([verb, "site", site]);
-            self.iis.run(&command)?;
-            let code = self.iis.run(&command)?.code;
+            self.stand.iis.run(&command)?;
+            let code = self.stand.iis.run(&command)?.code;
             self.note(id, fine(code), format!("exit code {code}"));
         }
-        self.undo_to(mark);
+        self.stand.undo_to(mark);
         let taken = add_site(site, self.names.site.1, &folder);
-        let code = self.iis.run(&taken.does)?.code;
+        let code = self.stand.iis.run(&taken.does)?.code;
         if code == 0 {
-            self.undo.push(taken.undoes);
+            self.stand.also_undo(taken.undoes);
             let state = self.state(site)?;
             self.note("site.port-taken", state, state);
         } else {
@@ -317,28 +281,28 @@ impl Survey<'_> {
 
     fn appcmd_words(&mut self) -> anyhow::Result<()> {
         let (site, port) = self.names.third;
-        self.change(&add_site(site, port, &self.names.below("grün")))?;
-        let shown = self.run(&appcmd(["list", "vdir", &format!("{site}/"), "/xml"]))?.stdout;
+        self.stand.change(&add_site(site, port, &self.names.below("grün")))?;
+        let shown = self.stand.run(&appcmd(["list", "vdir", &format!("{site}/"), "/xml"]))?.stdout;
         self.note("appcmd.encoding", encoding(&shown), shown.escape_ascii().to_string());
-        let code = self.iis.run(&appcmd(["list", "sites", "/id:987654321"]))?.code;
+        let code = self.stand.iis.run(&appcmd(["list", "sites", "/id:987654321"]))?.code;
         self.note("appcmd.nothing-found", fine(code), format!("exit code {code}"));
         Ok(())
     }
 
     fn web_config(&mut self) -> anyhow::Result<()> {
         let (site, port) = self.names.third;
-        self.change(&add_site(site, port, &self.names.below("remove")))?;
-        self.run(&use_pool(site, self.names.pool))?;
-        self.change(&self.names.probe("python", "first").handle(site))?;
+        self.stand.change(&add_site(site, port, &self.names.below("remove")))?;
+        self.stand.run(&use_pool(site, self.names.pool))?;
+        self.stand.change(&self.names.probe("python", "first").handle(site))?;
         let right = |answer: &Answer| answer.header("x-holdall-folder") == Some("remove");
-        let status = self.settled(port, right)?.status;
+        let status = self.stand.settled(port, right)?.status;
         let answer = if status == 200 { "fine" } else { "error" };
         self.note("config.remove-absent", answer, format!("status {status}"));
         Ok(())
     }
 
     fn loaded(&mut self) -> anyhow::Result<()> {
-        let python = self.iis.folder().join("python");
+        let python = self.stand.iis.folder().join("python");
         let places = ["DLLs/_ctypes.pyd", "_ctypes.pyd"].map(|place| python.join(place));
         let module = places.iter().find(|place| place.exists()).context("the Python has no `_ctypes.pyd`")?;
         // A process that answers has it loaded.
@@ -364,57 +328,10 @@ impl Survey<'_> {
 
 /// What the rounds are made of.
 impl Survey<'_> {
-    fn run(&mut self, command: &Invocation) -> anyhow::Result<Done> {
-        let mut done = self.iis.run(command)?;
-        for _ in 0..10 {
-            // The file is in use, the service restarts, or it does not know yet what has just been made.
-            if ![32, 1726, 4312].contains(&done.code) {
-                break;
-            }
-            self.iis.pause(STEP);
-            done = self.iis.run(command)?;
-        }
-        let said = String::from_utf8_lossy(&done.stdout);
-        ensure!(done.code == 0, "`{command}` ended with {}: {}", done.code, said.trim());
-        Ok(done)
-    }
-
-    fn change(&mut self, change: &Change) -> anyhow::Result<()> {
-        self.run(&change.does)?;
-        self.undo.push(change.undoes.clone());
-        Ok(())
-    }
-
-    /// Takes back all changes but the first `mark`, the last one first.
-    fn undo_to(&mut self, mark: usize) {
-        for command in self.undo.split_off(mark).into_iter().rev() {
-            if let Err(error) = self.run(&command) {
-                self.outcome.failures.push(format!("not undone: {error:#}"));
-            }
-        }
-    }
-
-    fn answer(&mut self, request: &Request) -> anyhow::Result<Answer> {
-        Answer::read(self.iis.send(request)?)
-    }
-
     /// The probe's words behind the first site.
     fn told(&mut self, target: &str) -> anyhow::Result<Told> {
         let port = self.names.site.1;
-        Told::new(&self.answer(&Request::get(port, target))?)
-    }
-
-    /// The first answer that is the right one, or the one at the end of all patience: IIS takes changes up late.
-    fn settled(&mut self, port: u16, right: impl Fn(&Answer) -> bool) -> anyhow::Result<Answer> {
-        let mut waited = Duration::ZERO;
-        loop {
-            let answer = self.answer(&Request::get(port, "/"));
-            if waited >= PATIENCE || answer.as_ref().is_ok_and(&right) {
-                return answer;
-            }
-            self.iis.pause(STEP);
-            waited += STEP;
-        }
+        Told::new(&self.stand.answer(&Request::get(port, target))?)
     }
 
     /// The first process that is another one than `before`, or `before` if none comes.
@@ -425,7 +342,7 @@ impl Survey<'_> {
             if process != before || waited >= PATIENCE {
                 return Ok(process);
             }
-            self.iis.pause(STEP);
+            self.stand.iis.pause(STEP);
             waited += STEP;
         }
     }
@@ -437,20 +354,20 @@ impl Survey<'_> {
         registered: &Application,
         handler: &Application,
     ) -> anyhow::Result<u16> {
-        let mark = self.undo.len();
+        let mark = self.stand.mark();
         let (site, port) = self.names.third;
         let status = (|| {
-            self.change(&registered.add())?;
-            self.change(&add_site(site, port, &self.names.below("one")))?;
-            self.run(&use_pool(site, self.names.pool))?;
-            self.change(&handler.handle(site))?;
+            self.stand.change(&registered.add())?;
+            self.stand.change(&add_site(site, port, &self.names.below("one")))?;
+            self.stand.run(&use_pool(site, self.names.pool))?;
+            self.stand.change(&handler.handle(site))?;
             // Another one may still answer, of a site that had this name and is gone.
             let right = |answer: &Answer| Told::new(answer).is_ok_and(|told| told.name() == Some(name));
-            let answer = self.settled(port, right)?;
+            let answer = self.stand.settled(port, right)?;
             ensure!(answer.status != 200 || right(&answer), "another probe than `{name}` answers");
             Ok(answer.status)
         })();
-        self.undo_to(mark);
+        self.stand.undo_to(mark);
         status
     }
 
@@ -458,11 +375,11 @@ impl Survey<'_> {
     fn state(&mut self, site: &str) -> anyhow::Result<&'static str> {
         let list = appcmd(["list", "site", site, "/text:state"]);
         for _ in 0..20 {
-            let shown = self.run(&list)?.stdout;
+            let shown = self.stand.run(&list)?.stdout;
             match String::from_utf8_lossy(&shown).trim() {
                 "Started" => return Ok("started"),
                 "Stopped" => return Ok("stopped"),
-                _ => self.iis.pause(STEP),
+                _ => self.stand.iis.pause(STEP),
             }
         }
         bail!("the site `{site}` is neither started nor stopped")

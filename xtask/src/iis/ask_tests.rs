@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::super::facts::FACTS;
 use super::super::file::Finding;
+use super::super::stand::Done;
 use super::*;
 
 /// A site of the made-up IIS.

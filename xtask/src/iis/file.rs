@@ -61,7 +61,7 @@ pub fn note(findings: &mut Findings, id: &'static str, answer: &'static str, see
 }
 
 /// A TOML string.
-fn quoted(text: &str) -> String {
+pub fn quoted(text: &str) -> String {
     let mut quoted = String::from("\"");
     for character in text.chars() {
         match character {

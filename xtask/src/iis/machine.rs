@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
 
-use super::ask::{self, Done, Iis};
 use super::http::Request;
 use super::plan::{APPCMD, Invocation, Names, appcmd};
+use super::stand::{Done, Iis};
 use crate::tools;
 
 /// Fails on a system that has no IIS.
@@ -70,9 +70,10 @@ fn registry_value(said: &str) -> Option<&str> {
     Some(line.split_once(" REG_SZ ")?.1.trim())
 }
 
-/// Makes the files and names of the questions, calls `asks`, and removes the files. The second result tells whether
-/// they could be removed.
+/// Lets `makes` fill a folder, calls `asks`, and removes the folder. The second result tells whether it could be
+/// removed.
 pub fn with_files<T>(
+    makes: impl FnOnce(&Path) -> anyhow::Result<()>,
     asks: impl FnOnce(&mut dyn Iis, &Names) -> anyhow::Result<T>,
 ) -> anyhow::Result<(T, anyhow::Result<()>)> {
     let drive = std::env::var("SystemDrive").unwrap_or_else(|_| "C:".to_owned());
@@ -81,9 +82,7 @@ pub fn with_files<T>(
     let path = PathBuf::from(&folder);
     remove(&path).context("files of an earlier run are in the way")?;
     tools::step(&format!("copy Python into {folder}"));
-    let probe = tools::root().join("tests/lab/iis/probe.py");
-    let made = ask::make_folder(&path, &tools::base_python()?, &probe);
-    let asked = made.and_then(|()| {
+    let asked = makes(&path).and_then(|()| {
         let mut machine = Machine { folder: path.clone() };
         asks(&mut machine, &Names::new(folder, free_ports()?))
     });

@@ -5,12 +5,14 @@
 //! left, the next one removes. Nothing else of the server's configuration is touched.
 
 mod ask;
+mod bridge;
 mod facts;
 mod file;
 mod http;
 mod machine;
 mod plan;
 mod probe;
+mod stand;
 
 use anyhow::ensure;
 
@@ -51,11 +53,17 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     }
 }
 
+pub use bridge::run as run_bridge;
+
 fn ask() -> anyhow::Result<()> {
     machine::check_system()?;
     let system = machine::check_iis()?;
-    let (outcome, folder) =
-        machine::with_files(|iis, names| ask::all(iis, names, |what| tools::step(&format!("ask: {what}"))))?;
+    let python = tools::base_python()?;
+    let probe = tools::root().join("tests/lab/iis/probe.py");
+    let (outcome, folder) = machine::with_files(
+        |folder| ask::make_folder(folder, &python, &probe),
+        |iis, names| ask::all(iis, names, |what| tools::step(&format!("ask: {what}"))),
+    )?;
     let path = file::path();
     fs_err::write(&path, file::render(Some(&system), &outcome.findings))?;
     println!();
