@@ -21,7 +21,7 @@ pub struct Outcome {
 
 /// Asks everything. What fails leaves its facts unknown and does not keep the others from being asked.
 pub fn all(iis: &mut dyn Iis, names: &Names, progress: fn(&str)) -> anyhow::Result<Outcome> {
-    let mut survey = Survey { stand: Stand::new(iis, names)?, names, outcome: Outcome::default() };
+    let mut survey = Survey { stand: Stand::new(iis), names, outcome: Outcome::default() };
     survey.prepare()?;
     type Round<'a> = fn(&mut Survey<'a>) -> anyhow::Result<()>;
     let rounds: [(&str, Round<'_>); 15] = [
@@ -149,18 +149,15 @@ impl Survey<'_> {
         let answer = if status == 200 { "ignored" } else { "compared" };
         self.note("full-path.case", answer, format!("status {status}"));
         let literal = self.names.probe("python", "variables");
-        let (drive, rest) = literal.program.split_once('\\').context("the folder has a drive")?;
-        let variables = Application::new(format!("%SystemDrive%\\{rest}"), literal.arguments.clone());
-        let status = self.served_by("variables", &variables, &literal)?;
+        let status = self.served_by("variables", &self.names.variables(), &literal)?;
         let answer = if status == 200 { "expanded" } else { "literal" };
-        self.note("full-path.variables", answer, format!("status {status}, the drive is {drive}"));
+        self.note("full-path.variables", answer, format!("status {status}"));
         Ok(())
     }
 
     fn blanks(&mut self) -> anyhow::Result<()> {
         let bare = self.names.probe("python with blanks", "bare");
-        let quoted = self.names.probe("python with blanks", "quoted");
-        let quoted = Application::new(format!("\"{}\"", quoted.program), quoted.arguments);
+        let quoted = self.names.quoted();
         let mut statuses = [0; 2];
         for (status, (name, application)) in statuses.iter_mut().zip([("bare", &bare), ("quoted", &quoted)]) {
             // Where appcmd takes no such path, IIS serves none.
@@ -234,7 +231,7 @@ impl Survey<'_> {
     }
 
     fn account(&mut self) -> anyhow::Result<()> {
-        let pool = "holdall-facts-new";
+        let pool = self.names.new_pool;
         self.stand.change(&add_pool(pool))?;
         let grant = format!("IIS AppPool\\{pool}:(OI)(CI)RX");
         let icacls =

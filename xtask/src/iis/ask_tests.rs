@@ -353,3 +353,25 @@ fn an_iis_that_refuses_a_site_is_left_as_it_was() {
     );
     assert_eq!(iis.leftovers(), [""; 0]);
 }
+
+#[test]
+fn the_folder_has_two_pythons_without_what_nothing_imports_and_a_configuration_for_each_site() {
+    let temporary = tempfile::tempdir().unwrap();
+    let (python, folder) = (temporary.path().join("installed"), temporary.path().join("made"));
+    let kept = ["python.exe", "python313.dll", "DLLs/_ctypes.pyd", "Lib/os.py", "Lib/encodings/utf_8.py"];
+    let spared =
+        ["NEWS.txt", "Lib/site-packages/pip.py", "Lib/test/os.py", "Lib/encodings/__pycache__/utf_8.pyc"];
+    for file in kept.iter().chain(&spared) {
+        fs_err::create_dir_all(python.join(file).parent().unwrap()).unwrap();
+        fs_err::write(python.join(file), file).unwrap();
+    }
+    make_folder(&folder, &python, &python.join("Lib/os.py")).unwrap();
+    for copy in ["python", "python with blanks"] {
+        assert!(kept.iter().all(|file| folder.join(copy).join(file).exists()));
+        assert!(spared.iter().all(|file| !folder.join(copy).join(file).exists()));
+    }
+    for site in ["one", "two", "grün", "remove"] {
+        let config = fs_err::read_to_string(folder.join(site).join("web.config")).unwrap();
+        assert_eq!(config.contains(&format!("value=\"{site}\"")), site != "grün", "{config}");
+    }
+}

@@ -12,7 +12,7 @@ use super::ask::copy_python;
 use super::file::quoted;
 use super::http::Request;
 use super::machine;
-use super::plan::{Application, Invocation, Names, add_pool, add_site, appcmd, use_pool};
+use super::plan::{Invocation, Names, add_pool, add_site, appcmd, use_pool};
 use super::stand::{STEP, Stand};
 use crate::tools;
 
@@ -43,7 +43,7 @@ pub fn run() -> anyhow::Result<()> {
     let (failures, folder) = machine::with_files(
         |folder| make_folder(folder, &python, &wheel),
         |iis, names| {
-            let mut stand = Stand::new(iis, names)?;
+            let mut stand = Stand::new(iis);
             register(&mut stand, names)?;
             let mut failures = tell(&mut stand, names);
             stand.undo_to(0);
@@ -100,8 +100,7 @@ fn configuration() -> String {
 /// Registers the bridge as Holdall's bundles have it started, and waits for its first answer.
 fn register(stand: &mut Stand<'_>, names: &Names) -> anyhow::Result<()> {
     let (site, port) = names.site;
-    let arguments = format!("-s -B -X utf8 -m holdall_bridge --config {}", names.below("bridge.toml"));
-    let bridge = Application::new(names.below(r"python\python.exe"), arguments);
+    let bridge = names.bridge();
     stand.change(&add_pool(names.pool))?;
     let grant = format!("IIS AppPool\\{}:(OI)(CI)M", names.pool);
     let icacls = Invocation { program: "icacls", args: vec![names.below("shared"), "/grant".into(), grant] };
@@ -281,7 +280,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut plain = Plain::start(folder.path());
         let mut names = Names::new("", [plain.port, 0, 0]);
-        let mut stand = Stand::new(&mut plain, &names).unwrap();
+        let mut stand = Stand::new(&mut plain);
         let failures = tell(&mut stand, &names);
         drop(stand);
         // Two things are left to IIS and the bridge: SCRIPT_NAME, which is right here too, and the `.pyd`.
@@ -291,7 +290,7 @@ mod tests {
             "{failures:#?}"
         );
         names.site.1 = 1;
-        let mut stand = Stand::new(&mut plain, &names).unwrap();
+        let mut stand = Stand::new(&mut plain);
         assert_eq!(tell(&mut stand, &names).len(), stories().len());
     }
 

@@ -36,7 +36,18 @@ pub fn enable_iis() -> anyhow::Result<()> {
     // ERROR_SUCCESS_REBOOT_REQUIRED: done, and something else waits for a restart.
     let said = String::from_utf8_lossy(&done.stdout).trim().to_owned();
     ensure!([0, 3010].contains(&done.code), "`{}` ended with {}: {said}", features(), done.code);
+    // Some machines have IIS, and its service disabled. Where it runs already, `net` fails, and asking will tell.
+    for command in service() {
+        run(&command)?;
+    }
     Ok(())
+}
+
+/// What starts IIS.
+fn service() -> [Invocation; 2] {
+    let command =
+        |program, args: &[&str]| Invocation { program, args: args.iter().map(ToString::to_string).collect() };
+    [command("sc", &["config", "W3SVC", "start=", "auto"]), command("net", &["start", "W3SVC"])]
 }
 
 /// Makes sure that IIS can be asked and says which one it is.
@@ -70,23 +81,25 @@ fn registry_value(said: &str) -> Option<&str> {
     Some(line.split_once(" REG_SZ ")?.1.trim())
 }
 
-/// Lets `makes` fill a folder, calls `asks`, and removes the folder. The second result tells whether it could be
-/// removed.
+/// Removes what an earlier run has left, lets `makes` fill a folder, calls `asks`, and removes the folder. The second
+/// result tells whether it could be removed.
 pub fn with_files<T>(
     makes: impl FnOnce(&Path) -> anyhow::Result<()>,
     asks: impl FnOnce(&mut dyn Iis, &Names) -> anyhow::Result<T>,
 ) -> anyhow::Result<(T, anyhow::Result<()>)> {
     let drive = std::env::var("SystemDrive").unwrap_or_else(|_| "C:".to_owned());
     // Below the drive's root every account may read, as the pool's and the anonymous visitor's have to.
-    let folder = format!("{drive}\\holdall-facts");
-    let path = PathBuf::from(&folder);
-    remove(&path).context("files of an earlier run are in the way")?;
-    tools::step(&format!("copy Python into {folder}"));
-    let asked = makes(&path).and_then(|()| {
-        let mut machine = Machine { folder: path.clone() };
-        asks(&mut machine, &Names::new(folder, free_ports()?))
-    });
-    let removed = remove(&path);
+    let names = Names::new(format!("{drive}\\holdall-facts"), free_ports()?);
+    let mut machine = Machine { folder: names.folder.clone().into() };
+    // Before the files: what runs holds them.
+    for command in names.sweep() {
+        run(&command)?;
+    }
+    let folder = machine.folder.clone();
+    remove(&folder).context("files of an earlier run are in the way")?;
+    tools::step(&format!("copy Python into {}", folder.display()));
+    let asked = makes(&folder).and_then(|()| asks(&mut machine, &names));
+    let removed = remove(&folder);
     Ok((asked?, removed))
 }
 
@@ -95,7 +108,7 @@ fn remove(folder: &Path) -> anyhow::Result<()> {
     let started = Instant::now();
     while folder.exists() {
         match fs_err::remove_dir_all(folder) {
-            Err(error) if started.elapsed() > Duration::from_secs(60) => return Err(error.into()),
+            Err(error) if started.elapsed() > Duration::from_secs(120) => return Err(error.into()),
             _ => std::thread::sleep(Duration::from_millis(500)),
         }
     }

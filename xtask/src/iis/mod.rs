@@ -1,7 +1,8 @@
-//! `cargo xtask iis-facts`: asks a real IIS for what no public source says, and writes `tests/lab/facts.toml`.
+//! `cargo xtask iis-facts`: asks a real IIS for what no public source says, and writes `tests/lab/facts.toml`;
+//! `cargo xtask iis-bridge` has it start the bridge.
 //!
-//! Needs Windows, an elevated prompt, and IIS with its CGI feature. It makes a pool, sites and FastCGI applications
-//! named `holdall-facts…` on ports of this machine alone, and removes them, also after a failure; what a killed run
+//! Both need Windows, an elevated prompt, and IIS with its CGI feature. They make a pool, sites and FastCGI applications
+//! named `holdall-facts…` on ports of this machine alone, and remove them, also after a failure; what a killed run
 //! left, the next one removes. Nothing else of the server's configuration is touched.
 
 mod ask;
@@ -17,6 +18,8 @@ mod stand;
 use anyhow::ensure;
 
 use crate::tools;
+
+pub use bridge::run as run_bridge;
 
 /// The names of all facts.
 #[cfg(test)]
@@ -52,8 +55,6 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         What::Ask => ask(),
     }
 }
-
-pub use bridge::run as run_bridge;
 
 fn ask() -> anyhow::Result<()> {
     machine::check_system()?;

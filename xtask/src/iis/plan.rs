@@ -134,6 +134,8 @@ pub struct Names {
     /// The folder below which all files lie.
     pub folder: String,
     pub pool: &'static str,
+    /// A pool for a moment.
+    pub new_pool: &'static str,
     /// The site that is asked, and its port.
     pub site: (&'static str, u16),
     /// A second one in the same pool.
@@ -147,6 +149,7 @@ impl Names {
         Names {
             folder: folder.into(),
             pool: "holdall-facts",
+            new_pool: "holdall-facts-new",
             site: ("holdall-facts", ports[0]),
             second: ("holdall-facts-2", ports[1]),
             third: ("holdall-facts-3", ports[2]),
@@ -177,11 +180,38 @@ impl Names {
         ]
     }
 
+    /// The probe once more, by a fullPath that begins with a variable.
+    pub fn variables(&self) -> Application {
+        let Application { program, arguments } = self.probe("python", "variables");
+        let rest = program.split_once('\\').map_or(program.as_str(), |(_, rest)| rest);
+        Application::new(format!("%SystemDrive%\\{rest}"), arguments)
+    }
+
+    /// The probe once more, by a fullPath with blanks and in double quotes.
+    pub fn quoted(&self) -> Application {
+        let Application { program, arguments } = self.probe("python with blanks", "quoted");
+        Application::new(format!("\"{program}\""), arguments)
+    }
+
+    /// The bridge as Holdall's bundles have it started.
+    pub fn bridge(&self) -> Application {
+        let config = self.below("bridge.toml");
+        let arguments = format!("-s -B -X utf8 -m holdall_bridge --config {config}");
+        Application::new(self.below(r"python\python.exe"), arguments)
+    }
+
     /// What removes anything that a run before this one has left. Each may fail: mostly there is nothing.
     pub fn sweep(&self) -> Vec<Invocation> {
-        let mut sweep: Vec<Invocation> = self.base().into_iter().rev().map(|change| change.undoes).collect();
-        sweep.insert(0, add_site(self.third.0, self.third.1, &self.folder).undoes);
-        sweep
+        let sites = [self.third.0, self.second.0, self.site.0];
+        let handlers = sites.map(|site| self.bridge().handle(site));
+        let sites = sites.map(|site| add_site(site, 0, ""));
+        let probes = ["first", "other", "capitals"].map(|name| self.probe("python", name).add());
+        let others =
+            [self.variables(), self.probe("python with blanks", "bare"), self.quoted(), self.bridge()]
+                .map(|it| it.add());
+        let pools = [self.pool, self.new_pool].map(add_pool);
+        let changes = handlers.into_iter().chain(sites).chain(probes).chain(others).chain(pools);
+        changes.map(|change| change.undoes).collect()
     }
 }
 
@@ -206,19 +236,26 @@ appcmd set config holdall-facts-2 /section:system.webServer/handlers "/+[@start,
 "#
             .trim()
         );
-        let swept = names.sweep().iter().map(Invocation::to_string).collect::<Vec<_>>().join("\n");
-        assert_eq!(
-            swept,
-            r#"
-appcmd delete site holdall-facts-3
-appcmd set config holdall-facts-2 /section:system.webServer/handlers "/-[name='holdall-facts-2']" /commit:apphost
-appcmd set config holdall-facts /section:system.webServer/handlers "/-[name='holdall-facts']" /commit:apphost
-appcmd delete site holdall-facts-2
-appcmd delete site holdall-facts
-appcmd set config /section:system.webServer/fastCgi "/-[fullPath='C:\holdall-facts\python\python.exe',arguments='-I -S -B C:\holdall-facts\probe.py first']" /commit:apphost
-appcmd delete apppool holdall-facts
-"#
-            .trim()
+    }
+
+    #[test]
+    fn what_a_killed_run_left_is_swept_whatever_it_was() {
+        let names = Names::new(r"C:\holdall-facts", [5001, 5002, 5003]);
+        let swept: Vec<Invocation> = names.sweep();
+        let stood = names.base().into_iter().map(|change| change.undoes);
+        assert!(stood.into_iter().all(|undone| swept.contains(&undone)));
+        let sites = ["holdall-facts", "holdall-facts-2", "holdall-facts-3"];
+        assert!(sites.iter().all(|site| swept.contains(&appcmd(["delete", "site", site]))));
+        let (pools, applications): (Vec<_>, Vec<_>) =
+            swept[6..].iter().partition(|command| command.args[1] == "apppool");
+        assert_eq!((pools.len(), applications.len()), (2, 7));
+        assert!(
+            applications[5]
+                .to_string()
+                .contains(r#"fullPath='\"C:\holdall-facts\python with blanks\python.exe\"'"#)
+        );
+        assert!(
+            applications[3].to_string().contains(r"fullPath='%SystemDrive%\holdall-facts\python\python.exe'")
         );
     }
 

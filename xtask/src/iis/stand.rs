@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::ensure;
 
 use super::http::{Answer, Request};
-use super::plan::{Change, Invocation, Names};
+use super::plan::{Change, Invocation};
 
 /// How a program ended, and what it wrote.
 #[derive(Debug, Clone)]
@@ -27,7 +27,7 @@ pub trait Iis {
 
     fn pause(&mut self, time: Duration);
 
-    /// The folder of [`Names`], as this system writes it.
+    /// The folder of [`super::plan::Names`], as this system writes it.
     fn folder(&self) -> &Path;
 }
 
@@ -52,12 +52,8 @@ impl Drop for Stand<'_> {
 }
 
 impl<'a> Stand<'a> {
-    /// Begins with removing what an earlier run has left.
-    pub fn new(iis: &'a mut dyn Iis, names: &Names) -> anyhow::Result<Stand<'a>> {
-        for command in names.sweep() {
-            iis.run(&command)?;
-        }
-        Ok(Stand { iis, undo: Vec::new(), not_undone: Vec::new() })
+    pub fn new(iis: &'a mut dyn Iis) -> Stand<'a> {
+        Stand { iis, undo: Vec::new(), not_undone: Vec::new() }
     }
 
     /// How many changes stand.
