@@ -13,6 +13,7 @@ for_every_handle!(
     there_is_one_handle_of_the_pipe_and_nobody_inherits_it,
     a_program_that_the_application_starts_reads_nothing_of_the_pipe,
     a_program_that_stays_does_not_hold_the_pipe,
+    bytes_go_one_way_at_a_time,
 );
 
 fn what_the_application_prints_and_reads_has_nothing_to_do_with_the_pipe(setup: Setup) {
@@ -77,6 +78,32 @@ fn a_program_that_stays_does_not_hold_the_pipe(setup: Setup) {
         let found = open_pipe(manager.pipe(), Kind::Overlapped, Instant::now() + Duration::from_secs(1));
         let missing = std::io::ErrorKind::NotFound;
         assert_eq!(found.map_err(|error| error.kind()).err(), Some(missing), "the pipe is still there");
+    }
+}
+
+fn bytes_go_one_way_at_a_time(setup: Setup) {
+    let mut manager = Manager::start(Setup { app: "serial:by_path", buffer: 4096, ..setup });
+    let body = vec![b'b'; 300_000];
+    for (id, path) in (1..).zip(["/digest", "/answers_first", "/hello?you", "/large?300000", "/fails_late"]) {
+        let request = crate::fastcgi::Request { keep: true, ..post(path, body.clone()).numbered(id) };
+        manager.send(&request.bytes());
+        manager.hear();
+    }
+    if setup.outlives_a_connection() {
+        manager.send(&crate::fastcgi::Request { keep: true, ..get("/endless") }.bytes());
+        manager.await_bytes(10_000);
+        manager.hang_up();
+        manager.connect();
+        manager.send(&get("/hello?you").bytes());
+        manager.hear_to_the_end();
+        manager.connect();
+    }
+    manager.tell_to_end();
+    manager.expect_exit(0);
+    let log = manager.log();
+    assert!(log.contains("note: two at a time: none"), "{log}");
+    for call in ["ReadFile", "WriteFile", "PeekNamedPipe"] {
+        assert!(log.contains(&format!("note: watched {call}")), "{call}: {log}");
     }
 }
 
