@@ -1,7 +1,8 @@
-//! The bridge's wheel in the lab's Windows CPython, and `tests/lab/` as its process manager.
+//! The tests beside the bridge's code, then its wheel in the lab's Windows CPython with `tests/lab/` as its process
+//! manager.
 
 use std::path::{Path, PathBuf};
-use std::process::{ExitStatus, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 
 use anyhow::Context as _;
 
@@ -10,15 +11,23 @@ use crate::tools;
 
 pub fn run(bench: &Bench, words: &[String]) -> anyhow::Result<ExitStatus> {
     let packages = unpack(&bench.product.wheel)?;
+    let units = program::build_units_of_the_bridge()?;
     let tests = program::build("holdall", "lab")?;
+    tools::step("run the tests beside the code");
+    let beside_the_code = run_program(bench.server.wine(units), words)?;
     tools::step("play the process manager");
     let mut wine = bench.server.wine(tests);
-    wine.args(words);
     wine.env("HOLDALL_LAB_PYTHON", windows(&bench.lab.python.join("python.exe"))?);
     wine.env("HOLDALL_LAB_APPS", windows(&tools::root().join("bridge/tests/apps"))?);
     wine.env("PYTHONPATH", windows(&packages)?);
     // Python is started a hundred times: what it compiles is kept, and not in the lab's own folder.
     wine.env("PYTHONPYCACHEPREFIX", windows(&folder().join("compiled"))?);
+    let played = run_program(wine, words)?;
+    Ok(if beside_the_code.success() { played } else { beside_the_code })
+}
+
+fn run_program(mut wine: Command, words: &[String]) -> anyhow::Result<ExitStatus> {
+    wine.args(words);
     // What the tests say is seen as it comes. Nothing keeps these streams open when they are done: Wine's own
     // services run since the server was started.
     wine.stdout(Stdio::inherit()).stderr(Stdio::inherit());
