@@ -9,6 +9,7 @@ mod guestbook;
 mod lab;
 mod test;
 mod tools;
+mod visitor;
 mod wine;
 
 use clap::Parser;
