@@ -95,6 +95,11 @@ impl Connection {
         self.start < self.end
     }
 
+    /// Whether nothing of a request has arrived.
+    pub fn is_idle(&self) -> bool {
+        self.conversation.is_idle() && !self.has_unread()
+    }
+
     /// One read into the buffer. Without room for more it reports `WouldBlock`.
     pub(crate) fn read(&mut self) -> io::Result<usize> {
         if self.start == self.end {

@@ -138,7 +138,8 @@ impl Exchange {
         if self.streaming {
             self.notice_abort();
         }
-        if self.unwanted().is_none() && !self.streaming && !self.unread {
+        // Where bytes go one way at a time, even a body that nobody wants is taken in before the answer.
+        if self.unwanted().is_none() && !self.streaming && (!self.unread || self.is_half_duplex()) {
             self.spool();
         }
         if let Some(unwanted) = self.unwanted() {
@@ -185,17 +186,20 @@ impl Exchange {
     }
 
     /// Ends a request whose answer is not complete and cannot be: END_REQUEST alone if the peer gave it up (section
-    /// 5.4 of the FastCGI text), else the connection breaks off, so that nobody takes the part for the whole.
+    /// 5.4 of the FastCGI text), else the connection breaks off, so that nobody takes the part for the whole. Where
+    /// that would be the end of the process, an END_REQUEST with a status of failure says it.
     pub fn give_up(&mut self) {
         if self.complete {
             return;
         }
+        let half_duplex = self.is_half_duplex();
         match (self.unwanted(), &mut self.connection) {
-            (Some(Unwanted::Aborted), Some(_)) => {
-                let mut end = std::mem::take(&mut self.replies);
-                encode::end_request(&mut end, self.id, 1, ProtocolStatus::RequestComplete);
-                // A failure is remembered in `broken`, and nothing else can be done about it.
-                let _ = self.write_all(&mut [IoSlice::new(&end)]);
+            (Some(Unwanted::Aborted), Some(_)) => self.end_in_failure(),
+            (None, Some(_)) if half_duplex => {
+                self.leave_body();
+                self.spool();
+                self.end_in_failure();
+                self.complete = true;
             }
             (None, Some(connection)) => {
                 if self.streaming {
@@ -206,6 +210,17 @@ impl Exchange {
             }
             _ => {}
         }
+    }
+
+    fn end_in_failure(&mut self) {
+        let mut end = std::mem::take(&mut self.replies);
+        encode::end_request(&mut end, self.id, 1, ProtocolStatus::RequestComplete);
+        // A failure is remembered in `broken`, and nothing else can be done about it.
+        let _ = self.write_all(&mut [IoSlice::new(&end)]);
+    }
+
+    fn is_half_duplex(&self) -> bool {
+        self.connection.as_ref().is_some_and(|connection| connection.stream.is_half_duplex())
     }
 
     /// Takes the connection out: whoever still holds the exchange finds it over.
@@ -408,6 +423,9 @@ impl Exchange {
                 Ok(sent) if sent > 0 => IoSlice::advance_slices(&mut pieces, sent),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.wait_for_room()?,
+                Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+                    return Err(*self.broken.get_or_insert(Unwanted::Silent));
+                }
                 _ => return Err(*self.broken.get_or_insert(Unwanted::Gone)),
             }
         }

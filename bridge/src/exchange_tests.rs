@@ -251,3 +251,76 @@ fn a_body_can_be_read_after_the_beginning_of_the_answer() {
         assert!(read == body, "{} bytes", read.len());
     }
 }
+
+/// A stream whose bytes go one way at a time: it gives its input piece by piece, and takes nothing before it is through.
+struct OneWay {
+    input: Vec<Vec<u8>>,
+    output: Arc<Mutex<Vec<u8>>>,
+}
+
+impl Stream for OneWay {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        if self.input.is_empty() {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        let piece = self.input.remove(0);
+        into[..piece.len()].copy_from_slice(&piece);
+        Ok(piece.len())
+    }
+
+    fn write(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+        assert!(self.input.is_empty(), "the peer is still sending, and would wait for ever");
+        pieces.iter().for_each(|piece| self.output.lock().unwrap().extend_from_slice(piece));
+        Ok(pieces.iter().map(|piece| piece.len()).sum())
+    }
+
+    fn wait(&mut self, _: Interest, _: Duration) -> io::Result<Readiness> {
+        Err(io::ErrorKind::TimedOut.into())
+    }
+
+    fn is_half_duplex(&self) -> bool {
+        true
+    }
+}
+
+fn one_way(body: &[u8]) -> (Exchange, Arc<Mutex<Vec<u8>>>) {
+    let input = encode::request(1, true, &[("CONTENT_LENGTH", &body.len().to_string())], body);
+    let output = Arc::default();
+    let input = input.chunks(1000).map(<[u8]>::to_vec).collect();
+    let stream = OneWay { input, output: Arc::clone(&output) };
+    let mut connection = Connection::new(Box::new(stream));
+    let Progress::Request(request) = connection.receive() else { panic!("a request") };
+    (Exchange::new(connection, request), output)
+}
+
+#[test]
+fn where_bytes_go_one_way_at_a_time_no_answer_begins_before_the_body_has_ended() {
+    // Nobody has asked for the body, and nobody will.
+    let (mut exchange, output) = one_way(&[b'b'; 200_000]);
+    exchange.leave_body();
+    exchange.send(b"Status: 200\r\n\r\n", b"whole", true).unwrap();
+    assert!(exchange.ahead.front().is_empty(), "and none of it is kept");
+    assert!(!output.lock().unwrap().is_empty());
+    // The application answers first and reads then.
+    let (mut exchange, _) = one_way(&[b'b'; 200_000]);
+    exchange.send(b"Status: 200\r\n\r\n", b"first", false).unwrap();
+    assert_eq!(exchange.read(None).unwrap().len(), 200_000);
+}
+
+#[test]
+fn where_the_end_of_a_connection_is_the_end_of_a_process_a_cut_answer_ends_with_a_status() {
+    let (mut exchange, output) = one_way(&[b'b'; 5000]);
+    exchange.send(b"Status: 200\r\n\r\n", b"part", false).unwrap();
+    exchange.give_up();
+    assert_eq!(exchange.send(b"", b"late", true), Err(Unwanted::Complete));
+    assert_eq!(exchange.finish().unwrap().1, Disposition::Keep);
+    let records = records(&output);
+    assert_eq!(records.last(), Some(&(Kind::EndRequest, vec![0, 0, 0, 1, 0, 0, 0, 0])));
+    assert!(
+        records[..records.len() - 1].iter().all(|(kind, piece)| *kind == Kind::Stdout && !piece.is_empty())
+    );
+    // Nothing of an answer was there yet: the body is taken in all the same.
+    let (mut exchange, _) = one_way(&[b'b'; 5000]);
+    exchange.give_up();
+    assert_eq!(exchange.finish().unwrap().1, Disposition::Keep);
+}

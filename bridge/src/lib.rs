@@ -16,11 +16,12 @@ pub mod log;
 pub mod loss;
 pub mod protocol;
 pub mod reply;
-#[cfg(unix)]
 pub mod stop;
 #[cfg(unix)]
 pub mod supervisor;
 pub mod transports;
+#[cfg(windows)]
+pub mod win32;
 
 // The unit tests leave Python out: a test program that loads no interpreter needs none to link against.
 #[cfg(all(feature = "python", not(test)))]

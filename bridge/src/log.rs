@@ -2,25 +2,56 @@
 //!
 //! Each entry leaves in one write, so that several processes can share a file.
 
-use std::io::Write;
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
+
+/// Why there can be no log.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+#[error("cannot write the log `{}`: {source}", path.display())]
+#[diagnostic(help("check the key `path` under `[log]`, and that this user may write there"))]
+pub struct LogError {
+    path: PathBuf,
+    source: io::Error,
+}
+
+/// A log file, to be appended to.
+pub fn open(path: &Path) -> Result<File, LogError> {
+    let opened = fs_err::OpenOptions::new().create(true).append(true).open(path);
+    Ok(opened.map_err(|source| LogError { path: path.to_owned(), source })?.into_parts().0)
+}
 
 /// Writes one line with the time and the process in front.
 pub fn line(text: &str) {
     let line = format!("{} [{}] {}\n", now(), std::process::id(), text.trim_end());
     // There is no other place to complain in.
-    let _ = std::io::stderr().write_all(line.as_bytes());
+    let _ = io::stderr().write_all(line.as_bytes());
 }
 
 /// The same for those who may not wait: if nobody takes what the log says, this is not said.
 #[cfg(unix)]
 pub fn line_unless_stuck(text: &str) {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
-    let error = std::io::stderr();
+    let error = io::stderr();
     let mut fds = [PollFd::new(&error, PollFlags::OUT)];
     if matches!(poll(&mut fds, Some(&Timespec::default())), Ok(1)) {
         line(text);
+    }
+}
+
+/// The same for those who may not wait: if nobody takes what the log says within a moment, it is said too late.
+#[cfg(windows)]
+pub fn line_unless_stuck(text: &str) {
+    let (said, heard) = std::sync::mpsc::channel();
+    let text = text.to_owned();
+    let speaking = std::thread::Builder::new().spawn(move || {
+        line(&text);
+        said.send(())
+    });
+    if speaking.is_ok() {
+        let _ = heard.recv_timeout(std::time::Duration::from_millis(200));
     }
 }
 

@@ -183,6 +183,11 @@ impl Conversation {
         self.active.is_some_and(|active| active.stage == Stage::Body)
     }
 
+    /// Whether nothing has begun that is not over: neither a record nor a request.
+    pub fn is_idle(&self) -> bool {
+        self.open.is_none() && self.active.is_none()
+    }
+
     /// Gives a buffer back that a [`Request`] was made of. A large one is not kept: connections may idle for long.
     pub fn recycle(&mut self, params: Params) {
         let mut bytes = params.into_bytes();

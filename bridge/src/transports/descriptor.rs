@@ -10,6 +10,7 @@ use rustix::io::{Errno, fcntl_dupfd_cloexec, fcntl_getfd};
 use socket2::Socket;
 
 use super::socket::Listener;
+use crate::log::LogError;
 
 /// Why the standard streams cannot be used as wanted.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
@@ -21,9 +22,9 @@ pub enum DescriptorError {
     ))]
     NoListener,
 
-    #[error("cannot write the log `{path}`: {source}")]
-    #[diagnostic(help("check the key `path` under `[log]`, and that this user may write there"))]
-    Log { path: String, source: io::Error },
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Log(#[from] LogError),
 
     #[error("cannot set up the standard streams: {0}")]
     Streams(#[from] io::Error),
@@ -51,13 +52,9 @@ pub fn shield(log: Option<&Path>) -> Result<OwnedFd, DescriptorError> {
     rustix::stdio::dup2_stdin(nothing()?).map_err(io::Error::from)?;
     match log {
         Some(path) => {
-            let file = fs_err::OpenOptions::new()
-                .create(true)
-                .append(true)
-                .open(path)
-                .map_err(|source| DescriptorError::Log { path: path.display().to_string(), source })?;
-            rustix::stdio::dup2_stderr(file.file().as_fd()).map_err(io::Error::from)?;
-            rustix::stdio::dup2_stdout(file.file().as_fd()).map_err(io::Error::from)?;
+            let file = crate::log::open(path)?;
+            rustix::stdio::dup2_stderr(file.as_fd()).map_err(io::Error::from)?;
+            rustix::stdio::dup2_stdout(file.as_fd()).map_err(io::Error::from)?;
         }
         None => rustix::stdio::dup2_stdout(rustix::stdio::stderr()).map_err(io::Error::from)?,
     }

@@ -4,6 +4,8 @@
 #[cfg(unix)]
 mod descriptor;
 mod memory;
+#[cfg(windows)]
+mod pipe;
 #[cfg(unix)]
 mod pool;
 #[cfg(unix)]
@@ -17,6 +19,8 @@ use std::time::Duration;
 #[cfg(unix)]
 pub use descriptor::{DescriptorError, fill_gaps, inherited_listener, shield};
 pub use memory::Memory;
+#[cfg(windows)]
+pub use pipe::{Pipe, PipeError};
 #[cfg(unix)]
 pub use pool::Pool;
 #[cfg(unix)]
@@ -25,7 +29,7 @@ pub use socket::{Address, AddressError, ListenError, Listener, SocketStream};
 use crate::connection::Connection;
 use crate::exchange::{Disposition, Exchange};
 
-/// One connection's bytes. Reads and writes never wait; [`Stream::wait`] does.
+/// One connection's bytes. Reads never wait, nor do writes unless the stream is half duplex; [`Stream::wait`] does.
 pub trait Stream: Send {
     /// Takes what is there: 0 at the end, `WouldBlock` if nothing is.
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize>;
@@ -38,6 +42,12 @@ pub trait Stream: Send {
 
     /// Says that no more output follows, so that unread input does not cost the peer the end of the answer.
     fn end_output(&mut self) {}
+
+    /// Bytes go one way at a time, and a write waits until they are taken: nothing may be sent to a peer that may
+    /// still be sending. The peer knows one process behind the stream and takes its end for the end of the process.
+    fn is_half_duplex(&self) -> bool {
+        false
+    }
 
     /// The socket below, for a poll over many connections.
     fn socket(&self) -> Option<&socket2::Socket> {

@@ -10,7 +10,8 @@ mod handler;
 mod input;
 mod module;
 mod process;
-#[cfg(unix)]
 mod serve;
 mod start_response;
+#[cfg(windows)]
+mod streams;
 mod talk;

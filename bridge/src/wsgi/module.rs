@@ -11,9 +11,8 @@ use pyo3::prelude::*;
 
 use super::check;
 use crate::cli::Arguments;
-#[cfg(unix)]
-use crate::log;
 use crate::settings::Settings;
+use crate::{log, stop};
 
 /// Done.
 pub const DONE: u8 = 0;
@@ -55,37 +54,21 @@ fn run(py: Python<'_>, argv: Vec<OsString>) -> u8 {
         leave_within(LAST_WORD.min(Duration::from_secs(settings.grace.into())), code);
         return code;
     }
-    #[cfg(unix)]
-    {
-        let code = super::serve::serve(py, &settings, arguments.worker);
-        leave_within(Duration::from_secs(settings.grace.into()), code);
-        code
-    }
-    #[cfg(not(unix))]
-    return refuse(&NoTransport);
+    let code = super::serve::serve(py, &settings, arguments.worker);
+    leave_within(Duration::from_secs(settings.grace.into()), code);
+    code
 }
 
 /// Ends the process when Python does not: it waits without limit for threads that the application started.
 fn leave_within(limit: Duration, code: u8) {
     let leave = move || {
         std::thread::sleep(limit);
-        #[cfg(unix)]
         log::line_unless_stuck("threads of the application do not end: leaving without them");
-        #[cfg(unix)]
-        signal_hook::low_level::exit(code.into());
-        #[cfg(not(unix))]
-        std::process::exit(code.into());
+        stop::leave(code)
     };
     // Without it the process ends when Python does, which is the ordinary case.
     let _ = std::thread::Builder::new().name("holdall-bridge-leave".to_owned()).spawn(leave);
 }
-
-/// Said where nothing can be listened on yet.
-#[cfg(not(unix))]
-#[derive(Debug, thiserror::Error, miette::Diagnostic)]
-#[error("this build of the bridge has no transport for this system")]
-#[diagnostic(help("`--check` works here"))]
-struct NoTransport;
 
 /// Prints what is wrong and what to do about it.
 pub fn refuse(error: &dyn Diagnostic) -> u8 {

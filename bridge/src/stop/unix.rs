@@ -1,7 +1,4 @@
-//! Being told to stop: by a signal, or by the end of the process that started this one.
-//!
-//! A thread of its own waits for it, so that neither a busy nor a blocked interpreter is in the way, and keeps
-//! the second deadline: a process that does not get through its requests and its finalisation leaves anyway.
+//! Stopping on Unix: by a signal, or because nobody holds the other end of a pipe any more.
 
 use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
@@ -12,6 +9,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
 
+use super::leave;
 use crate::log;
 use crate::transports::Source;
 
@@ -43,11 +41,11 @@ pub fn watch(source: Arc<dyn Source>, lifeline: Option<OwnedFd>, grace: Duration
             wait(&signals, None, Some(deadline));
             if drain(&mut signals) && lifeline.is_none() {
                 log::line_unless_stuck("told to stop a second time: leaving at once");
-                signal_hook::low_level::exit(1);
+                leave(1);
             }
         }
         log::line_unless_stuck(&format!("not done within {} s: leaving at once", grace.as_secs()));
-        signal_hook::low_level::exit(1);
+        leave(1);
     })?;
     Ok(())
 }

@@ -1,0 +1,94 @@
+//! Serving on Unix: at a socket of our own or one that was handed over, with one process or several.
+
+use std::ffi::OsString;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pyo3::prelude::*;
+
+use crate::settings::Settings;
+use crate::supervisor::{self, Program};
+use crate::transports::{Address, Listener, Pool, Source, fill_gaps, inherited_listener, shield};
+use crate::wsgi::application::traceback;
+use crate::wsgi::module::{DONE, FAILED, refuse};
+use crate::wsgi::process::take_interrupt;
+use crate::{log, stop};
+
+/// Serves until told to stop; the result is the exit code.
+pub fn serve(py: Python<'_>, settings: &Settings, worker: bool) -> u8 {
+    if let Err(error) = fill_gaps() {
+        return refuse(&error);
+    }
+    let listener = match listener(settings, worker) {
+        Ok(listener) => listener,
+        Err(code) => return code,
+    };
+    let output = match shield(settings.log.as_deref()) {
+        Ok(output) => output,
+        Err(error) => return refuse(&error),
+    };
+    let done = take_interrupt(py).and_then(|()| {
+        if settings.processes > 1 && !worker {
+            return supervise(py, settings, &listener);
+        }
+        // A server that hands over its socket may have started others like this process.
+        let siblings = worker || settings.listen.is_none();
+        serve_alone(py, settings, listener, siblings, worker.then_some(output))
+    });
+    done.unwrap_or_else(|error| {
+        log::line(&format!("the bridge cannot go on\n{}", traceback(py, &error)));
+        FAILED
+    })
+}
+
+fn listener(settings: &Settings, worker: bool) -> Result<Listener, u8> {
+    match &settings.listen {
+        Some(address) if !worker => {
+            let address: Address = address.parse().map_err(|error| refuse(&error))?;
+            Listener::bind(&address).map_err(|error| {
+                refuse(&error);
+                FAILED
+            })
+        }
+        _ => inherited_listener().map_err(|error| refuse(&error)),
+    }
+}
+
+/// Keeps workers running. This process imports nothing of the project.
+fn supervise(py: Python<'_>, settings: &Settings, listener: &Listener) -> PyResult<u8> {
+    let sys = py.import("sys")?;
+    // The interpreter's own options (-I, -B, -X utf8) stand between its name and this module's arguments.
+    // All of it but the name is given to the workers.
+    let whole: Vec<OsString> = sys.getattr("orig_argv")?.extract()?;
+    let program = Program {
+        executable: sys.getattr("executable")?.extract()?,
+        arguments: whole.into_iter().skip(1).collect(),
+    };
+    let grace = Duration::from_secs(u64::from(settings.grace));
+    let clean = py.detach(|| supervisor::supervise(&program, settings.processes, listener, grace))?;
+    Ok(if clean { DONE } else { FAILED })
+}
+
+fn serve_alone(
+    py: Python<'_>,
+    settings: &Settings,
+    mut listener: Listener,
+    siblings: bool,
+    parent: Option<OwnedFd>,
+) -> PyResult<u8> {
+    // The pool lives as long as the thread that may stop it; the socket's file only as long as this call.
+    let _file = listener.file.take();
+    let pool = Pool::new(listener)?;
+    let address = pool.address();
+    let source: Arc<dyn Source> = Arc::new(pool);
+    let lifeline = parent.as_ref().map(OwnedFd::try_clone).transpose()?;
+    let grace = Duration::from_secs(u64::from(settings.grace));
+    stop::watch(Arc::clone(&source), lifeline, grace)?;
+    super::work(py, settings, &source, &address, siblings, || {
+        if let Some(parent) = &parent {
+            // A parent that is gone is found out by the lifeline.
+            let _ = rustix::io::write(parent, supervisor::READY);
+        }
+    })
+}

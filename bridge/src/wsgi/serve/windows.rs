@@ -1,0 +1,66 @@
+//! Serving on Windows: at the named pipe that the web server hands over as standard input, one request at a time. How
+//! many processes there are is the web server's affair.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use pyo3::prelude::*;
+
+use crate::settings::Settings;
+use crate::transports::{Pipe, Source};
+use crate::wsgi::application::traceback;
+use crate::wsgi::module::{FAILED, refuse};
+use crate::wsgi::streams::shield;
+use crate::{log, stop};
+
+/// Settings that mean nothing at a pipe.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+enum NotHere {
+    #[error("there is no listening at `{0}` on Windows")]
+    #[diagnostic(help(
+        "leave `listen` out: the web server hands over a named pipe as standard input, as IIS does"
+    ))]
+    Listen(String),
+
+    #[error("`processes` is {0}, and on Windows the web server starts the processes")]
+    #[diagnostic(help("leave it out, and say how many there shall be in IIS: `maxInstances`"))]
+    Processes(u16),
+
+    #[error("`threads` is {0}, and a named pipe carries one request at a time")]
+    #[diagnostic(help("leave it out, and have IIS start more processes: `maxInstances`"))]
+    Threads(u16),
+}
+
+/// Serves until told to stop, or until the web server closes the pipe; the result is the exit code.
+pub fn serve(py: Python<'_>, settings: &Settings, _worker: bool) -> u8 {
+    if let Some(problem) = not_here(settings) {
+        return refuse(&problem);
+    }
+    let pipe = match Pipe::from_standard_input() {
+        Ok(pipe) => pipe,
+        Err(error) => return refuse(&error),
+    };
+    let file = match settings.log.as_deref().map(log::open).transpose() {
+        Ok(file) => file,
+        Err(error) => return refuse(&error),
+    };
+    let done = shield(py, file).and_then(|()| {
+        let address = pipe.description().to_owned();
+        let source: Arc<dyn Source> = Arc::new(pipe);
+        stop::watch(Arc::clone(&source), Duration::from_secs(settings.grace.into()))?;
+        super::work(py, settings, &source, &address, true, || {})
+    });
+    done.unwrap_or_else(|error| {
+        log::line(&format!("the bridge cannot go on\n{}", traceback(py, &error)));
+        FAILED
+    })
+}
+
+fn not_here(settings: &Settings) -> Option<NotHere> {
+    match settings {
+        Settings { listen: Some(address), .. } => Some(NotHere::Listen(address.clone())),
+        Settings { processes: 2.., .. } => Some(NotHere::Processes(settings.processes)),
+        Settings { threads: 2.., .. } => Some(NotHere::Threads(settings.threads)),
+        _ => None,
+    }
+}

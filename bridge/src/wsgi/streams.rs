@@ -1,0 +1,47 @@
+//! The standard streams on Windows. Their numbers belong to the C library that Python was built with, so it is Python
+//! that moves them; Windows' own handles follow.
+
+use std::fs::File;
+use std::os::windows::io::RawHandle;
+
+use pyo3::prelude::*;
+
+use crate::stop;
+use crate::win32;
+
+/// Points standard input at nothing, and output and errors at `log` (at where errors went, without one), so that
+/// nothing the application or a program of it prints or reads meets the pipe. Standard input's own handle of the pipe
+/// is closed by this.
+pub fn shield(py: Python<'_>, log: Option<File>) -> PyResult<()> {
+    let os = py.import("os")?;
+    let msvcrt = py.import("msvcrt")?;
+    let flag = |name: &str| -> PyResult<i32> { os.getattr(name)?.extract() };
+    let point = |from: i32, to: i32| os.call_method1("dup2", (from, to)).map(drop);
+    let binary = flag("O_BINARY")? | flag("O_NOINHERIT")?;
+
+    let nothing: i32 = os.call_method1("open", ("nul", flag("O_RDWR")? | binary))?.extract()?;
+    point(nothing, 0)?;
+    let output: i32 = match log {
+        Some(file) => {
+            let flags = flag("O_APPEND")? | flag("O_WRONLY")? | binary;
+            msvcrt.call_method1("open_osfhandle", (win32::into_number(file), flags))?.extract()?
+        }
+        None if os.call_method1("fstat", (2,)).is_ok() => 2,
+        // IIS gives its processes neither output nor errors.
+        None => nothing,
+    };
+    // Opened where nothing was, either may stand in one of the places that are still to be filled.
+    let spare: Vec<i32> = [nothing, output].into_iter().filter(|number| *number > 2).collect();
+    point(output, 2)?;
+    point(2, 1)?;
+    for number in spare.into_iter().collect::<std::collections::BTreeSet<_>>() {
+        os.call_method1("close", (number,))?;
+    }
+    for (number, standard) in win32::STANDARD {
+        let handle: isize = msvcrt.call_method1("get_osfhandle", (number,))?.extract()?;
+        win32::set_standard_handle(standard, handle as RawHandle)?;
+    }
+    // A program that the application starts has no part in this event, and its number may mean something else there.
+    os.getattr("environ")?.call_method1("pop", (stop::VARIABLE, py.None()))?;
+    Ok(())
+}
