@@ -8,7 +8,7 @@ use clap::{Parser, ValueEnum};
 /// Serve a WSGI application over FastCGI.
 ///
 /// Without --listen the web server hands over a listening socket as descriptor 0, as lighttpd, mod_fcgid and
-/// spawners do. What the application prints, and what goes wrong, goes to the log: standard error, or the
+/// spawners do; on Windows, where there is no --listen, a named pipe as standard input, as IIS does. What the application prints, and what goes wrong, goes to the log: standard error, or the
 /// file that the configuration names.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "holdall_bridge", bin_name = "python -m holdall_bridge", no_binary_name = true, version, after_help = FILE, max_term_width = 100)]
@@ -85,7 +85,7 @@ const FILE: &str = r#"The file of --config, every key optional but the applicati
   host = "localhost"
   https = false
 
-Signals: TERM, INT and USR1 let requests in flight finish, then leave.
+Signals: TERM, INT and USR1, and on Windows the web server's event, let requests in flight finish, then leave.
 Exit codes: 0 done, 1 failed, 2 wrong usage."#;
 
 #[cfg(test)]

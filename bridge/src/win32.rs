@@ -59,14 +59,7 @@ impl PipeEnd {
         if standard.is_null() || standard == INVALID_HANDLE_VALUE {
             return Ok(None);
         }
-        let mut copy = null_mut();
-        // SAFETY: a handle that is none makes the call fail; the copy is written to a place of its size.
-        succeeded(unsafe {
-            let this = GetCurrentProcess();
-            DuplicateHandle(this, standard, this, &mut copy, 0, 0, DUPLICATE_SAME_ACCESS)
-        })?;
-        // SAFETY: the handle is new and nobody else's.
-        let handle = unsafe { OwnedHandle::from_raw_handle(copy) };
+        let handle = duplicate(standard)?;
         if flags(&handle).is_none() || !is_duplex(&handle) {
             return Ok(None);
         }
@@ -172,6 +165,12 @@ impl PipeEnd {
 }
 
 impl Canceller {
+    /// For another kind of pipe.
+    #[cfg(test)]
+    pub fn of(handle: OwnedHandle) -> Canceller {
+        Canceller(Arc::new(handle))
+    }
+
     /// Ends what `thread` waits for, if it waits for this pipe: the wait then fails with `ERROR_OPERATION_ABORTED`.
     ///
     /// A thread that is not there yet is not stopped later: ask again until it is back.
@@ -230,6 +229,11 @@ pub fn set_standard_handle(which: STD_HANDLE, handle: RawHandle) -> io::Result<(
     succeeded(unsafe { SetStdHandle(which, handle) })
 }
 
+/// A handle of one's own for what somebody else has open.
+pub fn copy(handle: RawHandle) -> io::Result<File> {
+    duplicate(handle).map(File::from)
+}
+
 /// A file's handle as a number, for who takes charge of it.
 pub fn into_number(file: File) -> usize {
     use std::os::windows::io::IntoRawHandle as _;
@@ -242,6 +246,18 @@ pub fn leave(code: u8) -> ! {
     unsafe { TerminateProcess(GetCurrentProcess(), code.into()) };
     // Ending oneself does not fail and does not return.
     std::process::abort()
+}
+
+/// Another handle for the same thing, which no child inherits.
+fn duplicate(handle: HANDLE) -> io::Result<OwnedHandle> {
+    let mut copy = null_mut();
+    // SAFETY: a handle that is none makes the call fail; the copy is written to a place of its size.
+    succeeded(unsafe {
+        let this = GetCurrentProcess();
+        DuplicateHandle(this, handle, this, &mut copy, 0, 0, DUPLICATE_SAME_ACCESS)
+    })?;
+    // SAFETY: the handle is new and nobody else's.
+    Ok(unsafe { OwnedHandle::from_raw_handle(copy) })
 }
 
 /// What a pipe says of itself; `None` if it is no pipe.

@@ -15,6 +15,8 @@ use super::process::{prepare, python_version};
 use crate::cli::Format;
 use crate::connection::{Connection, Progress};
 use crate::exchange::Exchange;
+#[cfg(windows)]
+use crate::log;
 use crate::protocol::encode;
 use crate::settings::{Question, Settings};
 use crate::transports::Memory;
@@ -55,8 +57,15 @@ pub fn check(py: Python<'_>, settings: &Settings, format: Format) -> u8 {
             Ok(output) => Box::new(std::fs::File::from(output)),
             Err(error) => return super::module::refuse(&error),
         };
-    #[cfg(not(unix))]
-    let mut output: Box<dyn Write> = Box::new(std::io::stdout());
+    #[cfg(windows)]
+    let mut output: Box<dyn Write> = match super::streams::take_output(py) {
+        Ok(Some(output)) => Box::new(output),
+        Ok(None) => Box::new(std::io::sink()),
+        Err(error) => {
+            log::line(&format!("cannot set up the standard streams\n{}", traceback(py, &error)));
+            return FAILED;
+        }
+    };
     let report = inspect(py, settings);
     let text = match format {
         Format::Json => {

@@ -6,7 +6,6 @@ use std::os::windows::io::RawHandle;
 
 use pyo3::prelude::*;
 
-use crate::stop;
 use crate::win32;
 
 /// Points standard input at nothing, and output and errors at `log` (at where errors went, without one), so that
@@ -41,7 +40,17 @@ pub fn shield(py: Python<'_>, log: Option<File>) -> PyResult<()> {
         let handle: isize = msvcrt.call_method1("get_osfhandle", (number,))?.extract()?;
         win32::set_standard_handle(standard, handle as RawHandle)?;
     }
-    // A program that the application starts has no part in this event, and its number may mean something else there.
-    os.getattr("environ")?.call_method1("pop", (stop::VARIABLE, py.None()))?;
     Ok(())
+}
+
+/// The same, without a log, for those who have something to say on standard output themselves: returns what it was.
+pub fn take_output(py: Python<'_>) -> PyResult<Option<File>> {
+    let msvcrt = py.import("msvcrt")?;
+    // Without standard output nobody hears.
+    let handle = msvcrt.call_method1("get_osfhandle", (1,)).and_then(|handle| handle.extract::<isize>());
+    // Negative numbers are C's for "none".
+    let handle = handle.ok().filter(|handle| *handle > 0);
+    let output = handle.map(|handle| win32::copy(handle as RawHandle)).transpose()?;
+    shield(py, None)?;
+    Ok(output)
 }

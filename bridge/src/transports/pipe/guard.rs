@@ -126,3 +126,51 @@ impl Guard {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::io::Read as _;
+    use std::os::windows::io::OwnedHandle;
+
+    use super::*;
+
+    /// A pipe into which nobody writes, for synchronous use, and who watches over it.
+    fn silent_pipe() -> (io::PipeReader, io::PipeWriter, Arc<Guard>) {
+        let (reader, writer) = io::pipe().unwrap();
+        let canceller = Canceller::of(OwnedHandle::from(reader.try_clone().unwrap()));
+        (reader, writer, Guard::start(canceller).unwrap())
+    }
+
+    #[test]
+    fn a_wait_ends_when_its_time_is_over() {
+        let (mut reader, _writer, guard) = silent_pipe();
+        for _ in 0..3 {
+            let limit = Some(Duration::from_millis(20));
+            let read = guard.during(limit, || reader.read(&mut [0]));
+            assert_eq!(read.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        }
+    }
+
+    #[test]
+    fn being_told_to_stop_ends_a_wait_for_the_next_request_and_no_other() {
+        let (mut reader, writer, guard) = silent_pipe();
+        let stopping = Arc::clone(&guard);
+        let thread = std::thread::spawn(move || stopping.stop());
+        let idle = guard.while_idle(|| guard.during(None, || reader.read(&mut [0])));
+        assert_eq!(idle.unwrap_err().kind(), io::ErrorKind::Interrupted);
+        thread.join().unwrap();
+        let limit = Some(Duration::from_millis(20));
+        let busy = guard.during(limit, || reader.read(&mut [0]));
+        assert_eq!(busy.unwrap_err().kind(), io::ErrorKind::TimedOut, "stopping does not end it");
+        drop(writer);
+        assert_eq!(guard.during(None, || reader.read(&mut [0])).unwrap(), 0);
+    }
+
+    #[test]
+    #[should_panic(expected = "one operation at a time")]
+    fn a_second_operation_beside_a_pending_one_is_refused() {
+        let (_reader, _writer, guard) = silent_pipe();
+        let _ = guard.during(None, || guard.during(None, || Ok(())));
+    }
+}

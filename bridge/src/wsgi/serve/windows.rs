@@ -48,6 +48,8 @@ pub fn serve(py: Python<'_>, settings: &Settings, _worker: bool) -> u8 {
         let address = pipe.description().to_owned();
         let source: Arc<dyn Source> = Arc::new(pipe);
         stop::watch(Arc::clone(&source), Duration::from_secs(settings.grace.into()))?;
+        // A program that the application starts has no part in this event, and its number may mean another thing there.
+        py.import("os")?.getattr("environ")?.call_method1("pop", (stop::VARIABLE, py.None()))?;
         super::work(py, settings, &source, &address, true, || {})
     });
     done.unwrap_or_else(|error| {
