@@ -59,6 +59,11 @@ impl Made {
         version.rsplit_once('.').unwrap().0.to_owned()
     }
 
+    pub fn names(&self) -> Vec<String> {
+        let archive = zip::ZipArchive::new(fs_err::File::open(&self.path).unwrap()).unwrap();
+        archive.file_names().map(|name| name.unwrap().into_owned()).collect()
+    }
+
     /// The files below a folder of the bundle, with their contents.
     pub fn files(&self, folder: &str) -> BTreeMap<String, Vec<u8>> {
         let mut archive = zip::ZipArchive::new(fs_err::File::open(&self.path).unwrap()).unwrap();

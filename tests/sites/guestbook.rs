@@ -10,7 +10,7 @@ fn the_guestbook_is_served_by_its_windows_bundle_alone_wherever_that_lies() {
     assert!(windows.packages().contains(&"tzdata"), "{:?}", windows.packages());
     fs_err::remove_dir_all(test.path("guestbook")).unwrap();
 
-    let release = windows.unzip(test.path("hold all ü"));
+    let release = windows.unzip(test.path("hold all ü ж"));
     release.verify();
     let site = release.serve(&test.path("server"), &["--migrate"]);
     site.visit_guestbook();

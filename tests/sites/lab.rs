@@ -43,6 +43,11 @@ pub fn windows(path: &Path) -> String {
     format!("Z:{}", path.to_str().unwrap().replace('/', "\\"))
 }
 
+/// What a path on Windows is called here.
+pub fn here(path: &str) -> PathBuf {
+    PathBuf::from(path.strip_prefix("Z:").unwrap().replace('\\', "/"))
+}
+
 /// How a program ended, and what it wrote.
 #[derive(Debug)]
 pub struct Said {

@@ -64,8 +64,8 @@ fn variables_and_the_registry_entry_of_another_python_have_no_effect() {
     let own = lab::windows(&release.folder);
     assert!(!path.is_empty() && path.lines().all(|entry| entry.starts_with(&own)), "{path}");
 
-    let mut preview = release.preview(&test.path("server"), &["--migrate"]);
-    let site = Served::start(preview.envs(others.clone()), &release.folder);
+    let mut preview = release.preview(".", &test.path("server"), &["--migrate"]);
+    let site = Served::start(preview.envs(others.clone()));
     let welcome = site.visitor().get("/").unwrap().with_status(200).unwrap();
     assert!(welcome.text().contains("The install worked successfully!"), "{}", welcome.text());
     site.stop();

@@ -53,6 +53,6 @@ fn a_file_that_was_changed_on_windows_is_named_there() {
     fs_err::remove_file(release.folder.join("python/DLLs/_ssl.pyd")).unwrap();
     let said = lab::run(&mut release.holdall(&["verify", "."])).code(1);
     assert_eq!(said.stdout, "missing  python/DLLs/_ssl.pyd\nextra    app/größe.py\ndiffers  app/manage.py\n");
-    let refused = lab::run(&mut release.preview(&test.path("server"), &[])).code(1);
+    let refused = lab::run(&mut release.preview(".", &test.path("server"), &[])).code(1);
     assert!(refused.stdout.contains("3 files differ, are missing or extra"), "{refused:?}");
 }

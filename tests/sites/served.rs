@@ -18,27 +18,27 @@ const PATIENCE: Duration = Duration::from_secs(180);
 
 pub struct Served {
     child: Child,
-    pub ready: Value,
-    release: PathBuf,
+    ready: Value,
 }
 
 impl Release {
     /// `holdall.exe preview .`, with what the site writes below `root`.
     pub fn serve(&self, root: &Path, more: &[&str]) -> Served {
-        Served::start(&mut self.preview(root, more), &self.folder)
+        Served::start(&mut self.preview(".", root, more))
     }
 
-    pub fn preview(&self, root: &Path, more: &[&str]) -> Command {
+    /// `holdall.exe preview` of a bundle, or of a folder.
+    pub fn preview(&self, what: &str, root: &Path, more: &[&str]) -> Command {
         let root = lab::windows(root);
-        let mut preview = self.holdall(&["preview", ".", "--format", "json", "--port", "0", "--root", &root]);
-        preview.args(more);
+        let mut preview = self.holdall(&["preview", what, "--format", "json", "--port", "0"]);
+        preview.args(["--root", &root]).args(more);
         preview
     }
 }
 
 impl Served {
     /// Waits for the line with the address.
-    pub fn start(preview: &mut Command, release: &Path) -> Served {
+    pub fn start(preview: &mut Command) -> Served {
         let stderr = tempfile::NamedTempFile::new().unwrap();
         preview.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(stderr.reopen().unwrap());
         let mut child = preview.spawn().unwrap();
@@ -50,7 +50,7 @@ impl Served {
                 let _ = send.send(line);
             }
         });
-        let mut served = Served { child, ready: Value::Null, release: release.to_owned() };
+        let mut served = Served { child, ready: Value::Null };
         let deadline = Instant::now() + PATIENCE;
         let mut told = String::new();
         while let Ok(line) = lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
@@ -67,6 +67,11 @@ impl Served {
 
     pub fn visitor(&self) -> Visitor {
         Visitor::new(self.address())
+    }
+
+    /// The folder whose files serve the site.
+    pub fn release(&self) -> PathBuf {
+        lab::here(self.ready["release"].as_str().unwrap())
     }
 
     fn address(&self) -> &str {
@@ -101,7 +106,7 @@ impl Served {
     }
 
     pub fn processes(&self) -> Vec<Process> {
-        lab::processes_of(&self.release.join("python"))
+        lab::processes_of(&self.release().join("python"))
     }
 
     #[track_caller]

@@ -1,9 +1,9 @@
 //! The site that everyone starts with: `django-admin startproject`, untouched.
 
-use crate::bundles;
+use crate::bundles::{self, Release};
 use crate::harness::Test;
 use crate::lab;
-use crate::served::log_in;
+use crate::served::{Served, log_in};
 
 /// `django-admin startproject mysite site`
 pub fn startproject() -> Test {
@@ -21,8 +21,12 @@ fn an_untouched_startproject_site_serves_its_admin_to_who_may_see_it() {
     assert_eq!(windows.packages(), ["asgiref", "django", "sqlparse", "tzdata"]);
     bundles::assert_same("www/", &windows, &bundles::for_linux(&test, "site"));
 
-    let release = windows.unzip(test.path("release"));
-    let site = release.serve(&test.path("server"), &["--migrate"]);
+    // The command of one bundle expands the other.
+    let first = windows.unzip(test.path("first"));
+    let bundle = lab::windows(&windows.path);
+    let site = Served::start(&mut first.preview(&bundle, &test.path("server"), &["--migrate"]));
+    let release = Release { folder: site.release() };
+    assert!(release.folder.starts_with(test.path("server/site/releases")), "{}", release.folder.display());
     let mut create = release.manage(&test.path("server/site/shared"), &["createsuperuser", "--noinput"]);
     create
         .args(["--username", "ann", "--email", "ann@example.org"])

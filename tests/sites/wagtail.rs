@@ -14,9 +14,14 @@ fn what_wagtail_start_makes_is_served_by_its_windows_bundle() {
     let windows = bundles::for_windows(&test, "shop");
     bundles::assert_same("www/", &windows, &bundles::for_linux(&test, "shop"));
 
+    let names = windows.names();
+    let native = |name: &&String| name.contains("/PIL/_imaging.") && name.ends_with("win_amd64.pyd");
+    assert!(names.iter().any(|name| native(&name)), "Pillow is the one for Windows");
+    assert_eq!(names.iter().find(|name| name.ends_with(".so")), None);
+
     let release = windows.unzip(test.path("release"));
-    release.verify();
-    let site = release.serve(&test.path("server"), &["--migrate"]);
+    // One process: there is much to import.
+    let site = release.serve(&test.path("server"), &["--migrate", "--processes", "1"]);
     let shared = test.path("server/shop/shared");
     let mut create = release.manage(&shared, &["createsuperuser", "--noinput"]);
     create
