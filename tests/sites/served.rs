@@ -19,6 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(180);
 pub struct Served {
     child: Child,
     ready: Value,
+    told: mpsc::Receiver<String>,
 }
 
 impl Release {
@@ -43,30 +44,32 @@ impl Served {
         preview.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(stderr.reopen().unwrap());
         let mut child = preview.spawn().unwrap();
         let stdout = BufReader::new(child.stdout.take().unwrap());
-        let (send, lines) = mpsc::channel();
+        let (send, told) = mpsc::channel();
         // To the end, or the preview would wait for room in the pipe.
         std::thread::spawn(move || {
             for line in stdout.lines().map_while(Result::ok) {
                 let _ = send.send(line);
             }
         });
-        let mut served = Served { child, ready: Value::Null };
-        let deadline = Instant::now() + PATIENCE;
-        let mut told = String::new();
-        while let Ok(line) = lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-            told.push_str(&format!("{line}\n"));
-            let value: Value = serde_json::from_str(&line).unwrap_or_default();
-            if value["address"].is_string() {
-                served.ready = value;
-                return served;
-            }
+        let mut served = Served { child, ready: Value::Null, told };
+        let first = served.next(Instant::now() + PATIENCE);
+        let ready = first.as_ref().is_some_and(|first| first["address"].is_string());
+        if !ready {
+            let stderr = fs_err::read(stderr.path()).unwrap();
+            panic!("the site is not served:\n{first:?}\n{}", String::from_utf8_lossy(&stderr));
         }
-        let stderr = fs_err::read(stderr.path()).unwrap();
-        panic!("the site is not served:\n{told}\n{}", String::from_utf8_lossy(&stderr));
+        served.ready = first.unwrap_or_default();
+        served
     }
 
     pub fn visitor(&self) -> Visitor {
         Visitor::new(self.address())
+    }
+
+    /// The next value that the preview tells, unless it has ended.
+    fn next(&self, deadline: Instant) -> Option<Value> {
+        let line = self.told.recv_timeout(deadline.saturating_duration_since(Instant::now())).ok()?;
+        Some(serde_json::from_str(&line).unwrap())
     }
 
     /// The folder whose files serve the site.
@@ -87,12 +90,17 @@ impl Served {
         assert!(wrong.is_empty(), "{wrong:#?}");
     }
 
-    /// Ctrl-C, which Wine makes of this signal: it ends well, and so do the site's processes.
+    /// Ctrl-C, which Wine makes of this signal: it ends well, and so do the site's processes, once they are asked.
     #[track_caller]
     pub fn stop(mut self) {
         harness::signal(self.child.id(), "INT");
         let status = lab::wait(&mut self.child, PATIENCE).expect("the preview did not end");
         assert!(status.success(), "the preview ended with {status}");
+        let deadline = Instant::now() + PATIENCE;
+        let told: Vec<String> =
+            std::iter::from_fn(|| self.next(deadline)).map(|value| value["line"].to_string()).collect();
+        let says = |words: &str| told.iter().any(|line| line.contains(words));
+        assert!(says("] stopping: requests in flight are finished") && says("] stopped"), "{told:#?}");
         self.assert_gone();
     }
 
