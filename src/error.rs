@@ -85,12 +85,14 @@ pub enum Error {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Local(#[from] LocalError),
+    /// Found by `verify`, which has told each difference.
     #[error("`{}` is not what was bundled: {}", path.display(), differing(*count))]
     #[diagnostic(help("fetch the bundle again, or expand it again into an empty folder"))]
     Differs { path: PathBuf, count: usize },
 }
 
-fn differing(count: usize) -> String {
+/// That so many files are not as they were bundled.
+pub fn differing(count: usize) -> String {
     match count {
         1 => "1 file differs, is missing or extra".to_owned(),
         _ => format!("{count} files differ, are missing or extra"),

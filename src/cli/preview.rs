@@ -15,6 +15,7 @@ use super::output::{Format, printable};
 use super::stop::{Ending, Stop};
 use crate::Error;
 use crate::digest::Sha256;
+use crate::error::differing;
 use crate::held::{self, Scratch};
 use crate::interrupt::Passing;
 use crate::manifest::{MANIFEST, Manifest};
@@ -100,6 +101,11 @@ pub enum PreviewError {
         "the words above are the project's own; settings it lacks are given by `--env NAME=VALUE`"
     ))]
     Migrate { invocation: String, status: ExitStatus, output: String },
+    #[error("`{}` is not what was bundled: {}", path.display(), differing(*count))]
+    #[diagnostic(help(
+        "`holdall verify` with this folder names each file; remove the folder, and expand the bundle again"
+    ))]
+    Changed { path: PathBuf, count: usize },
     #[error("this machine does not let holdall listen for connections or signals")]
     #[diagnostic(help("it is out of threads, memory or open files: end other programs and try again"))]
     System(#[source] std::io::Error),
@@ -288,7 +294,7 @@ fn unchanged(release: &Release, progress: &dyn Progress) -> Result<(), Error> {
     let count = release::verify(release, progress)?.len();
     match count {
         0 => Ok(()),
-        _ => Err(Error::Differs { path: release.root.clone(), count }),
+        _ => Err(PreviewError::Changed { path: release.root.clone(), count }.into()),
     }
 }
 

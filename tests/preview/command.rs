@@ -196,6 +196,10 @@ fn a_release_that_was_cut_off_is_made_again_and_one_that_was_changed_is_refused(
         let (code, words) = fails(path, &args);
         assert_eq!(code, 1);
         assert!(words.contains("is not what was bundled: 1 file differs"), "{words}");
+        // Machines are told on standard output, where nothing else stands yet.
+        let done = preview(path, &args).args(["--format", "json"]).output().unwrap();
+        let told: Value = serde_json::from_slice(&done.stdout).unwrap();
+        assert!(words.contains(told["error"].as_str().unwrap()), "{told} {words}");
     }
 }
 

@@ -9,6 +9,16 @@ use anyhow::{Context as _, bail};
 
 use crate::{guestbook, tools};
 
+/// Pages worth a look, and what is to be seen there.
+const PAGES: [(&str, &str); 6] = [
+    ("/", "the front page, with hashed static files"),
+    ("/write/", "a form: leave an entry with a picture"),
+    ("/grüße/", "a page at a non-ASCII address (German with your browser set to it)"),
+    ("/admin/", "Django's admin"),
+    ("/stream/", "a response that comes line by line"),
+    ("/download/", "a file of several MB"),
+];
+
 /// Options of `cargo xtask demo`.
 #[derive(clap::Args)]
 pub struct Args {
@@ -72,7 +82,7 @@ fn serve(preview: Command, folder: &Path) -> anyhow::Result<()> {
     println!("The guestbook is served by the Python, the packages and the bridge of its bundle alone.");
     println!("What to look at, below the address that follows:");
     println!();
-    for (page, what) in guestbook::PAGES {
+    for (page, what) in PAGES {
         println!("    {page:<12} {what}");
     }
     println!();

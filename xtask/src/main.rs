@@ -13,6 +13,7 @@ mod test;
 mod tools;
 #[cfg(test)]
 mod verified;
+mod visitor;
 mod wine;
 mod workflows;
 

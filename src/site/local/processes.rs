@@ -251,8 +251,9 @@ impl Slot {
         let output = Output::read(process.streams(), process.id(), self.listener.clone());
         let life = self.lend(&address, &mut process, &output).await;
         process.sweep();
+        // Read to its end in any case: what a process says when it is asked to end is told as well.
+        let output = output.rest().await;
         if let Life::Ended { how, was_ready } = &life {
-            let output = output.rest().await;
             let (process, how) = (process.id(), how.clone());
             if *was_ready {
                 self.is(State::Starting);

@@ -19,7 +19,7 @@ use crate::tools;
 pub use toolchain::{
     TARGET, cargo_folder, cargo_windows, check as check_toolchain, forget_this_package, toolchain,
 };
-pub use wine::Server;
+pub use wine::{Server, environment as wine_environment};
 
 /// Options of `cargo xtask lab`.
 #[derive(clap::Args)]

@@ -1,10 +1,21 @@
-//! Not there yet.
+//! Whole sites. The tests run here, as the person who bundles, and start in Wine what a bundle has in it.
 
 use std::process::ExitStatus;
 
+use anyhow::Context as _;
+
 use super::Bench;
+use crate::{dist, lab, tools};
 
 pub fn run(bench: &Bench, words: &[String]) -> anyhow::Result<ExitStatus> {
-    let _ = (&bench.lab, &bench.product, &bench.server, words, super::program::build("", ""));
-    anyhow::bail!("not there yet")
+    let mut cargo = tools::cargo();
+    cargo.args(["test", "--package", "holdall", "--test", "sites", "--"]).args(words);
+    cargo.envs(tools::prepare_tests()?);
+    cargo.env("HOLDALL_LAB_RUNTIME", &bench.lab.runtime).env("HOLDALL_LAB_TOOLS", dist::tools_folder());
+    // Under other names: cargo and the tests themselves have another HOME.
+    for (name, value) in lab::wine_environment() {
+        cargo.env(format!("HOLDALL_WINE_{name}"), value);
+    }
+    tools::step("test whole sites");
+    cargo.status().with_context(|| format!("cannot start {cargo:?}"))
 }
