@@ -129,7 +129,7 @@ fn hashed_requirements_must_have_all_their_hashes_and_the_right_ones() {
     test.write("site/requirements.txt", with_other_hashes(&hashed, "django==", "\nsqlparse=="));
     assert_snapshot!(test.refused(3, HOST), @r"
     × the wheel of `django` 5.2.1 for [host] is not in `[here]/site/requirements.txt`
-    help: its hash stands there neither under that name nor at all: if the lock was made for one platform only, make it anew for all (`uv lock`, `uv export`, `uv pip compile --universal --generate-hashes`); if not, someone changed the file in the index: find out before you go on
+    help: its hash stands there neither under that name nor at all: if the lock was made for one platform or one Python only, make it anew for all (`uv lock`, `uv export`, `uv pip compile --universal --generate-hashes`); if not, someone changed the file in the index: find out before you go on
     ");
 }
 

@@ -255,8 +255,29 @@ fn a_lock_made_for_linux_alone_is_no_lock_for_windows() {
     test.write("site/requirements.txt", before);
     let runtime = given::zip(&test.path(""), &given::full("", AMD64, 12, 10));
     let (error, help) = refused(&test, &runtime, &["--tools", "tools"]);
-    assert!(error.starts_with("windows-x86_64 needs `tzdata`, which `"), "{error}");
+    assert!(error.starts_with("Python 3.12 on windows-x86_64 needs `tzdata`, which `"), "{error}");
     assert!(help.starts_with("the lock was made for another platform"), "{help}");
+}
+
+#[test]
+fn a_runtime_of_another_python_than_the_lock_was_made_for_is_refused() {
+    let test = Test::empty();
+    test.guestbook("site");
+    tools(&test);
+    let lock = test.read("site/requirements.txt");
+    let (before, rest) = lock.split_once("typing-extensions==").unwrap();
+    let (_, after) = rest.split_once("\ntzdata==").unwrap();
+    test.write("site/requirements.txt", format!("{before}tzdata=={after}"));
+    let runtime = given::zip(&test.path(""), &given::full("", AMD64, 10, 11));
+    let (error, help) = refused(&test, &runtime, &["--tools", "tools"]);
+    assert!(error.starts_with("Python 3.10 on windows-x86_64 needs `typing-extensions`, which `"), "{error}");
+    assert!(help.starts_with("the lock was made for another platform or another Python"), "{help}");
+
+    let project = test.read("site/pyproject.toml").replace(">=3.10", ">=3.12");
+    test.write("site/pyproject.toml", project);
+    let (error, help) = refused(&test, &runtime, &["--tools", "tools"]);
+    assert!(error.contains("holds CPython 3.10.11, and the project wants another (>=3.12"), "{error}");
+    assert!(help.starts_with("name a runtime that fits"), "{help}");
 }
 
 /// The program goes into its own bundles, from wherever it was started and whatever became of its file.
