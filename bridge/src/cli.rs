@@ -8,8 +8,8 @@ use clap::{Parser, ValueEnum};
 /// Serve a WSGI application over FastCGI.
 ///
 /// Without --listen the web server hands over a listening socket as descriptor 0, as lighttpd, mod_fcgid and
-/// spawners do; on Windows, where there is no --listen, a named pipe as standard input, as IIS does. What the application prints, and what goes wrong, goes to the log: standard error, or the
-/// file that the configuration names.
+/// spawners do; on Windows, where there is no --listen, a named pipe as standard input, as IIS does. What the
+/// application prints, and what goes wrong, goes to the log: standard error, or the file that the configuration names.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "holdall_bridge", bin_name = "python -m holdall_bridge", no_binary_name = true, version, after_help = FILE, max_term_width = 100)]
 pub struct Arguments {
@@ -25,7 +25,7 @@ pub struct Arguments {
     #[arg(long, value_name = "DIR")]
     pub pythonpath: Vec<PathBuf>,
 
-    /// Listen at unix:PATH or tcp:HOST:PORT instead of at descriptor 0
+    /// Listen at unix:PATH or tcp:HOST:PORT instead of at what the web server hands over
     #[arg(long, value_name = "ADDRESS")]
     pub listen: Option<String>,
 

@@ -4,6 +4,7 @@
 //! while output waits for a peer that sends before it reads, so that neither side waits for the other for ever.
 
 use std::io::{self, IoSlice};
+use std::time::Duration;
 
 use crate::backlog::Backlog;
 use crate::connection::{Connection, is_temporary};
@@ -18,6 +19,9 @@ const SMALL: usize = 32 * 1024;
 
 /// Records handed to one write at most (two pieces each, below the 1024 that systems allow).
 const BATCH: usize = 128;
+
+/// How long the end of a stream may be awaited whose announced bytes are all there.
+const A_MOMENT: Duration = Duration::from_secs(1);
 
 /// A record of version 0, which does not exist. In front of the end of a connection it says that the answer is
 /// cut: nginx without `fastcgi_keep_conn` takes a plain end for the end of a whole answer.
@@ -264,6 +268,26 @@ impl Exchange {
         while !self.ended && self.failed.is_none() && !self.aborted {
             self.receive(usize::MAX);
         }
+        if self.is_half_duplex() {
+            self.drain();
+        }
+    }
+
+    /// Takes in what comes after the announced body, or after one that is lost, up to the end of its stream: a peer
+    /// that is still sending takes nothing. One that forgets that end is not waited for long.
+    fn drain(&mut self) {
+        let patience = if self.ended { A_MOMENT } else { PATIENCE };
+        loop {
+            self.absorb(usize::MAX);
+            self.flush_replies();
+            let connection = self.connection.as_ref().filter(|_| self.broken.is_none() && !self.aborted);
+            let is_open = connection.is_some_and(|connection| connection.conversation.body_is_open());
+            match is_open.then(|| self.hear(patience)) {
+                Some(Ok(())) => {}
+                Some(Err(BodyError::Silent)) | None => return,
+                Some(Err(error)) => return self.fail(error),
+            }
+        }
     }
 
     /// Moves up to `limit` bytes of body to `ahead`: from the buffer or, if it has none, from the peer.
@@ -274,22 +298,26 @@ impl Exchange {
         if self.ahead.front().len() > before || self.ended || self.failed.is_some() {
             return;
         }
-        let Some(connection) = &mut self.connection else {
-            self.failed = Some(BodyError::Over);
-            return;
-        };
+        if let Err(error) = self.hear(PATIENCE) {
+            self.fail(error);
+        }
+    }
+
+    /// Reads once from the peer, or waits until that can be done.
+    fn hear(&mut self, patience: Duration) -> Result<(), BodyError> {
+        let connection = self.connection.as_mut().ok_or(BodyError::Over)?;
         match connection.read() {
-            Ok(0) => self.fail(BodyError::Gone),
-            Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Ok(0) => Err(BodyError::Gone),
+            Ok(_) => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                match connection.stream.wait(Interest::Read, PATIENCE) {
-                    Ok(_) => {}
-                    Err(error) if error.kind() == io::ErrorKind::TimedOut => self.fail(BodyError::Silent),
-                    Err(_) => self.fail(BodyError::Gone),
+                match connection.stream.wait(Interest::Read, patience) {
+                    Ok(_) => Ok(()),
+                    Err(error) if error.kind() == io::ErrorKind::TimedOut => Err(BodyError::Silent),
+                    Err(_) => Err(BodyError::Gone),
                 }
             }
-            Err(_) => self.fail(BodyError::Gone),
+            Err(_) => Err(BodyError::Gone),
         }
     }
 
@@ -423,7 +451,8 @@ impl Exchange {
                 Ok(sent) if sent > 0 => IoSlice::advance_slices(&mut pieces, sent),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.wait_for_room()?,
-                Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+                // The stream itself gave up waiting; a system that did would say so by a code of its own.
+                Err(error) if error.kind() == io::ErrorKind::TimedOut && error.raw_os_error().is_none() => {
                     return Err(*self.broken.get_or_insert(Unwanted::Silent));
                 }
                 _ => return Err(*self.broken.get_or_insert(Unwanted::Gone)),

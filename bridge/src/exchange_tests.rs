@@ -284,9 +284,16 @@ impl Stream for OneWay {
 }
 
 fn one_way(body: &[u8]) -> (Exchange, Arc<Mutex<Vec<u8>>>) {
-    let input = encode::request(1, true, &[("CONTENT_LENGTH", &body.len().to_string())], body);
+    one_way_announcing(&body.len().to_string(), body)
+}
+
+fn one_way_announcing(length: &str, body: &[u8]) -> (Exchange, Arc<Mutex<Vec<u8>>>) {
+    let input = encode::request(1, true, &[("CONTENT_LENGTH", length)], body);
+    one_way_of(input.chunks(1000).map(<[u8]>::to_vec).collect())
+}
+
+fn one_way_of(input: Vec<Vec<u8>>) -> (Exchange, Arc<Mutex<Vec<u8>>>) {
     let output = Arc::default();
-    let input = input.chunks(1000).map(<[u8]>::to_vec).collect();
     let stream = OneWay { input, output: Arc::clone(&output) };
     let mut connection = Connection::new(Box::new(stream));
     let Progress::Request(request) = connection.receive() else { panic!("a request") };
@@ -305,6 +312,21 @@ fn where_bytes_go_one_way_at_a_time_no_answer_begins_before_the_body_has_ended()
     let (mut exchange, _) = one_way(&[b'b'; 200_000]);
     exchange.send(b"Status: 200\r\n\r\n", b"first", false).unwrap();
     assert_eq!(exchange.read(None).unwrap().len(), 200_000);
+    // More comes than was announced.
+    let (mut exchange, _) = one_way_announcing("10", &[b'b'; 200_000]);
+    assert_eq!(exchange.read(None).unwrap().len(), 10);
+    exchange.send(b"Status: 200\r\n\r\n", b"answer", true).unwrap();
+    assert_eq!(exchange.finish().unwrap().1, Disposition::Keep);
+}
+
+#[test]
+fn where_bytes_go_one_way_at_a_time_a_peer_that_forgets_the_end_of_its_stream_is_answered() {
+    let mut input = encode::request(1, true, &[("CONTENT_LENGTH", "3")], b"abc");
+    input.truncate(input.len() - HEADER_LEN);
+    let (mut exchange, output) = one_way_of(vec![input]);
+    assert_eq!(exchange.read(None).unwrap(), b"abc");
+    exchange.send(b"Status: 200\r\n\r\n", b"answer", true).unwrap();
+    assert_eq!(records(&output).last(), Some(&(Kind::EndRequest, vec![0; 8])));
 }
 
 #[test]

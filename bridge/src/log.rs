@@ -25,9 +25,14 @@ pub fn open(path: &Path) -> Result<File, LogError> {
 
 /// Writes one line with the time and the process in front.
 pub fn line(text: &str) {
+    line_in(io::stderr(), text);
+}
+
+/// The same, in a log that nothing has been pointed at yet.
+pub fn line_in(mut log: impl Write, text: &str) {
     let line = format!("{} [{}] {}\n", now(), std::process::id(), text.trim_end());
     // There is no other place to complain in.
-    let _ = io::stderr().write_all(line.as_bytes());
+    let _ = log.write_all(line.as_bytes());
 }
 
 /// The same for those who may not wait: if nobody takes what the log says, this is not said.

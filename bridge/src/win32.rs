@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io;
 use std::os::windows::io::{AsRawHandle as _, FromRawHandle as _, OwnedHandle, RawHandle};
 use std::ptr::{null, null_mut};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use windows_sys::Wdk::Storage::FileSystem::{
     FILE_ACCESS_INFORMATION, FILE_MODE_INFORMATION, FILE_SYNCHRONOUS_IO_ALERT, FILE_SYNCHRONOUS_IO_NONALERT,
@@ -15,7 +15,7 @@ use windows_sys::Wdk::Storage::FileSystem::{
 };
 use windows_sys::Win32::Foundation::{
     DUPLICATE_SAME_ACCESS, DuplicateHandle, ERROR_IO_PENDING, HANDLE, HANDLE_FLAG_INHERIT,
-    INVALID_HANDLE_VALUE, SetHandleInformation, TRUE, WAIT_FAILED, WAIT_OBJECT_0,
+    INVALID_HANDLE_VALUE, SetHandleInformation, TRUE, WAIT_OBJECT_0,
 };
 use windows_sys::Win32::Storage::FileSystem::{
     FILE_READ_DATA, FILE_WRITE_DATA, FlushFileBuffers, ReadFile, WriteFile,
@@ -43,8 +43,8 @@ pub struct PipeEnd {
     done: OwnedHandle,
 }
 
-/// Ends the operation that a thread waits for, from another thread.
-pub struct Canceller(Arc<OwnedHandle>);
+/// Ends the operation that a thread waits for, from another thread. It does not keep the pipe open.
+pub struct Canceller(Weak<OwnedHandle>);
 
 /// A thread as Windows numbers it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,10 +59,11 @@ impl PipeEnd {
         if standard.is_null() || standard == INVALID_HANDLE_VALUE {
             return Ok(None);
         }
-        let handle = duplicate(standard)?;
-        if flags(&handle).is_none() || !is_duplex(&handle) {
+        // What cannot be copied is no handle.
+        let handle = duplicate(standard).ok();
+        let Some(handle) = handle.filter(|handle| flags(handle).is_some() && is_duplex(handle)) else {
             return Ok(None);
-        }
+        };
         // SAFETY: there is nothing to point to; a manual-reset event, not set.
         let done = new_handle(unsafe { CreateEventW(null(), TRUE, 0, null()) })?;
         Ok(Some(PipeEnd { handle: Arc::new(handle), done }))
@@ -83,16 +84,16 @@ impl PipeEnd {
     }
 
     /// Makes reads and connections wait, and bytes come as bytes. A client's end may refuse, and is so already.
-    pub fn set_waiting_bytes(&mut self) {
+    pub fn set_waiting_bytes(&mut self) -> io::Result<()> {
         let mode = PIPE_READMODE_BYTE | PIPE_WAIT;
         // SAFETY: the handle is open, and the mode lives through the call.
-        unsafe { SetNamedPipeHandleState(self.handle.as_raw_handle(), &mode, null(), null()) };
+        succeeded(unsafe { SetNamedPipeHandleState(self.handle.as_raw_handle(), &mode, null(), null()) })
     }
 
     /// Waits for a client. `ERROR_PIPE_CONNECTED` says that there is one.
     pub fn connect(&mut self) -> io::Result<()> {
-        // SAFETY: as `operate` demands.
-        self.operate(|handle, _, overlapped| unsafe { ConnectNamedPipe(handle, overlapped) }).map(drop)
+        // SAFETY: one call is given what there is.
+        unsafe { self.operate(|handle, _, overlapped| ConnectNamedPipe(handle, overlapped)) }.map(drop)
     }
 
     /// Turns the client away; what it has not read is lost.
@@ -120,23 +121,27 @@ impl PipeEnd {
     /// Waits until something is there, and takes it.
     pub fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let length = u32::try_from(into.len()).unwrap_or(u32::MAX);
-        // SAFETY: as `operate` demands; the buffer is lent for as long as it runs.
-        self.operate(|handle, count, overlapped| unsafe {
-            ReadFile(handle, into.as_mut_ptr(), length, count, overlapped)
-        })
+        // SAFETY: one call is given what there is, and the buffer is lent for as long as it runs.
+        unsafe {
+            self.operate(|handle, count, overlapped| {
+                ReadFile(handle, into.as_mut_ptr(), length, count, overlapped)
+            })
+        }
     }
 
     /// Waits until the pipe has taken all of it.
     pub fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-        // SAFETY: as `operate` demands; the bytes are lent for as long as it runs.
-        self.operate(|handle, count, overlapped| unsafe {
-            WriteFile(handle, bytes.as_ptr(), length, count, overlapped)
-        })
+        // SAFETY: one call is given what there is, and the bytes are lent for as long as it runs.
+        unsafe {
+            self.operate(|handle, count, overlapped| {
+                WriteFile(handle, bytes.as_ptr(), length, count, overlapped)
+            })
+        }
     }
 
     pub fn canceller(&self) -> Canceller {
-        Canceller(Arc::clone(&self.handle))
+        Canceller(Arc::downgrade(&self.handle))
     }
 
     /// Starts an operation and waits for its end; returns how many bytes it moved.
@@ -145,12 +150,22 @@ impl PipeEnd {
     /// with an event is right for both kinds: the one returns at its end, the other says that the end is to be
     /// waited for. Without one, an overlapped handle reports an end that was another operation's.
     ///
-    /// `start` must hand the handle, the count and the structure to one call, and nothing else.
-    fn operate(&mut self, start: impl FnOnce(HANDLE, *mut u32, *mut OVERLAPPED) -> i32) -> io::Result<usize> {
+    /// # Safety
+    ///
+    /// `start` hands the handle, the count and the structure to one call that begins an operation, and nothing else;
+    /// what else that call points to lives until this returns.
+    unsafe fn operate(
+        &mut self,
+        start: impl FnOnce(HANDLE, *mut u32, *mut OVERLAPPED) -> i32,
+    ) -> io::Result<usize> {
         let handle = self.handle.as_raw_handle();
-        let mut overlapped = OVERLAPPED { hEvent: self.done.as_raw_handle(), ..OVERLAPPED::default() };
+        // The lowest bit keeps the end of the operation from a completion port, should the web server have tied the
+        // pipe to one of its own: https://learn.microsoft.com/windows/win32/api/ioapiset/nf-ioapiset-getqueuedcompletionstatus
+        let event = self.done.as_raw_handle().map_addr(|address| address | 1);
+        let mut overlapped = OVERLAPPED { hEvent: event, ..OVERLAPPED::default() };
+        let overlapped = &raw mut overlapped;
         let mut count = 0;
-        if start(handle, &mut count, &mut overlapped) != 0 {
+        if start(handle, &mut count, overlapped) != 0 {
             return Ok(count as usize);
         }
         let error = io::Error::last_os_error();
@@ -159,20 +174,28 @@ impl PipeEnd {
         }
         // SAFETY: the structure is that of the operation just started on this handle. The call returns when it has
         // ended, also when it was cancelled, so nothing points to the structure or a buffer afterwards.
-        succeeded(unsafe { GetOverlappedResult(handle, &overlapped, &mut count, TRUE) })?;
+        succeeded(unsafe { GetOverlappedResult(handle, overlapped, &mut count, TRUE) })?;
         Ok(count as usize)
     }
 }
 
 impl Canceller {
+    /// For another kind of pipe.
+    #[cfg(test)]
+    pub fn of(handle: &Arc<OwnedHandle>) -> Canceller {
+        Canceller(Arc::downgrade(handle))
+    }
+
     /// Ends what `thread` waits for, if it waits for this pipe: the wait then fails with `ERROR_OPERATION_ABORTED`.
     ///
     /// A thread that is not there yet is not stopped later: ask again until it is back.
     pub fn cancel(&self, thread: ThreadNumber) {
         // The first call is for overlapped handles, the second for synchronous ones, whose wait belongs to the
         // thread. Each finds nothing to do on the other kind.
-        // SAFETY: the handle is open; without a structure every operation on it is meant.
-        unsafe { CancelIoEx(self.0.as_raw_handle(), null()) };
+        if let Some(pipe) = self.0.upgrade() {
+            // SAFETY: the handle is open; without a structure every operation on it is meant.
+            unsafe { CancelIoEx(pipe.as_raw_handle(), null()) };
+        }
         // SAFETY: the call takes numbers.
         if let Ok(thread) = new_handle(unsafe { OpenThread(THREAD_TERMINATE, 0, thread.0) }) {
             // SAFETY: the handle is a thread's, and open.
@@ -192,17 +215,14 @@ impl ThreadNumber {
 pub struct Event(OwnedHandle);
 
 impl Event {
-    /// The event that this process inherited under a number; `None` if there is nothing to wait for under it.
-    /// Children do not inherit it any more.
+    /// The event that this process inherited under a number; `None` if there is nothing under it. Children do not
+    /// inherit it any more.
     pub fn inherited(number: &str) -> Option<Event> {
         let handle = number.trim().parse::<usize>().ok().filter(|number| *number > 0)? as RawHandle;
-        // SAFETY: a handle that is none makes the calls fail; else it was given to this process, to be its own.
+        // SAFETY: a handle that is none makes the call fail; else it was given to this process, to be its own.
         unsafe {
-            if WaitForSingleObject(handle, 0) == WAIT_FAILED {
-                return None;
-            }
-            SetHandleInformation(handle, HANDLE_FLAG_INHERIT, 0);
-            Some(Event(OwnedHandle::from_raw_handle(handle)))
+            let is_one = SetHandleInformation(handle, HANDLE_FLAG_INHERIT, 0) != 0;
+            is_one.then(|| Event(OwnedHandle::from_raw_handle(handle)))
         }
     }
 
@@ -221,6 +241,13 @@ pub const STANDARD: [(i32, STD_HANDLE); 3] =
 pub fn set_standard_handle(which: STD_HANDLE, handle: RawHandle) -> io::Result<()> {
     // SAFETY: nothing is read or written; what is no handle fails where it is used.
     succeeded(unsafe { SetStdHandle(which, handle) })
+}
+
+/// Whether errors go to where input comes from: who has but one pipe for a process may name it as all three streams.
+pub fn errors_are_input() -> bool {
+    // SAFETY: the calls take numbers.
+    let [input, errors] = [STD_INPUT_HANDLE, STD_ERROR_HANDLE].map(|which| unsafe { GetStdHandle(which) });
+    input == errors
 }
 
 /// A handle of one's own for what somebody else has open.

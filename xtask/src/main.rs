@@ -1,15 +1,20 @@
 //! Holdall's own chores. `cargo xtask demo` shows the product, `cargo xtask test` proves it,
-//! `cargo xtask lab` sets up what proves it for Windows, `cargo xtask dist` packs it for people.
+//! `cargo xtask lab` sets up what proves it for Windows, `cargo xtask dist` packs it for people,
+//! `cargo xtask iis-facts` asks a real IIS.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "chores talk to the person who runs them")]
 
 mod archive;
 mod demo;
 mod dist;
 mod guestbook;
+mod iis;
 mod lab;
 mod test;
 mod tools;
+#[cfg(test)]
+mod verified;
 mod wine;
+mod workflows;
 
 use clap::Parser;
 
@@ -27,6 +32,12 @@ enum Chore {
     Dist(dist::Args),
     /// Build tests for Windows and run them in the lab
     Wine(wine::Args),
+    /// Ask a real IIS for what no public source says, and write tests/lab/facts.toml (Windows)
+    IisFacts(iis::Args),
+    /// Serve with the bridge behind a real IIS and ask it (Windows)
+    IisBridge,
+    /// Check .github/workflows with actionlint
+    LintWorkflows,
     /// Only build and install what `demo` and the tests use
     Prepare,
 }
@@ -38,6 +49,9 @@ fn main() -> anyhow::Result<()> {
         Chore::Dist(args) => dist::run(&args),
         Chore::Lab(args) => lab::run(&args),
         Chore::Wine(args) => wine::run(&args),
+        Chore::IisFacts(args) => iis::run(&args),
+        Chore::IisBridge => iis::run_bridge(),
+        Chore::LintWorkflows => workflows::run(),
         Chore::Prepare => tools::prepare_tests().map(drop),
     }
 }

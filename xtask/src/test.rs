@@ -45,11 +45,13 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let started = Instant::now();
     let prepared = tools::prepare_tests()?;
     let mut total = Count::default();
-    let lab = lab::available()?;
+    // Windows needs no lab to run what is for Windows.
+    let lab = if cfg!(windows) { None } else { lab::available()? };
     let mut times = vec![("prepare", started.elapsed())];
     let mut groups = groups(&prepared)?;
     match lab {
         Some(_) => groups.extend(lab_groups()?),
+        None if cfg!(windows) => groups.push(pipe_group(&prepared)?),
         None => total.skipped += 1 + wine::PARTS.len() as u64,
     }
     for group in groups {
@@ -81,10 +83,7 @@ fn groups(prepared: &[(&str, PathBuf)]) -> anyhow::Result<Vec<Group>> {
         cargo.arg("test").args(arguments).arg("--no-fail-fast");
         cargo
     };
-    let (_, django) = prepared
-        .iter()
-        .find(|(name, _)| *name == "HOLDALL_TEST_PYTHON")
-        .context("the environment for Django was not prepared")?;
+    let django = path_of("HOLDALL_TEST_PYTHON", prepared)?;
     let mut guestbook = Command::new(django);
     guestbook
         .args(["-B", "manage.py", "test"])
@@ -104,6 +103,25 @@ fn groups(prepared: &[(&str, PathBuf)]) -> anyhow::Result<Vec<Group>> {
         Group { name: "guestbook", command: guestbook, counted: Counted::Django },
         Group { name: "demo", command: demo, counted: Counted::Whole },
     ])
+}
+
+/// What was prepared under this name.
+fn path_of<'a>(name: &str, prepared: &'a [(&str, PathBuf)]) -> anyhow::Result<&'a PathBuf> {
+    let found = prepared.iter().find(|(known, _)| *known == name);
+    found.map(|(_, path)| path).with_context(|| format!("{name} was not prepared"))
+}
+
+/// The bridge on pipes, on Windows itself. The lab runs the same tests in Wine.
+fn pipe_group(prepared: &[(&str, PathBuf)]) -> anyhow::Result<Group> {
+    let environment = path_of("HOLDALL_BRIDGE_PYTHON", prepared)?.ancestors().nth(2);
+    let environment = environment.context("an environment is a folder")?;
+    let mut command = tools::cargo();
+    command.args(["test", "--package", "holdall", "--test", "lab", "--no-fail-fast"]);
+    // The Python itself: what an environment has in its place starts it as another process.
+    command.env("HOLDALL_LAB_PYTHON", tools::base_python()?.join("python.exe"));
+    command.env("PYTHONPATH", environment.join("Lib").join("site-packages"));
+    command.env("HOLDALL_LAB_APPS", tools::root().join("bridge/tests/apps"));
+    Ok(Group { name: "bridge on pipes", command, counted: Counted::Cargo })
 }
 
 /// What is proved in the Windows lab.

@@ -33,6 +33,16 @@ pub struct Product {
     pub tools: PathBuf,
 }
 
+impl Product {
+    /// The bridge's wheel.
+    pub fn wheel(&self) -> anyhow::Result<PathBuf> {
+        fs_err::read_dir(self.tools.join("bridges"))?
+            .filter_map(|entry| Some(entry.ok()?.path()))
+            .find(|path| path.extension().is_some_and(|extension| extension == "whl"))
+            .context("maturin left no wheel")
+    }
+}
+
 /// Builds the command and the bridge's wheel.
 pub fn build_product() -> anyhow::Result<Product> {
     // First, since it may be missing: nobody should wait for the compiler to be told of Python.
@@ -91,10 +101,7 @@ fn without_paths() -> String {
 /// Everything the tests use, by the environment variables under which they find it.
 pub fn prepare_tests() -> anyhow::Result<Vec<(&'static str, PathBuf)>> {
     let product = build_product()?;
-    let wheel = fs_err::read_dir(product.tools.join("bridges"))?
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .find(|path| path.extension().is_some_and(|extension| extension == "whl"))
-        .context("maturin left no wheel")?;
+    let wheel = product.wheel()?;
     let django = environment("django", &TEST_PACKAGES)?;
     let bridge = environment("bridge", &[])?;
     run(Command::new(&bridge)
@@ -195,6 +202,15 @@ pub fn host_python() -> anyhow::Result<HostPython> {
         )
 }
 
+/// The folder of the Python on PATH: of the one that an environment was made from, if that is one.
+pub fn base_python() -> anyhow::Result<PathBuf> {
+    let mut ask = Command::new(host_python()?.path);
+    ask.args(["-c", "import sys; print(sys.base_prefix)"]);
+    let output = ask.output().with_context(|| format!("cannot start {ask:?}"))?;
+    ensure!(output.status.success(), "{ask:?} ended with {}", output.status);
+    Ok(String::from_utf8(output.stdout)?.trim().into())
+}
+
 /// The cargo that runs this chore.
 pub fn cargo() -> Command {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
@@ -223,7 +239,7 @@ pub fn become_command(mut command: Command) -> anyhow::Result<()> {
 }
 
 /// Runs a command whose words are of interest only when it fails.
-fn quietly(command: &mut Command) -> anyhow::Result<()> {
+pub fn quietly(command: &mut Command) -> anyhow::Result<()> {
     let output = command.output().with_context(|| format!("cannot start {command:?}"))?;
     if !output.status.success() {
         let said = [output.stdout, output.stderr].concat();

@@ -72,11 +72,13 @@ fn leave_within(limit: Duration, code: u8) {
 
 /// Prints what is wrong and what to do about it.
 pub fn refuse(error: &dyn Diagnostic) -> u8 {
-    let mut text = format!("error: {error}\n");
-    if let Some(help) = error.help() {
-        text.push_str(&format!("  help: {help}\n"));
-    }
     // Without a standard error there is nobody to tell.
-    let _ = std::io::stderr().write_all(text.as_bytes());
+    let _ = std::io::stderr().write_all(complaint(error).as_bytes());
     USAGE
+}
+
+/// What is wrong and what to do about it, a line each.
+pub fn complaint(error: &dyn Diagnostic) -> String {
+    let help = error.help().map(|help| format!("  help: {help}\n"));
+    format!("error: {error}\n{}", help.unwrap_or_default())
 }

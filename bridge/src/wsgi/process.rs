@@ -27,14 +27,16 @@ pub fn take_interrupt(py: Python<'_>) -> PyResult<()> {
     Ok(())
 }
 
-/// Python has no stream objects for descriptors that were closed when it started. Those it has pass on each
-/// line as it ends: a `print()` shows in the log when it happens, not when the process ends.
+/// Python has no stream objects for descriptors that were closed when it started, and on Windows one that was made for
+/// a console is of no use for anything else. Those it has pass on each line as it ends: a `print()` shows in the log
+/// when it happens, not when the process ends.
 fn restore_streams(py: Python<'_>) -> PyResult<()> {
     let sys = py.import("sys")?;
     let open = py.import("io")?.getattr("open")?;
     for (descriptor, name, mode) in [(0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")] {
         let options = PyDict::new(py);
-        if sys.getattr(name)?.is_none() {
+        if cfg!(windows) || sys.getattr(name)?.is_none() {
+            options.set_item("encoding", "utf-8")?;
             options.set_item("closefd", false)?;
             options.set_item("errors", "backslashreplace")?;
             sys.setattr(name, open.call((descriptor, mode), Some(&options))?)?;

@@ -18,6 +18,7 @@ pub fn shield(py: Python<'_>, log: Option<File>) -> PyResult<()> {
     let point = |from: i32, to: i32| os.call_method1("dup2", (from, to)).map(drop);
     let binary = flag("O_BINARY")? | flag("O_NOINHERIT")?;
 
+    let errors_are_input = win32::errors_are_input();
     let nothing: i32 = os.call_method1("open", ("nul", flag("O_RDWR")? | binary))?.extract()?;
     point(nothing, 0)?;
     let output: i32 = match log {
@@ -25,8 +26,8 @@ pub fn shield(py: Python<'_>, log: Option<File>) -> PyResult<()> {
             let flags = flag("O_APPEND")? | flag("O_WRONLY")? | binary;
             msvcrt.call_method1("open_osfhandle", (win32::into_number(file), flags))?.extract()?
         }
-        None if os.call_method1("fstat", (2,)).is_ok() => 2,
-        // IIS gives its processes neither output nor errors.
+        None if !errors_are_input && os.call_method1("fstat", (2,)).is_ok() => 2,
+        // IIS gives its processes neither output nor errors; others may give them the pipe as all three.
         None => nothing,
     };
     // Opened where nothing was, either may stand in one of the places that are still to be filled.

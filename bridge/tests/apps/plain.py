@@ -1,6 +1,7 @@
 """Small WSGI applications, one a function. What they note goes to the log, where the tests look for it."""
 
 import atexit
+import hashlib
 import io
 import os
 import random
@@ -229,6 +230,27 @@ def part_of_file(environ, start_response):
 def large(environ, start_response):
     start_response("200 OK", TEXT)
     return [b"0123456789abcdef" * (int(environ["QUERY_STRING"]) // 16)]
+
+
+def digest(environ, start_response):
+    """What was sent, told in a few bytes."""
+    found, count = hashlib.sha256(), 0
+    while piece := environ["wsgi.input"].read(100_000):
+        found.update(piece)
+        count += len(piece)
+    start_response("200 OK", TEXT)
+    return [f"{count} {found.hexdigest()}".encode()]
+
+
+def mixed(environ, start_response):
+    """Of `count,piece` the digest of the body and `count` bytes, in pieces of that size, or whole if it is 0."""
+    count, piece = map(int, environ["QUERY_STRING"].split(","))
+    found = hashlib.sha256(environ["wsgi.input"].read()).hexdigest().encode()
+    whole = found + (bytes(range(251)) * (count // 251 + 1))[:count]
+    start_response("200 OK", TEXT)
+    if piece == 0:
+        return [whole]
+    return (whole[at : at + piece] for at in range(0, len(whole), piece))
 
 
 def no_content(environ, start_response):

@@ -36,6 +36,22 @@ struct Pending {
     cut: Option<io::ErrorKind>,
 }
 
+/// What is pending, until this is dropped.
+struct Running<'a>(&'a Guard);
+
+impl Running<'_> {
+    /// Why it was ended, if it was.
+    fn end(self) -> Option<io::ErrorKind> {
+        self.0.state().pending.as_ref().and_then(|pending| pending.cut)
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.0.state().pending = None;
+    }
+}
+
 impl Guard {
     /// Starts the thread that watches.
     pub fn start(canceller: Canceller) -> io::Result<Arc<Guard>> {
@@ -68,9 +84,9 @@ impl Guard {
             self.changed.notify_all();
         }
         drop(state);
+        let running = Running(self);
         let result = operation();
-        let cut = self.state().pending.take().and_then(|pending| pending.cut);
-        match (result, cut) {
+        match (result, running.end()) {
             (Err(error), Some(cut)) if error.raw_os_error() == Some(ERROR_OPERATION_ABORTED as i32) => {
                 Err(cut.into())
             }
@@ -124,5 +140,54 @@ impl Guard {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::io::Read as _;
+    use std::os::windows::io::OwnedHandle;
+
+    use super::*;
+
+    /// A pipe into which nobody writes, for synchronous use, and who watches over it.
+    fn silent_pipe() -> (io::PipeReader, (io::PipeWriter, Arc<OwnedHandle>), Arc<Guard>) {
+        let (reader, writer) = io::pipe().unwrap();
+        let handle = Arc::new(OwnedHandle::from(reader.try_clone().unwrap()));
+        let guard = Guard::start(Canceller::of(&handle)).unwrap();
+        (reader, (writer, handle), guard)
+    }
+
+    #[test]
+    fn a_wait_ends_when_its_time_is_over() {
+        let (mut reader, _ends, guard) = silent_pipe();
+        for _ in 0..3 {
+            let limit = Some(Duration::from_millis(20));
+            let read = guard.during(limit, || reader.read(&mut [0]));
+            assert_eq!(read.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        }
+    }
+
+    #[test]
+    fn being_told_to_stop_ends_a_wait_for_the_next_request_and_no_other() {
+        let (mut reader, (writer, _handle), guard) = silent_pipe();
+        let stopping = Arc::clone(&guard);
+        let thread = std::thread::spawn(move || stopping.stop());
+        let idle = guard.while_idle(|| guard.during(None, || reader.read(&mut [0])));
+        assert_eq!(idle.unwrap_err().kind(), io::ErrorKind::Interrupted);
+        thread.join().unwrap();
+        let limit = Some(Duration::from_millis(20));
+        let busy = guard.during(limit, || reader.read(&mut [0]));
+        assert_eq!(busy.unwrap_err().kind(), io::ErrorKind::TimedOut, "stopping does not end it");
+        drop(writer);
+        assert_eq!(guard.during(None, || reader.read(&mut [0])).unwrap(), 0);
+    }
+
+    #[test]
+    #[should_panic(expected = "one operation at a time")]
+    fn a_second_operation_beside_a_pending_one_is_refused() {
+        let (_reader, _ends, guard) = silent_pipe();
+        let _ = guard.during(None, || guard.during(None, || Ok(())));
     }
 }

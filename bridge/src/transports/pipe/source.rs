@@ -1,6 +1,7 @@
 //! Requests from the one pipe of a process, one after the other.
 
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use super::stream::PipeStream;
 use crate::connection::{Connection, Progress};
 use crate::exchange::{Disposition, Exchange};
 use crate::log;
+use crate::loss::PATIENCE;
 use crate::transports::{Interest, Source};
 use crate::win32::PipeEnd;
 
@@ -39,6 +41,8 @@ pub enum PipeError {
 pub struct Pipe {
     shared: Arc<Shared>,
     description: String,
+    /// Nobody can connect any more, and that is nobody's wish.
+    has_failed: AtomicBool,
 }
 
 /// What the source and the stream it hands out have in common.
@@ -64,7 +68,8 @@ impl Pipe {
     /// The pipe that is this process's standard input.
     pub fn from_standard_input() -> Result<Pipe, PipeError> {
         let mut end = PipeEnd::of_standard_input()?.ok_or(PipeError::NoPipe)?;
-        end.set_waiting_bytes();
+        // A client's end may refuse; what is wrong with a server's shows when it is listened to.
+        let _ = end.set_waiting_bytes();
         let is_server_end = end.is_server_end();
         let description = format!(
             "a named pipe ({} end, {})",
@@ -80,12 +85,17 @@ impl Pipe {
             false => Place::Kept(connection(end, &shared)),
         };
         *shared.place() = free;
-        Ok(Pipe { shared, description })
+        Ok(Pipe { shared, description, has_failed: AtomicBool::new(false) })
     }
 
     /// Which kind of pipe it is, in words.
     pub fn description(&self) -> &str {
         &self.description
+    }
+
+    /// Whether requests ended because the pipe did not work any more.
+    pub fn has_failed(&self) -> bool {
+        self.has_failed.load(Ordering::Relaxed)
     }
 
     /// A connection, once somebody is there; `None` when it is time to leave.
@@ -101,6 +111,7 @@ impl Pipe {
             Err(error) => {
                 if !matches!(error.kind(), io::ErrorKind::Interrupted | io::ErrorKind::TimedOut) {
                     log::line(&format!("nobody can connect to the named pipe any more: {error}"));
+                    self.has_failed.store(true, Ordering::Relaxed);
                 }
                 None
             }
@@ -121,7 +132,7 @@ impl Pipe {
                 // A client came and went, and the pipe must be freed of it.
                 Some(ERROR_NO_DATA) => end.disconnect(),
                 // The pipe was made not to wait, and something has made it so again.
-                Some(ERROR_PIPE_LISTENING) => end.set_waiting_bytes(),
+                Some(ERROR_PIPE_LISTENING) => end.set_waiting_bytes()?,
                 // Told to stop while waiting: a last look.
                 _ if error.kind() == io::ErrorKind::Interrupted => {}
                 _ => return Err(error),
@@ -129,22 +140,30 @@ impl Pipe {
         }
     }
 
-    /// Waits for more on a connection; `None` when it is time to leave.
-    fn more(&self, connection: &mut Connection) -> Option<Progress> {
+    /// Waits for more on a connection; `None` when it is time to leave. `is_new` says that it came when it was time
+    /// already, and that nothing has been heard of it.
+    fn more(&self, connection: &mut Connection, is_new: bool) -> Option<Progress> {
         let guard = &self.shared.guard;
-        let patience = match (guard.is_stopping(), connection.is_idle()) {
-            (false, _) => Duration::MAX,
+        let stopping = guard.is_stopping();
+        let patience = match (stopping, connection.is_idle() && !is_new) {
+            (false, true) => Duration::MAX,
+            (false, false) => PATIENCE,
             (true, false) => LAST_WORD,
             (true, true) => Duration::ZERO,
         };
-        let waited = match patience {
-            Duration::MAX => guard.while_idle(|| connection.stream.wait(Interest::Read, patience)),
-            _ => connection.stream.wait(Interest::Read, patience),
+        let waited = match stopping {
+            false => guard.while_idle(|| connection.stream.wait(Interest::Read, patience)),
+            true => connection.stream.wait(Interest::Read, patience),
         };
         match waited.map_err(|error| error.kind()) {
             Ok(_) => Some(connection.receive()),
+            // Told to stop: what has begun to arrive is still waited for, for a while.
             Err(io::ErrorKind::Interrupted) => Some(Progress::Waiting),
-            Err(io::ErrorKind::TimedOut) => None,
+            Err(io::ErrorKind::TimedOut) if stopping => None,
+            Err(io::ErrorKind::TimedOut) => {
+                log::line("a connection is closed: half a request, and nothing more of it");
+                Some(Progress::Gone)
+            }
             Err(_) => Some(Progress::Gone),
         }
     }
@@ -155,9 +174,11 @@ impl Source for Pipe {
         loop {
             let mut connection = self.connection()?;
             let mut progress = connection.proceed();
+            // Whoever came just now, when it is time to leave, has not had the time to say anything.
+            let mut is_new = self.shared.guard.is_stopping();
             while matches!(progress, Progress::Waiting) {
-                match self.more(&mut connection) {
-                    Some(next) => progress = next,
+                match self.more(&mut connection, is_new) {
+                    Some(next) => (progress, is_new) = (next, false),
                     None => {
                         connection.stream.end_output();
                         return None;
@@ -174,7 +195,7 @@ impl Source for Pipe {
     }
 
     fn give_back(&self, mut connection: Connection, disposition: Disposition) {
-        // A process that leaves serves what has arrived, and not what a peer sends for as long as it is answered.
+        // A process that leaves serves what it has read, and not what a peer sends for as long as it is answered.
         let is_last = self.shared.guard.is_stopping() && !connection.has_unread();
         match disposition {
             Disposition::Keep if !is_last => *self.shared.place() = Place::Kept(connection),

@@ -14,9 +14,9 @@ use crate::win32::PipeEnd;
 /// Bytes taken at once.
 const BUFFER: usize = 64 * 1024;
 
-/// Bytes sent at once: a peer that takes nothing of them for [`PATIENCE`] has lost the request, and it cannot be told
-/// how many of them it took.
-const PIECE: usize = 32 * 1024;
+/// Bytes sent at once. A peer that has not taken all of them within [`PATIENCE`] has lost the request: how many it took
+/// is not to be known.
+const PIECE: usize = 16 * 1024;
 
 /// The bytes of one client. Dropped, it turns the client away and gives the pipe back.
 pub struct PipeStream {
@@ -67,7 +67,11 @@ impl Stream for PipeStream {
             Err(error) if is_over(&error) => return Ok(0),
             Err(error) => return Err(error),
         };
-        self.operate(None, |end, _| end.read(&mut into[..there]))
+        match self.operate(None, |end, _| end.read(&mut into[..there])) {
+            // Somebody wrote no bytes, which is no end.
+            Ok(0) => Err(io::ErrorKind::WouldBlock.into()),
+            result => result,
+        }
     }
 
     /// Waits until the pipe has taken what it is given: whether it could is nothing that a pipe tells.
@@ -97,7 +101,7 @@ impl Stream for PipeStream {
         let limit = (!timeout.is_zero() && timeout < Duration::MAX).then_some(timeout);
         loop {
             match self.operate(limit, |end, ahead| end.read(ahead)) {
-                // A write of no bytes, which is no end.
+                Ok(0) if timeout.is_zero() => return Err(io::ErrorKind::TimedOut.into()),
                 Ok(0) => {}
                 Ok(read) => {
                     (self.from, self.to) = (0, read);

@@ -4,12 +4,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use miette::Diagnostic;
 use pyo3::prelude::*;
 
 use crate::settings::Settings;
 use crate::transports::{Pipe, Source};
 use crate::wsgi::application::traceback;
-use crate::wsgi::module::{FAILED, refuse};
+use crate::wsgi::module::{FAILED, complaint, refuse};
 use crate::wsgi::streams::shield;
 use crate::{log, stop};
 
@@ -33,24 +34,32 @@ enum NotHere {
 
 /// Serves until told to stop, or until the web server closes the pipe; the result is the exit code.
 pub fn serve(py: Python<'_>, settings: &Settings, _worker: bool) -> u8 {
-    if let Some(problem) = not_here(settings) {
-        return refuse(&problem);
-    }
-    let pipe = match Pipe::from_standard_input() {
-        Ok(pipe) => pipe,
-        Err(error) => return refuse(&error),
-    };
     let file = match settings.log.as_deref().map(log::open).transpose() {
         Ok(file) => file,
         Err(error) => return refuse(&error),
     };
+    // IIS gives its processes no place to complain in but this one.
+    let refuse = |problem: &dyn Diagnostic| {
+        if let Some(file) = &file {
+            log::line_in(file, &complaint(problem));
+        }
+        refuse(problem)
+    };
+    if let Some(problem) = not_here(settings) {
+        return refuse(&problem);
+    }
+    let pipe = match Pipe::from_standard_input() {
+        Ok(pipe) => Arc::new(pipe),
+        Err(error) => return refuse(&error),
+    };
     let done = shield(py, file).and_then(|()| {
         let address = pipe.description().to_owned();
-        let source: Arc<dyn Source> = Arc::new(pipe);
+        let source: Arc<dyn Source> = Arc::clone(&pipe) as Arc<dyn Source>;
         stop::watch(Arc::clone(&source), Duration::from_secs(settings.grace.into()))?;
         // A program that the application starts has no part in this event, and its number may mean another thing there.
         py.import("os")?.getattr("environ")?.call_method1("pop", (stop::VARIABLE, py.None()))?;
-        super::work(py, settings, &source, &address, true, || {})
+        let code = super::work(py, settings, &source, &address, true, || {})?;
+        Ok(if pipe.has_failed() { FAILED } else { code })
     });
     done.unwrap_or_else(|error| {
         log::line(&format!("the bridge cannot go on\n{}", traceback(py, &error)));
