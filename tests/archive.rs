@@ -12,6 +12,7 @@ use holdall::release::{self, Release, ReleaseError, Slot};
 use holdall::target::Target;
 
 use crate::archive_forge;
+use crate::harness::program;
 
 pub const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/shop-1.0-windows-x86_64.zip");
 const TARGET: Target = Target::WindowsX86_64;
@@ -368,7 +369,7 @@ fn a_bundle_with_a_damaged_file_leaves_the_slot_as_it_was() {
 }
 
 fn holdall(folder: &Path, args: &[&str]) -> (i32, String, String) {
-    let mut command = assert_cmd::Command::cargo_bin("holdall").unwrap();
+    let mut command = assert_cmd::Command::new(program());
     let output = command.current_dir(folder).args(args).output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (output.status.code().unwrap(), text(output.stdout), text(output.stderr))

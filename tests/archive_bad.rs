@@ -11,6 +11,7 @@ use rayon::prelude::*;
 use serde_json::json;
 
 use crate::archive_forge::{Entry, Forged};
+use crate::harness::program;
 
 const PACKAGE: &[(&str, &str, bool)] = &[
     ("python/Lib/site-packages/demo/__init__.py", "answer = 42\n", false),
@@ -380,7 +381,7 @@ fn the_command_says_what_where_and_what_to_do() {
     fs_err::write(folder.path().join("half.zip"), &good().bytes()[..700]).unwrap();
     fs_err::create_dir(folder.path().join("folder")).unwrap();
     let run = |command: &str, name: &str| {
-        let mut holdall = Command::cargo_bin("holdall").unwrap();
+        let mut holdall = Command::new(program());
         let assert = holdall.current_dir(folder.path()).args([command, name]).assert().code(1);
         let output = assert.get_output();
         assert_eq!(String::from_utf8_lossy(&output.stdout), "");

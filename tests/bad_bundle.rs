@@ -3,21 +3,16 @@
 
 use std::path::Path;
 
-use holdall::target::Target;
 use insta::assert_snapshot;
 
 use crate::archive_forge::Forged;
 use crate::bad_project::listing;
-use crate::harness::Test;
+use crate::harness::{Test, host};
 
 const COMMANDS: [&[&str]; 3] = [&["inspect"], &["verify"], &["preview", "--port", "0", "--root", "server"]];
 
 const FILES: &[(&str, &str, bool)] =
     &[("app/a.py", "a\n", false), ("app/manage.py", "manage\n", false), ("app/z.py", "z\n", false)];
-
-fn host() -> &'static str {
-    Target::host().unwrap().as_str()
-}
 
 /// A bundle for this machine with these files; what they are for does not matter before they are written.
 fn forged(files: &[(&str, &str, bool)]) -> Forged {

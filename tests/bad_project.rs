@@ -3,7 +3,9 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::{Command, Stdio};
+#[cfg(target_os = "linux")]
+use std::process::Command;
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use holdall::digest::Sha256;
@@ -11,7 +13,7 @@ use holdall::target::Target;
 use insta::assert_snapshot;
 
 use crate::harness::{Test, command};
-use crate::runtime_given;
+use crate::system::{apart, end, interrupt, is_alive};
 
 const MANAGE: &str = r#"import os
 import sys
@@ -76,8 +78,10 @@ impl Test {
     pub fn words(&self, stderr: &[u8]) -> String {
         let told = String::from_utf8(stderr.to_vec()).unwrap();
         let error = told.find("  × ").map_or(&*told, |begin| &told[begin..]);
-        let here = self.path("").display().to_string();
-        let mut words = error.replace(here.trim_end_matches('/'), "[here]");
+        let mut words = error.replace(&self.path("").display().to_string(), "[here]");
+        if cfg!(windows) {
+            words = with_slashes(&words);
+        }
         if let Some(host) = Target::host() {
             words = words.replace(host.as_str(), "[host]");
         }
@@ -89,6 +93,23 @@ impl Test {
         }
         shown
     }
+}
+
+/// Text with `/` in the paths that it quotes. One with a backslash that was escaped is no path of this system.
+fn with_slashes(text: &str) -> String {
+    let parts = text.split('`').enumerate().map(|(at, part)| match at % 2 == 1 && !part.contains("\\\\") {
+        true => part.replace('\\', "/"),
+        false => part.to_owned(),
+    });
+    parts.collect::<Vec<_>>().join("`")
+}
+
+/// An error without the reason that the system gives, which each words in its own way.
+fn without_the_systems_words(told: &str) -> String {
+    let (before, after) = told.split_once(" (os error ").unwrap();
+    let (_, after) = after.split_once(')').unwrap();
+    let (what, _) = before.rsplit_once(": ").unwrap();
+    format!("{what}: [why]{after}")
 }
 
 /// All that lies in a folder, with what it contains.
@@ -221,6 +242,16 @@ fn settings_that_do_not_import_are_told_in_their_own_words_with_the_cures() {
 }
 
 #[test]
+fn words_outside_ascii_are_told_in_utf_8_whatever_the_system_writes_itself() {
+    let test = site();
+    let told = test.refused(3, &["bundle", "Übung/größer"]);
+    assert!(told.starts_with("  × there is no folder `Übung/größer`\n"), "{told}");
+    test.append("site/mysite/settings.py", "raise RuntimeError(\"schöne Grüße aus Łódź\")\n");
+    let told = test.refused(3, HOST);
+    assert!(told.contains("RuntimeError: schöne Grüße aus Łódź\n"), "{told}");
+}
+
+#[test]
 fn a_file_that_vanishes_while_bundling_is_missed() {
     let test = site();
     test.write("site/notes.txt", "to be bundled\n");
@@ -233,6 +264,7 @@ fn a_file_that_vanishes_while_bundling_is_missed() {
     assert!(!test.path("site/dist").exists());
 }
 
+#[cfg(unix)] // Making links is a privilege on Windows.
 #[test]
 fn a_link_out_of_the_project_is_named_with_both_ends() {
     let test = site();
@@ -244,11 +276,14 @@ fn a_link_out_of_the_project_is_named_with_both_ends() {
     ");
 }
 
+#[cfg(unix)] // Windows cannot hold these files to begin with.
 #[test]
 fn names_that_windows_cannot_hold_are_refused_in_a_bundle_for_windows() {
+    use crate::runtime_given::{AMD64, full, written};
+
     let test = site();
-    let runtime = runtime_given::full("", runtime_given::AMD64, 12, 4);
-    let runtime = runtime_given::written(&test.path("runtime"), &runtime).display().to_string();
+    let runtime = full("", AMD64, 12, 4);
+    let runtime = written(&test.path("runtime"), &runtime).display().to_string();
     test.write("tools/bridges/holdall_bridge-0.1.0-cp310-abi3-win_amd64.whl", "")
         .write("tools/holdall-windows-x86_64.exe", "")
         .write("site/docs/con.txt", "");
@@ -289,12 +324,12 @@ fn a_runtime_that_cannot_be_used_is_named() {
     ╰─▶ invalid Zip archive: Could not find EOCD
     help: it is damaged or was not fetched whole: get it again and compare its SHA-256
     ");
-    let told = test.refused(3, &["bundle", "site"]);
+    let told = test.refused(3, &["bundle", "site"]).replace("[host]", "windows-x86_64");
     assert!(told.starts_with("  × no runtime is named for windows-x86_64 and Python >=3.10\n"), "{told}");
     assert!(told.contains("with `--runtime PATH`; to try the project on this machine alone, say"), "{told}");
-    assert_snapshot!(test.refused(3, &["bundle", "site", "--runtime", "host", "--target", "windows-x86_64"]), @r"
-    × `--runtime host` makes a bundle for this machine alone ([host]), and windows-x86_64 was asked for
-    help: leave out `--target`, or name a runtime for windows-x86_64 with `--runtime PATH`
+    assert_snapshot!(test.refused(3, &["bundle", "site", "--runtime", "host", "--target", "windows-arm64"]), @r"
+    × `--runtime host` makes a bundle for this machine alone ([host]), and windows-arm64 was asked for
+    help: leave out `--target`, or name a runtime for windows-arm64 with `--runtime PATH`
     ");
 }
 
@@ -338,20 +373,21 @@ fn wrong_usage_ends_with_two() {
 fn a_place_that_cannot_be_written_to_is_named() {
     let test = site();
     test.write("site/dist", "a file where the folder should be\n");
-    assert_snapshot!(test.refused(1, HOST), @r"
+    assert_snapshot!(without_the_systems_words(&test.refused(1, HOST)), @r"
     × cannot write the bundle `[here]/site/dist/shop-1.0-[host].zip`
-    ╰─▶ failed to create directory `[here]/site/dist`: File exists (os error 17)
+    ╰─▶ failed to create directory `[here]/site/dist`: [why]
     help: check that the disk has room and that you may write there; nothing was left behind
     ");
     let told = command(&test.path(""), HOST).env("HOLDALL_CACHE", test.path("site/dist")).output().unwrap();
     assert_eq!(told.status.code(), Some(3));
-    assert_snapshot!(test.words(&told.stderr), @r"
+    assert_snapshot!(without_the_systems_words(&test.words(&told.stderr)), @r"
     × cannot use the cache folder
-    ╰─▶ failed to create directory `[here]/site/dist/runs`: Not a directory (os error 20)
+    ╰─▶ failed to create directory `[here]/site/dist/runs`: [why]
     help: check that you may write there and that the disk is not full, or set HOLDALL_CACHE
     ");
 }
 
+#[cfg(target_os = "linux")] // A small disk is made of memory.
 #[test]
 fn a_full_disk_leaves_nothing_behind() {
     let test = site();
@@ -383,16 +419,22 @@ if not (BASE_DIR.parent / "go").exists():
     time.sleep(120)
 "#;
 
-/// Starts `holdall` with `args`, and sends `signal` while the settings load; returns the exit code.
-fn stopped(test: &Test, args: &[&str], signal: &str) -> Option<i32> {
-    let mut child =
-        command(&test.path(""), args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+/// Starts `holdall` with `args`, and stops it by `stop` while the settings load; returns the exit code.
+fn stopped(test: &Test, args: &[&str], stop: impl FnOnce(&mut Child)) -> Option<i32> {
+    let mut command = command(&test.path(""), args);
+    apart(&mut command);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     wait_for("the settings to load", || test.path("pid").exists());
-    crate::harness::signal(child.id(), signal.trim_start_matches('-'));
+    stop(&mut child);
     let asked = Instant::now();
     let code = child.wait().unwrap().code();
     assert!(asked.elapsed() < Duration::from_secs(5), "it took {:?} to stop", asked.elapsed());
     code
+}
+
+/// Ctrl-C, or what comes nearest to it.
+fn ctrl_c(child: &mut Child) {
+    assert!(interrupt(child), "this system lets nobody send it");
 }
 
 #[track_caller]
@@ -404,19 +446,14 @@ pub fn wait_for(what: &str, mut there: impl FnMut() -> bool) {
     }
 }
 
-fn runs(process: &str) -> bool {
-    // A process that has ended and is not yet missed by its parent is a zombie: it runs no more.
-    fs_err::read_to_string(format!("/proc/{process}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
-}
-
 #[test]
 fn ctrl_c_ends_bundling_at_once_with_all_that_it_started() {
     let test = site();
     test.append("site/mysite/settings.py", WAITING);
     let project = listing(&test.path("site"));
-    assert_eq!(stopped(&test, HOST, "-INT"), Some(130));
+    assert_eq!(stopped(&test, HOST, ctrl_c), Some(130));
     let settings = test.read("pid");
-    wait_for("the settings' process to end", || !runs(&settings));
+    wait_for("the settings' process to end", || !is_alive(&settings));
     assert_eq!(listing(&test.path("site")), project);
 
     test.write("go", "");
@@ -427,20 +464,21 @@ fn ctrl_c_ends_bundling_at_once_with_all_that_it_started() {
 fn ctrl_c_ends_a_preview_that_still_bundles_its_project() {
     let test = site();
     test.append("site/mysite/settings.py", WAITING);
-    assert_eq!(stopped(&test, &["preview", "site", "--port", "0"], "-INT"), Some(130));
+    assert_eq!(stopped(&test, &["preview", "site", "--port", "0"], ctrl_c), Some(130));
     let settings = test.read("pid");
-    wait_for("the settings' process to end", || !runs(&settings));
+    wait_for("the settings' process to end", || !is_alive(&settings));
 }
 
 #[test]
 fn what_a_killed_run_leaves_is_in_nobodys_way() {
     let test = site();
     test.append("site/mysite/settings.py", WAITING);
-    assert_eq!(stopped(&test, HOST, "-KILL"), None);
+    let code = stopped(&test, HOST, |child| child.kill().unwrap());
+    assert_eq!(code, if cfg!(windows) { Some(1) } else { None });
     let settings = test.read("pid");
     assert!(!test.path("site/dist").exists());
     // Nobody can tell it: it waits for itself.
-    let _ = Command::new("sh").args(["-c", &format!("kill -KILL {settings}")]).status().unwrap();
+    end(&settings);
 
     test.write("go", "").write("dist/.holdall-dead.part", "PK").write("dist/.holdall-busy.part", "PK");
     let busy = std::fs::File::options().write(true).open(test.path("dist/.holdall-busy.part")).unwrap();
@@ -457,11 +495,12 @@ fn what_a_killed_run_leaves_is_in_nobodys_way() {
 fn ctrl_c_while_the_bundle_is_written_leaves_all_of_it_or_nothing() {
     let test = site();
     let args = ["bundle", "site", "--runtime", "host", "--output", "dist"];
-    let mut child =
-        command(&test.path(""), args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let mut command = command(&test.path(""), args);
+    apart(&mut command);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let begun = || fs_err::read_dir(test.path("dist")).is_ok_and(|mut entries| entries.next().is_some());
     wait_for("the bundle to be begun", begun);
-    crate::harness::signal(child.id(), "INT");
+    ctrl_c(&mut child);
     let code = child.wait().unwrap().code();
     let left: Vec<_> = listing(&test.path("dist")).into_keys().skip(1).collect();
     match left.as_slice() {

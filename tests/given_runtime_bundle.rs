@@ -3,14 +3,14 @@
 
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use base64::Engine as _;
 use holdall::digest::Sha256;
 use serde_json::Value;
 
-use crate::harness::Test;
-use crate::runtime_given::{self as given, AMD64};
+use crate::harness::{Test, program};
+use crate::runtime_given::{self as given, AMD64, ARM64};
 
 const PROGRAM: &[u8] = b"MZ: the holdall for Windows";
 
@@ -166,7 +166,8 @@ fn a_bundle_for_windows_is_made_here_with_what_windows_needs() {
     assert_eq!(manifest["glibc"], Value::Null);
     assert_eq!(packages(&report), ["asgiref", "django", "pywin32", "sqlparse", "tzdata"]);
     let words = notices(&report);
-    assert!(words.contains("not installed while bundling") && words.contains(": pywin32, tzdata"), "{words}");
+    let left_out = words.contains("not installed while bundling") && words.contains(": pywin32, tzdata");
+    assert_eq!(left_out, !cfg!(windows), "{words}");
 
     let others = |report: &Value| -> Vec<Value> {
         let layers = report["manifest"]["layers"].as_array().unwrap().iter();
@@ -175,7 +176,9 @@ fn a_bundle_for_windows_is_made_here_with_what_windows_needs() {
     let besides_runtime = others(&report);
     let windows = files(&test, &report);
     let content = |name: &str| String::from_utf8(windows[name].clone()).unwrap();
-    assert_eq!(windows["holdall.exe"], PROGRAM);
+    // On Windows it is the very program that makes the bundle.
+    let program = if cfg!(windows) { fs_err::read(program()).unwrap() } else { PROGRAM.to_owned() };
+    assert!(windows["holdall.exe"] == program);
     assert_eq!(content("python/python312._pth"), "Lib\r\nDLLs\r\n.\r\nLib\\site-packages\r\nimport site\r\n");
     for name in ["win32/win32api.pyd", "pywin32.pth", "tzdata/zoneinfo/Europe/Berlin"] {
         assert!(windows.contains_key(&format!("python/Lib/site-packages/{name}")), "{name}");
@@ -193,7 +196,12 @@ fn a_bundle_for_windows_is_made_here_with_what_windows_needs() {
     assert!(flat.contains_key("python/python312.zip") && !flat.contains_key("python/Lib/os.py"));
     // For this machine: without what is for Windows alone, and with the same folder for the web server.
     let report = bundle(&test, Path::new("host"), &[]);
-    assert_eq!(packages(&report), ["asgiref", "django", "sqlparse"]);
+    let for_windows_alone = |package: &&str| ["pywin32", "tzdata"].contains(package);
+    let (for_windows, rest): (Vec<_>, Vec<_>) = packages(&report).into_iter().partition(for_windows_alone);
+    assert_eq!(
+        (for_windows.len(), rest),
+        (if cfg!(windows) { 2 } else { 0 }, vec!["asgiref", "django", "sqlparse"])
+    );
     assert!(notices(&report).contains("for this machine alone"), "{}", notices(&report));
     let here = files(&test, &report);
     for folder in ["www/", "app/"] {
@@ -221,15 +229,17 @@ fn what_does_not_fit_windows_is_refused_before_anything_is_made() {
     assert!(error.contains("this machine alone") && error.contains("windows-arm64 was asked for"), "{error}");
     assert!(help.contains("`--runtime PATH`"), "{help}");
 
+    // For a machine that is not this one, whichever this is.
+    let runtime = given::zip(&test.path(""), &given::full("", ARM64, 12, 10));
     fs_err::create_dir_all(test.path("tools/bridges")).unwrap();
-    let release = format!("it is in the release archive of Holdall {}", env!("CARGO_PKG_VERSION"));
+    let version = env!("CARGO_PKG_VERSION");
+    let release = format!("it is in the release archive of Holdall {version}");
     let (error, help) = refused(&test, &runtime, &["--tools", "tools"]);
-    assert!(error.contains("-*-abi3-win_amd64.whl` in `tools` and `"), "{error}");
+    assert!(error.contains("-*-abi3-win_arm64.whl` in `tools` and `"), "{error}");
     assert!(help.starts_with(&release), "{help}");
-    tools(&test);
-    fs_err::remove_file(test.path("tools/holdall-windows-x86_64.exe")).unwrap();
+    test.write(&format!("tools/bridges/holdall_bridge-{version}-cp310-abi3-win_arm64.whl"), "");
     let (error, help) = refused(&test, &runtime, &["--tools", "tools"]);
-    assert!(error.contains("no file `holdall-windows-x86_64.exe` in `tools` and `"), "{error}");
+    assert!(error.contains("no file `holdall-windows-arm64.exe` in `tools` and `"), "{error}");
     assert!(help.starts_with(&release), "{help}");
     let (error, _) = refused(&test, &runtime, &["--tools", "tols"]);
     assert_eq!(error, "there is no folder `tols`, which `--tools` names");
@@ -245,8 +255,29 @@ fn a_lock_made_for_linux_alone_is_no_lock_for_windows() {
     test.write("site/requirements.txt", before);
     let runtime = given::zip(&test.path(""), &given::full("", AMD64, 12, 10));
     let (error, help) = refused(&test, &runtime, &["--tools", "tools"]);
-    assert!(error.starts_with("windows-x86_64 needs `tzdata`, which `"), "{error}");
+    assert!(error.starts_with("Python 3.12 on windows-x86_64 needs `tzdata`, which `"), "{error}");
     assert!(help.starts_with("the lock was made for another platform"), "{help}");
+}
+
+#[test]
+fn a_runtime_of_another_python_than_the_lock_was_made_for_is_refused() {
+    let test = Test::empty();
+    test.guestbook("site");
+    tools(&test);
+    let lock = test.read("site/requirements.txt");
+    let (before, rest) = lock.split_once("typing-extensions==").unwrap();
+    let (_, after) = rest.split_once("\ntzdata==").unwrap();
+    test.write("site/requirements.txt", format!("{before}tzdata=={after}"));
+    let runtime = given::zip(&test.path(""), &given::full("", AMD64, 10, 11));
+    let (error, help) = refused(&test, &runtime, &["--tools", "tools"]);
+    assert!(error.starts_with("Python 3.10 on windows-x86_64 needs `typing-extensions`, which `"), "{error}");
+    assert!(help.starts_with("the lock was made for another platform or another Python"), "{help}");
+
+    let project = test.read("site/pyproject.toml").replace(">=3.10", ">=3.12");
+    test.write("site/pyproject.toml", project);
+    let (error, help) = refused(&test, &runtime, &["--tools", "tools"]);
+    assert!(error.contains("holds CPython 3.10.11, and the project wants another (>=3.12"), "{error}");
+    assert!(help.starts_with("name a runtime that fits"), "{help}");
 }
 
 /// The program goes into its own bundles, from wherever it was started and whatever became of its file.
@@ -257,10 +288,10 @@ fn the_running_program_is_bundled_though_its_file_is_gone() {
     project(&test);
     fs_err::create_dir_all(test.path("opt")).unwrap();
     fs_err::create_dir_all(test.path("bin")).unwrap();
-    let program = env!("CARGO_BIN_EXE_holdall");
+    let program = program();
     fs_err::copy(program, test.path("opt/holdall")).unwrap();
     std::os::unix::fs::symlink("../opt/holdall", test.path("bin/holdall")).unwrap();
-    let tools = PathBuf::from(std::env::var_os("HOLDALL_TOOLS").unwrap()).join("bridges");
+    let tools = std::path::PathBuf::from(std::env::var_os("HOLDALL_TOOLS").unwrap()).join("bridges");
     std::os::unix::fs::symlink(tools, test.path("opt/bridges")).unwrap();
 
     // The parts beside the program are found though a link in another folder starts it, and an update that puts
@@ -278,6 +309,6 @@ fn the_running_program_is_bundled_though_its_file_is_gone() {
     let output = shell.output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(report["manifest"]["holdall"], Sha256::of_file(Path::new(program)).unwrap().to_string());
+    assert_eq!(report["manifest"]["holdall"], Sha256::of_file(program).unwrap().to_string());
     assert!(files(&test, &report)["holdall"] == fs_err::read(program).unwrap());
 }

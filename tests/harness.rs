@@ -4,10 +4,17 @@ use std::ffi::OsStr;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::LazyLock;
 
 use assert_cmd::assert::Assert;
+use holdall::cache::Cache;
+use holdall::packages::Uv;
+use holdall::recipe::Recipes;
+use holdall::target::Target;
 use tempfile::TempDir;
 use ureq::http::Response;
+
+use crate::system::{apart, interrupt};
 
 /// One story's folder.
 pub struct Test {
@@ -20,8 +27,9 @@ impl Test {
         Test { folder: tempfile::tempdir().unwrap() }
     }
 
+    /// A path in the story's folder, written as the system writes it.
     pub fn path(&self, below: &str) -> PathBuf {
-        self.folder.path().join(below)
+        self.folder.path().join(below).components().collect()
     }
 
     /// Writes a file below the story's folder, with the folders above it.
@@ -67,6 +75,18 @@ impl Test {
             Command::new(prepared("HOLDALL_TEST_PYTHON")).args(args).current_dir(self.folder.path()).output();
         let done = done.unwrap();
         assert!(done.status.success(), "{args:?}: {}", String::from_utf8_lossy(&done.stderr));
+    }
+
+    /// Runs the uv that the command uses, in the folder `below`, with the Python of the tests.
+    pub fn uv(&self, below: &str, args: &[&str]) {
+        static UV: LazyLock<Uv> = LazyLock::new(|| {
+            let recipes = Recipes::of_user().unwrap();
+            Uv::find(&Cache::at(cache()), &prepared("HOLDALL_TEST_PYTHON"), &recipes.uv).unwrap()
+        });
+        let mut uv = Command::new(&UV.program);
+        uv.arg("--quiet").args(args).env("UV_PYTHON", &UV.python).env("UV_PYTHON_DOWNLOADS", "never");
+        let done = uv.current_dir(self.path(below)).output().unwrap();
+        assert!(done.status.success(), "uv {args:?}: {}", String::from_utf8_lossy(&done.stderr));
     }
 
     /// Runs git in `site/` as somebody whose own configuration does not count.
@@ -129,6 +149,7 @@ impl Page {
 
 impl Preview {
     fn start(command: &mut Command) -> Preview {
+        apart(command);
         let mut child =
             command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap());
@@ -182,12 +203,12 @@ impl Preview {
         mapped.into_iter().collect()
     }
 
-    /// Ends it as Ctrl-C does and checks that it ended well.
+    /// Ends it as Ctrl-C does and checks that it ended well, where it can be asked to.
     #[track_caller]
     pub fn stop(mut self) {
-        signal(self.child.id(), "INT");
+        let asked = interrupt(&mut self.child);
         let status = self.child.wait().unwrap();
-        assert!(status.success(), "preview ended with {status}");
+        assert_eq!(status.success(), asked, "preview ended with {status}");
     }
 }
 
@@ -206,11 +227,11 @@ fn page(mut answer: Response<ureq::Body>) -> Page {
 /// The command with an environment that does not depend on who runs the tests. Stories share one cache, as the
 /// projects of one developer do.
 pub fn command<S: AsRef<OsStr>>(folder: &Path, args: impl IntoIterator<Item = S>) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_holdall"));
+    let mut command = Command::new(program());
     command
         .args(args)
         .current_dir(folder)
-        .env("HOLDALL_CACHE", repository().join("target/test-cache"))
+        .env("HOLDALL_CACHE", cache())
         .env("HOLDALL_TOOLS", prepared("HOLDALL_TOOLS"))
         .env("NO_COLOR", "1")
         .env("COLUMNS", "200")
@@ -227,11 +248,35 @@ pub fn prepared(name: &str) -> PathBuf {
     }
 }
 
-fn repository() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
+/// The command that is tested.
+pub fn program() -> &'static Path {
+    static PROGRAM: LazyLock<PathBuf> = LazyLock::new(|| here(env!("CARGO_BIN_EXE_holdall")));
+    &PROGRAM
 }
 
-fn copy_tree(from: &Path, to: &Path) {
+pub fn repository() -> &'static Path {
+    static REPOSITORY: LazyLock<PathBuf> = LazyLock::new(|| here(env!("CARGO_MANIFEST_DIR")));
+    &REPOSITORY
+}
+
+/// The target that is this machine.
+pub fn host() -> &'static str {
+    Target::host().unwrap().as_str()
+}
+
+/// The cache that the stories share. Each system needs its own: the programs in it are for one alone.
+pub fn cache() -> PathBuf {
+    std::env::var_os("HOLDALL_TEST_CACHE")
+        .map_or_else(|| repository().join("target/test-cache"), PathBuf::from)
+}
+
+/// A path that the compiler knew. Tests for Windows may be built on Linux: there the path has no drive, and means the
+/// one that the tests are started on, while what they start may be on another.
+fn here(path: &str) -> PathBuf {
+    std::path::absolute(path).unwrap()
+}
+
+pub fn copy_tree(from: &Path, to: &Path) {
     fs_err::create_dir_all(to).unwrap();
     for entry in fs_err::read_dir(from).unwrap() {
         let entry = entry.unwrap();
@@ -245,6 +290,7 @@ fn copy_tree(from: &Path, to: &Path) {
 }
 
 /// Sends a process a signal, `INT` as Ctrl-C does. The shell's own `kill`: a small system has no program for it.
+#[cfg(unix)]
 #[track_caller]
 pub fn signal(process: impl std::fmt::Display, name: &str) {
     let sent = Command::new("sh").args(["-c", &format!("kill -{name} {process}")]).status().unwrap();

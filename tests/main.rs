@@ -4,11 +4,8 @@
 mod archive;
 mod archive_bad;
 mod archive_forge;
-#[cfg(target_os = "linux")]
 mod bad_bundle;
-#[cfg(target_os = "linux")]
 mod bad_packages;
-#[cfg(target_os = "linux")]
 mod bad_project;
 mod bundle;
 mod given_runtime_bundle;
@@ -20,9 +17,9 @@ mod preview;
 mod runtime_given;
 #[cfg(target_os = "linux")]
 mod runtime_host;
-#[cfg(target_os = "linux")]
 mod shapes;
 mod startproject;
+mod system;
 #[cfg(target_os = "linux")]
 mod terminal;
 mod wagtail;

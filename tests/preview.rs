@@ -7,7 +7,6 @@ mod python;
 mod responder;
 mod statics;
 mod streams;
-mod system;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};

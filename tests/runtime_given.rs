@@ -13,7 +13,7 @@ use holdall::runtime::{self, RuntimeChoice, RuntimeError, RuntimePlan, Wanted};
 use holdall::target::Target;
 
 pub const AMD64: u16 = 0x8664;
-const ARM64: u16 = 0xaa64;
+pub const ARM64: u16 = 0xaa64;
 const I386: u16 = 0x014c;
 
 /// A PE file's headers for `machine`, then the version resource of CPython 3.`minor`.`patch`, as final.
@@ -260,6 +260,22 @@ fn a_runtime_that_changes_between_plan_and_work_is_refused() {
     let path = zip(folder.path(), &full("", AMD64, 12, 1));
     let plan = survey(&path, None).unwrap();
     zip(folder.path(), &full("", AMD64, 12, 2));
+    let error = runtime::sources(&plan, &Cache::at("/nowhere")).unwrap_err();
+    assert!(matches!(error, RuntimeError::Changed { .. }), "{error}");
+}
+
+#[test]
+fn a_folder_whose_python_leaves_bytecode_there_is_the_same_runtime() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = written(folder.path(), &full("", AMD64, 12, 1));
+    let plan = survey(&path, None).unwrap();
+    for left in ["Lib/json/__pycache__/decoder.cpython-312.pyc", "Lib/site-packages/pip/more.py"] {
+        fs_err::create_dir_all(path.join(left).parent().unwrap()).unwrap();
+        fs_err::write(path.join(left), "").unwrap();
+    }
+    assert_eq!(survey(&path, None).unwrap().digest, plan.digest);
+    assert!(!sources(&plan).is_empty());
+    fs_err::write(path.join("Lib/os.py"), "changed").unwrap();
     let error = runtime::sources(&plan, &Cache::at("/nowhere")).unwrap_err();
     assert!(matches!(error, RuntimeError::Changed { .. }), "{error}");
 }

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::harness::{Test, command, prepared};
+use crate::harness::{Test, command, prepared, program};
 
 /// Runs its arguments on a pseudo-terminal of 100 columns; prints what came, then a line with the exit code.
 const TERMINAL: &str = "\
@@ -28,7 +28,7 @@ sys.exit(code)
 /// The bytes that `holdall args…` sends to a terminal, and its exit code.
 fn at_a_terminal(test: &Test, environment: &[(&str, &str)], args: &[&str]) -> (String, Option<i32>) {
     let mut terminal = Command::new(prepared("HOLDALL_TEST_PYTHON"));
-    terminal.args(["-c", TERMINAL, env!("CARGO_BIN_EXE_holdall")]).args(args).current_dir(test.path(""));
+    terminal.args(["-c", TERMINAL]).arg(program()).args(args).current_dir(test.path(""));
     let holdall = command(&test.path(""), [""; 0]);
     terminal.envs(holdall.get_envs().filter_map(|(name, value)| Some((name, value?))));
     terminal.env("TERM", "xterm-256color").env_remove("NO_COLOR").env_remove("COLUMNS").env_remove("CI");

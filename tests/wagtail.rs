@@ -68,14 +68,9 @@ fn foreign(mapped: &[std::path::PathBuf], release: &std::path::Path) -> Vec<std:
 
 /// `wagtail start shop`, by wagtail itself from the package index.
 fn wagtail_start(test: &Test) {
-    test.django(&["-m", "venv", "wagtail"]);
-    let python = test.path("wagtail/bin/python");
-    for args in [
-        vec!["-m", "pip", "install", "--quiet", "wagtail>=7.0,<7.1"],
-        vec!["-c", "from wagtail.bin.wagtail import main; main()", "start", "shop"],
-    ] {
-        let done = Command::new(&python).args(&args).current_dir(test.path("")).output().unwrap();
-        assert!(done.status.success(), "{args:?}: {}", String::from_utf8_lossy(&done.stderr));
-    }
-    fs_err::remove_dir_all(test.path("wagtail")).unwrap();
+    let start = "from wagtail.bin.wagtail import main; main()";
+    test.uv(
+        "",
+        &["run", "--no-project", "--with", "wagtail>=7.0,<7.1", "python", "-c", start, "start", "shop"],
+    );
 }

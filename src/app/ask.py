@@ -176,6 +176,8 @@ def describe(error, question):
     for line in traceback.format_exception_only(type(error), error):
         for root in (os.path.realpath(question["root"]), os.path.abspath(question["root"])):
             line = line.replace(os.path.join(root, ""), "")
+        if line.startswith('  File "'):
+            line = line.replace(os.sep, "/")
         # The place of a syntax error comes indented, as part of a longer traceback.
         lines.append(line[2:].rstrip() if isinstance(error, SyntaxError) and line.startswith("  ") else line.rstrip())
     return {

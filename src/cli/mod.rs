@@ -43,7 +43,7 @@ Environment:
 
 /// Pack a Django project into one archive that runs by itself.
 #[derive(Parser)]
-#[command(name = "holdall", version, about, after_help = AFTER, max_term_width = 100)]
+#[command(name = "holdall", bin_name = "holdall", version, about, after_help = AFTER, max_term_width = 100)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

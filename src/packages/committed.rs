@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::error::PackagesError;
 use super::lock::{LockedWheel, normalized};
 use crate::digest::Sha256;
+use crate::python::MinorVersion;
 use crate::target::Target;
 
 /// What a committed lock allows: for each package, the digests of its files.
@@ -62,14 +63,20 @@ impl Committed {
     }
 
     /// Checks that the lock knows all of `wheels`, first by name, then by hash.
-    pub fn check(&self, wheels: &[LockedWheel], target: Target) -> Result<(), PackagesError> {
+    pub fn check(
+        &self,
+        wheels: &[LockedWheel],
+        target: Target,
+        minor: MinorVersion,
+    ) -> Result<(), PackagesError> {
         let known = |wheel: &&LockedWheel| {
             self.packages.contains_key(&wheel.name) || self.unnamed.contains(&wheel.sha256)
         };
         let unknown = wheels.iter().filter(|wheel| !known(wheel));
         let unknown: Vec<String> = unknown.map(|wheel| wheel.name.clone()).collect();
         if !unknown.is_empty() {
-            return Err(PackagesError::Incomplete { packages: unknown, target, file: self.file.clone() });
+            let file = self.file.clone();
+            return Err(PackagesError::Incomplete { packages: unknown, target, minor, file });
         }
         let bare = |wheel: &&LockedWheel| {
             self.packages.get(&wheel.name).is_some_and(BTreeSet::is_empty)

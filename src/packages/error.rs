@@ -57,7 +57,7 @@ pub enum PackagesError {
     Uv { doing: &'static str, source: Said },
     #[error("the wheel of `{package}` {version} for {target} is not in `{}`", file.display())]
     #[diagnostic(help(
-        "its hash stands there neither under that name nor at all: if the lock was made for one platform only, make it anew for all (`uv lock`, `uv export`, `uv pip compile --universal --generate-hashes`); if not, someone changed the file in the index: find out before you go on"
+        "its hash stands there neither under that name nor at all: if the lock was made for one platform or one Python only, make it anew for all (`uv lock`, `uv export`, `uv pip compile --universal --generate-hashes`); if not, someone changed the file in the index: find out before you go on"
     ))]
     NotInLock { package: String, version: String, target: Target, file: PathBuf },
     #[error("{} no SHA-256 in `{}`, and other packages there have some", names(packages, "has", "have"), file.display())]
@@ -65,11 +65,11 @@ pub enum PackagesError {
         "give all of them hashes, as `uv pip compile --universal --generate-hashes` and `uv export` do: what has none cannot be told from what someone put in its place"
     ))]
     NoHash { packages: Vec<String>, file: PathBuf },
-    #[error("{target} needs {}, which `{}` does not have", names(packages, "", ""), file.display())]
+    #[error("Python {minor} on {target} needs {}, which `{}` does not have", names(packages, "", ""), file.display())]
     #[diagnostic(help(
-        "the lock was made for another platform: make it anew for all (`uv lock`, `uv export`, `uv pip compile --universal --generate-hashes`)"
+        "the lock was made for another platform or another Python: make it anew for all (`uv lock`, `uv export`, `uv pip compile --universal --generate-hashes`)"
     ))]
-    Incomplete { packages: Vec<String>, target: Target, file: PathBuf },
+    Incomplete { packages: Vec<String>, target: Target, minor: MinorVersion, file: PathBuf },
 
     #[error("cannot fetch `{file}`")]
     #[diagnostic(help(

@@ -200,7 +200,7 @@ impl Question {
         let file = self.compile(uv, &aim).map_err(|failure| refusal(&failure, self.target, minor))?;
         let wheels = pylock::read(&fs_err::read_to_string(&file)?, &file, self.target, minor)?;
         if let Some(committed) = &self.committed {
-            committed.check(&wheels, self.target)?;
+            committed.check(&wheels, self.target, minor)?;
         }
         Ok(Lock::of(wheels, self.target, minor))
     }

@@ -25,7 +25,7 @@ const TOPS: [&str; 3] = ["", "python/", "tools/"];
 pub struct Given {
     pub target: Target,
     pub layout: PythonLayout,
-    /// Of what was given and the way it was shaped.
+    /// Of the archive, or of those files of the folder that are taken; and of the way it was shaped.
     pub digest: Sha256,
     pub notices: Vec<Notice>,
     pub sources: Vec<Source>,
@@ -45,8 +45,8 @@ pub struct Shaped {
 /// Reads what `path` holds and shapes it.
 pub fn read(path: &Path) -> Result<Given, RuntimeError> {
     let tree = tree::read(path)?;
-    let digest = tree.digest;
     let shaped = shape(path, tree.files)?;
+    let digest = tree.digest.map_or_else(|| tree::digest(&shaped.files), Ok)?;
     let target = shaped.target;
     let entry = |name: &str| EntryPath::parse(&format!("python/{name}"), target);
     let layout = PythonLayout {

@@ -24,8 +24,8 @@ const LARGEST: u64 = 2 << 30;
 pub struct Tree {
     /// By `/`-separated names.
     pub files: BTreeMap<String, Content>,
-    /// Of the archive, or of all names and contents of a folder.
-    pub digest: Sha256,
+    /// Of the archive. A folder has none: while its Python is used, files appear in it that no bundle has.
+    pub digest: Option<Sha256>,
 }
 
 enum Raw {
@@ -46,9 +46,7 @@ pub fn read(path: &Path) -> Result<Tree, RuntimeError> {
     let mut entries = Entries { origin: path, found: BTreeMap::new(), size: 0 };
     if path.is_dir() {
         entries.read_folder()?;
-        let files = entries.resolved()?;
-        let digest = digest(&files)?;
-        return Ok(Tree { files, digest });
+        return Ok(Tree { files: entries.resolved()?, digest: None });
     }
     if !path.exists() {
         return Err(RuntimeError::NotThere { path: path.to_owned() });
@@ -65,7 +63,7 @@ pub fn read(path: &Path) -> Result<Tree, RuntimeError> {
         [b'P', b'K', 3, 4, ..] => entries.read_zip(file)?,
         magic => return Err(RuntimeError::UnknownArchive { path: path.to_owned(), kind: kind(magic) }),
     }
-    Ok(Tree { files: entries.resolved()?, digest })
+    Ok(Tree { files: entries.resolved()?, digest: Some(digest) })
 }
 
 /// The bytes of one file.
@@ -264,7 +262,8 @@ fn folder_of(name: &str) -> &str {
     name.rsplit_once('/').map_or("", |(folder, _)| folder)
 }
 
-fn digest(files: &BTreeMap<String, Content>) -> Result<Sha256, RuntimeError> {
+/// The digest of all names and contents.
+pub fn digest(files: &BTreeMap<String, Content>) -> Result<Sha256, RuntimeError> {
     let mut hasher = Hasher::default();
     for (name, content) in files {
         let digest = match content {
@@ -383,14 +382,14 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_and_its_archive_hold_the_same_files() {
+    fn a_folder_is_read_by_name_and_content() {
         let folder = tempfile::tempdir().unwrap();
         fs_err::create_dir_all(folder.path().join("python/Lib")).unwrap();
         fs_err::write(folder.path().join("python/Lib/os.py"), "os").unwrap();
         let tree = read(folder.path()).unwrap();
         assert_eq!(text(&tree, "python/Lib/os.py"), "os");
-        let before = tree.digest;
+        let before = digest(&tree.files).unwrap();
         fs_err::write(folder.path().join("python/Lib/os.py"), "so").unwrap();
-        assert_ne!(read(folder.path()).unwrap().digest, before);
+        assert_ne!(digest(&tree.files).unwrap(), before);
     }
 }

@@ -15,7 +15,8 @@ use serde_json::{Value, json};
 
 use super::client::{get, until};
 use super::python;
-use super::system::{apart, interrupt, is_alive};
+use crate::harness::program;
+use crate::system::{apart, interrupt, is_alive};
 
 /// A bundle of a site that needs these variables.
 fn bundle(folder: &Path, target: Target, environment: &[&str]) -> PathBuf {
@@ -60,7 +61,7 @@ fn here(folder: &Path, environment: &[&str]) -> PathBuf {
 }
 
 fn preview(bundle: &Path, args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_holdall"));
+    let mut command = Command::new(program());
     command.arg("preview").arg(bundle).args(["--port", "0"]).args(args);
     command
         .current_dir(bundle.parent().unwrap())
@@ -274,13 +275,33 @@ fn a_bundle_for_another_target_is_refused_before_anything_is_made() {
     assert!(!folder.path().join("server").exists());
 }
 
+/// A site whose longest file does not fit below a root that is deep.
+#[test]
+fn a_root_too_deep_for_windows_is_refused_there_before_anything_is_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let bundle = here(folder.path(), &[]);
+    let longest = python::PROGRAM.len().max("www/static/shop.css".len());
+    let deep = vec!["d".repeat(30); 7].join(std::path::MAIN_SEPARATOR_STR);
+    let root = folder.path().join("server").join(deep);
+    assert!(root.as_os_str().len() + "/shop/releases/1.4-01234567/".len() + longest > 259);
+    if !cfg!(windows) {
+        // Only Windows has the limit, MAX_PATH.
+        Preview::start(&bundle, &["--root", root.to_str().unwrap()]).stop();
+        return;
+    }
+    let (code, words) = fails(&bundle, &["--root", root.to_str().unwrap()]);
+    assert_eq!(code, 3);
+    assert!(words.contains("`www/static/shop.css`") && words.contains("259"), "{words}");
+    assert!(!folder.path().join("server").exists());
+}
+
 #[test]
 fn a_port_that_is_taken_is_refused_before_anything_is_made() {
     let folder = tempfile::tempdir().unwrap();
     let bundle = here(folder.path(), &[]);
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_holdall"));
+    let mut command = Command::new(program());
     let done = command
         .arg("preview")
         .arg(&bundle)

@@ -9,8 +9,8 @@ use holdall::site::local::{Event, Served, Server};
 use holdall::target::Target;
 
 use super::client::{ask, connect, get, head, read, until};
-use super::system::{channel_exists, clean, end, is_alive, leaves_traces};
 use super::{Test, anywhere, responder};
+use crate::system::{channel_exists, clean, end, is_alive, leaves_traces};
 
 #[test]
 fn a_crashed_process_is_replaced() {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use holdall::site::Invocation;
 
-use super::system::{self, Listener, Stream};
+use crate::system::{self, Listener, Stream};
 
 /// The variable that turns the test program into a responder.
 const ROLE: &str = "HOLDALL_TEST_RESPONDER";

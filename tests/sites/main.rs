@@ -16,6 +16,9 @@ mod wagtail;
 #[allow(dead_code, reason = "these stories start another program than those it was written for")]
 #[path = "../harness.rs"]
 mod harness;
+#[allow(dead_code, reason = "the harness needs a part of it")]
+#[path = "../system.rs"]
+mod system;
 #[path = "../../xtask/src/guestbook.rs"]
 mod visit;
 #[path = "../../xtask/src/visitor.rs"]

@@ -9,7 +9,7 @@ use anyhow::{Context as _, anyhow, bail, ensure};
 
 /// Versions the chores install. One place, so that a bump is one line.
 const MATURIN: &str = "maturin==1.16.0";
-const TEST_PACKAGES: [&str; 2] = ["django>=5.2,<5.3", "whitenoise[brotli]>=6.9,<7"];
+pub const TEST_PACKAGES: [&str; 2] = ["django>=5.2,<5.3", "whitenoise[brotli]>=6.9,<7"];
 
 /// The repository's root: the folder above this package.
 pub fn root() -> PathBuf {

@@ -19,7 +19,7 @@ use crate::tools;
 pub use toolchain::{
     TARGET, cargo_folder, cargo_windows, check as check_toolchain, forget_this_package, toolchain,
 };
-pub use wine::{Server, environment as wine_environment};
+pub use wine::{Server, compile, environment as wine_environment};
 
 /// Options of `cargo xtask lab`.
 #[derive(clap::Args)]
@@ -100,17 +100,17 @@ fn says_ci(variable: Option<&str>) -> bool {
 }
 
 /// `target/lab`
-fn folder() -> PathBuf {
+pub fn folder() -> PathBuf {
     tools::target().join("lab")
 }
 
 /// The lab's C sources and the like.
-fn source(name: &str) -> PathBuf {
+pub fn source(name: &str) -> PathBuf {
     tools::root().join("tests/lab").join(name)
 }
 
 /// Whether `mark` says that a thing was made from exactly `wanted`.
-fn made_from(mark: &Path, wanted: &str) -> bool {
+pub fn made_from(mark: &Path, wanted: &str) -> bool {
     fs_err::read_to_string(mark).is_ok_and(|made| made == wanted)
 }
 

@@ -126,6 +126,11 @@ pub fn set_up() -> anyhow::Result<()> {
     ensure!(status.success(), "`wine wineboot --init` ended with {status}");
     let system = prefix.join("drive_c/windows/system32");
     compile(&source("process_prng.c"), &system.join("bcryptprimitives.dll"), &["-shared", "-ladvapi32"])?;
+    compile(&source("revocation.c"), &system.join("revocation.dll"), &["-shared"])?;
+    let key = r"HKLM\Software\Microsoft\Cryptography\OID\EncodingType 1\CertDllVerifyRevocation\DEFAULT";
+    let set = ["/v", "Dll", "/t", "REG_MULTI_SZ", "/d", "revocation.dll", "/f"];
+    let status = silent(in_prefix("wine").args(["reg", "add", key]).args(set))?;
+    ensure!(status.success(), "`wine reg add` ended with {status}");
     // The server writes the registry when it ends.
     silent(in_prefix(SERVER).arg("--wait"))?;
     fs_err::write(mark(), recipe)?;
@@ -139,8 +144,9 @@ fn mark() -> PathBuf {
 /// All that decides what is in the prefix.
 fn recipe() -> anyhow::Result<String> {
     let version = output(in_prefix("wine").arg("--version"))?.stdout;
-    let library = fs_err::read_to_string(source("process_prng.c"))?;
-    Ok(format!("{}\n{library}", String::from_utf8_lossy(&version).trim()))
+    let libraries =
+        fs_err::read_to_string(source("process_prng.c"))? + &fs_err::read_to_string(source("revocation.c"))?;
+    Ok(format!("{}\n{libraries}", String::from_utf8_lossy(&version).trim()))
 }
 
 /// Compiles a C file for Windows, to the same bytes each time.
