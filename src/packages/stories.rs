@@ -138,7 +138,8 @@ fn a_lock_made_for_linux_alone_is_refused_for_windows() {
     assert!(locked(&inputs, Target::LinuxX86_64).is_ok());
     let error = locked(&inputs, Target::WindowsX86_64).unwrap_err();
     let file = folder.path("requirements.txt");
-    let expected = format!("windows-x86_64 needs `tzdata`, which `{}` does not have", file.display());
+    let expected =
+        format!("Python 3.12 on windows-x86_64 needs `tzdata`, which `{}` does not have", file.display());
     assert_eq!(error.to_string(), expected);
 }
 
