@@ -207,3 +207,20 @@ fn copy_folder(from: &Path, to: &Path) -> anyhow::Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_uv_of_the_lab_is_the_one_that_holdall_installs() {
+        let (uv, digests) = uv().unwrap();
+        assert!(uv.starts_with("uv==0."), "{uv}");
+        assert!(digests.len() > 1 && digests.iter().all(|digest| digest.len() == 64), "{digests:?}");
+    }
+
+    #[test]
+    fn a_path_of_this_system_has_a_drive_in_wine() {
+        assert_eq!(on_windows(Path::new("/opt/python/python.exe")), r"Z:\opt\python\python.exe");
+    }
+}
