@@ -146,6 +146,17 @@ fn told_while_it_waits_for_the_next_connection() {
 }
 
 #[test]
+fn told_while_the_end_of_an_answer_is_unread() {
+    let mut manager = Manager::start(Setup { connection: Connection::Closed, ..Setup::IIS });
+    manager.send(&get("/notes_path").bytes());
+    manager.wait_for("note: '/notes_path'");
+    manager.tell_to_end();
+    manager.wait_for("stopping: ");
+    manager.expect(&answer(1, &text("noted")));
+    expect_a_good_end(&mut manager);
+}
+
+#[test]
 fn without_an_event_it_serves_until_it_is_ended() {
     for told in [Told::Never, Told::Wrongly] {
         let mut manager = Manager::start(Setup { told, ..Setup::IIS });

@@ -383,6 +383,14 @@ impl Manager {
         }
     }
 
+    /// Writes no bytes, which a pipe passes on as it does any others.
+    #[track_caller]
+    pub fn send_nothing(&self) {
+        if let Err(error) = self.wire().write(b"", Instant::now() + self.patience) {
+            self.fail(&format!("the bridge takes no empty write: {error}"), b"");
+        }
+    }
+
     /// Leaves without a word.
     pub fn hang_up(&mut self) {
         self.ahead.clear();
