@@ -276,7 +276,9 @@ impl Exchange {
     /// Takes in what comes after the announced body, or after one that is lost, up to the end of its stream: a peer
     /// that is still sending takes nothing. One that forgets that end is not waited for long.
     fn drain(&mut self) {
-        let patience = if self.ended { A_MOMENT } else { PATIENCE };
+        // One that has been waited for in vain has used up its time.
+        let silent = self.failed == Some(BodyError::Silent);
+        let patience = if self.ended || silent { A_MOMENT } else { PATIENCE };
         loop {
             self.absorb(usize::MAX);
             self.flush_replies();

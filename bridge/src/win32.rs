@@ -14,8 +14,8 @@ use windows_sys::Wdk::Storage::FileSystem::{
     FileAccessInformation, FileModeInformation, NtQueryInformationFile,
 };
 use windows_sys::Win32::Foundation::{
-    DUPLICATE_SAME_ACCESS, DuplicateHandle, ERROR_IO_PENDING, HANDLE, HANDLE_FLAG_INHERIT,
-    INVALID_HANDLE_VALUE, SetHandleInformation, TRUE, WAIT_OBJECT_0,
+    CloseHandle, DUPLICATE_SAME_ACCESS, DuplicateHandle, ERROR_IO_PENDING, HANDLE, HANDLE_FLAG_INHERIT,
+    HANDLE_FLAG_PROTECT_FROM_CLOSE, INVALID_HANDLE_VALUE, SetHandleInformation, TRUE, WAIT_OBJECT_0,
 };
 use windows_sys::Win32::Storage::FileSystem::{
     FILE_READ_DATA, FILE_WRITE_DATA, FlushFileBuffers, ReadFile, WriteFile,
@@ -248,6 +248,23 @@ pub fn errors_are_input() -> bool {
     // SAFETY: the calls take numbers.
     let [input, errors] = [STD_INPUT_HANDLE, STD_ERROR_HANDLE].map(|which| unsafe { GetStdHandle(which) });
     input == errors
+}
+
+/// Closes a handle that several owners believe to be theirs, once `work` has made each of them close it: closed for
+/// one of them, its number would go to something new, which the next would close.
+///
+/// Nobody may use the handle afterwards.
+pub fn close_once<T>(handle: RawHandle, work: impl FnOnce() -> T) -> T {
+    let protect = HANDLE_FLAG_PROTECT_FROM_CLOSE;
+    // SAFETY: nothing is read or written; what is no handle makes the call fail.
+    unsafe { SetHandleInformation(handle, protect, protect) };
+    let result = work();
+    // SAFETY: closing the handle has failed so far, so its number is still its own.
+    unsafe {
+        SetHandleInformation(handle, protect, 0);
+        CloseHandle(handle);
+    }
+    result
 }
 
 /// A handle of one's own for what somebody else has open.

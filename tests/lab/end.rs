@@ -58,8 +58,6 @@ fn told_in_the_middle_of_the_parameters(setup: Setup) {
     let mut manager = Manager::start(setup);
     let question = kept(get("/hello?you")).bytes();
     let (first, rest) = question.split_at(60);
-    // A question of its own shows that the bridge has read the first half.
-    manager.ask(get("/hello?me"), &text("hello me"));
     manager.send(first);
     manager.tell_to_end();
     manager.wait_for("stopping: ");
@@ -142,6 +140,17 @@ fn told_while_it_waits_for_the_next_connection() {
     let mut manager = Manager::start(Setup { connection: Connection::Closed, ..Setup::IIS });
     manager.ask(get("/hello?you"), &text("hello you"));
     manager.tell_to_end();
+    expect_a_good_end(&mut manager);
+}
+
+#[test]
+fn told_while_the_end_of_an_answer_is_unread() {
+    let mut manager = Manager::start(Setup { connection: Connection::Closed, ..Setup::IIS });
+    manager.send(&get("/notes_path").bytes());
+    manager.wait_for("note: '/notes_path'");
+    manager.tell_to_end();
+    manager.wait_for("stopping: ");
+    manager.expect(&answer(1, &text("noted")));
     expect_a_good_end(&mut manager);
 }
 

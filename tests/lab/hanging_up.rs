@@ -1,7 +1,7 @@
 //! Web servers that leave: at a server end the next one is served, a client end is the end of its process.
 
 use crate::fastcgi::{Request, get, post};
-use crate::manager::{Connects, End, Manager, Setup};
+use crate::manager::{Connection, Connects, End, Manager, Setup};
 use crate::variants::for_every_handle;
 
 for_every_handle!(
@@ -56,13 +56,16 @@ fn before_the_process_looks(setup: Setup) {
     manager.expect_life_after_a_connection();
 }
 
-/// Whole answers that the pipe holds, and that nobody takes out of it.
+/// Whole answers that the pipe holds, and that nobody takes out of it: without keep-connection the bridge waits
+/// until somebody does.
 fn with_an_answer_unread(setup: Setup) {
-    let mut manager = Manager::start(setup);
-    manager.send(&Request { keep: true, ..get("/notes_path") }.bytes());
-    manager.wait_for("note: '/notes_path'");
-    manager.hang_up();
-    manager.expect_life_after_a_connection();
+    for connection in [Connection::Kept, Connection::Closed] {
+        let mut manager = Manager::start(Setup { connection, ..setup });
+        manager.send(&Request { keep: manager.setup.keeps(), ..get("/notes_path") }.bytes());
+        manager.wait_for("note: '/notes_path'");
+        manager.hang_up();
+        manager.expect_life_after_a_connection();
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 #![cfg(windows)]
 #![allow(clippy::unwrap_used)]
 
+mod asleep;
 mod end;
 mod failures;
 mod fastcgi;

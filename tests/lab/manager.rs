@@ -50,6 +50,10 @@ pub enum Output {
     Nul,
     /// A pipe that the manager reads.
     Read,
+    /// Output is the pipe that is the standard input, as some responders for IIS take it to be; errors are absent.
+    ThePipe,
+    /// Output and errors both are.
+    ThePipeTwice,
 }
 
 /// How the bridge is told to end.
@@ -123,7 +127,7 @@ pub struct Manager {
     /// Bytes read that belong to no answer yet.
     ahead: Vec<u8>,
     /// How long a single thing may take from now on.
-    patience: Duration,
+    pub patience: Duration,
 }
 
 impl Manager {
@@ -196,11 +200,16 @@ impl Manager {
         }
         let said = Arc::<Mutex<Vec<u8>>>::default();
         let output = output(setup.output, &said);
+        let standard = match setup.output {
+            Output::ThePipe => [Some(&theirs), Some(&theirs), None],
+            Output::ThePipeTwice => [Some(&theirs); 3],
+            _ => [Some(&theirs), output.as_ref(), output.as_ref()],
+        };
         let process = Process::start(&Start {
             program: &variable("HOLDALL_LAB_PYTHON"),
             arguments: &words(&config),
             environment: &environment,
-            standard: [Some(&theirs), output.as_ref(), output.as_ref()],
+            standard,
             inherited: &[&shutdown.0],
         });
         // Our copies of the bridge's ends close here, so that each pipe ends with the process.
@@ -374,6 +383,14 @@ impl Manager {
         }
     }
 
+    /// Writes no bytes, which a pipe passes on as it does any others.
+    #[track_caller]
+    pub fn send_nothing(&self) {
+        if let Err(error) = self.wire().write(b"", Instant::now() + self.patience) {
+            self.fail(&format!("the bridge takes no empty write: {error}"), b"");
+        }
+    }
+
     /// Leaves without a word.
     pub fn hang_up(&mut self) {
         self.ahead.clear();
@@ -474,10 +491,10 @@ impl Manager {
     }
 }
 
-/// Starts a bridge that is to refuse what it is given, standard input or settings (lines of TOML): its exit code
-/// and what it says on standard error.
+/// Starts a bridge that is to refuse what it is given, standard input or settings (lines of TOML): its exit code,
+/// what it says on standard error, and its log.
 #[track_caller]
-pub fn refusal(input: Option<&OwnedHandle>, settings: &str) -> (u32, String) {
+pub fn refusal(input: Option<&OwnedHandle>, settings: &str) -> (u32, String, String) {
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("bridge.toml");
     std::fs::write(&config, format!("{settings}\n{}", configuration(&Setup::IIS))).unwrap();
@@ -497,8 +514,9 @@ pub fn refusal(input: Option<&OwnedHandle>, settings: &str) -> (u32, String) {
     while Arc::strong_count(&said) > 1 && Instant::now() < until {
         std::thread::sleep(Duration::from_millis(2));
     }
-    let text = String::from_utf8_lossy(&said.lock().unwrap()).into_owned();
-    (code, text)
+    let log = std::fs::read(folder.path().join("bridge.log")).unwrap_or_default();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).replace('\r', "");
+    (code, text(&said.lock().unwrap()), text(&log))
 }
 
 fn pipe_name() -> String {
@@ -523,7 +541,7 @@ fn words(config: &Path) -> [&str; 7] {
 
 fn output(kind: Output, said: &Arc<Mutex<Vec<u8>>>) -> Option<OwnedHandle> {
     match kind {
-        Output::Absent => None,
+        Output::Absent | Output::ThePipe | Output::ThePipeTwice => None,
         Output::Nul => Some(open("NUL", 0).unwrap()),
         Output::Read => {
             let (read, write) = anonymous_pipe().unwrap();

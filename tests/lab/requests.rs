@@ -5,6 +5,7 @@ use sha2::{Digest as _, Sha256};
 use crate::fastcgi::{self, Request, answer, get, post, streamed, text};
 use crate::manager::{Connects, Manager, Setup};
 use crate::variants::for_every_pipe;
+use crate::win32::Kind;
 
 for_every_pipe!(
     two_hundred_requests_are_answered,
@@ -150,6 +151,22 @@ fn bytes_that_come_one_by_one_are_put_together() {
     }
     manager.expect(&answer(1, &text(format!("300 {}", digest(&request.body)))));
     leave(&mut manager);
+}
+
+#[test]
+fn a_write_of_no_bytes_is_no_end() {
+    for kind in [Kind::Overlapped, Kind::Synchronous] {
+        let mut manager = Manager::start(Setup { kind, ..Setup::IIS });
+        let request = Request { keep: true, ..post("/echo", bytes(100)) };
+        let (head, body) = (request.head(), request.stdin());
+        for part in [&head[..10], &head[10..], &body[..50], &body[50..]] {
+            manager.send_nothing();
+            manager.send(part);
+            manager.send_nothing();
+        }
+        manager.expect(&answer(1, &streamed(bytes(100))));
+        leave(&mut manager);
+    }
 }
 
 #[test]

@@ -12,6 +12,19 @@ use crate::win32;
 /// nothing the application or a program of it prints or reads meets the pipe. Standard input's own handle of the pipe
 /// is closed by this.
 pub fn shield(py: Python<'_>, log: Option<File>) -> PyResult<()> {
+    let handle = |number| handle_of(py, number).ok();
+    // Each of the numbers would close the one handle that they stand for.
+    match handle(0).filter(|input| handle(1) == Some(*input) || handle(2) == Some(*input)) {
+        Some(shared) => win32::close_once(shared as RawHandle, || point_away(py, log)),
+        None => point_away(py, log),
+    }
+}
+
+fn handle_of(py: Python<'_>, number: i32) -> PyResult<isize> {
+    py.import("msvcrt")?.call_method1("get_osfhandle", (number,))?.extract()
+}
+
+fn point_away(py: Python<'_>, log: Option<File>) -> PyResult<()> {
     let os = py.import("os")?;
     let msvcrt = py.import("msvcrt")?;
     let flag = |name: &str| -> PyResult<i32> { os.getattr(name)?.extract() };
@@ -38,17 +51,15 @@ pub fn shield(py: Python<'_>, log: Option<File>) -> PyResult<()> {
         os.call_method1("close", (number,))?;
     }
     for (number, standard) in win32::STANDARD {
-        let handle: isize = msvcrt.call_method1("get_osfhandle", (number,))?.extract()?;
-        win32::set_standard_handle(standard, handle as RawHandle)?;
+        win32::set_standard_handle(standard, handle_of(py, number)? as RawHandle)?;
     }
     Ok(())
 }
 
 /// The same, without a log, for those who have something to say on standard output themselves: returns what it was.
 pub fn take_output(py: Python<'_>) -> PyResult<Option<File>> {
-    let msvcrt = py.import("msvcrt")?;
     // Without standard output nobody hears.
-    let handle = msvcrt.call_method1("get_osfhandle", (1,)).and_then(|handle| handle.extract::<isize>());
+    let handle = handle_of(py, 1);
     // Negative numbers are C's for "none".
     let handle = handle.ok().filter(|handle| *handle > 0);
     let output = handle.map(|handle| win32::copy(handle as RawHandle)).transpose()?;

@@ -1,7 +1,8 @@
 """Watches what the bridge does with its pipe, on Windows, for two operations at a time.
 
 On a handle for synchronous use Windows lets the second wait for the first. Wine does not, so a bridge that reads while
-it writes would work there and hang on Windows. The calls of the bridge's own module are therefore led through here,
+it writes would work there and hang on Windows. The same goes for a call without OVERLAPPED: on a handle for overlapped
+use Windows may report the end of another one as its own. The calls of the bridge's own module are therefore led through here,
 by way of the table in which the module finds the functions of Windows.
 """
 
@@ -31,10 +32,13 @@ WATCHED = {
     "GetOverlappedResult": 4,
 }
 
+MUST_BE_OVERLAPPED = ["ReadFile", "WriteFile", "ConnectNamedPipe"]
+
 lock = threading.Lock()
 running = []
 seen = collections.Counter()
 two_at_a_time = []
+without_overlapped = []
 kept = []
 
 
@@ -47,6 +51,8 @@ def watch(name, address):
         waits = name == "GetOverlappedResult"
         with lock:
             seen[name] += 1
+            if name in MUST_BE_OVERLAPPED and not arguments[-1]:
+                without_overlapped.append(name)
             if not waits:
                 two_at_a_time.extend(f"{name} during {other}" for other in running)
                 running.append(name)
@@ -97,6 +103,7 @@ def report():
     for name, count in sorted(seen.items()):
         note(f"watched {name} {count} times")
     note(f"two at a time: {', '.join(two_at_a_time) or 'none'}")
+    note(f"without OVERLAPPED: {', '.join(without_overlapped) or 'none'}")
 
 
 install()
