@@ -2,11 +2,11 @@
 //! manager.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Command, ExitStatus};
 
 use anyhow::Context as _;
 
-use super::{Bench, program};
+use super::{Bench, attempt, on_windows, program};
 use crate::tools;
 
 pub fn run(bench: &Bench, words: &[String]) -> anyhow::Result<ExitStatus> {
@@ -14,29 +14,24 @@ pub fn run(bench: &Bench, words: &[String]) -> anyhow::Result<ExitStatus> {
     let units = program::build_units_of_the_bridge()?;
     let tests = program::build("holdall", "lab")?;
     tools::step("run the tests beside the code");
-    let beside_the_code = run_program(bench.server.wine(units), words)?;
+    let beside_the_code = attempt::run(|words| with(bench.server.wine(&units), words), words)?;
     tools::step("play the process manager");
-    let mut wine = bench.server.wine(tests);
-    wine.env("HOLDALL_LAB_PYTHON", windows(&bench.lab.python.join("python.exe"))?);
-    wine.env("HOLDALL_LAB_APPS", windows(&tools::root().join("bridge/tests/apps"))?);
-    wine.env("PYTHONPATH", windows(&packages)?);
-    // Python is started a hundred times: what it compiles is kept, and not in the lab's own folder.
-    wine.env("PYTHONPYCACHEPREFIX", windows(&folder().join("compiled"))?);
-    let played = run_program(wine, words)?;
+    let manager = |words: &[String]| {
+        let mut wine = with(bench.server.wine(&tests), words);
+        wine.env("HOLDALL_LAB_PYTHON", on_windows(&bench.lab.python.join("python.exe")));
+        wine.env("HOLDALL_LAB_APPS", on_windows(&tools::root().join("bridge/tests/apps")));
+        wine.env("PYTHONPATH", on_windows(&packages));
+        // Python is started a hundred times: what it compiles is kept, and not in the lab's own folder.
+        wine.env("PYTHONPYCACHEPREFIX", on_windows(&folder().join("compiled")));
+        wine
+    };
+    let played = attempt::run(manager, words)?;
     Ok(if beside_the_code.success() { played } else { beside_the_code })
 }
 
-fn run_program(mut wine: Command, words: &[String]) -> anyhow::Result<ExitStatus> {
+fn with(mut wine: Command, words: &[String]) -> Command {
     wine.args(words);
-    // What the tests say is seen as it comes. Nothing keeps these streams open when they are done: Wine's own
-    // services run since the server was started.
-    wine.stdout(Stdio::inherit()).stderr(Stdio::inherit());
-    let mut tests = wine.spawn().context("cannot start the tests in Wine")?;
-    // Held to the end: a Windows program that finds its standard input closed may not start others.
-    let input = tests.stdin.take();
-    let status = tests.wait()?;
-    drop(input);
-    Ok(status)
+    wine
 }
 
 fn folder() -> PathBuf {
@@ -52,10 +47,4 @@ fn unpack(wheel: &Path) -> anyhow::Result<PathBuf> {
     let mut zip = zip::ZipArchive::new(fs_err::File::open(wheel)?)?;
     zip.extract(&packages).with_context(|| format!("cannot unpack `{}`", wheel.display()))?;
     Ok(packages)
-}
-
-/// The name that Wine has for a file of this system.
-fn windows(path: &Path) -> anyhow::Result<String> {
-    let path = path.to_str().with_context(|| format!("`{}` is not UTF-8", path.display()))?;
-    Ok(format!("Z:{}", path.replace('/', "\\")))
 }

@@ -2,11 +2,13 @@
 //!
 //! One file a part: each prepares what its test program needs, and ends as that program does.
 
+mod attempt;
 mod bridge;
 mod program;
 mod sites;
 mod stories;
 
+use std::path::Path;
 use std::process::ExitStatus;
 
 use anyhow::ensure;
@@ -79,4 +81,9 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     };
     ensure!(status.success(), "the tests ended with {status}");
     Ok(())
+}
+
+/// A path of this system as Windows programs see it.
+fn on_windows(path: &Path) -> String {
+    format!("Z:{}", path.display()).replace('/', "\\")
 }

@@ -3,13 +3,12 @@
 //! What they need of a developer's machine is made once below `target/lab/stories/`: a Python with what the tests
 //! use, and uv, which fetches from the package index as it does anywhere.
 
-use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 
 use anyhow::Context as _;
 
-use super::{Bench, program};
+use super::{Bench, attempt, on_windows, program};
 use crate::{dist, lab, tools};
 
 /// Raised when this file makes the same things in another way.
@@ -35,25 +34,21 @@ pub fn run(bench: &Bench, words: &[String]) -> anyhow::Result<ExitStatus> {
     let machine = Machine::set_up(&bench.lab)?;
     tools::step("stories in Wine");
     clear_leftovers()?;
-    let mut wine = bench.server.wine(stories);
-    wine.args(words);
-    for (story, _) in NOT_IN_WINE {
-        wine.args(["--skip", story]);
-    }
-    machine.environment(&mut wine);
-    wine.env("HOLDALL_TOOLS", on_windows(&dist::tools_folder()));
-    // The drive on which the paths are that the compiler knew.
-    wine.current_dir(tools::root());
-    // What a story says is compared here, and accepted on the system where it was written.
-    wine.env("INSTA_UPDATE", "no").env("INSTA_WORKSPACE_ROOT", tools::root());
-
-    let mut child = wine.spawn().with_context(|| format!("cannot start {wine:?}"))?;
-    let mut errors = child.stderr.take().context("standard error is a pipe")?;
-    let errors = std::thread::spawn(move || io::copy(&mut errors, &mut io::stderr()));
-    let mut told = child.stdout.take().context("standard output is a pipe")?;
-    io::copy(&mut told, &mut io::stdout())?;
-    let status = child.wait()?;
-    errors.join().expect("copying does not panic")?;
+    let command = |words: &[String]| {
+        let mut wine = bench.server.wine(&stories);
+        wine.args(words);
+        for (story, _) in NOT_IN_WINE {
+            wine.args(["--skip", story]);
+        }
+        machine.environment(&mut wine);
+        wine.env("HOLDALL_TOOLS", on_windows(&dist::tools_folder()));
+        // The drive on which the paths are that the compiler knew.
+        wine.current_dir(tools::root());
+        // What a story says is compared here, and accepted on the system where it was written.
+        wine.env("INSTA_UPDATE", "no").env("INSTA_WORKSPACE_ROOT", tools::root());
+        wine
+    };
+    let status = attempt::run(command, words)?;
     clear_leftovers()?;
     say_left_out();
     Ok(status)
@@ -142,11 +137,6 @@ impl Machine {
             }
         }
     }
-}
-
-/// A path of this system as Windows programs see it.
-fn on_windows(path: &Path) -> String {
-    format!("Z:{}", path.display()).replace('/', "\\")
 }
 
 /// The uv that Holdall installs where there is none, and the digests of its wheels.

@@ -1,0 +1,100 @@
+//! Runs a test program and shows what it says as it comes.
+//!
+//! Now and then, on a busy machine, Wine answers ERROR_INTERNAL_ERROR when it is to start a process, which Windows does
+//! not. Tests that failed with just that are run once more, and that is said; any other failure stands.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, ExitStatus, Stdio};
+
+use anyhow::Context as _;
+
+/// How Rust's programs write that error.
+const NOT_STARTED: [&str; 2] = ["code: 1359,", "(os error 1359)"];
+
+/// Runs the tests that `command` makes for the words that it is given.
+pub fn run(command: impl Fn(&[String]) -> Command, words: &[String]) -> anyhow::Result<ExitStatus> {
+    let (status, said) = once(command(words))?;
+    let failed = failed(&said);
+    let again: Vec<_> =
+        failed.iter().filter(|(_, output)| NOT_STARTED.iter().any(|it| output.contains(it))).collect();
+    if again.is_empty() || again.len() < failed.len() {
+        print!("{}", results(&said));
+        return Ok(status);
+    }
+    // Those that failed are counted by the second run.
+    print!(
+        "{}",
+        results(&said).replace("FAILED", "again").replace(&format!("{} failed", failed.len()), "0 failed")
+    );
+    crate::tools::step("Wine did not start a process that these tests needed: once more");
+    let names = again.into_iter().map(|(name, _)| name.clone());
+    let words: Vec<String> = ["--exact".to_owned()].into_iter().chain(names).collect();
+    let (status, said) = once(command(&words))?;
+    print!("{}", results(&said));
+    Ok(status)
+}
+
+/// One run to its end, shown but for the line with its result.
+fn once(mut command: Command) -> anyhow::Result<(ExitStatus, String)> {
+    // Nothing keeps standard error open when the tests are done: Wine's own services run since its server was started.
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit());
+    let mut tests = command.spawn().with_context(|| format!("cannot start {command:?}"))?;
+    // Held to the end: a Windows program that finds its standard input closed may not start others.
+    let input = tests.stdin.take();
+    let mut said = String::new();
+    for line in BufReader::new(tests.stdout.take().context("standard output is a pipe")?).split(b'\n') {
+        let line = String::from_utf8_lossy(&line?).trim_end_matches('\r').to_owned() + "\n";
+        if !is_result(&line) {
+            print!("{line}");
+        }
+        said.push_str(&line);
+    }
+    let status = tests.wait()?;
+    drop(input);
+    Ok((status, said))
+}
+
+fn is_result(line: &str) -> bool {
+    line.starts_with("test result: ")
+}
+
+fn results(said: &str) -> String {
+    said.lines().filter(|line| is_result(line)).map(|line| format!("{line}\n")).collect()
+}
+
+/// The tests that failed, each with what it wrote.
+fn failed(said: &str) -> Vec<(String, String)> {
+    let name = |line: &str| Some(line.strip_prefix("---- ")?.strip_suffix(" stdout ----")?.to_owned());
+    let mut failed: Vec<(String, String)> = Vec::new();
+    let mut inside = false;
+    for line in said.lines() {
+        if let Some(name) = name(line) {
+            failed.push((name, String::new()));
+            inside = true;
+        } else if line == "failures:" {
+            inside = false;
+        } else if let (true, Some((_, output))) = (inside, failed.last_mut()) {
+            output.push_str(line);
+            output.push('\n');
+        }
+    }
+    failed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_test_that_failed_is_known_with_what_it_wrote() {
+        let said = "test a ... ok\ntest b::c ... FAILED\n\nfailures:\n\n---- b::c stdout ----\n\
+            Os { code: 1359, kind: Uncategorized }\n\n---- d stdout ----\nassertion failed\n\n\
+            failures:\n    b::c\n    d\n\ntest result: FAILED. 1 passed; 2 failed; 0 ignored\n";
+        let failed = failed(said);
+        let names: Vec<_> = failed.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["b::c", "d"]);
+        assert!(NOT_STARTED.iter().any(|it| failed[0].1.contains(it)));
+        assert!(!NOT_STARTED.iter().any(|it| failed[1].1.contains(it)));
+        assert_eq!(results(said), "test result: FAILED. 1 passed; 2 failed; 0 ignored\n");
+    }
+}
