@@ -97,4 +97,27 @@ mod tests {
         assert!(!NOT_STARTED.iter().any(|it| failed[1].1.contains(it)));
         assert_eq!(results(said), "test result: FAILED. 1 passed; 2 failed; 0 ignored\n");
     }
+
+    /// A test program that fails with these words, and passes when it is told which test to run again.
+    #[cfg(unix)]
+    fn fails_once_with(why: &str) -> ExitStatus {
+        let script = format!(
+            "if [ \"$*\" = '--exact b::c' ]; then echo 'test result: ok. 1 passed; 0 failed'; exit 0; fi\n\
+             printf 'test b::c ... FAILED\\n\\nfailures:\\n\\n---- b::c stdout ----\\n{why}\\n\\nfailures:\\n    b::c\\n'\n\
+             echo 'test result: FAILED. 0 passed; 1 failed'; exit 101"
+        );
+        let command = |words: &[String]| {
+            let mut shell = Command::new("sh");
+            shell.args(["-c", &script, "sh"]).args(words);
+            shell
+        };
+        run(command, &[]).unwrap()
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn only_what_failed_for_wines_sake_is_run_once_more() {
+        assert!(fails_once_with("Internal error. (os error 1359)").success());
+        assert!(!fails_once_with("assertion failed").success());
+    }
 }
