@@ -107,8 +107,7 @@ impl Entries<'_> {
             let name = EntryPath::from_relative(relative, Target::LinuxX86_64);
             let name = name.map_err(|source| self.bad_name(source))?.as_str().to_owned();
             if entry.path_is_symlink() {
-                let to = fs_err::read_link(entry.path()).map_err(RuntimeError::file)?;
-                self.add_link(&name, folder_of(&name), &to.to_string_lossy())?;
+                self.read_link(&name, entry.path())?;
             } else if entry.file_type().is_file() {
                 self.add(&name, Raw::File(Content::File(entry.into_path())))?;
             } else {
@@ -116,6 +115,22 @@ impl Entries<'_> {
             }
         }
         Ok(())
+    }
+
+    /// A link of a folder. Installers write some with the whole path, which leads to a place inside all the same.
+    fn read_link(&mut self, name: &str, link: &Path) -> Result<(), RuntimeError> {
+        let to = fs_err::read_link(link).map_err(RuntimeError::file)?;
+        if to.is_absolute()
+            && let (Ok(real), Ok(top)) = (fs_err::canonicalize(link), fs_err::canonicalize(self.origin))
+            && let Ok(inside) = real.strip_prefix(top)
+        {
+            let inside = EntryPath::from_relative(inside, Target::LinuxX86_64);
+            let inside = inside.map_err(|source| self.bad_name(source))?;
+            return self.add_link(name, "", inside.as_str());
+        }
+        let to = to.to_string_lossy();
+        let to = if cfg!(windows) { to.replace('\\', "/") } else { to.into_owned() };
+        self.add_link(name, folder_of(name), &to)
     }
 
     fn read_tar(&mut self, reader: impl Read) -> Result<(), RuntimeError> {
@@ -379,6 +394,20 @@ mod tests {
         check(b"PK\x03\x04 and then nothing", "cannot be read to its end");
         let whole = fs_err::read(tar_gz(&[File("python/a", &"text ".repeat(999))]).path()).unwrap();
         check(&whole[..whole.len() / 2], "cannot be read to its end");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_by_its_whole_path_is_a_copy_if_it_stays_inside() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("runtime");
+        fs_err::create_dir_all(root.join("bin")).unwrap();
+        fs_err::write(root.join("bin/python3.12"), "program").unwrap();
+        fs_err::os::unix::fs::symlink(root.join("bin/python3.12"), root.join("bin/python")).unwrap();
+        assert_eq!(text(&read(&root).unwrap(), "bin/python"), "program");
+        fs_err::write(folder.path().join("secret"), "").unwrap();
+        fs_err::os::unix::fs::symlink(folder.path().join("secret"), root.join("bin/other")).unwrap();
+        assert!(matches!(read(&root), Err(RuntimeError::LinkOutside { .. })));
     }
 
     #[test]
