@@ -23,6 +23,8 @@ pub fn environment() -> Vec<(&'static str, std::ffi::OsString)> {
         ("WINEDEBUG", "-all".into()),
         // No .NET, no browser, no entries in the menus of the desktop.
         ("WINEDLLOVERRIDES", "mscoree,mshtml,winemenubuilder.exe=".into()),
+        // In a locale without letters beyond ASCII, names of files that have some cannot be made.
+        ("LC_ALL", "C.UTF-8".into()),
         // Folders of the user (Documents and the like) would be links to those of the person who runs this.
         ("HOME", folder().join("home").into()),
     ]
