@@ -26,7 +26,10 @@ static CACHE: LazyLock<Cache> =
     LazyLock::new(|| Cache::at(Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tmp/packages-cache")));
 
 static PYTHON: LazyLock<PathBuf> = LazyLock::new(|| {
-    let output = Command::new("python3").args(["-c", "import sys; print(sys.executable)"]).output().unwrap();
+    let output = Command::new(if cfg!(windows) { "python" } else { "python3" })
+        .args(["-c", "import sys; print(sys.executable)"])
+        .output()
+        .unwrap();
     PathBuf::from(String::from_utf8(output.stdout).unwrap().trim())
 });
 

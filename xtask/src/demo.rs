@@ -108,7 +108,8 @@ fn check(mut preview: Command) -> anyhow::Result<()> {
     if failed > 0 {
         bail!("{failed} of {} pages were not as they should be", seen.len());
     }
-    if !status.success() {
+    // Only Unix has a way to ask; elsewhere it was ended.
+    if cfg!(unix) && !status.success() {
         bail!("preview did not stop cleanly: {status}");
     }
     println!("all {} pages were right", seen.len());

@@ -189,7 +189,9 @@ pub struct HostPython {
 /// A Python 3.10 or newer on PATH.
 pub fn host_python() -> anyhow::Result<HostPython> {
     let ask = "import sys; sys.version_info >= (3, 10) and print(sys.executable, '%d.%d.%d' % sys.version_info[:3], sep='\\n')";
-    ["python3", "python", "python3.14", "python3.13", "python3.12", "python3.11", "python3.10"]
+    // On Windows `python3` is, if it is there, a link or an invitation to a shop.
+    let names = if cfg!(windows) { ["python", "python3"] } else { ["python3", "python"] };
+    [names[0], names[1], "python3.14", "python3.13", "python3.12", "python3.11", "python3.10"]
         .into_iter()
         .filter_map(|name| Command::new(name).args(["-c", ask]).output().ok())
         .find_map(|output| {

@@ -192,6 +192,10 @@ def watch(pipe, number, seconds):
     return "nothing"
 
 
+# Held while a request is being answered.
+ANSWERING = threading.Lock()
+
+
 def serve(pipe, told):
     """Requests, one after the other, until the other end is gone."""
     while True:
@@ -209,36 +213,43 @@ def serve(pipe, told):
             elif kind in (STDIN, ABORT):
                 break
         told["requests"] += 1
-        names = list(pairs(params))
-        values = dict(zip(names[::2], names[1::2]))
-        wanted = dict(urllib.parse.parse_qsl(values.get("QUERY_STRING", "")))
-        time.sleep(float(wanted.get("hold", 0)))
-        pipe.send(STDOUT, number, b"Content-Type: application/json\r\nCache-Control: no-store\r\n\r\n")
-        if "watch" in wanted:
-            told["watched"] = None
-            told["watched"] = watch(pipe, number, float(wanted["watch"]))
-        if "stream" in wanted:
-            pipe.send(STDOUT, number, b"\n")
-            time.sleep(float(wanted["stream"]))
-        answer = dict(told, role=role, keep=bool(flags & 1), body=body, params=values)
-        text = json.dumps(answer).encode("ascii")
-        for start in range(0, len(text), 8000):
-            pipe.send(STDOUT, number, text[start : start + 8000])
-        pipe.send(STDOUT, number)
-        pipe.send(END, number, bytes(8))
+        with ANSWERING:
+            answer(pipe, told, number, role, flags, params, body)
         if not flags & 1:
             kernel32.FlushFileBuffers(pipe.handle)
             raise Gone(0)
 
 
+def answer(pipe, told, number, role, flags, params, body):
+    """What this process knows, as JSON, after whatever the address asks it to do first."""
+    names = list(pairs(params))
+    values = dict(zip(names[::2], names[1::2]))
+    wanted = dict(urllib.parse.parse_qsl(values.get("QUERY_STRING", "")))
+    time.sleep(float(wanted.get("hold", 0)))
+    pipe.send(STDOUT, number, b"Content-Type: application/json\r\nCache-Control: no-store\r\n\r\n")
+    if "watch" in wanted:
+        told["watched"] = None
+        told["watched"] = watch(pipe, number, float(wanted["watch"]))
+    if "stream" in wanted:
+        pipe.send(STDOUT, number, b"\n")
+        time.sleep(float(wanted["stream"]))
+    said = dict(told, role=role, keep=bool(flags & 1), body=body, params=values)
+    text = json.dumps(said).encode("ascii")
+    for start in range(0, len(text), 8000):
+        pipe.send(STDOUT, number, text[start : start + 8000])
+    pipe.send(STDOUT, number)
+    pipe.send(END, number, bytes(8))
+
+
 def leave_when_told():
-    """Ends this process as soon as the event is set that IIS names in the environment."""
+    """Ends this process once the event is set that IIS names in the environment; a request in flight is answered first."""
     event = os.environ.get("_FCGI_SHUTDOWN_EVENT_")
     if event and event.isdigit():
 
         def wait():
             kernel32.WaitForSingleObject(int(event), 0xFFFFFFFF)
-            os._exit(0)
+            with ANSWERING:
+                os._exit(0)
 
         threading.Thread(target=wait, daemon=True).start()
 

@@ -335,9 +335,11 @@ impl Survey<'_> {
     fn process_later(&mut self, before: u64) -> anyhow::Result<u64> {
         let mut waited = Duration::ZERO;
         loop {
-            let process = self.told("/")?.process();
-            if process != before || waited >= PATIENCE {
-                return Ok(process);
+            // While processes start anew, IIS may answer with an error.
+            match self.told("/").map(|told| told.process()) {
+                Ok(process) if process != before || waited >= PATIENCE => return Ok(process),
+                Err(error) if waited >= PATIENCE => return Err(error),
+                _ => {}
             }
             self.stand.iis.pause(STEP);
             waited += STEP;

@@ -23,11 +23,23 @@ pub fn check_system() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The web server, CGI, and what a server has by default: `/all` brings the parents of a feature and not their other
+/// children.
+const FEATURES: [&str; 6] = [
+    "IIS-WebServer",
+    "IIS-CGI",
+    "IIS-StaticContent",
+    "IIS-DefaultDocument",
+    "IIS-HttpErrors",
+    "IIS-RequestFiltering",
+];
+
 /// What DISM is told. It is the same on servers and clients.
 fn features() -> Invocation {
     let fixed = ["/online", "/enable-feature", "/all", "/norestart", "/quiet"];
-    let features = ["/featurename:IIS-WebServer", "/featurename:IIS-CGI"];
-    Invocation { program: "dism", args: fixed.iter().chain(&features).map(ToString::to_string).collect() }
+    let features = FEATURES.map(|feature| format!("/featurename:{feature}"));
+    let fixed = fixed.iter().map(ToString::to_string);
+    Invocation { program: "dism", args: fixed.chain(features).collect() }
 }
 
 /// Switches on IIS with all that it needs.
@@ -184,7 +196,9 @@ mod tests {
 
     #[test]
     fn the_features_are_named_as_dism_knows_them() {
-        let expected = "dism /online /enable-feature /all /norestart /quiet /featurename:IIS-WebServer /featurename:IIS-CGI";
+        let expected = "dism /online /enable-feature /all /norestart /quiet /featurename:IIS-WebServer /featurename:IIS-CGI \
+            /featurename:IIS-StaticContent /featurename:IIS-DefaultDocument /featurename:IIS-HttpErrors \
+            /featurename:IIS-RequestFiltering";
         assert_eq!(features().to_string(), expected);
     }
 

@@ -167,8 +167,21 @@ fn latin_1(text: &str) -> Vec<u8> {
     text.chars().map(|character| u8::try_from(u32::from(character)).unwrap_or(b'?')).collect()
 }
 
+/// The words of an answer. IIS's own pages begin with much that is for browsers alone.
 fn beginning(body: &[u8]) -> String {
-    String::from_utf8_lossy(body).chars().take(300).collect::<String>().escape_debug().to_string()
+    let page = String::from_utf8_lossy(body);
+    let mut words = String::new();
+    // The pieces between `<` and `<`, each with a tag in front of its words.
+    let mut in_style = false;
+    for (number, piece) in page.split('<').enumerate() {
+        let (tag, text) =
+            if number == 0 { ("", piece) } else { piece.split_once('>').unwrap_or((piece, "")) };
+        in_style = tag.starts_with("style") || (in_style && !tag.starts_with("/style"));
+        if !in_style {
+            words.extend(text.split_whitespace().flat_map(|word| [word, " "]));
+        }
+    }
+    words.trim().chars().take(1000).collect::<String>().escape_debug().to_string()
 }
 
 #[cfg(test)]
@@ -189,8 +202,9 @@ mod tests {
     fn a_padded_answer_is_read_and_an_error_page_is_shown() {
         let answer = |status, body: &str| Answer { status, headers: Vec::new(), body: body.into() };
         assert_eq!(Told::new(&answer(200, "\n\n{\"pid\": 7}")).unwrap().process(), 7);
-        let error = Told::new(&answer(500, "<h2>0x80070585</h2>\r\n")).unwrap_err().to_string();
-        assert_eq!(error, r"status 500: <h2>0x80070585</h2>\r\n");
+        let page = "<!DOCTYPE html><style type=\"text/css\">body { margin: 0 }</style>\r\n<h2>Error Code</h2> 0x80070585\r\n";
+        let error = Told::new(&answer(500, page)).unwrap_err().to_string();
+        assert_eq!(error, "status 500: Error Code 0x80070585");
     }
 
     // As Wine's process told it, by either end and either kind of handle.
