@@ -290,7 +290,7 @@ impl Survey<'_> {
         let (site, port) = self.names.third;
         self.stand.change(&add_site(site, port, &self.names.below("remove")))?;
         self.stand.run(&use_pool(site, self.names.pool))?;
-        self.stand.change(&self.names.probe("python", "first").handle(site))?;
+        // A file, and no handler of ours: only who serves files reads of their types.
         let right = |answer: &Answer| answer.header("x-holdall-folder") == Some("remove");
         let status = self.stand.settled(port, right)?.status;
         let answer = if status == 200 { "fine" } else { "error" };
@@ -437,6 +437,7 @@ pub fn make_folder(folder: &Path, python: &Path, probe: &Path) -> anyhow::Result
         );
         fs_err::write(folder.join(name).join("web.config"), config)?;
     }
+    fs_err::write(folder.join("remove/index.html"), "a file\n")?;
     Ok(())
 }
 

@@ -145,6 +145,9 @@ impl MadeUp {
     /// The probe's answer, if a process can be found for the site.
     fn answer(&mut self, request: &Request) -> Option<String> {
         let site = self.sites.values().find(|site| site.port == request.port).cloned().unwrap();
+        if site.folder.ends_with("remove") {
+            return self.kind.then(|| "a file".to_owned());
+        }
         let (program, arguments) = site.processor.split_once('|')?;
         let same = |known: &str, wanted: &str| match self.kind {
             true => known.replace("%SystemDrive%", "C:").eq_ignore_ascii_case(wanted),
@@ -155,7 +158,7 @@ impl MadeUp {
             return None;
         }
         let refused = request.target.contains('+') || request.target.contains("%2B");
-        if !self.kind && (refused || site.folder.ends_with("remove")) {
+        if !self.kind && refused {
             return None;
         }
         let own = if self.kind || request.port == 5001 { 0 } else { 1000 };

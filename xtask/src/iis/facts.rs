@@ -242,7 +242,7 @@ pub const FACTS: [Fact; 35] = [
         id: "config.remove-absent",
         question: "may web.config remove a MIME type that is not there?",
         matters: "MIME types are removed before they are added, as servers differ in what they inherit",
-        asked: "a request below a web.config that does so",
+        asked: "a request for a file below a web.config that does so",
         answers: &["fine", "error"],
     },
     Fact {
