@@ -243,13 +243,6 @@ pub fn set_standard_handle(which: STD_HANDLE, handle: RawHandle) -> io::Result<(
     succeeded(unsafe { SetStdHandle(which, handle) })
 }
 
-/// Whether errors go to where input comes from: who has but one pipe for a process may name it as all three streams.
-pub fn errors_are_input() -> bool {
-    // SAFETY: the calls take numbers.
-    let [input, errors] = [STD_INPUT_HANDLE, STD_ERROR_HANDLE].map(|which| unsafe { GetStdHandle(which) });
-    input == errors
-}
-
 /// Closes a handle that several owners believe to be theirs, once `work` has made each of them close it: closed for
 /// one of them, its number would go to something new, which the next would close.
 ///

@@ -12,11 +12,13 @@ use crate::win32;
 /// nothing the application or a program of it prints or reads meets the pipe. Standard input's own handle of the pipe
 /// is closed by this.
 pub fn shield(py: Python<'_>, log: Option<File>) -> PyResult<()> {
-    let handle = |number| handle_of(py, number).ok();
-    // Each of the numbers would close the one handle that they stand for.
-    match handle(0).filter(|input| handle(1) == Some(*input) || handle(2) == Some(*input)) {
-        Some(shared) => win32::close_once(shared as RawHandle, || point_away(py, log)),
-        None => point_away(py, log),
+    // Who has but one pipe for a process may name it as all three streams.
+    let [input, output, errors] = [0, 1, 2].map(|number| open_handle(py, number));
+    let errors_are_input = input.is_some() && errors == input;
+    match input.filter(|_| errors_are_input || output == input) {
+        // Each of the numbers would close the one handle that they stand for.
+        Some(shared) => win32::close_once(shared as RawHandle, || point_away(py, log, errors_are_input)),
+        None => point_away(py, log, errors_are_input),
     }
 }
 
@@ -24,14 +26,18 @@ fn handle_of(py: Python<'_>, number: i32) -> PyResult<isize> {
     py.import("msvcrt")?.call_method1("get_osfhandle", (number,))?.extract()
 }
 
-fn point_away(py: Python<'_>, log: Option<File>) -> PyResult<()> {
+/// What a number stands for, if that is anything: negative handles are C's for "none".
+fn open_handle(py: Python<'_>, number: i32) -> Option<isize> {
+    handle_of(py, number).ok().filter(|handle| *handle > 0)
+}
+
+fn point_away(py: Python<'_>, log: Option<File>, errors_are_input: bool) -> PyResult<()> {
     let os = py.import("os")?;
     let msvcrt = py.import("msvcrt")?;
     let flag = |name: &str| -> PyResult<i32> { os.getattr(name)?.extract() };
     let point = |from: i32, to: i32| os.call_method1("dup2", (from, to)).map(drop);
     let binary = flag("O_BINARY")? | flag("O_NOINHERIT")?;
 
-    let errors_are_input = win32::errors_are_input();
     let nothing: i32 = os.call_method1("open", ("nul", flag("O_RDWR")? | binary))?.extract()?;
     point(nothing, 0)?;
     let output: i32 = match log {
@@ -40,7 +46,7 @@ fn point_away(py: Python<'_>, log: Option<File>) -> PyResult<()> {
             msvcrt.call_method1("open_osfhandle", (win32::into_number(file), flags))?.extract()?
         }
         None if !errors_are_input && os.call_method1("fstat", (2,)).is_ok() => 2,
-        // IIS gives its processes neither output nor errors; others may give them the pipe as all three.
+        // IIS gives its processes neither output nor errors, and a log has no place in the pipe.
         None => nothing,
     };
     // Opened where nothing was, either may stand in one of the places that are still to be filled.
@@ -59,10 +65,7 @@ fn point_away(py: Python<'_>, log: Option<File>) -> PyResult<()> {
 /// The same, without a log, for those who have something to say on standard output themselves: returns what it was.
 pub fn take_output(py: Python<'_>) -> PyResult<Option<File>> {
     // Without standard output nobody hears.
-    let handle = handle_of(py, 1);
-    // Negative numbers are C's for "none".
-    let handle = handle.ok().filter(|handle| *handle > 0);
-    let output = handle.map(|handle| win32::copy(handle as RawHandle)).transpose()?;
+    let output = open_handle(py, 1).map(|handle| win32::copy(handle as RawHandle)).transpose()?;
     shield(py, None)?;
     Ok(output)
 }
