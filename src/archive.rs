@@ -17,6 +17,7 @@ pub use assemble::{Written, assemble};
 pub use error::ArchiveError;
 pub(crate) use open::MANIFEST_LIMIT;
 pub use open::{Bundle, BundleFile, BundleLayer};
+pub(crate) use read::stream;
 pub use read::{CopyError, Reader};
 pub use verify::{Aspect, Difference};
 

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use crate::app::{self, AppFiles, StaticChoice};
 use crate::archive::{self, Written};
+use crate::bytecode::Compiler;
 use crate::cache::Cache;
 use crate::digest::Sha256;
 use crate::error::Error;
@@ -52,6 +53,8 @@ pub struct BundlePlan {
     /// What is known of the project's files before the settings were loaded.
     pub files: AppFiles,
     pub static_files: StaticChoice,
+    /// Who compiles the modules; without one the bundle has no bytecode.
+    pub compiler: Option<Compiler>,
     pub folder: PathBuf,
     /// Whether the version will be marked, as far as names tell.
     pub dirty: bool,
@@ -90,9 +93,12 @@ pub fn plan(wanted: Wanted, cache: &Cache, progress: &dyn Progress) -> Result<Bu
     })?;
 
     let static_files = static_choice(&project.config.build.static_files);
-    let files = app::files(&input(&project, &runtime, &static_files), None)?;
+    let compiler = compiler(&project, &python, minor);
+    let files = app::files(&input(&project, &runtime, &static_files, compiler.as_ref()), None)?;
     let dirty = is_dirty(&project, &files);
-    let notices = [&project.notices[..], &project.advice, &runtime.notices, uv.notice.as_slice()].concat();
+    let mut notices =
+        [&project.notices[..], &project.advice, &runtime.notices, uv.notice.as_slice()].concat();
+    notices.extend(uncompiled(&project, compiler.as_ref(), minor));
     let folder = wanted.output.unwrap_or_else(|| project.root.join("dist"));
     Ok(BundlePlan {
         project,
@@ -102,6 +108,7 @@ pub fn plan(wanted: Wanted, cache: &Cache, progress: &dyn Progress) -> Result<Bu
         program,
         files,
         static_files,
+        compiler,
         folder,
         dirty,
         notices,
@@ -121,6 +128,7 @@ pub fn carry_out(plan: BundlePlan, cache: &Cache, progress: &dyn Progress) -> Re
         program,
         files: planned,
         static_files,
+        compiler,
         mut notices,
         mut clock,
         ..
@@ -145,7 +153,8 @@ pub fn carry_out(plan: BundlePlan, cache: &Cache, progress: &dyn Progress) -> Re
     })?;
     notices.extend(left_out(&environment.left_out));
 
-    let input = input(&project, &runtime, &static_files);
+    let compiler = compiler.as_ref();
+    let input = input(&project, &runtime, &static_files, compiler);
     let facts = clock.time(Stage::Settings, || app::survey(&input, &environment.python, progress))?;
     if facts.loaded && input.build_settings.is_none() {
         notices.retain(|notice| !project.advice.contains(notice));
@@ -155,9 +164,9 @@ pub fn carry_out(plan: BundlePlan, cache: &Cache, progress: &dyn Progress) -> Re
     })?;
 
     let runtime_layer =
-        clock.time(Stage::Runtime, || runtime::layer(&runtime, cache, progress, &mut notices))?;
+        clock.time(Stage::Runtime, || runtime::layer(&runtime, compiler, cache, progress, &mut notices))?;
     let PackageLayers { mut layers, notices: more } = clock.time(Stage::Packages, || {
-        packages::layers(&wheels, &bridge_wheel, &runtime.layout, target, cache, progress)
+        packages::layers(&wheels, &bridge_wheel, &runtime.layout, target, compiler, cache, progress)
     })?;
     notices.extend(more);
     layers.push(runtime_layer);
@@ -165,7 +174,8 @@ pub fn carry_out(plan: BundlePlan, cache: &Cache, progress: &dyn Progress) -> Re
         planned.still_there()?;
         let files = app::files(&input, Some(&facts))?;
         let dirty = is_dirty(&project, &files);
-        app::layers(&input, &facts, &collected, files, scratch.path(), progress).map(|own| (own, dirty))
+        app::layers(&input, &facts, &collected, files, cache, scratch.path(), progress)
+            .map(|own| (own, dirty))
     })?;
     // Read once: what the manifest names is what goes in, even if another program takes its place meanwhile.
     let program = fs_err::read(&program).map_err(Error::Program)?;
@@ -186,10 +196,12 @@ pub fn carry_out(plan: BundlePlan, cache: &Cache, progress: &dyn Progress) -> Re
         collected: &collected,
         changed: dirty.then_some(own.app.digest),
         holdall,
+        bytecode: compiler.map(Compiler::version),
     });
-    layers.extend([own.app, own.static_files]);
+    layers.extend([own.app.clone(), own.static_files.clone()]);
     let output = plan.folder.join(manifest.file_name());
     let written = clock.time(Stage::Assemble, || archive::assemble(manifest, layers, &output, progress))?;
+    own.keep(cache);
     Ok(Bundled { written, notices, took: clock.took })
 }
 
@@ -238,6 +250,24 @@ fn build_python(runtime: &RuntimePlan) -> Result<HostPython, Error> {
         .ok_or(Error::NoPython)
 }
 
+/// Compiles with `python` if its bytecode is the runtime's, unless the project wants none.
+fn compiler(project: &Project, python: &HostPython, minor: MinorVersion) -> Option<Compiler> {
+    let wanted = project.config.build.bytecode.unwrap_or(true);
+    (wanted && python.version.minor == minor).then(|| Compiler::new(python.path.clone(), python.version))
+}
+
+/// What to know of a bundle that lacks bytecode though it was wanted.
+fn uncompiled(project: &Project, compiler: Option<&Compiler>, minor: MinorVersion) -> Option<Notice> {
+    let wanted = project.config.build.bytecode.unwrap_or(true);
+    (wanted && compiler.is_none()).then(|| Notice {
+        what: format!("the bundle has no bytecode: this machine has no Python {minor} that could compile"),
+        help: format!(
+            "without it each process of the site starts more slowly: install a Python {minor} here, or name one in \
+             HOLDALL_PYTHON"
+        ),
+    })
+}
+
 fn static_choice(configured: &StaticFiles) -> StaticChoice {
     match configured {
         StaticFiles::Collect => StaticChoice::Collect,
@@ -250,6 +280,7 @@ fn input<'a>(
     project: &'a Project,
     runtime: &'a RuntimePlan,
     static_files: &'a StaticChoice,
+    compiler: Option<&'a Compiler>,
 ) -> app::Input<'a> {
     let config = &project.config;
     app::Input {
@@ -267,6 +298,7 @@ fn input<'a>(
         static_files,
         target: runtime.target,
         site_packages: &runtime.layout.site_packages,
+        compiler,
     }
 }
 

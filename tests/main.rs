@@ -8,6 +8,7 @@ mod bad_bundle;
 mod bad_packages;
 mod bad_project;
 mod bundle;
+mod bytecode;
 mod given_runtime_bundle;
 mod guestbook;
 mod harness;

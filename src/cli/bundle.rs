@@ -13,6 +13,7 @@ use super::table::Table;
 use crate::Error;
 use crate::app::StaticChoice;
 use crate::bundle::{self, BundlePlan, Bundled, Wanted};
+use crate::bytecode::Compiler;
 use crate::cache::Cache;
 use crate::digest::Sha256;
 use crate::layer;
@@ -20,6 +21,7 @@ use crate::manifest::{Manifest, SiteName, Version};
 use crate::packages::{self, LockedWheel};
 use crate::progress::{Notice, Stage};
 use crate::project::{Overrides, Project, PythonWanted, RuntimeFrom};
+use crate::python::PythonVersion;
 use crate::target::Target;
 
 const AFTER: &str = "\
@@ -213,6 +215,9 @@ fn inputs(plan: &BundlePlan, cache: &Cache) -> String {
         let state = if packages::is_cached(wheel, cache) { "" } else { "  to download" };
         table.row(["wheel", &wheel.sha256.short(), &format!("{}{state}", wheel.file_name)]);
     }
+    let compiled =
+        plan.compiler.as_ref().map(|compiler| format!("compiled by CPython {}", compiler.version()));
+    table.row(["bytecode", "", compiled.as_deref().unwrap_or("none")]);
     let files = &plan.files.sources;
     let amount = format!("{} files, {}", files.len(), size(layer::total_size(files)));
     table.row(["app", "", &amount]);
@@ -278,6 +283,8 @@ struct PlanValue<'a> {
     target: Target,
     runtime: Sha256,
     wheels: Vec<WheelValue<'a>>,
+    /// The version of the CPython that compiles.
+    bytecode: Option<PythonVersion>,
     files: Vec<&'a str>,
     left_out: &'a [crate::app::LeftOut],
     dirty: bool,
@@ -304,6 +311,7 @@ impl PlanValue<'_> {
             wheels: wheels
                 .map(|wheel| WheelValue { wheel, cached: packages::is_cached(wheel, cache) })
                 .collect(),
+            bytecode: plan.compiler.as_ref().map(Compiler::version),
             files: plan.files.sources.iter().map(|source| source.path.as_str()).collect(),
             left_out: &plan.files.left_out,
             dirty: plan.dirty,

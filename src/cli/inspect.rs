@@ -95,6 +95,13 @@ fn facts(inspected: &Inspected<'_>) -> Vec<(&'static str, String)> {
             },
         ),
         ("Python", manifest.python.version.to_string()),
+        (
+            "bytecode",
+            match manifest.bytecode {
+                Some(version) => format!("compiled by CPython {version}"),
+                None => "none".to_owned(),
+            },
+        ),
         ("Django", manifest.django.version.clone()),
         ("settings", manifest.django.settings.clone()),
         ("application", manifest.django.wsgi.clone()),

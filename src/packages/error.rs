@@ -117,6 +117,9 @@ pub enum PackagesError {
     BadPython { python: PathBuf, source: Said },
     #[error(transparent)]
     #[diagnostic(transparent)]
+    Bytecode(#[from] crate::bytecode::BytecodeError),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
     Layer(#[from] crate::layer::LayerError),
     #[error("cannot use the file or folder of a package")]
     #[diagnostic(help("check that it is there, that you may use it, and that the disk is not full"))]

@@ -7,6 +7,7 @@ use super::download::Wheel;
 use super::error::PackagesError;
 use super::parallel::each;
 use super::wheel::{self, MAPPING, Mapped, Taken};
+use crate::bytecode::Compiler;
 use crate::cache::Cache;
 use crate::digest::Sha256;
 use crate::entry::EntryPath;
@@ -29,6 +30,7 @@ pub fn layers(
     bridge: &Wheel,
     layout: &PythonLayout,
     target: Target,
+    compiler: Option<&Compiler>,
     cache: &Cache,
     progress: &dyn Progress,
 ) -> Result<PackageLayers, PackagesError> {
@@ -46,12 +48,12 @@ pub fn layers(
     let made = each(at_once, &work, |(((kind, wheel), mapped), taken)| {
         let mut notices = Vec::new();
         let name = &wheel.locked.name;
-        let key = Key::new(*kind, target, &[wheel.locked.sha256, mapping(layout, taken)]);
+        let key = Key::new(*kind, target, &[wheel.locked.sha256, mapping(layout, compiler, taken)]);
         if let Some(layer) = layer::find(cache, &key, name).layer(&mut notices) {
             progress.advance(Stage::Packages, mapped.size());
             return Ok((layer, notices));
         }
-        let sources = mapped.sources(taken)?;
+        let sources = mapped.sources(taken, compiler)?;
         let layer = layer::build_cached(cache, &key, name, sources, Stage::Packages, progress)?;
         Ok::<_, PackagesError>((layer, notices))
     });
@@ -61,8 +63,8 @@ pub fn layers(
 }
 
 /// All that decides, besides the wheel and the target, which files its layer has.
-fn mapping(layout: &PythonLayout, taken: &BTreeMap<EntryPath, Taken>) -> Sha256 {
-    let mut text = format!("{MAPPING}\n{}\n", layout.site_packages);
+fn mapping(layout: &PythonLayout, compiler: Option<&Compiler>, taken: &BTreeMap<EntryPath, Taken>) -> Sha256 {
+    let mut text = format!("{MAPPING}\n{}\n{}\n", layout.site_packages, Compiler::shape(compiler));
     for (path, kind) in taken {
         text.push_str(&format!("{kind:?} {path}\n"));
     }
