@@ -6,6 +6,7 @@
 mod clock;
 mod describe;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use crate::cache::Cache;
 use crate::digest::Sha256;
 use crate::error::Error;
 use crate::interrupt::Passing;
-use crate::packages::{self, Lock, LockedWheel, PackageLayers, Uv};
+use crate::packages::{self, Lock, LockedWheel, PackageLayers, Pruned, Prunings, Uv, Whole};
 use crate::progress::{Notice, Progress, Stage};
 use crate::project::{Overrides, Project, RuntimeFrom, StaticFiles};
 use crate::python::MinorVersion;
@@ -46,6 +47,7 @@ pub struct BundlePlan {
     pub project: Project,
     pub runtime: RuntimePlan,
     pub lock: Lock,
+    pub prunings: Prunings,
     /// The bridge's wheel, and the holdall program that goes in.
     pub bridge: LockedWheel,
     pub program: PathBuf,
@@ -65,6 +67,8 @@ pub struct BundlePlan {
 /// What a run has done.
 pub struct Bundled {
     pub written: Written,
+    /// What the packages do without.
+    pub pruned: Vec<Pruned>,
     pub notices: Vec<Notice>,
     /// How long each stage took, in the order in which they ended.
     pub took: Vec<(Stage, Duration)>,
@@ -89,6 +93,7 @@ pub fn plan(wanted: Wanted, cache: &Cache, progress: &dyn Progress) -> Result<Bu
         packages::lock(&uv, &project.dependencies.value, runtime.target, minor, progress)
     })?;
 
+    let prunings = Prunings::new(recipes.packages, Whole::Only(BTreeSet::new()));
     let static_files = static_choice(&project.config.build.static_files);
     let files = app::files(&input(&project, &runtime, &static_files), None)?;
     let dirty = is_dirty(&project, &files);
@@ -98,6 +103,7 @@ pub fn plan(wanted: Wanted, cache: &Cache, progress: &dyn Progress) -> Result<Bu
         project,
         runtime,
         lock,
+        prunings,
         bridge,
         program,
         files,
@@ -117,6 +123,7 @@ pub fn carry_out(plan: BundlePlan, cache: &Cache, progress: &dyn Progress) -> Re
         project,
         runtime,
         lock,
+        prunings,
         bridge,
         program,
         files: planned,
@@ -156,8 +163,8 @@ pub fn carry_out(plan: BundlePlan, cache: &Cache, progress: &dyn Progress) -> Re
 
     let runtime_layer =
         clock.time(Stage::Runtime, || runtime::layer(&runtime, cache, progress, &mut notices))?;
-    let PackageLayers { mut layers, notices: more } = clock.time(Stage::Packages, || {
-        packages::layers(&wheels, &bridge_wheel, &runtime.layout, target, cache, progress)
+    let PackageLayers { mut layers, pruned, notices: more } = clock.time(Stage::Packages, || {
+        packages::layers(&wheels, &bridge_wheel, &prunings, &runtime.layout, target, cache, progress)
     })?;
     notices.extend(more);
     layers.push(runtime_layer);
@@ -190,7 +197,7 @@ pub fn carry_out(plan: BundlePlan, cache: &Cache, progress: &dyn Progress) -> Re
     layers.extend([own.app, own.static_files]);
     let output = plan.folder.join(manifest.file_name());
     let written = clock.time(Stage::Assemble, || archive::assemble(manifest, layers, &output, progress))?;
-    Ok(Bundled { written, notices, took: clock.took })
+    Ok(Bundled { written, pruned, notices, took: clock.took })
 }
 
 /// Packages of the bundle that were not there when the project's code ran.

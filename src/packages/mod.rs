@@ -10,6 +10,7 @@ mod error;
 mod layers;
 mod lock;
 mod parallel;
+mod prune;
 mod pylock;
 mod record;
 mod refusal;
@@ -22,6 +23,7 @@ pub use environment::{BuildEnvironment, environment};
 pub use error::PackagesError;
 pub use layers::{PackageLayers, layers};
 pub use lock::{Lock, LockedWheel, local_wheel, lock};
+pub use prune::{Pruned, Prunings, Whole};
 pub use uv::{Uv, UvVersion};
 
 #[cfg(test)]
