@@ -6,6 +6,7 @@
 mod clock;
 mod describe;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use crate::cache::Cache;
 use crate::digest::Sha256;
 use crate::error::Error;
 use crate::interrupt::Passing;
-use crate::packages::{self, Lock, LockedWheel, PackageLayers, Uv};
+use crate::packages::{self, Lock, LockedWheel, PackageLayers, Pruned, Prunings, Shaping, Uv, Whole};
 use crate::progress::{Notice, Progress, Stage};
 use crate::project::{Overrides, Project, RuntimeFrom, StaticFiles};
 use crate::python::MinorVersion;
@@ -47,6 +48,7 @@ pub struct BundlePlan {
     pub project: Project,
     pub runtime: RuntimePlan,
     pub lock: Lock,
+    pub prunings: Prunings,
     /// The bridge's wheel, and the holdall program that goes in.
     pub bridge: LockedWheel,
     pub program: PathBuf,
@@ -68,6 +70,8 @@ pub struct BundlePlan {
 /// What a run has done.
 pub struct Bundled {
     pub written: Written,
+    /// What the packages do without.
+    pub pruned: Vec<Pruned>,
     pub notices: Vec<Notice>,
     /// How long each stage took, in the order in which they ended.
     pub took: Vec<(Stage, Duration)>,
@@ -92,6 +96,7 @@ pub fn plan(wanted: Wanted, cache: &Cache, progress: &dyn Progress) -> Result<Bu
         packages::lock(&uv, &project.dependencies.value, runtime.target, minor, progress)
     })?;
 
+    let prunings = Prunings::new(recipes.packages, Whole::Only(BTreeSet::new()));
     let static_files = static_choice(&project.config.build.static_files);
     let compiler = compiler(&project, &python, minor);
     let files = app::files(&input(&project, &runtime, &static_files, compiler.as_ref()), None)?;
@@ -104,6 +109,7 @@ pub fn plan(wanted: Wanted, cache: &Cache, progress: &dyn Progress) -> Result<Bu
         project,
         runtime,
         lock,
+        prunings,
         bridge,
         program,
         files,
@@ -124,6 +130,7 @@ pub fn carry_out(plan: BundlePlan, cache: &Cache, progress: &dyn Progress) -> Re
         project,
         runtime,
         lock,
+        prunings,
         bridge,
         program,
         files: planned,
@@ -165,9 +172,9 @@ pub fn carry_out(plan: BundlePlan, cache: &Cache, progress: &dyn Progress) -> Re
 
     let runtime_layer =
         clock.time(Stage::Runtime, || runtime::layer(&runtime, compiler, cache, progress, &mut notices))?;
-    let PackageLayers { mut layers, notices: more } = clock.time(Stage::Packages, || {
-        packages::layers(&wheels, &bridge_wheel, &runtime.layout, target, compiler, cache, progress)
-    })?;
+    let shaping = Shaping { layout: &runtime.layout, target, prunings: &prunings, compiler };
+    let PackageLayers { mut layers, pruned, notices: more } = clock
+        .time(Stage::Packages, || packages::layers(&wheels, &bridge_wheel, &shaping, cache, progress))?;
     notices.extend(more);
     layers.push(runtime_layer);
     let (own, dirty) = clock.time(Stage::App, || {
@@ -202,7 +209,7 @@ pub fn carry_out(plan: BundlePlan, cache: &Cache, progress: &dyn Progress) -> Re
     let output = plan.folder.join(manifest.file_name());
     let written = clock.time(Stage::Assemble, || archive::assemble(manifest, layers, &output, progress))?;
     own.keep(cache);
-    Ok(Bundled { written, notices, took: clock.took })
+    Ok(Bundled { written, pruned, notices, took: clock.took })
 }
 
 /// Packages of the bundle that were not there when the project's code ran.
