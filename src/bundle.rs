@@ -21,6 +21,7 @@ use crate::project::{Overrides, Project, RuntimeFrom, StaticFiles};
 use crate::python::MinorVersion;
 use crate::recipe::Recipes;
 use crate::runtime::{self, HostPython, RuntimeChoice, RuntimePlan};
+use crate::signature::{KeyId, Signer};
 use crate::target::Target;
 use crate::tools::{self, Tools};
 
@@ -39,6 +40,8 @@ pub struct Wanted {
     pub tools: Option<PathBuf>,
     /// The folder for the bundle: `dist` in the project unless given.
     pub output: Option<PathBuf>,
+    /// The key to sign it with.
+    pub signer: Option<Signer>,
 }
 
 /// What a run will do, with every input that is known before the project's code runs.
@@ -53,6 +56,7 @@ pub struct BundlePlan {
     pub files: AppFiles,
     pub static_files: StaticChoice,
     pub folder: PathBuf,
+    pub signer: Option<Signer>,
     /// Whether the version will be marked, as far as names tell.
     pub dirty: bool,
     pub notices: Vec<Notice>,
@@ -65,6 +69,7 @@ pub struct BundlePlan {
 /// What a run has done.
 pub struct Bundled {
     pub written: Written,
+    pub signed_by: Option<KeyId>,
     pub notices: Vec<Notice>,
     /// How long each stage took, in the order in which they ended.
     pub took: Vec<(Stage, Duration)>,
@@ -103,6 +108,7 @@ pub fn plan(wanted: Wanted, cache: &Cache, progress: &dyn Progress) -> Result<Bu
         files,
         static_files,
         folder,
+        signer: wanted.signer,
         dirty,
         notices,
         python,
@@ -189,8 +195,10 @@ pub fn carry_out(plan: BundlePlan, cache: &Cache, progress: &dyn Progress) -> Re
     });
     layers.extend([own.app, own.static_files]);
     let output = plan.folder.join(manifest.file_name());
-    let written = clock.time(Stage::Assemble, || archive::assemble(manifest, layers, &output, progress))?;
-    Ok(Bundled { written, notices, took: clock.took })
+    let signer = plan.signer.as_ref();
+    let written =
+        clock.time(Stage::Assemble, || archive::assemble(manifest, layers, &output, signer, progress))?;
+    Ok(Bundled { written, signed_by: signer.map(|signer| signer.public().id), notices, took: clock.took })
 }
 
 /// Packages of the bundle that were not there when the project's code ran.
