@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use holdall::archive::Bundle;
 use holdall::signature::{KeyError, PublicKey, Signature, SignatureFlaw, Signer, Trust};
 
 use crate::harness::{Test, repository};
@@ -76,4 +77,18 @@ fn minisign_takes_keys_and_signatures_of_holdall() {
         let trust = Trust::new(vec![signer.public().clone()]);
         assert!(trust.check(Path::new("message"), b"text\n", Some(&theirs)).unwrap().is_some());
     }
+}
+
+#[test]
+fn minisign_verifies_what_holdall_signed_in_a_bundle() {
+    let test = Test::empty();
+    fs_err::copy(crate::archive::GOLDEN, test.path("shop.zip")).unwrap();
+    let key = golden("ann.key");
+    test.holdall(["sign", "shop.zip", "--key", key.to_str().unwrap()]).success();
+    let bundle = Bundle::open(&test.path("shop.zip")).unwrap();
+    let signature = bundle.signature().unwrap();
+    test.write("holdall.json", bundle.manifest_bytes()).write("holdall.json.minisig", signature);
+    let comment = Signature::parse(signature).unwrap().comment().to_owned();
+    assert_eq!(comment, COMMENT);
+    minisign(&test, &["-V", "-H", "-p", golden("ann.pub").to_str().unwrap(), "-m", "holdall.json"]);
 }
