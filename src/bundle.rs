@@ -23,6 +23,7 @@ use crate::project::{Overrides, Project, RuntimeFrom, StaticFiles};
 use crate::python::MinorVersion;
 use crate::recipe::Recipes;
 use crate::runtime::{self, HostPython, RuntimeChoice, RuntimePlan};
+use crate::signature::{KeyId, Signer};
 use crate::target::Target;
 use crate::tools::{self, Tools};
 
@@ -41,6 +42,8 @@ pub struct Wanted {
     pub tools: Option<PathBuf>,
     /// The folder for the bundle: `dist` in the project unless given.
     pub output: Option<PathBuf>,
+    /// The key to sign it with.
+    pub signer: Option<Signer>,
 }
 
 /// What a run will do, with every input that is known before the project's code runs.
@@ -58,6 +61,7 @@ pub struct BundlePlan {
     /// Who compiles the modules; without one the bundle has no bytecode.
     pub compiler: Option<Compiler>,
     pub folder: PathBuf,
+    pub signer: Option<Signer>,
     /// Whether the version will be marked, as far as names tell.
     pub dirty: bool,
     pub notices: Vec<Notice>,
@@ -72,6 +76,7 @@ pub struct Bundled {
     pub written: Written,
     /// What the packages do without.
     pub pruned: Vec<Pruned>,
+    pub signed_by: Option<KeyId>,
     pub notices: Vec<Notice>,
     /// How long each stage took, in the order in which they ended.
     pub took: Vec<(Stage, Duration)>,
@@ -116,6 +121,7 @@ pub fn plan(wanted: Wanted, cache: &Cache, progress: &dyn Progress) -> Result<Bu
         static_files,
         compiler,
         folder,
+        signer: wanted.signer,
         dirty,
         notices,
         python,
@@ -207,9 +213,12 @@ pub fn carry_out(plan: BundlePlan, cache: &Cache, progress: &dyn Progress) -> Re
     });
     layers.extend([own.app.clone(), own.static_files.clone()]);
     let output = plan.folder.join(manifest.file_name());
-    let written = clock.time(Stage::Assemble, || archive::assemble(manifest, layers, &output, progress))?;
+    let signer = plan.signer.as_ref();
+    let written =
+        clock.time(Stage::Assemble, || archive::assemble(manifest, layers, &output, signer, progress))?;
     own.keep(cache);
-    Ok(Bundled { written, pruned, notices, took: clock.took })
+    let signed_by = signer.map(|signer| signer.public().id);
+    Ok(Bundled { written, pruned, signed_by, notices, took: clock.took })
 }
 
 /// Packages of the bundle that were not there when the project's code ran.

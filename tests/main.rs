@@ -14,11 +14,13 @@ mod guestbook;
 mod harness;
 mod help;
 mod init;
+mod minisign;
 mod preview;
 mod runtime_given;
 #[cfg(target_os = "linux")]
 mod runtime_host;
 mod shapes;
+mod signatures;
 mod startproject;
 mod system;
 #[cfg(target_os = "linux")]
