@@ -4,6 +4,7 @@
 //! from sources, and no console scripts are made: `python -m` replaces them.
 
 mod committed;
+mod credentials;
 mod download;
 mod environment;
 mod error;
