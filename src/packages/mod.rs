@@ -8,6 +8,7 @@ mod credentials;
 mod download;
 mod environment;
 mod error;
+mod fetch;
 mod layers;
 mod lock;
 mod parallel;
