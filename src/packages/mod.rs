@@ -4,9 +4,11 @@
 //! from sources, and no console scripts are made: `python -m` replaces them.
 
 mod committed;
+mod credentials;
 mod download;
 mod environment;
 mod error;
+mod fetch;
 mod layers;
 mod lock;
 mod parallel;
