@@ -33,6 +33,9 @@ use describe::Known;
 /// The folder of the cache for what lasts as long as a run.
 const RUNS: &str = "runs";
 
+/// The folder of a run for collected static files.
+const STATIC: &str = "static";
+
 /// What the person asked for.
 #[derive(Debug, Default)]
 pub struct Wanted {
@@ -84,7 +87,7 @@ pub struct Bundled {
 
 /// Finds out what a bundle of this project will hold. Changes nothing outside of the cache.
 pub fn plan(wanted: Wanted, cache: &Cache, progress: &dyn Progress) -> Result<BundlePlan, Error> {
-    let mut clock = Clock::default();
+    let clock = Clock::default();
     // Everything needs it: a folder that cannot be used is told of as such, and first.
     cache.folder(RUNS).map_err(Error::Cache)?;
     let project = Project::discover(&wanted.project, &wanted.overrides)?;
@@ -143,46 +146,50 @@ pub fn carry_out(plan: BundlePlan, cache: &Cache, progress: &dyn Progress) -> Re
         static_files,
         compiler,
         mut notices,
-        mut clock,
+        clock,
         ..
     } = plan;
     let scratch = scratch(cache)?;
-    let target = runtime.target;
-
+    let compiler = compiler.as_ref();
     let mut wanted = lock.wheels.clone();
     wanted.push(bridge.clone());
     let mut wheels = clock.time(Stage::Download, || packages::download(&wanted, cache, progress))?;
     let bridge_wheel = wheels.pop().expect("one wheel comes back for each that was asked for");
-    let environment = clock.time(Stage::Environment, || {
-        packages::environment(
-            &plan.uv,
-            &project.dependencies.value,
-            &lock,
-            &wheels,
-            &plan.python.path,
-            cache,
-            progress,
-        )
-    })?;
-    notices.extend(left_out(&environment.left_out));
+    // Read once: what the manifest names is what goes in, even if another program takes its place meanwhile.
+    let program = fs_err::read(&program).map_err(Error::Program)?;
+    let holdall = Sha256::of(&program);
 
-    let compiler = compiler.as_ref();
+    // What the project's code says changes nothing about the layers that it has no part in.
     let input = input(&project, &runtime, &static_files, compiler);
-    let facts = clock.time(Stage::Settings, || app::survey(&input, &environment.python, progress))?;
-    if facts.loaded && input.build_settings.is_none() {
-        notices.retain(|notice| !project.advice.contains(notice));
-    }
-    let collected = clock.time(Stage::Static, || {
-        app::collect(&input, &facts, &environment.python, scratch.path(), progress)
-    })?;
+    let ask = || -> Result<_, Error> {
+        let environment = clock.time(Stage::Environment, || {
+            let dependencies = &project.dependencies.value;
+            packages::environment(&plan.uv, dependencies, &lock, &wheels, &plan.python.path, cache, progress)
+        })?;
+        let facts = clock.time(Stage::Settings, || {
+            app::survey(&input, &environment.python, &scratch.path().join(STATIC), progress)
+        })?;
+        let collected = clock.time(Stage::Static, || app::collect(&input, &facts, progress))?;
+        Ok((environment.left_out, facts, collected))
+    };
+    let pack = || -> Result<_, Error> {
+        let mut notices = Vec::new();
+        let target = runtime.target;
+        let python = clock
+            .time(Stage::Runtime, || runtime::layer(&runtime, compiler, cache, progress, &mut notices))?;
+        let shaping = Shaping { layout: &runtime.layout, target, prunings: &prunings, compiler };
+        let packages = clock
+            .time(Stage::Packages, || packages::layers(&wheels, &bridge_wheel, &shaping, cache, progress))?;
+        let program = clock
+            .time(Stage::Tools, || tools::layer(program, holdall, target, cache, progress, &mut notices))?;
+        Ok((python, packages, program, notices))
+    };
+    let (asked, packed) = at_once(ask, pack);
+    let (left_out, facts, collected) = asked?;
+    let (python, packages, program, of_layers) = packed?;
+    let PackageLayers { mut layers, pruned, notices: of_packages } = packages;
+    layers.extend([python, program]);
 
-    let runtime_layer =
-        clock.time(Stage::Runtime, || runtime::layer(&runtime, compiler, cache, progress, &mut notices))?;
-    let shaping = Shaping { layout: &runtime.layout, target, prunings: &prunings, compiler };
-    let PackageLayers { mut layers, pruned, notices: more } = clock
-        .time(Stage::Packages, || packages::layers(&wheels, &bridge_wheel, &shaping, cache, progress))?;
-    notices.extend(more);
-    layers.push(runtime_layer);
     let (own, dirty) = clock.time(Stage::App, || {
         planned.still_there()?;
         let files = app::files(&input, Some(&facts))?;
@@ -190,12 +197,11 @@ pub fn carry_out(plan: BundlePlan, cache: &Cache, progress: &dyn Progress) -> Re
         app::layers(&input, &facts, &collected, files, cache, scratch.path(), progress)
             .map(|own| (own, dirty))
     })?;
-    // Read once: what the manifest names is what goes in, even if another program takes its place meanwhile.
-    let program = fs_err::read(&program).map_err(Error::Program)?;
-    let holdall = Sha256::of(&program);
-    layers.push(
-        clock.time(Stage::Tools, || tools::layer(program, holdall, target, cache, progress, &mut notices))?,
-    );
+    if facts.loaded && input.build_settings.is_none() {
+        notices.retain(|notice| !project.advice.contains(notice));
+    }
+    notices.extend(not_installed(&left_out));
+    notices.extend([of_layers, of_packages].concat());
     notices.extend([&facts.notices[..], &collected.notices, &own.notices].concat());
     notices.sort();
     notices.dedup();
@@ -218,11 +224,20 @@ pub fn carry_out(plan: BundlePlan, cache: &Cache, progress: &dyn Progress) -> Re
         clock.time(Stage::Assemble, || archive::assemble(manifest, layers, &output, signer, progress))?;
     own.keep(cache);
     let signed_by = signer.map(|signer| signer.public().id);
-    Ok(Bundled { written, pruned, signed_by, notices, took: clock.took })
+    Ok(Bundled { written, pruned, signed_by, notices, took: clock.took() })
+}
+
+/// Does both; the second in a thread of its own.
+fn at_once<A, B: Send>(one: impl FnOnce() -> A, other: impl FnOnce() -> B + Send) -> (A, B) {
+    std::thread::scope(|scope| {
+        let other = scope.spawn(other);
+        let one = one();
+        (one, other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    })
 }
 
 /// Packages of the bundle that were not there when the project's code ran.
-fn left_out(packages: &[String]) -> Option<Notice> {
+fn not_installed(packages: &[String]) -> Option<Notice> {
     (!packages.is_empty()).then(|| Notice {
         what: format!(
             "not installed while bundling, since this machine has no use for them: {}",
