@@ -14,6 +14,7 @@ mod harness;
 mod help;
 mod init;
 mod preview;
+mod pruning;
 mod runtime_given;
 #[cfg(target_os = "linux")]
 mod runtime_host;

@@ -1,5 +1,6 @@
 //! `holdall bundle`: a project becomes a bundle.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::{Duration, Instant};
@@ -17,7 +18,7 @@ use crate::cache::Cache;
 use crate::digest::Sha256;
 use crate::layer;
 use crate::manifest::{Manifest, SiteName, Version};
-use crate::packages::{self, LockedWheel};
+use crate::packages::{self, InForce, LockedWheel, Pruned};
 use crate::progress::{Notice, Stage};
 use crate::project::{Overrides, Project, PythonWanted, RuntimeFrom};
 use crate::target::Target;
@@ -53,6 +54,10 @@ pub struct Args {
     /// The folder for the bundle, made if missing [default: `dist` in the project]
     #[arg(long, short, value_name = "DIR")]
     output: Option<PathBuf>,
+    /// Bundle every file of every package, tests and type stubs too. `[packages] prune` and `whole` in holdall.toml say
+    /// it for good
+    #[arg(long)]
+    no_prune: bool,
     #[command(flatten)]
     found: Found,
 }
@@ -93,7 +98,7 @@ struct Found {
 }
 
 impl Found {
-    fn wanted(self, project: PathBuf, output: Option<PathBuf>) -> Wanted {
+    fn wanted(self, project: PathBuf, output: Option<PathBuf>, leave_whole: bool) -> Wanted {
         let runtime = self.runtime.map(|runtime| match runtime.as_str() {
             "host" => RuntimeFrom::Host,
             path => RuntimeFrom::Path(path.into()),
@@ -110,6 +115,7 @@ impl Found {
                 runtime,
             },
             tools: self.tools,
+            leave_whole,
             output,
         }
     }
@@ -120,7 +126,7 @@ pub fn run(args: Args, output: &Output) -> Result<(), Error> {
     let _ending = Ending::listen(output).map_err(Error::System)?;
     let cache = Cache::of_user().map_err(Error::Cache)?;
     let progress = output.progress();
-    let wanted = args.found.wanted(args.project, args.output);
+    let wanted = args.found.wanted(args.project, args.output, args.no_prune);
     let mut plan = bundle::plan(wanted, &cache, &*progress)?;
     plan.notices.extend(not_for_servers(&plan));
     if args.plan {
@@ -140,6 +146,9 @@ pub fn run(args: Args, output: &Output) -> Result<(), Error> {
         output.json(&Report::of(&bundled));
     } else {
         output.line(printable(contents(&bundled.written.manifest).trim_end()));
+        if !bundled.pruned.is_empty() {
+            output.line(printable(&format!("\n{}", left_out(&bundled.pruned).trim_end())));
+        }
         output.line(format!("\n{}\n", times(&bundled.took, started.elapsed())));
         bundled.notices.iter().for_each(|notice| output.notice(notice));
         output.line(format!("identity  {}", bundled.written.identity));
@@ -154,8 +163,9 @@ pub fn for_this_machine(project: &Path, folder: &Path, output: &Output) -> Resul
     let progress = output.progress();
     let overrides =
         Overrides { runtime: Some(RuntimeFrom::Host), target: Target::host(), ..Overrides::default() };
+    let output_folder = Some(folder.to_owned());
     let wanted =
-        Wanted { project: project.to_owned(), overrides, tools: None, output: Some(folder.to_owned()) };
+        Wanted { project: project.to_owned(), overrides, output: output_folder, ..Wanted::default() };
     let plan = bundle::plan(wanted, &cache, &*progress)?;
     output.aside(printable(&findings(&plan)));
     let bundled = bundle::carry_out(plan, &cache, &*progress)?;
@@ -213,6 +223,10 @@ fn inputs(plan: &BundlePlan, cache: &Cache) -> String {
         let state = if packages::is_cached(wheel, cache) { "" } else { "  to download" };
         table.row(["wheel", &wheel.sha256.short(), &format!("{}{state}", wheel.file_name)]);
     }
+    for pruning in plan.prunings.in_force(&packages_of(plan)) {
+        let package = pruning.package.unwrap_or_default();
+        table.row(["pruning", &package, &format!("{}: {}", pruning.what, pruning.reason)]);
+    }
     let files = &plan.files.sources;
     let amount = format!("{} files, {}", files.len(), size(layer::total_size(files)));
     table.row(["app", "", &amount]);
@@ -222,6 +236,10 @@ fn inputs(plan: &BundlePlan, cache: &Cache) -> String {
     table.row(["static", "", &static_step(&plan.static_files)]);
     table.row(["bundle", "", &shown(&planned_path(plan))]);
     table.to_string()
+}
+
+fn packages_of(plan: &BundlePlan) -> BTreeSet<&str> {
+    plan.lock.wheels.iter().map(|wheel| wheel.name.as_str()).collect()
 }
 
 fn static_step(choice: &StaticChoice) -> String {
@@ -260,6 +278,28 @@ fn contents(manifest: &Manifest) -> String {
     table.to_string()
 }
 
+/// What the packages do without: most files first.
+fn left_out(pruned: &[Pruned]) -> String {
+    let mut packages: BTreeMap<&str, Vec<&Pruned>> = BTreeMap::new();
+    for one in pruned {
+        packages.entry(&one.package).or_default().push(one);
+    }
+    let files = |of: &[&Pruned]| of.iter().map(|one| one.files).sum::<u64>();
+    let bytes = |of: &[&Pruned]| of.iter().map(|one| one.bytes).sum::<u64>();
+    let mut packages: Vec<_> = packages.into_iter().collect();
+    packages.sort_by_key(|(_, of)| std::cmp::Reverse(files(of)));
+    let mut table = Table::default().right(1).right(2);
+    table.row(["left out of", "files", "size", "what"]);
+    for (package, mut of) in packages {
+        of.sort_by_key(|one| std::cmp::Reverse(one.files));
+        let what: Vec<_> = of.iter().map(|one| one.what.as_str()).collect();
+        table.row([package, &files(&of).to_string(), &size(bytes(&of)), &what.join(", ")]);
+    }
+    let all: Vec<_> = pruned.iter().collect();
+    table.row(["total", &files(&all).to_string(), &size(bytes(&all))]);
+    table.to_string()
+}
+
 fn times(took: &[(Stage, Duration)], all: Duration) -> String {
     let stages = took.iter().map(|(stage, took)| format!("{} {}", stage.as_str(), duration(*took)));
     format!("{} in all: {}", duration(all), stages.collect::<Vec<_>>().join(", "))
@@ -278,6 +318,7 @@ struct PlanValue<'a> {
     target: Target,
     runtime: Sha256,
     wheels: Vec<WheelValue<'a>>,
+    prunings: Vec<InForce>,
     files: Vec<&'a str>,
     left_out: &'a [crate::app::LeftOut],
     dirty: bool,
@@ -304,6 +345,7 @@ impl PlanValue<'_> {
             wheels: wheels
                 .map(|wheel| WheelValue { wheel, cached: packages::is_cached(wheel, cache) })
                 .collect(),
+            prunings: plan.prunings.in_force(&packages_of(plan)),
             files: plan.files.sources.iter().map(|source| source.path.as_str()).collect(),
             left_out: &plan.files.left_out,
             dirty: plan.dirty,
@@ -321,6 +363,7 @@ struct Report<'a> {
     identity: Sha256,
     size: u64,
     manifest: &'a Manifest,
+    pruned: &'a [Pruned],
     notices: &'a [Notice],
     seconds: serde_json::Map<String, serde_json::Value>,
 }
@@ -334,6 +377,7 @@ impl Report<'_> {
             identity: bundled.written.identity,
             size: bundled.written.size,
             manifest: &bundled.written.manifest,
+            pruned: &bundled.pruned,
             notices: &bundled.notices,
             seconds: seconds.collect(),
         }

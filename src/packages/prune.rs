@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use super::lock::normalized;
 use crate::recipe::{PackageRecipes, Pruning};
 use mentions::{Interest, Mentions};
 
@@ -27,6 +28,22 @@ pub enum Whole {
     Only(BTreeSet<String>),
 }
 
+/// One pruning in force.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct InForce {
+    /// The package that it is for; without one it is for all.
+    pub package: Option<String>,
+    pub what: String,
+    pub reason: String,
+}
+
+impl Whole {
+    /// These packages, by any name that means them.
+    pub fn only<'a>(names: impl IntoIterator<Item = &'a String>) -> Whole {
+        Whole::Only(names.into_iter().map(|name| normalized(name)).collect())
+    }
+}
+
 impl Prunings {
     pub fn new(recipes: PackageRecipes, whole: Whole) -> Prunings {
         Prunings { recipes, whole }
@@ -43,6 +60,28 @@ impl Prunings {
                 .filter(|rule| !rule.needed_by.iter().any(|name| packages.contains(name.as_str())))
                 .collect(),
         }
+    }
+
+    /// What would be left out of `packages`: for all of them first, then by package.
+    pub fn in_force(&self, packages: &BTreeSet<&str>) -> Vec<InForce> {
+        let one = |package: Option<&str>, rule: &Pruning| InForce {
+            package: package.map(str::to_owned),
+            what: rule.what.clone(),
+            reason: rule.reason.clone(),
+        };
+        let (mut general, mut own) = (Vec::new(), Vec::new());
+        for package in packages {
+            for rule in self.of(package, packages) {
+                match self.recipes.is_for_any(rule) {
+                    true => general.push(one(None, rule)),
+                    false => own.push(one(Some(package), rule)),
+                }
+            }
+        }
+        let mut seen = BTreeSet::new();
+        general.retain(|rule| seen.insert((rule.what.clone(), rule.reason.clone())));
+        general.extend(own);
+        general
     }
 
     /// What the text of every module is searched for, whatever packages there are.
@@ -156,9 +195,11 @@ fn part(rule: &Pruning, name: &str, all: &BTreeSet<&str>) -> Option<(String, Opt
     if !rule.files.iter().any(|pattern| pattern.matches(name)) {
         return None;
     }
-    if let Some(extension) = &rule.beside {
-        let (stem, _) = name.rsplit_once('.')?;
-        all.get(format!("{stem}{extension}").as_str())?;
+    let beside = |(own, other): (&String, &String)| Some(format!("{}{other}", name.strip_suffix(own)?));
+    if !rule.beside.is_empty()
+        && !rule.beside.iter().filter_map(beside).any(|other| all.contains(other.as_str()))
+    {
+        return None;
     }
     match name.strip_suffix(".py") {
         Some(module) => {
@@ -229,9 +270,18 @@ fn is_mentioned(at: usize, part: &Part<'_>, wheels: &[Surveyed<'_>], kept: &[BTr
 
 /// Whether a mention can mean the module or something in it.
 fn names(mention: &str, module: &str, same_wheel: bool) -> bool {
+    let within = |module: &str| {
+        mention.strip_prefix(module).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    };
     match mention.strip_prefix('.') {
         Some(rest) => same_wheel && rest.split('.').any(|part| module.rsplit('.').next() == Some(part)),
-        None => mention.strip_prefix(module).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')),
+        None if within(module) => true,
+        // A `.pth` file may put one of the wheel's folders on Python's path.
+        None if same_wheel => {
+            let inner = module.match_indices('.').map(|(at, _)| &module[at + 1..]);
+            inner.filter(|inner| inner.contains('.')).any(within)
+        }
+        None => false,
     }
 }
 

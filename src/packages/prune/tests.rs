@@ -22,7 +22,7 @@ unless = ["attach_stub"]
 what = "translations"
 reason = "compiled ones are read"
 files = ["**/*.po"]
-beside = ".mo"
+beside = { ".po" = ".mo" }
 needed_by = ["polib"]
 "#;
 
@@ -93,6 +93,8 @@ fn a_folder_that_a_module_imports_stays_with_all_that_is_in_it() {
     check(&[("shop/a.py", "import shop.tests.data")], but_tests);
     check(&[("shop-1.dist-info/entry_points.txt", "[x]\na = shop.tests.run:main")], but_tests);
     check(&[("shop/a.py", "from . import conftest")], &[ALL[0], ALL[2], ALL[3]]);
+    // A .pth file may have made the folder one of Python's path.
+    check(&[("shop/a.py", "import cart.tests")], &ALL[1..]);
     // A name that is put together may mean any of them.
     check(&[("shop/a.py", "import_module(f'{name}.tests')")], &ALL[1..2]);
 }
