@@ -13,6 +13,8 @@ mod guestbook;
 mod harness;
 mod help;
 mod init;
+#[cfg(target_os = "linux")]
+mod large_project;
 mod preview;
 mod pruning;
 mod runtime_given;
