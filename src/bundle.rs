@@ -96,9 +96,10 @@ pub fn plan(wanted: Wanted, cache: &Cache, progress: &dyn Progress) -> Result<Bu
 
     let whole = whole(&project, wanted.leave_whole);
     let misnamed = misnamed(&project, &whole, &lock);
-    let prunings = Prunings::new(recipes.packages, whole);
+    let mut prunings = Prunings::new(recipes.packages, whole);
     let static_files = static_choice(&project.config.build.static_files);
     let files = app::files(&input(&project, &runtime, &static_files), None)?;
+    prunings.heed(&files.sources);
     let dirty = is_dirty(&project, &files);
     let notices =
         [&project.notices[..], &project.advice, &runtime.notices, uv.notice.as_slice(), &misnamed].concat();

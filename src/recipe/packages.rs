@@ -68,6 +68,9 @@ pub struct Pruning {
     /// Folders that go with all that is in them, or stay.
     #[serde(default)]
     pub folders: Vec<Pattern>,
+    /// A folder goes only if a file with this ending lies in it, at any depth.
+    #[serde(default)]
+    pub holds: Option<String>,
     /// Single files.
     #[serde(default)]
     pub files: Vec<Pattern>,
