@@ -23,6 +23,8 @@ const PACKAGES: &[(&str, &str)] = &[
     ("packages/numpy.toml", include_str!("../../recipes/packages/numpy.toml")),
     ("packages/pyarrow.toml", include_str!("../../recipes/packages/pyarrow.toml")),
     ("packages/pywin32.toml", include_str!("../../recipes/packages/pywin32.toml")),
+    ("packages/scikit-learn.toml", include_str!("../../recipes/packages/scikit-learn.toml")),
+    ("packages/scipy.toml", include_str!("../../recipes/packages/scipy.toml")),
     ("packages/sqlalchemy.toml", include_str!("../../recipes/packages/sqlalchemy.toml")),
     ("packages/wagtail.toml", include_str!("../../recipes/packages/wagtail.toml")),
 ];

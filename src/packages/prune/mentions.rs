@@ -87,6 +87,10 @@ fn dotted(text: &str, start: usize, end: usize, package: &[&str]) -> Option<Stri
     if !name.starts_with('.') {
         return Some(name.to_owned());
     }
+    // What `f(x).tests` and `x[0].tests` name is no module.
+    if before.ends_with([')', ']']) {
+        return None;
+    }
     // Relative to this package where it is imported, to any where it is put together: `f"{app}.tests"`.
     match before.trim_end_matches([' ', '\t']).ends_with("from") {
         true => Some(absolute(name, package)),
@@ -208,6 +212,7 @@ mod tests {
         check("from os import path\n\nruns = [tests]", &[]);
         check("import os; run(tests)", &[]);
         check("important tests", &[]);
+        check("suite().tests, suites[0].tests", &[]);
         check("latests.x, tests_a.b, shop.mytests", &[]);
         check("os.path.join(here, 'tests')", &[]);
         check("", &[]);
