@@ -6,7 +6,6 @@
 mod clock;
 mod describe;
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -43,6 +42,8 @@ pub struct Wanted {
     pub overrides: Overrides,
     /// Where Holdall's own parts for the target lie.
     pub tools: Option<PathBuf>,
+    /// Nothing is left out of any package, whatever the configuration says.
+    pub leave_whole: bool,
     /// The folder for the bundle: `dist` in the project unless given.
     pub output: Option<PathBuf>,
     /// The key to sign it with.
@@ -104,13 +105,16 @@ pub fn plan(wanted: Wanted, cache: &Cache, progress: &dyn Progress) -> Result<Bu
         packages::lock(&uv, &project.dependencies.value, runtime.target, minor, progress)
     })?;
 
-    let prunings = Prunings::new(recipes.packages, Whole::Only(BTreeSet::new()));
+    let whole = whole(&project, wanted.leave_whole);
+    let misnamed = misnamed(&project, &whole, &lock);
+    let mut prunings = Prunings::new(recipes.packages, whole);
     let static_files = static_choice(&project.config.build.static_files);
     let compiler = compiler(&project, &python, minor);
     let files = app::files(&input(&project, &runtime, &static_files, compiler.as_ref()), None)?;
+    prunings.heed(&files.sources);
     let dirty = is_dirty(&project, &files);
     let mut notices =
-        [&project.notices[..], &project.advice, &runtime.notices, uv.notice.as_slice()].concat();
+        [&project.notices[..], &project.advice, &runtime.notices, uv.notice.as_slice(), &misnamed].concat();
     notices.extend(uncompiled(&project, compiler.as_ref(), minor));
     let folder = wanted.output.unwrap_or_else(|| project.root.join("dist"));
     Ok(BundlePlan {
@@ -245,6 +249,26 @@ fn not_installed(packages: &[String]) -> Option<Notice> {
         ),
         help: "settings that import them need `[build] settings` or a check of `sys.platform`".to_owned(),
     })
+}
+
+/// The packages of which nothing is left out.
+fn whole(project: &Project, leave_whole: bool) -> Whole {
+    let packages = &project.config.packages;
+    match leave_whole || packages.prune == Some(false) {
+        true => Whole::All,
+        false => Whole::only(&packages.whole),
+    }
+}
+
+/// Names of packages to be left whole that no package has.
+fn misnamed(project: &Project, whole: &Whole, lock: &Lock) -> Vec<Notice> {
+    let Whole::Only(names) = whole else { return Vec::new() };
+    let unknown = names.iter().filter(|name| lock.version_of(name).is_none());
+    let notice = |name: &String| Notice {
+        what: format!("no package is named `{name}`: {}", project.config.place("packages.whole")),
+        help: "correct or remove it; `holdall bundle --plan` lists the packages".to_owned(),
+    };
+    unknown.map(notice).collect()
 }
 
 /// The folder of one run: layers that nobody asks for again, collected static files. It goes with the run.

@@ -17,7 +17,10 @@ mod help;
 mod index_server;
 mod init;
 mod minisign;
+#[cfg(target_os = "linux")]
+mod large_project;
 mod preview;
+mod pruning;
 mod runtime_given;
 #[cfg(target_os = "linux")]
 mod runtime_host;

@@ -89,7 +89,7 @@ pub fn layers(
 }
 
 /// Leaves out of all wheels together what no site reads. The bridge is not among the packages, and stays whole.
-fn prune(
+pub(super) fn prune(
     mapped: &mut [Mapped],
     prunings: &Prunings,
     at_once: usize,
@@ -107,7 +107,7 @@ fn prune(
             let names: Vec<&str> = wheel.files.iter().map(|file| file.name.as_str()).collect();
             survey(wheel, Candidates::of(&names, &rules(wheel)), &interest, cache)
         })?;
-        prune::decide(&surveyed)
+        prune::decide(&surveyed, prunings.project())
     };
     let mut pruned = Vec::new();
     for (wheel, decisions) in mapped.iter_mut().zip(&decisions) {

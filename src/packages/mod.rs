@@ -25,7 +25,7 @@ pub use environment::{BuildEnvironment, environment};
 pub use error::PackagesError;
 pub use layers::{PackageLayers, Shaping, layers};
 pub use lock::{Lock, LockedWheel, local_wheel, lock};
-pub use prune::{Pruned, Prunings, Whole};
+pub use prune::{InForce, Pruned, Prunings, Whole};
 pub use uv::{Uv, UvVersion};
 
 #[cfg(test)]
