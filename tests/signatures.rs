@@ -13,6 +13,9 @@ use crate::harness::{Test, command, copy_tree, host, repository};
 const FILES: &[(&str, &str, bool)] = &[("app/a.py", "a\n", false), ("app/manage.py", "manage\n", false)];
 
 const ANN: &str = "RWSCxMfXeAKV3+yL/PGjeLV57ijA++6ll3gr28/2PGXEDarfL7g5JWv7";
+/// At an address of nobody's: a preview that should have been refused ends there.
+const PREVIEW: [&str; 6] = ["preview", "shop.zip", "--host", "192.0.2.1", "--root", "server"];
+
 const ANN_ID: &str = "DF950278D7C7C482";
 
 fn forged() -> Forged {
@@ -49,8 +52,7 @@ fn json(test: &Test, args: &[&str]) -> serde_json::Value {
 fn distrusted(test: &Test, keys: &[&str]) -> String {
     let trust: Vec<&str> = keys.iter().flat_map(|key| ["--trust", key]).collect();
     let verify = test.refused(1, &[&["verify", "shop.zip"], &trust[..]].concat());
-    let preview = ["preview", "shop.zip", "--port", "0", "--root", "server"];
-    assert_eq!(test.refused(1, &[&preview, &trust[..]].concat()), verify);
+    assert_eq!(test.refused(1, &[&PREVIEW[..], &trust[..]].concat()), verify);
     verify
 }
 
@@ -191,7 +193,7 @@ fn what_nobody_signed_is_refused_before_anything_is_written() {
     help: ask whoever made it for a signed one (`holdall bundle --sign KEY`, or `holdall sign` for a bundle that is there already); without `--trust` and HOLDALL_TRUST no signature is asked for
     ");
     let before = listing(&test.path(""));
-    let mut asked = command(&test.path(""), ["preview", "shop.zip", "--root", "server", "--port", "0"]);
+    let mut asked = command(&test.path(""), PREVIEW);
     let asked = asked.env("HOLDALL_TRUST", ANN).output().unwrap();
     assert_eq!(asked.status.code(), Some(1));
     assert_eq!(listing(&test.path("")), before);
