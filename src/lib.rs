@@ -40,6 +40,8 @@ pub mod target;
 pub mod digest;
 /// Data of `recipes/`.
 pub mod recipe;
+/// Bytecode of Python modules.
+pub mod bytecode;
 /// What an ELF file needs.
 pub mod elf;
 /// The cache folder.

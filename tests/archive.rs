@@ -5,7 +5,7 @@ use std::process::Command;
 
 use holdall::archive::{Bundle, Difference, Written, assemble};
 use holdall::entry::EntryPath;
-use holdall::layer::{self, Content, Layer, Source};
+use holdall::layer::{self, Content, Key, Layer, Source};
 use holdall::manifest::{LayerKind, Manifest};
 use holdall::progress::{Silent, Stage};
 use holdall::release::{self, Release, ReleaseError, Slot};
@@ -24,7 +24,7 @@ fn sample_layer(folder: &Path, kind: LayerKind, name: &str, files: &[(&str, &[u8
         executable: *executable,
     };
     let sources = files.iter().map(source).collect();
-    layer::build_in(folder, kind, TARGET, name, sources, Stage::App, &Silent).unwrap()
+    layer::build_in(folder, &Key::new(kind, TARGET, &[]), name, sources, None, Stage::App, &Silent).unwrap()
 }
 
 /// Layers of constant content: compressed and stored files, an empty one, a program, a name that is not ASCII.
@@ -213,8 +213,16 @@ fn more_entries_than_a_classic_zip_counts_are_written_and_opened() {
         executable: false,
     };
     let sources = (0..65_600).map(source).collect();
-    let layer =
-        layer::build_in(folder.path(), LayerKind::App, TARGET, "shop", sources, Stage::App, &Silent).unwrap();
+    let layer = layer::build_in(
+        folder.path(),
+        &Key::new(LayerKind::App, TARGET, &[]),
+        "shop",
+        sources,
+        None,
+        Stage::App,
+        &Silent,
+    )
+    .unwrap();
     let written =
         assemble(sample_manifest(), vec![layer], &folder.path().join("many.zip"), None, &Silent).unwrap();
     assert_eq!(Bundle::open(&written.path).unwrap().files().count(), 65_600);

@@ -14,6 +14,7 @@ use super::table::Table;
 use crate::Error;
 use crate::app::StaticChoice;
 use crate::bundle::{self, BundlePlan, Bundled, Wanted};
+use crate::bytecode::Compiler;
 use crate::cache::Cache;
 use crate::digest::Sha256;
 use crate::layer;
@@ -21,6 +22,7 @@ use crate::manifest::{Manifest, SiteName, Version};
 use crate::packages::{self, LockedWheel};
 use crate::progress::{Notice, Stage};
 use crate::project::{Overrides, Project, PythonWanted, RuntimeFrom};
+use crate::python::PythonVersion;
 use crate::signature::{KeyId, Signer};
 use crate::target::Target;
 
@@ -230,6 +232,9 @@ fn inputs(plan: &BundlePlan, cache: &Cache) -> String {
         let state = if packages::is_cached(wheel, cache) { "" } else { "  to download" };
         table.row(["wheel", &wheel.sha256.short(), &format!("{}{state}", wheel.file_name)]);
     }
+    let compiled =
+        plan.compiler.as_ref().map(|compiler| format!("compiled by CPython {}", compiler.version()));
+    table.row(["bytecode", "", compiled.as_deref().unwrap_or("none")]);
     let files = &plan.files.sources;
     let amount = format!("{} files, {}", files.len(), size(layer::total_size(files)));
     table.row(["app", "", &amount]);
@@ -298,6 +303,8 @@ struct PlanValue<'a> {
     target: Target,
     runtime: Sha256,
     wheels: Vec<WheelValue<'a>>,
+    /// The version of the CPython that compiles.
+    bytecode: Option<PythonVersion>,
     files: Vec<&'a str>,
     left_out: &'a [crate::app::LeftOut],
     dirty: bool,
@@ -325,6 +332,7 @@ impl PlanValue<'_> {
             wheels: wheels
                 .map(|wheel| WheelValue { wheel, cached: packages::is_cached(wheel, cache) })
                 .collect(),
+            bytecode: plan.compiler.as_ref().map(Compiler::version),
             files: plan.files.sources.iter().map(|source| source.path.as_str()).collect(),
             left_out: &plan.files.left_out,
             dirty: plan.dirty,

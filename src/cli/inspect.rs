@@ -110,6 +110,13 @@ fn facts(inspected: &Inspected<'_>) -> Vec<(&'static str, String)> {
         ),
         ("signature", signature(inspected.signature.as_ref())),
         ("Python", manifest.python.version.to_string()),
+        (
+            "bytecode",
+            match manifest.bytecode {
+                Some(version) => format!("compiled by CPython {version}"),
+                None => "none".to_owned(),
+            },
+        ),
         ("Django", manifest.django.version.clone()),
         ("settings", manifest.django.settings.clone()),
         ("application", manifest.django.wsgi.clone()),

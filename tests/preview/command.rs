@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 
 use holdall::archive;
 use holdall::entry::EntryPath;
-use holdall::layer::{self, Content, Source};
+use holdall::layer::{self, Content, Key, Source};
 use holdall::manifest::{LayerKind, Manifest};
 use holdall::progress::{Silent, Stage};
 use holdall::target::Target;
@@ -46,7 +46,8 @@ fn bundle(folder: &Path, target: Target, environment: &[&str]) -> PathBuf {
         executable,
     };
     let layer = |kind, name, source| {
-        layer::build_in(folder, kind, target, name, vec![source], Stage::App, &Silent).unwrap()
+        layer::build_in(folder, &Key::new(kind, target, &[]), name, vec![source], None, Stage::App, &Silent)
+            .unwrap()
     };
     let layers = vec![
         layer(LayerKind::Runtime, "python", source(python::PROGRAM, &python::content(), true)),
