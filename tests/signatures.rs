@@ -206,6 +206,24 @@ fn what_nobody_signed_is_refused_before_anything_is_written() {
 }
 
 #[test]
+fn a_preview_serves_no_other_release_that_lies_where_the_trusted_one_would() {
+    let test = signed();
+    let identity = Bundle::open(&test.path("shop.zip")).unwrap().identity();
+    let other = forged().manifest(|manifest| manifest["version"] = "6.6".into());
+    test.write("other.zip", other.bytes());
+    let release = format!("server/shop/releases/1.0-{}", identity.short());
+    let bundle = Bundle::open(&test.path("other.zip")).unwrap();
+    release::expand(&bundle, Slot::empty(&test.path(&release)).unwrap(), &Silent).unwrap();
+    let preview = ["preview", "shop.zip", "--trust", ANN, "--root", "server", "--port", "0"];
+    let told = test.holdall(preview).code(1).stdout("");
+    let told = test.words(&told.get_output().stderr).replace(&identity.short(), "[identity]");
+    assert_snapshot!(told, @r"
+    × `[here]/server/shop/releases/1.0-[identity]` holds another bundle than the one that is to be shown
+    help: remove the folder, or name another root by `--root`
+    ");
+}
+
+#[test]
 fn a_folder_that_a_bundle_was_expanded_into_carries_its_signature() {
     let test = signed();
     let bundle = Bundle::open(&test.path("shop.zip")).unwrap();
@@ -302,9 +320,9 @@ fn a_signature_that_was_made_for_something_else_is_refused() {
     assert_eq!(changed(|bundle| bundle.manifest(|manifest| manifest["site"]["health"] = "x".into())), told);
     // Ann signed it, but for another bundle.
     let manifest = forged().entries[0].data.clone();
-    assert_snapshot!(signature(|_| ann().sign(&manifest, "holdall shop 0.9 windows-x86_64")), @r"
+    assert_snapshot!(signature(|_| ann().sign(&manifest, "holdall shop 0.9 linux-arm64")), @r"
     × the signature of `shop.zip` is not accepted
-    ╰─▶ it is for `holdall shop 0.9 windows-x86_64`, and this is `holdall shop 1.0 [host]`
+    ╰─▶ it is for `holdall shop 0.9 linux-arm64`, and this is `holdall shop 1.0 [host]`
     help: the signature belongs to another bundle: do not use this one, and get it again from its maker
     ");
     assert_snapshot!(signature(|_| ann().sign(&manifest, "timestamp:1763870000")), @r"
