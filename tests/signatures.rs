@@ -348,6 +348,30 @@ fn a_signature_that_was_made_for_something_else_is_refused() {
 }
 
 #[test]
+fn a_signature_is_looked_at_before_the_rest_of_the_file() {
+    let test = signed();
+    let whole = fs_err::read(test.path("shop.zip")).unwrap();
+    let last = whole.windows(4).position(|bytes| bytes == b"PK\x01\x02").unwrap();
+    test.write("shop.zip", &whole[..last]);
+    let told = distrusted(&test, &["keys/bob.pub"]);
+    assert!(told.contains("it was made with the key DF950278D7C7C482, and trusted is"), "{told}");
+    assert_snapshot!(distrusted(&test, &[ANN]), @r"
+    × `shop.zip` is cut off: its end is missing
+    help: the copy or download did not finish: fetch it again
+    ");
+    for (bytes, told) in [
+        (&b"text"[..], "`shop.zip` is not a zip"),
+        (&whole[..20], "`shop.zip` is not a bundle: its first entry is not `holdall.json`"),
+        (&whole[..100], "`shop.zip` is cut off: its end is missing"),
+        (&b"PK\x03\x04"[..], "`shop.zip` is not a bundle: its first entry is not `holdall.json`"),
+        (&b""[..], "`shop.zip` is not a zip"),
+    ] {
+        test.write("shop.zip", bytes);
+        assert!(distrusted(&test, &[ANN]).starts_with(&format!("  × {told}\n")), "{told}");
+    }
+}
+
+#[test]
 fn a_signature_reaches_every_file_through_the_digests() {
     // An index that was changed, with all that the zip itself says of it.
     assert_snapshot!(changed(|bundle| bundle.entry(".holdall/", |entry| {
