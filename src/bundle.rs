@@ -132,6 +132,7 @@ pub fn carry_out(plan: BundlePlan, cache: &Cache, progress: &dyn Progress) -> Re
     wanted.push(bridge.clone());
     let mut wheels = clock.time(Stage::Download, || packages::download(&wanted, cache, progress))?;
     let bridge_wheel = wheels.pop().expect("one wheel comes back for each that was asked for");
+    packages::check(&wheels, &runtime.layout, target)?;
     let environment = clock.time(Stage::Environment, || {
         packages::environment(
             &plan.uv,

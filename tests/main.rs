@@ -13,6 +13,7 @@ mod given_runtime_bundle;
 mod guestbook;
 mod harness;
 mod help;
+mod hostile_wheels;
 mod index_server;
 mod init;
 mod preview;

@@ -12,8 +12,12 @@ pub struct Maker {
     pub name: String,
     pub files: Vec<(String, Vec<u8>)>,
     pub record: String,
+    /// Names of entries that are links to somewhere.
+    pub links: Vec<(String, String)>,
     /// The METADATA, which an index serves beside the wheel.
     pub metadata: String,
+    /// Names in the zip that are to become others of the same length, which no writer of zips would take.
+    pub renamed: Vec<(String, Vec<u8>)>,
 }
 
 /// A wheel's file.
@@ -39,7 +43,9 @@ impl Maker {
             name: name.to_owned(),
             files: Vec::new(),
             record: String::new(),
+            links: Vec::new(),
             metadata: metadata.clone(),
+            renamed: Vec::new(),
         };
         maker.add(&format!("{name}-1.0.dist-info/METADATA"), metadata);
         maker.add(
@@ -67,6 +73,18 @@ impl Maker {
         self
     }
 
+    pub fn link(&mut self, name: &str, to: &str) -> &mut Maker {
+        self.links.push((name.to_owned(), to.to_owned()));
+        self
+    }
+
+    /// `name` in the zip, and in RECORD, becomes `other` of as many bytes.
+    pub fn rename(&mut self, name: &str, other: impl AsRef<[u8]>) -> &mut Maker {
+        assert_eq!(name.len(), other.as_ref().len());
+        self.renamed.push((name.to_owned(), other.as_ref().to_vec()));
+        self
+    }
+
     pub fn build(&self) -> WheelFile {
         let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
         let options = SimpleFileOptions::default().unix_permissions(0o644);
@@ -76,7 +94,13 @@ impl Maker {
             zip.start_file(name.as_str(), options).unwrap();
             zip.write_all(content).unwrap();
         }
-        let bytes = zip.finish().unwrap().into_inner();
+        for (name, to) in &self.links {
+            zip.add_symlink(name.as_str(), to.as_str(), options).unwrap();
+        }
+        let mut bytes = zip.finish().unwrap().into_inner();
+        for (name, other) in &self.renamed {
+            replace_all(&mut bytes, name.as_bytes(), other);
+        }
         WheelFile {
             project: self.name.clone(),
             file_name: format!("{}-1.0-py3-none-any.whl", self.name),
@@ -84,4 +108,16 @@ impl Maker {
             metadata: self.metadata.clone(),
         }
     }
+}
+
+/// Puts `other` in the place of every `old`, which is as long.
+pub fn replace_all(bytes: &mut [u8], old: &[u8], other: &[u8]) {
+    let mut replaced = 0;
+    for at in 0..=bytes.len() - old.len() {
+        if bytes[at..].starts_with(old) {
+            bytes[at..at + old.len()].copy_from_slice(other);
+            replaced += 1;
+        }
+    }
+    assert!(replaced > 0, "nothing to replace");
 }

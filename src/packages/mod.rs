@@ -15,6 +15,7 @@ mod parallel;
 mod pylock;
 mod record;
 mod refusal;
+mod sound;
 mod tags;
 mod uv;
 mod wheel;
@@ -24,6 +25,7 @@ pub use environment::{BuildEnvironment, environment};
 pub use error::PackagesError;
 pub use layers::{PackageLayers, layers};
 pub use lock::{Lock, LockedWheel, local_wheel, lock};
+pub use sound::check;
 pub use uv::{Uv, UvVersion};
 
 #[cfg(test)]

@@ -23,6 +23,10 @@ use crate::target::Target;
 /// Changes whenever the same wheel would be mapped to other files: a layer of another mapping is built anew.
 pub(super) const MAPPING: &str = "wheel mapping 1";
 
+/// A wheel that unpacks to more than this many bytes, and to more than so many times its own size, is hostile.
+const HUGE: u64 = 64 << 20;
+const HUGE_RATIO: u64 = 100;
+
 /// Where the files of one wheel will lie. Its contents are read by [`Mapped::sources`].
 pub(super) struct Mapped {
     pub wheel: Wheel,
@@ -31,6 +35,8 @@ pub(super) struct Mapped {
     /// Where dist-info lies in the bundle.
     metadata: EntryPath,
     target: Target,
+    /// How many entries of different names the zip has.
+    pub entries: usize,
     pub files: Vec<MappedFile>,
 }
 
@@ -67,6 +73,7 @@ pub(super) fn map(wheel: &Wheel, layout: &PythonLayout, target: Target) -> Resul
 
     let mut zip = open(&wheel.file)?;
     let entries = entries(&mut zip).map_err(bad)?;
+    check_sizes(entries.values(), fs_err::metadata(&wheel.file)?.len()).map_err(bad)?;
     let dist_info = dist_info(entries.values(), &parts).map_err(bad)?;
     let mut text = |name: &str| {
         let entry = entries.iter().find(|(_, entry)| entry.name == name);
@@ -81,7 +88,7 @@ pub(super) fn map(wheel: &Wheel, layout: &PythonLayout, target: Target) -> Resul
         layout.site_packages.as_str().split_once('/').unwrap_or((layout.site_packages.as_str(), ""));
     let up = "../".repeat(below_prefix.split('/').filter(|part| !part.is_empty()).count());
     let mut files = Vec::new();
-    for (&number, Entry { name, executable }) in &entries {
+    for (&number, Entry { name, executable, size, .. }) in &entries {
         // Checked as it stands, before any part of it is taken off.
         EntryPath::parse(name, target).map_err(misplaced)?;
         if is_about_the_list(name, &dist_info) {
@@ -92,6 +99,9 @@ pub(super) fn map(wheel: &Wheel, layout: &PythonLayout, target: Target) -> Resul
             .remove(name)
             .flatten()
             .ok_or_else(|| bad(format!("it holds `{name}`, which has no hash in its RECORD")))?;
+        if recorded.size.is_some_and(|listed| listed != *size) {
+            return Err(bad(format!("its `{name}` is not as long as its RECORD says")));
+        }
         let (path, name) = match place(name) {
             Place::SitePackages(rest) => (format!("{}/{rest}", layout.site_packages), rest.to_owned()),
             Place::Prefix(rest) => (format!("{prefix}/{rest}"), format!("{up}{rest}")),
@@ -109,7 +119,7 @@ pub(super) fn map(wheel: &Wheel, layout: &PythonLayout, target: Target) -> Resul
         return Err(bad(format!("two of its files become `{}`", pair[0].path)));
     }
     let metadata = layout.site_packages.join(&dist_info, target).map_err(misplaced)?;
-    Ok(Mapped { wheel: wheel.clone(), dist_info, metadata, target, files })
+    Ok(Mapped { wheel: wheel.clone(), dist_info, metadata, target, entries: zip.len(), files })
 }
 
 impl Mapped {
@@ -237,6 +247,8 @@ fn open(file: &Path) -> Result<Archive, PackagesError> {
 struct Entry {
     name: String,
     executable: bool,
+    /// Unpacked, in bytes, as the zip says it.
+    size: u64,
 }
 
 /// The files in the zip, by their number there.
@@ -251,7 +263,7 @@ fn entries(zip: &mut Archive) -> Result<BTreeMap<usize, Entry>, String> {
         // What the wheel's maker said, not what any file system here thinks.
         let executable = file.unix_mode().is_some_and(|mode| mode & 0o111 != 0);
         if !file.is_dir() {
-            entries.insert(number, Entry { name, executable });
+            entries.insert(number, Entry { name, executable, size: file.size() });
         }
     }
     Ok(entries)
@@ -284,6 +296,16 @@ fn dist_info<'a>(entries: impl Iterator<Item = &'a Entry>, parts: &WheelName<'_>
         [other] => Err(format!("its `{other}` is that of another package")),
         [] => Err("it has no dist-info folder".to_owned()),
         _ => Err("it has several dist-info folders".to_owned()),
+    }
+}
+
+/// A small archive that claims to be huge is a bomb: deflate packs nothing by more than 1 : 1032, and no package by more
+/// than a small part of that.
+fn check_sizes<'a>(entries: impl Iterator<Item = &'a Entry>, packed: u64) -> Result<(), String> {
+    let unpacked: u64 = entries.map(|entry| entry.size).fold(0, u64::saturating_add);
+    match unpacked > HUGE && unpacked / HUGE_RATIO > packed {
+        true => Err(format!("its {packed} bytes would become {unpacked}, as those of no real package do")),
+        false => Ok(()),
     }
 }
 
