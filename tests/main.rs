@@ -9,6 +9,9 @@ mod bad_index;
 mod bad_packages;
 mod bad_project;
 mod bundle;
+// The exporters are programs of this machine's Python: Wine has none of its own.
+#[cfg(unix)]
+mod exporters;
 mod given_runtime_bundle;
 mod guestbook;
 mod harness;

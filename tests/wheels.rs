@@ -38,16 +38,14 @@ impl WheelFile {
 impl Maker {
     /// Version 1.0 of a package without code.
     pub fn new(name: &str) -> Maker {
-        let metadata = format!("Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n");
         let mut maker = Maker {
             name: name.to_owned(),
             files: Vec::new(),
             record: String::new(),
             links: Vec::new(),
-            metadata: metadata.clone(),
+            metadata: format!("Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n"),
             renamed: Vec::new(),
         };
-        maker.add(&format!("{name}-1.0.dist-info/METADATA"), metadata);
         maker.add(
             &format!("{name}-1.0.dist-info/WHEEL"),
             "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
@@ -55,11 +53,15 @@ impl Maker {
         maker
     }
 
+    /// What the package needs besides.
+    pub fn requires(&mut self, requirement: &str) -> &mut Maker {
+        self.metadata += &format!("Requires-Dist: {requirement}\n");
+        self
+    }
+
     /// A file that RECORD lists.
     pub fn add(&mut self, name: &str, content: impl AsRef<[u8]>) -> &mut Maker {
-        let hash = URL_SAFE_NO_PAD.encode(Sha256::of(content.as_ref()).as_bytes());
-        let size = content.as_ref().len();
-        self.list(&format!("\"{name}\",sha256={hash},{size}")).add_unlisted(name, content)
+        self.list(&line_of(name, content.as_ref())).add_unlisted(name, content)
     }
 
     pub fn add_unlisted(&mut self, name: &str, content: impl AsRef<[u8]>) -> &mut Maker {
@@ -89,8 +91,10 @@ impl Maker {
         let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
         let options = SimpleFileOptions::default().unix_permissions(0o644);
         let list = format!("{}-1.0.dist-info/RECORD", self.name);
-        let record = (list.clone(), format!("{}{list},,\n", self.record).into_bytes());
-        for (name, content) in self.files.iter().chain([&record]) {
+        let metadata = (format!("{}-1.0.dist-info/METADATA", self.name), self.metadata.clone().into_bytes());
+        let about_metadata = line_of(&metadata.0, &metadata.1);
+        let record = (list.clone(), format!("{}{about_metadata}\n{list},,\n", self.record).into_bytes());
+        for (name, content) in self.files.iter().chain([&metadata, &record]) {
             zip.start_file(name.as_str(), options).unwrap();
             zip.write_all(content).unwrap();
         }
@@ -108,6 +112,12 @@ impl Maker {
             metadata: self.metadata.clone(),
         }
     }
+}
+
+/// The line of RECORD for a file.
+fn line_of(name: &str, content: &[u8]) -> String {
+    let hash = URL_SAFE_NO_PAD.encode(Sha256::of(content).as_bytes());
+    format!("\"{name}\",sha256={hash},{}", content.len())
 }
 
 /// Puts `other` in the place of every `old`, which is as long.
