@@ -5,10 +5,11 @@ use std::num::NonZero;
 
 use super::download::Wheel;
 use super::error::PackagesError;
-use super::parallel::each;
+use super::parallel::{Share, each};
 use super::prune::survey::survey;
 use super::prune::{self, Candidates, Pruned, Prunings};
 use super::wheel::{self, MAPPING, Mapped, Taken};
+use crate::bytecode::Compiler;
 use crate::cache::Cache;
 use crate::digest::Sha256;
 use crate::entry::EntryPath;
@@ -17,6 +18,9 @@ use crate::manifest::LayerKind;
 use crate::progress::{Notice, Progress, Stage, Unit};
 use crate::python::PythonLayout;
 use crate::target::Target;
+
+/// How many bytes of unpacked wheels are held in memory at once, or one wheel.
+const UNPACKED: u64 = 64 << 20;
 
 /// The layers of all packages, by name, and that of the bridge after them.
 #[derive(Debug)]
@@ -27,16 +31,24 @@ pub struct PackageLayers {
     pub notices: Vec<Notice>,
 }
 
-/// Makes or finds the layers of `packages` and of the bridge, for a runtime of this layout.
+/// What decides, besides the wheels, about the files of packages.
+#[derive(Debug, Clone, Copy)]
+pub struct Shaping<'a> {
+    pub layout: &'a PythonLayout,
+    pub target: Target,
+    pub prunings: &'a Prunings,
+    pub compiler: Option<&'a Compiler>,
+}
+
+/// Makes or finds the layers of `packages` and of the bridge.
 pub fn layers(
     packages: &[Wheel],
     bridge: &Wheel,
-    prunings: &Prunings,
-    layout: &PythonLayout,
-    target: Target,
+    shaping: &Shaping<'_>,
     cache: &Cache,
     progress: &dyn Progress,
 ) -> Result<PackageLayers, PackagesError> {
+    let Shaping { layout, target, prunings, compiler } = *shaping;
     let mut wheels: Vec<(LayerKind, &Wheel)> =
         packages.iter().map(|wheel| (LayerKind::Package, wheel)).collect();
     wheels.sort_by(|(_, a), (_, b)| a.locked.name.cmp(&b.locked.name));
@@ -49,16 +61,26 @@ pub fn layers(
 
     progress.begin(Stage::Packages, mapped.iter().map(Mapped::size).sum(), Unit::Bytes);
     let work: Vec<_> = wheels.iter().zip(&mapped).zip(&taken).collect();
+    let memory = Share::of(UNPACKED);
     let made = each(at_once, &work, |(((kind, wheel), mapped), taken)| {
         let mut notices = Vec::new();
         let name = &wheel.locked.name;
-        let key = Key::new(*kind, target, &[wheel.locked.sha256, mapping(layout, mapped, taken)]);
+        let key = Key::new(*kind, target, &[wheel.locked.sha256, mapping(shaping, mapped, taken)]);
         if let Some(layer) = layer::find(cache, &key, name).layer(&mut notices) {
             progress.advance(Stage::Packages, mapped.size());
             return Ok((layer, notices));
         }
-        let sources = mapped.sources(taken)?;
-        let layer = layer::build_cached(cache, &key, name, sources, Stage::Packages, progress)?;
+        let layer = memory.with(mapped.size(), || {
+            let sources = mapped.sources(taken, compiler)?;
+            Ok::<_, PackagesError>(layer::build_cached(
+                cache,
+                &key,
+                name,
+                sources,
+                Stage::Packages,
+                progress,
+            )?)
+        })?;
         Ok::<_, PackagesError>((layer, notices))
     });
     progress.end(Stage::Packages);
@@ -97,8 +119,9 @@ pub(super) fn prune(
 }
 
 /// All that decides, besides the wheel and the target, which files its layer has.
-fn mapping(layout: &PythonLayout, mapped: &Mapped, taken: &BTreeMap<EntryPath, Taken>) -> Sha256 {
-    let mut text = format!("{MAPPING}\n{}\n", layout.site_packages);
+fn mapping(shaping: &Shaping<'_>, mapped: &Mapped, taken: &BTreeMap<EntryPath, Taken>) -> Sha256 {
+    let mut text =
+        format!("{MAPPING}\n{}\n{}\n", shaping.layout.site_packages, Compiler::shape(shaping.compiler));
     for (path, kind) in taken {
         text.push_str(&format!("{kind:?} {path}\n"));
     }

@@ -78,7 +78,7 @@ impl Maker {
 
     fn sources(&self, target: Target) -> Result<BTreeMap<String, (Vec<u8>, bool)>, PackagesError> {
         let mapped = map(&self.wheel(), &layout(target), target)?;
-        Ok(by_name(mapped.sources(&BTreeMap::new())?))
+        Ok(by_name(mapped.sources(&BTreeMap::new(), None)?))
     }
 
     #[track_caller]
@@ -106,6 +106,7 @@ fn each_part_of_a_wheel_gets_its_place_and_record_lists_what_is_there() {
     maker.add("shop/__init__.py", "x = 1\n").add("shop-1.data/purelib/shop/pure.py", "pure");
     maker.add("shop-1.data/platlib/shop/plat.py", "plat").add("shop-1.data/data/share/shop, de.txt", "data");
     maker.add("shop-1.data/scripts/shop", "#!python").add("shop-1.data/headers/shop.h", "int x;");
+    maker.add("shop/__pycache__/pure.cpython-312.pyc", "old");
     maker.add("shop-1.dist-info/REQUESTED", "").add_unlisted("shop-1.dist-info/RECORD.jws", "signed", 0o644);
     maker.add("shop-1.dist-info/INSTALLER", "pip\n").add("shop-1.dist-info/direct_url.json", "{}");
     let files = maker.sources(LINUX).unwrap();
@@ -222,7 +223,7 @@ fn a_file_of_two_packages_is_kept_once_if_nothing_can_break() {
         [&first, &second].map(|maker| map(&maker.wheel(), &layout(LINUX), LINUX).unwrap()).into();
     let shared = taken(&mapped).unwrap();
     assert!(shared[0].is_empty());
-    let files = by_name(mapped[1].sources(&shared[1]).unwrap());
+    let files = by_name(mapped[1].sources(&shared[1], None).unwrap());
     let site = "python/lib/python3.12/site-packages";
     assert!(
         !files.contains_key(&format!("{site}/tests/__init__.py"))
