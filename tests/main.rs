@@ -20,9 +20,9 @@ mod help;
 mod hostile_wheels;
 mod index_server;
 mod init;
-mod minisign;
 #[cfg(target_os = "linux")]
 mod large_project;
+mod minisign;
 mod preview;
 mod pruning;
 mod runtime_given;

@@ -59,6 +59,10 @@ pub struct Args {
     /// The folder for the bundle, made if missing [default: `dist` in the project]
     #[arg(long, short, value_name = "DIR")]
     output: Option<PathBuf>,
+    /// Bundle every file of every package, tests and type stubs too. `[packages] prune` and `whole` in holdall.toml say
+    /// it for good
+    #[arg(long)]
+    no_prune: bool,
     /// Sign the bundle with this secret key, which `holdall key new` or minisign made
     #[arg(long, value_name = "KEY")]
     sign: Option<PathBuf>,
@@ -66,10 +70,6 @@ pub struct Args {
     /// before anything is made]
     #[arg(long, value_name = "FILE", requires = "sign")]
     password_file: Option<PathBuf>,
-    /// Bundle every file of every package, tests and type stubs too. `[packages] prune` and `whole` in holdall.toml say
-    /// it for good
-    #[arg(long)]
-    no_prune: bool,
     #[command(flatten)]
     found: Found,
 }

@@ -102,11 +102,6 @@ impl<'a> Keys<'a> {
         texts.ok_or_else(|| self.wrong_type(key, value, TEXTS))
     }
 
-    pub fn switch(&self, key: &str) -> Result<Option<bool>, ProjectError> {
-        let switch = |value: &'a Value| value.as_bool().ok_or_else(|| self.wrong_type(key, value, SWITCH));
-        self.value(key).map(switch).transpose()
-    }
-
     /// A value that is parsed by its own type.
     pub fn parsed<T, E: Display>(
         &self,
@@ -280,7 +275,6 @@ struct Wanted {
 const TEXT: Wanted = Wanted { what: "a string", example: "\"text\"" };
 const TEXTS: Wanted = Wanted { what: "a list of strings", example: "[\"a\", \"b\"]" };
 const TABLE: Wanted = Wanted { what: "a table", example: "" };
-const SWITCH: Wanted = Wanted { what: "true or false", example: "false" };
 const SWITCH_OR_PATH: Wanted = Wanted { what: "true, false or a path", example: "\"prebuilt/\"" };
 
 fn join(path: &str, name: &str) -> String {
