@@ -59,7 +59,7 @@ fn run(input: &Input<'_>, place: &StaticPlace, python: &Path, into: &Path) -> Re
     match answer.failure {
         None => {}
         Some(failure) if failure.step == "collect" => return Err(not_collected(&failure, &answer.said)),
-        Some(failure) => return Err(not_loaded(input, &failure)),
+        Some(failure) => return Err(not_loaded(input, &failure, &answer.sources.environment)),
     }
     let files = tree::files(&folder, false, &everything())?;
     gzip::normalise(&files).map_err(AppError::Scratch)?;

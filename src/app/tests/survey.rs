@@ -50,6 +50,16 @@ fn settings_that_need_a_variable_are_refused_with_its_name_until_it_is_given() {
     assert!(help(&error).contains("`SHOP_HOST = \"…\"` under `[build.env]`"), "{}", help(&error));
     shop.build_env.insert("SHOP_HOST".to_owned(), "example.com".to_owned());
     assert_eq!(shop.survey().unwrap().environment, ["SHOP_HOST"]);
+    // All that will be missed is said at once.
+    let more = shop
+        .settings("PORT, KEY = os.environ['SHOP_PORT'], os.environ['SECRET_KEY']\nTILL = os.environ['TILL']");
+    let error = more.survey().unwrap_err();
+    let cure = "of your shell are not passed on); the settings read `TILL` too\n";
+    assert!(
+        help(&error).starts_with("- give `SHOP_PORT` a value") && help(&error).contains(cure),
+        "{}",
+        help(&error)
+    );
 }
 
 #[test]
@@ -63,6 +73,13 @@ fn a_module_that_is_missing_is_told_from_one_that_the_project_should_have() {
     assert!(help(&missing).contains("under `[build]`"));
     let own = Shop::start().settings("from mysite.locals import *").survey().unwrap_err();
     assert!(help(&own).starts_with("- `mysite.locals` is not in the project"), "{}", help(&own));
+    let off_path = Shop::start().file("libs/py/tills/core.py", "").settings("import tills.core").survey();
+    let off_path = help(&off_path.unwrap_err());
+    let begin = "- `tills` lies in `libs/py`, which is not on Python's path: `python_path = [\"libs/py\"]`";
+    assert!(off_path.starts_with(begin), "{off_path}");
+    let namesake = Shop::start().file("mysite/celery.py", "import celery").settings("import mysite.celery");
+    let namesake = help(&namesake.survey().unwrap_err());
+    assert!(namesake.starts_with("- `celery` is not among the project's dependencies"), "{namesake}");
     let app = Shop::start().settings("INSTALLED_APPS.append('shop')").survey().unwrap_err();
     assert!(app.to_string().starts_with("an application named by"), "{app}");
 }
