@@ -30,6 +30,9 @@ pub struct SiteFacts {
     pub environment: Vec<String>,
     pub static_files: StaticFacts,
     pub writable: Writable,
+    /// What of the project a setting leads to: path inside the bundle -> setting.
+    #[serde(skip)]
+    pub mentions: BTreeMap<String, String>,
     /// Migrations known to the project, by application, sorted.
     pub migrations: BTreeMap<String, Vec<String>>,
     pub notices: Vec<Notice>,
@@ -93,6 +96,7 @@ fn facts(input: &Input<'_>, mut answer: Answer) -> Result<SiteFacts, AppError> {
         environment: environment.into_iter().collect(),
         static_files,
         writable,
+        mentions: answer.mentions,
         migrations: answer.migrations,
         notices,
     })

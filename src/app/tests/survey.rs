@@ -143,3 +143,33 @@ fn what_the_shell_holds_does_not_reach_the_project() {
         .settings("import os\nassert 'PATH' in os.environ and 'CARGO_MANIFEST_DIR' not in os.environ");
     shop.survey().unwrap();
 }
+
+#[test]
+fn what_a_setting_leads_to_and_git_ignores_is_told_unless_it_is_meant_to_stay() {
+    let shop = Shop::start()
+        .settings(
+            "STATS = {'DEFAULT': {'FILE': str(BASE_DIR / 'stats.json')}}\nPAGES = [BASE_DIR / 'dist' / 'index.html']\nSECRETS = BASE_DIR / '.env'\nSTATICFILES_DIRS = [BASE_DIR / 'built']\nMEDIA_ROOT = BASE_DIR / 'media'\nHERE = BASE_DIR\nROWS = BASE_DIR / 'db.sqlite3'\nNOWHERE = BASE_DIR / 'none.json'\nKEPT = BASE_DIR / 'mysite'",
+        )
+        .file(".gitignore", "/stats.json\n/dist\n/.env\n/built\n/media\n*.sqlite3\n")
+        .file("stats.json", "{}")
+        .file("dist/index.html", "")
+        .file(".env", "A=1")
+        .file("built/a.js", "")
+        .file("media/a.jpg", "")
+        .file("db.sqlite3", "");
+    let facts = shop.survey().unwrap();
+    let told = |shop: &Shop| -> Vec<String> {
+        let found = shop.with(|input| files(input, Some(&facts))).unwrap();
+        found.notices.into_iter().map(|notice| notice.what).collect()
+    };
+    let cause = "which is left out as the output of a build, or because a `.gitignore` file names it";
+    let [first, second] = &*told(&shop) else { panic!("{:?}", told(&shop)) };
+    assert_eq!(first, &format!("PAGES leads to `dist/index.html`, {cause}"));
+    assert_eq!(second, &format!("STATS leads to `stats.json`, {cause}"));
+    let mut chosen = shop;
+    chosen.include.push("/stats.json".to_owned());
+    assert_eq!(told(&chosen), std::slice::from_ref(first));
+    let exclude = ["/dist".to_owned()];
+    let found = chosen.with(|input| files(&Input { exclude: &exclude, ..*input }, Some(&facts))).unwrap();
+    assert!(found.notices.is_empty(), "{:?}", found.notices);
+}
