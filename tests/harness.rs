@@ -90,6 +90,11 @@ impl Test {
 
     /// Runs git in `site/` as somebody whose own configuration does not count.
     pub fn git(&self, args: &[&str]) -> &Test {
+        self.git_in("site", args)
+    }
+
+    /// Runs git so in the folder `below`.
+    pub fn git_in(&self, below: &str, args: &[&str]) -> &Test {
         let mut git = Command::new("git");
         git.args([
             "-c",
@@ -100,7 +105,7 @@ impl Test {
             "init.defaultBranch=main",
         ]);
         git.args(args)
-            .current_dir(self.path("site"))
+            .current_dir(self.path(below))
             .env("GIT_CONFIG_GLOBAL", "")
             .env("GIT_CONFIG_NOSYSTEM", "1");
         let done = git.output().unwrap();
