@@ -18,6 +18,8 @@ mod index_server;
 mod init;
 mod minisign;
 mod preview;
+#[cfg(unix)]
+mod reproducible;
 mod runtime_given;
 #[cfg(target_os = "linux")]
 mod runtime_host;
