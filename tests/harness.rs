@@ -90,11 +90,6 @@ impl Test {
 
     /// Runs git in `site/` as somebody whose own configuration does not count.
     pub fn git(&self, args: &[&str]) -> &Test {
-        self.git_in("site", args)
-    }
-
-    /// Runs git so in the folder `below`.
-    pub fn git_in(&self, below: &str, args: &[&str]) -> &Test {
         let mut git = Command::new("git");
         git.args([
             "-c",
@@ -105,7 +100,7 @@ impl Test {
             "init.defaultBranch=main",
         ]);
         git.args(args)
-            .current_dir(self.path(below))
+            .current_dir(self.path("site"))
             .env("GIT_CONFIG_GLOBAL", "")
             .env("GIT_CONFIG_NOSYSTEM", "1");
         let done = git.output().unwrap();

@@ -16,9 +16,6 @@ fn what_a_bundler_of_scripts_has_built_is_collected_and_what_the_site_reads_itse
         .write("window/frontend/dist/assets/style-4f2a.css", "p { color: teal; }\n")
         .write("window/frontend/stats.json", "{\"style\": \"built/style-4f2a.css\"}\n");
     fs_err::create_dir(test.path("window/logs")).unwrap();
-    test.git_in("window", &["init", "-q"]).git_in("window", &["add", "."]);
-    test.git_in("window", &["commit", "-qm", "First"]);
-
     let said = |test: &Test| {
         let done = test.holdall(["bundle", "window", "--runtime", "host", "--output", "dist"]).success();
         test.words(&done.get_output().stderr)
