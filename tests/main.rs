@@ -25,6 +25,8 @@ mod large_project;
 mod minisign;
 mod preview;
 mod pruning;
+#[cfg(unix)]
+mod reproducible;
 mod runtime_given;
 #[cfg(target_os = "linux")]
 mod runtime_host;
