@@ -18,6 +18,8 @@ pub mod tools;
 pub mod layer;
 /// Layers become a bundle, block by block; open and verify one.
 pub mod archive;
+/// Keys, and signatures over a bundle's manifest.
+pub mod signature;
 /// A bundle becomes a folder.
 pub mod release;
 /// How a release is started; `site::local` is the embedded web server.

@@ -5,6 +5,7 @@ mod archive;
 mod archive_bad;
 mod archive_forge;
 mod bad_bundle;
+mod bad_index;
 mod bad_packages;
 mod bad_project;
 mod bundle;
@@ -13,14 +14,21 @@ mod given_runtime_bundle;
 mod guestbook;
 mod harness;
 mod help;
+mod index_server;
 mod init;
+mod minisign;
+#[cfg(target_os = "linux")]
+mod large_project;
 mod preview;
+mod pruning;
 mod runtime_given;
 #[cfg(target_os = "linux")]
 mod runtime_host;
 mod shapes;
+mod signatures;
 mod startproject;
 mod system;
 #[cfg(target_os = "linux")]
 mod terminal;
 mod wagtail;
+mod wheels;

@@ -40,7 +40,7 @@ pub(super) struct MappedFile {
     number: usize,
     pub path: EntryPath,
     /// Its name in RECORD: relative to site-packages.
-    name: String,
+    pub name: String,
     pub recorded: Recorded,
     executable: bool,
 }
@@ -115,6 +115,26 @@ impl Mapped {
     /// The size of its files in bytes, as far as its RECORD says it.
     pub fn size(&self) -> u64 {
         self.files.iter().filter_map(|file| file.recorded.size).sum()
+    }
+
+    /// Leaves files out, as if the wheel did not have them.
+    pub fn leave_out(&mut self, is_left_out: impl Fn(usize) -> bool) {
+        let mut number = 0..;
+        self.files.retain(|_| !number.next().is_some_and(&is_left_out));
+    }
+
+    /// Hands the content of the files that are `wanted` to `with`, with their numbers in `files`.
+    pub fn read(
+        &self,
+        wanted: impl Fn(&MappedFile) -> bool,
+        mut with: impl FnMut(usize, Vec<u8>),
+    ) -> Result<(), PackagesError> {
+        let bad = |problem: String| PackagesError::BadWheel { file: self.wheel.file.clone(), problem };
+        let mut zip = open(&self.wheel.file)?;
+        for (number, file) in self.files.iter().enumerate().filter(|(_, file)| wanted(file)) {
+            with(number, read(&mut zip, file.number, file.recorded.size).map_err(bad)?);
+        }
+        Ok(())
     }
 
     /// Reads the files of the wheel, except those that another package has brought, and adds what an installer

@@ -46,6 +46,12 @@ const LINES: &[Line] = &[
     line("packages.extras", "Extras of the project's own dependencies.", "[\"postgres\"]"),
     line("packages.groups", "Dependency groups that belong to production.", "[\"production\"]"),
     line(
+        "packages.prune",
+        "Leave out of packages what no site reads: tests, type stubs and the like.",
+        "true",
+    ),
+    line("packages.whole", "Packages of which nothing is left out.", "[\"numpy\"]"),
+    line(
         "runtime.from",
         "The Python to bundle: \"host\", this machine's, or the path of an archive or folder.",
         "\"host\"",

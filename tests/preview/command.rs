@@ -54,7 +54,7 @@ fn bundle(folder: &Path, target: Target, environment: &[&str]) -> PathBuf {
         layer(LayerKind::Static, "static", source("www/static/shop.css", b"body {}", false)),
         layer(LayerKind::App, "app", source("app/manage.py", b"secret", false)),
     ];
-    archive::assemble(manifest, layers, &folder.join("shop.zip"), &Silent).unwrap().path
+    archive::assemble(manifest, layers, &folder.join("shop.zip"), None, &Silent).unwrap().path
 }
 
 fn here(folder: &Path, environment: &[&str]) -> PathBuf {
