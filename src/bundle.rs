@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use crate::app::{self, AppFiles, StaticChoice};
 use crate::archive::{self, Written};
-use crate::cache::Cache;
+use crate::cache::{Cache, RUNS};
 use crate::digest::Sha256;
 use crate::error::Error;
 use crate::interrupt::Passing;
@@ -26,9 +26,6 @@ use crate::tools::{self, Tools};
 
 use clock::Clock;
 use describe::Known;
-
-/// The folder of the cache for what lasts as long as a run.
-const RUNS: &str = "runs";
 
 /// What the person asked for.
 #[derive(Debug, Default)]
@@ -130,7 +127,8 @@ pub fn carry_out(plan: BundlePlan, cache: &Cache, progress: &dyn Progress) -> Re
 
     let mut wanted = lock.wheels.clone();
     wanted.push(bridge.clone());
-    let mut wheels = clock.time(Stage::Download, || packages::download(&wanted, cache, progress))?;
+    let mut wheels =
+        clock.time(Stage::Download, || packages::download(&wanted, cache, progress, &mut notices))?;
     let bridge_wheel = wheels.pop().expect("one wheel comes back for each that was asked for");
     let environment = clock.time(Stage::Environment, || {
         packages::environment(

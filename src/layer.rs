@@ -13,7 +13,7 @@ mod pack;
 use std::path::PathBuf;
 
 pub use build::{build_cached, build_in};
-pub use cached::{Found, Key, find};
+pub use cached::{Found, Key, damage, find};
 pub use index::{Index, IndexedFile};
 pub(crate) use pack::inflate;
 pub use pack::total_size;

@@ -79,10 +79,6 @@ impl Test {
 
     /// Runs the uv that the command uses, in the folder `below`, with the Python of the tests.
     pub fn uv(&self, below: &str, args: &[&str]) {
-        static UV: LazyLock<Uv> = LazyLock::new(|| {
-            let recipes = Recipes::of_user().unwrap();
-            Uv::find(&Cache::at(cache()), &prepared("HOLDALL_TEST_PYTHON"), &recipes.uv).unwrap()
-        });
         let mut uv = Command::new(&UV.program);
         uv.arg("--quiet").args(args).env("UV_PYTHON", &UV.python).env("UV_PYTHON_DOWNLOADS", "never");
         let done = uv.current_dir(self.path(below)).output().unwrap();
@@ -114,6 +110,15 @@ impl Test {
         Preview::start(command(self.folder.path(), ["preview", "--format", "json", "--port", "0"]).args(args))
     }
 }
+
+/// The uv that the command uses.
+pub static UV: LazyLock<Uv> = LazyLock::new(|| {
+    let recipes = Recipes::of_user().unwrap();
+    let cache = Cache::at(cache());
+    // It may have to be installed, while stories beside run the command.
+    let _in_use = cache.enter(|| ()).unwrap();
+    Uv::find(&cache, &prepared("HOLDALL_TEST_PYTHON"), &recipes.uv).unwrap()
+});
 
 /// A preview that serves until the story drops it.
 pub struct Preview {

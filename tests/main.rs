@@ -8,6 +8,7 @@ mod bad_bundle;
 mod bad_packages;
 mod bad_project;
 mod bundle;
+mod cache;
 mod given_runtime_bundle;
 mod guestbook;
 mod harness;

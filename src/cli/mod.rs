@@ -2,6 +2,7 @@
 //! one that prints.
 
 pub mod bundle;
+pub mod cache;
 pub mod init;
 pub mod inspect;
 mod opened;
@@ -67,6 +68,7 @@ enum Command {
     Preview(preview::Args),
     Inspect(inspect::Args),
     Verify(verify::Args),
+    Cache(cache::Args),
 }
 
 /// Runs the command line `args` and returns the exit code of the process.
@@ -103,5 +105,6 @@ fn run(command: Command, output: &Output) -> Result<(), crate::Error> {
         Command::Inspect(args) => inspect::run(args, output),
         Command::Preview(args) => preview::run(args, output),
         Command::Verify(args) => verify::run(args, output),
+        Command::Cache(args) => cache::run(args, output),
     }
 }
