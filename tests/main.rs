@@ -9,6 +9,8 @@ mod bad_packages;
 mod bad_project;
 mod bundle;
 mod cache;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod cache_faults;
 mod given_runtime_bundle;
 mod guestbook;
 mod harness;
@@ -23,4 +25,6 @@ mod startproject;
 mod system;
 #[cfg(target_os = "linux")]
 mod terminal;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod traced;
 mod wagtail;
