@@ -6,7 +6,7 @@
 //! ```text
 //! CACHEDIR.TAG           tells backups to leave the folder out, and this program that it may prune it
 //! .lock                  held shared by every run, alone by whoever removes
-//! KIND/…                 layers, wheels, tools, environments, runs, and whatever a stage adds
+//! KIND/…                 layers, blocks, wheels, mentions, tools, environments, runs
 //! KIND/.part-…           being written; a run that was killed leaves it, and the next one removes it
 //! ```
 
@@ -35,6 +35,10 @@ pub const RUNS: &str = "runs";
 pub const LAYERS: &str = "layers";
 /// The folder of wheels, each in a folder named by its SHA-256.
 pub const WHEELS: &str = "wheels";
+/// The folder of the layers that earlier runs made of a project.
+pub const BLOCKS: &str = "blocks";
+/// The folder of what was found in wheels while pruning them.
+pub const MENTIONS: &str = "mentions";
 pub const TOOLS: &str = "tools";
 pub const ENVIRONMENTS: &str = "environments";
 
@@ -52,7 +56,7 @@ pub struct Cache {
 pub enum CacheError {
     #[error("`{}` is not a folder that holdall made for its cache alone", root.display())]
     #[diagnostic(help(
-        "nothing was removed, since other files lie there: set HOLDALL_CACHE to a folder of its own, or remove `layers`, `wheels`, `tools`, `environments` and `runs` there yourself"
+        "nothing was removed, since other files lie there: set HOLDALL_CACHE to a folder of its own, or remove its folders there yourself (`layers`, `wheels`, `tools`, `environments` and so on)"
     ))]
     NotOurs { root: PathBuf },
     #[error("cannot read the cache folder `{}`", root.display())]
@@ -108,7 +112,7 @@ impl Cache {
         Ok(Cache::at(base.cache_dir().join(folder)))
     }
 
-    /// The folder of one kind of cached things (`layers`, `wheels`, `tools`, `environments`), made if missing.
+    /// The folder of one kind of cached things (`layers`, `wheels`, `mentions`, `tools`, `environments`), made if missing.
     pub fn folder(&self, kind: &str) -> io::Result<PathBuf> {
         let folder = self.root.join(kind);
         fs_err::create_dir_all(&folder)?;

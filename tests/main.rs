@@ -5,9 +5,11 @@ mod archive;
 mod archive_bad;
 mod archive_forge;
 mod bad_bundle;
+mod bad_index;
 mod bad_packages;
 mod bad_project;
 mod bundle;
+mod bytecode;
 mod cache;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod cache_faults;
@@ -15,12 +17,15 @@ mod given_runtime_bundle;
 mod guestbook;
 mod harness;
 mod help;
+mod index_server;
 mod init;
+mod minisign;
 mod preview;
 mod runtime_given;
 #[cfg(target_os = "linux")]
 mod runtime_host;
 mod shapes;
+mod signatures;
 mod startproject;
 mod system;
 #[cfg(target_os = "linux")]
@@ -28,3 +33,4 @@ mod terminal;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod traced;
 mod wagtail;
+mod wheels;

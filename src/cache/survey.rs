@@ -10,11 +10,10 @@ use rayon::prelude::*;
 use walkdir::WalkDir;
 
 use super::lock::remove;
-use super::{Cache, PART};
-use super::{CacheError, ENVIRONMENTS, LAYERS, RUNS, TOOLS, WHEELS};
+use super::{BLOCKS, Cache, CacheError, ENVIRONMENTS, LAYERS, MENTIONS, PART, RUNS, TOOLS, WHEELS};
 
-/// The kinds that there always were: a folder with nothing else is a cache that an older holdall made.
-pub(super) const KINDS: [&str; 5] = [LAYERS, WHEELS, TOOLS, ENVIRONMENTS, RUNS];
+/// The kinds that there were before caches were marked: a folder with nothing else is one.
+pub(super) const KINDS: [&str; 7] = [LAYERS, BLOCKS, WHEELS, MENTIONS, TOOLS, ENVIRONMENTS, RUNS];
 
 /// What is kept or removed as one.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

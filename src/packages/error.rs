@@ -52,6 +52,16 @@ pub enum PackagesError {
         "check the network, the proxy and the credentials of the index; without a network, name folders of wheels in UV_FIND_LINKS and set UV_OFFLINE=1"
     ))]
     Unreachable { source: Said },
+    #[error("the package index does not let uv in")]
+    #[diagnostic(help(
+        "give it name and password: in the URL of the index, as UV_INDEX_NAME_USERNAME and UV_INDEX_NAME_PASSWORD, or in `~/.netrc`; what only a keyring knows, fetch by hand into a folder and name that in UV_FIND_LINKS"
+    ))]
+    IndexDenied { source: Said },
+    #[error("what answers uv is no package index, or a broken one")]
+    #[diagnostic(help(
+        "check the URL of the index (it ends in `/simple/` as a rule), its credentials and the proxy: a login page may answer in its place"
+    ))]
+    NoIndex { source: Said },
     #[error("uv failed to {doing}")]
     #[diagnostic(help("mend what uv names, then run the same command again"))]
     Uv { doing: &'static str, source: Said },
@@ -71,6 +81,24 @@ pub enum PackagesError {
     ))]
     Incomplete { packages: Vec<String>, target: Target, minor: MinorVersion, file: PathBuf },
 
+    #[error("the index is too busy to send `{file}`: it answered {answer}")]
+    #[diagnostic(help("wait a little, then run the same command again: what is there is kept"))]
+    Busy { file: String, answer: String },
+    #[error("the index does not give `{file}` to you: it answered {answer}")]
+    #[diagnostic(help(
+        "name and password for the index are missing or wrong: give them as uv takes them (in the URL of the index, as UV_INDEX_NAME_USERNAME and UV_INDEX_NAME_PASSWORD, or in `~/.netrc`); what only a keyring knows, fetch by hand into a folder and name that in UV_FIND_LINKS"
+    ))]
+    Denied { file: String, answer: String },
+    #[error("the index has no `{file}`: it answered {answer}")]
+    #[diagnostic(help(
+        "it is gone since it was locked, or another index has it: lock again, or put the file into a folder and name that in UV_FIND_LINKS"
+    ))]
+    Gone { file: String, answer: String },
+    #[error("the index sent a web page in place of `{file}`")]
+    #[diagnostic(help(
+        "as a rule that is a login page of the index or of a proxy: check the credentials of the index and the proxy's settings, then run the same command again"
+    ))]
+    WebPage { file: String },
     #[error("cannot fetch `{file}`")]
     #[diagnostic(help(
         "check the network and the proxy, then run the same command again: what is there is kept"
@@ -87,7 +115,9 @@ pub enum PackagesError {
     WrongDigest { file: String, expected: Sha256, found: Sha256 },
 
     #[error("`{}` is not a wheel: {problem}", file.display())]
-    #[diagnostic(help("make or fetch the wheel again"))]
+    #[diagnostic(help(
+        "make or fetch the wheel again; if it stays so, use another version of it: who made it has to mend it"
+    ))]
     BadWheel { file: PathBuf, problem: String },
     #[error("`{wheel}` holds a file that no bundle can have")]
     BadName {
@@ -117,6 +147,9 @@ pub enum PackagesError {
     BadPython { python: PathBuf, source: Said },
     #[error(transparent)]
     #[diagnostic(transparent)]
+    Bytecode(#[from] crate::bytecode::BytecodeError),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
     Layer(#[from] crate::layer::LayerError),
     #[error("cannot use the file or folder of a package")]
     #[diagnostic(help("check that it is there, that you may use it, and that the disk is not full"))]
@@ -139,7 +172,13 @@ impl PackagesError {
         !matches!(
             self,
             PackagesError::Unreachable { .. }
+                | PackagesError::NoIndex { .. }
+                | PackagesError::IndexDenied { .. }
                 | PackagesError::Download { .. }
+                | PackagesError::Busy { .. }
+                | PackagesError::Denied { .. }
+                | PackagesError::Gone { .. }
+                | PackagesError::WebPage { .. }
                 | PackagesError::WrongDigest { .. }
                 | PackagesError::Layer(_)
                 | PackagesError::Io(_)

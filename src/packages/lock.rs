@@ -10,6 +10,7 @@ use reqwest::Url;
 use serde::{Serialize, Serializer};
 
 use super::committed::Committed;
+use super::credentials;
 use super::error::PackagesError;
 use super::pylock;
 use super::refusal::refusal;
@@ -198,7 +199,8 @@ impl Question {
         let platform = ["--python-platform", self.target.uv_platform(), "--python-version", &of_minor];
         let aim: Vec<OsString> = platform.map(OsString::from).into();
         let file = self.compile(uv, &aim).map_err(|failure| refusal(&failure, self.target, minor))?;
-        let wheels = pylock::read(&fs_err::read_to_string(&file)?, &file, self.target, minor)?;
+        let mut wheels = pylock::read(&fs_err::read_to_string(&file)?, &file, self.target, minor)?;
+        credentials::give(&mut wheels, &self.folder, &self.files);
         if let Some(committed) = &self.committed {
             committed.check(&wheels, self.target, minor)?;
         }

@@ -4,12 +4,15 @@
 //! from sources, and no console scripts are made: `python -m` replaces them.
 
 mod committed;
+mod credentials;
 mod download;
 mod environment;
 mod error;
+mod fetch;
 mod layers;
 mod lock;
 mod parallel;
+mod prune;
 mod pylock;
 mod record;
 mod refusal;
@@ -20,8 +23,9 @@ mod wheel;
 pub use download::{Wheel, damage as wheel_damage, download, is_cached};
 pub use environment::{BuildEnvironment, damage as environment_damage, environment};
 pub use error::PackagesError;
-pub use layers::{PackageLayers, layers};
+pub use layers::{PackageLayers, Shaping, layers};
 pub use lock::{Lock, LockedWheel, local_wheel, lock};
+pub use prune::{Pruned, Prunings, Whole};
 pub use uv::{Uv, UvVersion};
 
 #[cfg(test)]

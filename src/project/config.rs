@@ -82,6 +82,8 @@ pub struct BuildKeys {
     pub settings: Option<String>,
     #[serde(rename = "static")]
     pub static_files: StaticFiles,
+    /// Whether modules are compiled while bundling; `true` unless set.
+    pub bytecode: Option<bool>,
     /// `[build.env]`: environment variables set while bundling. They do not enter the bundle, nor what is printed.
     #[serde(skip)]
     pub env: BTreeMap<String, String>,
@@ -164,6 +166,7 @@ impl Config {
             build: BuildKeys {
                 settings: keys.module("build.settings")?,
                 static_files: keys.static_files("build.static")?,
+                bytecode: keys.flag("build.bytecode")?,
                 env: build_env,
             },
             env: EnvKeys { required: keys.variable_names("env.required")? },
