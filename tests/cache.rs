@@ -423,6 +423,17 @@ fn what_was_damaged_in_the_cache_is_named_removed_or_made_again_and_never_bundle
         assert!(!report["notices"].to_string().contains("damaged"));
     }
 
+    // These are believed in nothing, and so need no word.
+    for kind in ["blocks", "mentions"] {
+        let kept = files(&cache.join(kind));
+        assert!(!kept.is_empty(), "{kind}");
+        kept.iter().for_each(|file| flip(file));
+        let bundle = test.path("dist").join(BUNDLE);
+        let before = Sha256::of_file(&bundle).unwrap();
+        bundled(bundling(&test, "site", "cache", "dist"));
+        assert_eq!(Sha256::of_file(&bundle).unwrap(), before, "{kind}");
+    }
+
     test.write("cache/tools/uv-1.0/lib", "");
     let told = cache_command(&test, "cache", &["verify"]).code(1);
     assert_eq!(
