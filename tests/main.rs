@@ -10,6 +10,9 @@ mod bad_packages;
 mod bad_project;
 mod bundle;
 mod bytecode;
+mod cache;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod cache_faults;
 // The exporters are programs of this machine's Python: Wine has none of its own.
 #[cfg(unix)]
 mod exporters;
@@ -36,5 +39,7 @@ mod startproject;
 mod system;
 #[cfg(target_os = "linux")]
 mod terminal;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod traced;
 mod wagtail;
 mod wheels;
