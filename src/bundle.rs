@@ -15,7 +15,7 @@ use crate::cache::Cache;
 use crate::digest::Sha256;
 use crate::error::Error;
 use crate::interrupt::Passing;
-use crate::packages::{self, Lock, LockedWheel, PackageLayers, Uv};
+use crate::packages::{self, Lock, LockedWheel, PackageLayers, Request, Selected, Supply, Uv};
 use crate::progress::{Notice, Progress, Stage};
 use crate::project::{Overrides, Project, RuntimeFrom, StaticFiles};
 use crate::python::MinorVersion;
@@ -46,6 +46,9 @@ pub struct BundlePlan {
     pub project: Project,
     pub runtime: RuntimePlan,
     pub lock: Lock,
+    /// The committed lock that it was read from.
+    pub lock_file: Option<PathBuf>,
+    pub supply: Supply,
     /// The bridge's wheel, and the holdall program that goes in.
     pub bridge: LockedWheel,
     pub program: PathBuf,
@@ -85,19 +88,24 @@ pub fn plan(wanted: Wanted, cache: &Cache, progress: &dyn Progress) -> Result<Bu
     let program = tools.program(runtime.target)?;
     let python = build_python(&runtime)?;
     let uv = Uv::find(cache, &python.path, &recipes.uv)?;
-    let lock = clock.time(Stage::Resolve, || {
-        packages::lock(&uv, &project.dependencies.value, runtime.target, minor, progress)
-    })?;
+    let supply = supply(&project);
+    let dependencies = &project.dependencies.value;
+    let request = Request { dependencies, supply: &supply, target: runtime.target, minor };
+    let Selected { lock, file: lock_file, notices: of_lock } = clock
+        .time(Stage::Resolve, || packages::lock(&uv, &request, project.lock.as_deref(), cache, progress))?;
 
     let static_files = static_choice(&project.config.build.static_files);
     let files = app::files(&input(&project, &runtime, &static_files), None)?;
     let dirty = is_dirty(&project, &files);
-    let notices = [&project.notices[..], &project.advice, &runtime.notices, uv.notice.as_slice()].concat();
+    let notices =
+        [&project.notices[..], &project.advice, &runtime.notices, uv.notice.as_slice(), &of_lock].concat();
     let folder = wanted.output.unwrap_or_else(|| project.root.join("dist"));
     Ok(BundlePlan {
         project,
         runtime,
         lock,
+        lock_file,
+        supply,
         bridge,
         program,
         files,
@@ -117,6 +125,7 @@ pub fn carry_out(plan: BundlePlan, cache: &Cache, progress: &dyn Progress) -> Re
         project,
         runtime,
         lock,
+        supply,
         bridge,
         program,
         files: planned,
@@ -130,18 +139,13 @@ pub fn carry_out(plan: BundlePlan, cache: &Cache, progress: &dyn Progress) -> Re
 
     let mut wanted = lock.wheels.clone();
     wanted.push(bridge.clone());
-    let mut wheels = clock.time(Stage::Download, || packages::download(&wanted, cache, progress))?;
+    let dependencies = &project.dependencies.value;
+    let request = Request { dependencies, supply: &supply, target, minor: runtime.layout.version.minor };
+    let mut wheels =
+        clock.time(Stage::Download, || packages::download(&wanted, &request, cache, progress))?;
     let bridge_wheel = wheels.pop().expect("one wheel comes back for each that was asked for");
     let environment = clock.time(Stage::Environment, || {
-        packages::environment(
-            &plan.uv,
-            &project.dependencies.value,
-            &lock,
-            &wheels,
-            &plan.python.path,
-            cache,
-            progress,
-        )
+        packages::environment(&plan.uv, &request, &lock, &wheels, &plan.python.path, cache, progress)
     })?;
     notices.extend(left_out(&environment.left_out));
 
@@ -210,7 +214,13 @@ fn scratch(cache: &Cache) -> Result<Passing<tempfile::TempDir>, Error> {
     Passing::make(|| tempfile::tempdir_in(folder)).map_err(Error::Cache)
 }
 
-fn survey_runtime(
+/// Where the project's wheels may come from.
+pub(crate) fn supply(project: &Project) -> Supply {
+    let keys = &project.config.packages;
+    Supply { folders: keys.find_links.clone(), offline: keys.offline }
+}
+
+pub(crate) fn survey_runtime(
     project: &Project,
     target: Option<Target>,
     recipes: &Recipes,

@@ -11,7 +11,7 @@ fn help(args: &[&str]) -> String {
 #[test]
 fn every_command_explains_itself() {
     insta::assert_snapshot!("holdall", help(&["--help"]));
-    for command in ["bundle", "init", "preview", "inspect", "verify"] {
+    for command in ["bundle", "init", "lock", "preview", "inspect", "verify"] {
         let page = help(&[command, "--help"]);
         assert_eq!(page, help(&["help", command]));
         insta::assert_snapshot!(command, page);

@@ -12,7 +12,9 @@ mod given_runtime_bundle;
 mod guestbook;
 mod harness;
 mod help;
+mod index;
 mod init;
+mod lock;
 mod preview;
 mod runtime_given;
 #[cfg(target_os = "linux")]

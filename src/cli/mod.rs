@@ -4,8 +4,10 @@
 pub mod bundle;
 pub mod init;
 pub mod inspect;
+pub mod lock;
 mod opened;
 pub mod output;
+mod packages;
 pub mod preview;
 mod report;
 mod stop;
@@ -22,6 +24,7 @@ pub use output::Output;
 /// What stands below the help of `holdall` itself. Each command says below its own what its codes mean there.
 const AFTER: &str = "\
 The way of a site:
+  holdall lock --python 3.12           fix the versions of all packages, for you to commit
   holdall bundle --runtime host        pack the project in this folder into dist/
   holdall preview dist/SITE.zip        look at it in a browser
   holdall verify dist/SITE.zip         check that a copy arrived as it was made
@@ -64,6 +67,7 @@ struct Cli {
 enum Command {
     Bundle(bundle::Args),
     Init(init::Args),
+    Lock(lock::Args),
     Preview(preview::Args),
     Inspect(inspect::Args),
     Verify(verify::Args),
@@ -100,6 +104,7 @@ fn run(command: Command, output: &Output) -> Result<(), crate::Error> {
     match command {
         Command::Init(args) => init::run(args, output),
         Command::Bundle(args) => bundle::run(args, output),
+        Command::Lock(args) => lock::run(args, output),
         Command::Inspect(args) => inspect::run(args, output),
         Command::Preview(args) => preview::run(args, output),
         Command::Verify(args) => verify::run(args, output),

@@ -75,7 +75,7 @@ impl Output {
     pub fn error(&self, error: &crate::Error) {
         if self.is_json() {
             // The differences themselves were the result; one value is all a script reads.
-            if !matches!(error, crate::Error::Differs { .. }) {
+            if !matches!(error, crate::Error::Differs { .. } | crate::Error::LockWouldChange { .. }) {
                 self.json(&Report::of(error));
             }
         } else {

@@ -23,6 +23,13 @@ impl Committed {
         Committed { file: file.to_owned(), packages: BTreeMap::new(), unnamed: BTreeSet::new() }
     }
 
+    /// Takes a wheel that was built here for one of the lock's: its sources are in the lock.
+    pub fn allow_built(&mut self, name: &str, sources: Sha256, built: Sha256) {
+        if self.has(name, sources) {
+            self.add(name, Some(built));
+        }
+    }
+
     pub fn add(&mut self, name: &str, sha256: Option<Sha256>) {
         self.packages.entry(name.to_owned()).or_default().extend(sha256);
     }
@@ -47,8 +54,8 @@ impl Committed {
             }
             let text = String::from_utf8_lossy(&fs_err::read(&path)?).into_owned();
             for line in logical_lines(&text) {
-                if let Some(included) = included(&line) {
-                    waiting.push(path.parent().unwrap_or(Path::new(".")).join(included));
+                if let Some(included) = included(&line, INCLUDES) {
+                    waiting.extend(place_of(included, &path));
                     continue;
                 }
                 let hashes = hashes(&line);
@@ -99,7 +106,7 @@ impl Committed {
 }
 
 /// The lines of a requirements file: continued ones joined, comments gone.
-fn logical_lines(text: &str) -> Vec<String> {
+pub(super) fn logical_lines(text: &str) -> Vec<String> {
     let mut lines = Vec::new();
     let mut line = String::new();
     for raw in text.trim_start_matches('\u{feff}').lines() {
@@ -121,12 +128,56 @@ fn logical_lines(text: &str) -> Vec<String> {
     lines
 }
 
+/// The options by which a requirements file includes another.
+const INCLUDES: &[&str] = &["--requirement", "-r"];
+const INCLUDES_AND_CONSTRAINTS: &[&str] = &["--requirement", "-r", "--constraint", "-c"];
+
 /// The file that a line includes: `-r other.txt`, `--requirement=other.txt`.
-fn included(line: &str) -> Option<&str> {
+fn included<'a>(line: &'a str, options: &[&str]) -> Option<&'a str> {
     let line = line.trim();
-    let rest = line.strip_prefix("--requirement").or_else(|| line.strip_prefix("-r"))?;
+    let rest = options.iter().find_map(|option| line.strip_prefix(option))?;
     let rest = rest.trim_start_matches(['=', ' ', '\t']);
     Some(rest.trim()).filter(|rest| !rest.is_empty())
+}
+
+/// Where an included file lies, if it is one of this machine.
+fn place_of(included: &str, by: &Path) -> Option<PathBuf> {
+    (!included.contains("://")).then(|| by.parent().unwrap_or(Path::new(".")).join(included))
+}
+
+/// Requirements files and all files that they include, as requirements or constraints, each once.
+pub(super) fn with_included(files: &[PathBuf]) -> Result<Vec<PathBuf>, PackagesError> {
+    let mut all = Vec::new();
+    let mut seen = BTreeSet::new();
+    let mut waiting: Vec<PathBuf> = files.iter().rev().cloned().collect();
+    while let Some(path) = waiting.pop() {
+        if !seen.insert(fs_err::canonicalize(&path)?) {
+            continue;
+        }
+        let lines = logical_lines(&String::from_utf8_lossy(&fs_err::read(&path)?));
+        let included = lines.iter().filter_map(|line| included(line, INCLUDES_AND_CONSTRAINTS));
+        waiting.extend(included.filter_map(|included| place_of(included, &path)));
+        all.push(path);
+    }
+    Ok(all)
+}
+
+/// The versions that requirements files fix (`name==1.2`).
+pub(super) fn pins(files: &[PathBuf]) -> Result<BTreeSet<(String, String)>, PackagesError> {
+    let mut pins = BTreeSet::new();
+    for file in with_included(files)? {
+        for line in logical_lines(&String::from_utf8_lossy(&fs_err::read(&file)?)) {
+            let requirement = line.split([';', ' ']).next().unwrap_or_default();
+            let Some((_, version)) = line.split_once("==").filter(|_| !requirement.is_empty()) else {
+                continue;
+            };
+            let version = version.trim_start().split([';', ' ', '\t', ',']).next().unwrap_or_default();
+            if let Some(name) = name_of(&line).filter(|_| !version.contains('*')) {
+                pins.insert((name, version.to_owned()));
+            }
+        }
+    }
+    Ok(pins)
 }
 
 /// The package that a line requires, if it names one.

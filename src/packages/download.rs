@@ -4,15 +4,17 @@
 
 use std::io::{self, Read, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
 use reqwest::Url;
 use reqwest::blocking::Client;
 
+use super::credentials::{Credentials, Login};
 use super::error::PackagesError;
 use super::lock::{LockedWheel, Origin};
 use super::parallel::each;
+use super::question::Request;
 use crate::cache::{Cache, write_whole};
 use crate::digest::{Hasher, Sha256};
 use crate::progress::{Progress, Stage, Unit};
@@ -36,15 +38,20 @@ const BACK_OFF: [Duration; 2] = [Duration::from_millis(300), Duration::from_mill
 /// An index that sends nothing for so long is as good as gone.
 const SILENCE: Duration = Duration::from_secs(60);
 
-/// Makes sure that all `wheels` are in the cache, whole and right; gives them back in the same order.
+/// Makes sure that all `wheels` are in the cache, whole and right; gives them back in the same order. Who asks, and
+/// whether the index may be asked at all, is the `request`'s matter.
 pub fn download(
     wheels: &[LockedWheel],
+    request: &Request<'_>,
     cache: &Cache,
     progress: &dyn Progress,
 ) -> Result<Vec<Wheel>, PackagesError> {
     let folder = cache.folder(FOLDER)?;
     progress.begin(Stage::Download, wheels.iter().filter_map(|wheel| wheel.size).sum(), Unit::Bytes);
-    let fetcher = Fetcher { client: Mutex::new(None), progress };
+    let credentials = LazyLock::new(|| Credentials::of(request));
+    let offline = request.supply.offline;
+    let fetcher =
+        Fetcher { client: Mutex::new(None), credentials: &|url| credentials.login(url), offline, progress };
     let fetched = each(AT_ONCE, wheels, |wheel| fetcher.bring(wheel, &folder));
     progress.end(Stage::Download);
     fetched
@@ -63,6 +70,8 @@ fn place(wheel: &LockedWheel, wheels: &Path) -> PathBuf {
 struct Fetcher<'a> {
     /// Made when the first wheel is not in the cache: reading the system's certificates takes time.
     client: Mutex<Option<Client>>,
+    credentials: &'a (dyn Fn(&Url) -> Option<Login> + Sync),
+    offline: bool,
     progress: &'a dyn Progress,
 }
 
@@ -88,7 +97,8 @@ impl Fetcher<'_> {
         }
         fs_err::create_dir_all(folder)?;
         let brought = match &wheel.origin {
-            Origin::Path(path) => self.copy(path, wheel, &file),
+            Origin::Path(path) | Origin::Project(path) => self.copy(path, wheel, &file),
+            Origin::Url(_) if self.offline => Err(PackagesError::NotHere { file: wheel.file_name.clone() }),
             Origin::Url(url) => self.fetch(url, wheel, &file),
         };
         if brought.is_err() {
@@ -130,10 +140,17 @@ impl Fetcher<'_> {
             Failure::Lasting(PackagesError::Download { file: wheel.file_name.clone(), cause })
         };
         let client = self.client().map_err(|error| lasting(error.without_url().into()))?;
-        // Credentials in the URL become a header; no error may show the URL itself.
-        let response = client.get(url.clone()).send();
+        // Credentials become a header, those in the URL by themselves; no error may show the URL itself.
+        let mut asking = client.get(url.clone());
+        if let Some(login) = (self.credentials)(url) {
+            asking = asking.basic_auth(login.name, login.password);
+        }
+        let response = asking.send();
         let response = response.map_err(|error| Failure::Passing(plain(error)))?;
         let status = response.status();
+        if matches!(status.as_u16(), 401 | 403 | 407) {
+            return Err(Failure::Lasting(PackagesError::Denied { what: format!("`{}`", wheel.file_name) }));
+        }
         if !status.is_success() {
             let cause = format!("the index answered {status}").into();
             let busy = status.is_server_error() || matches!(status.as_u16(), 408 | 429);
@@ -240,7 +257,11 @@ mod tests {
     use std::net::TcpListener;
 
     use super::*;
+    use crate::packages::Supply;
     use crate::progress::Silent;
+    use crate::project::Dependencies;
+    use crate::python::MinorVersion;
+    use crate::target::Target;
 
     /// Serves `answers` in turn, one a connection, and gives back the requests it heard.
     fn index(answers: Vec<Vec<u8>>) -> (Url, std::thread::JoinHandle<Vec<String>>) {
@@ -292,7 +313,11 @@ mod tests {
         }
 
         fn download(&self, wheel: LockedWheel) -> Result<PathBuf, PackagesError> {
-            let wheels = download(&[wheel], &Cache::at(self.0.path()), &Silent)?;
+            let dependencies = Dependencies::Requirements(Vec::new());
+            let minor = MinorVersion { major: 3, minor: 12 };
+            let (supply, target) = (Supply::default(), Target::LinuxX86_64);
+            let request = Request { dependencies: &dependencies, supply: &supply, target, minor };
+            let wheels = download(&[wheel], &request, &Cache::at(self.0.path()), &Silent)?;
             Ok(wheels.into_iter().next().unwrap().file)
         }
 

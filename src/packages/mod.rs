@@ -3,17 +3,23 @@
 //! No URL of an index and no credential leaves this stage, neither in a bundle nor in a message. Nothing is built
 //! from sources, and no console scripts are made: `python -m` replaces them.
 
+mod answers;
 mod committed;
+mod credentials;
 mod download;
 mod environment;
 mod error;
+mod inputs;
 mod layers;
 mod lock;
 mod parallel;
 mod pylock;
+mod question;
 mod record;
 mod refusal;
+mod supply;
 mod tags;
+mod target_lock;
 mod uv;
 mod wheel;
 
@@ -21,7 +27,10 @@ pub use download::{Wheel, download, is_cached};
 pub use environment::{BuildEnvironment, environment};
 pub use error::PackagesError;
 pub use layers::{PackageLayers, layers};
-pub use lock::{Lock, LockedWheel, local_wheel, lock};
+pub use lock::{Lock, LockedWheel, Selected, local_wheel, lock, select_for_lock};
+pub use question::Request;
+pub use supply::Supply;
+pub use target_lock::{Changes, Entry, TargetLock, Update, place as lock_place, python_of as lock_python};
 pub use uv::{Uv, UvVersion};
 
 #[cfg(test)]

@@ -1,8 +1,10 @@
 //! Reading `pylock.toml` (PEP 751): the narrow one that uv writes for us, and the one that a project commits.
 
+pub(super) mod write;
+
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Component, Path, PathBuf};
+use std::path::Path;
 
 use reqwest::Url;
 use serde::Deserialize;
@@ -10,6 +12,7 @@ use serde::de::IgnoredAny;
 
 use super::committed::Committed;
 use super::error::PackagesError;
+use super::inputs::plain;
 use super::lock::{LockedWheel, Origin, normalized};
 use super::tags::WheelName;
 use crate::digest::Sha256;
@@ -91,11 +94,6 @@ pub(super) fn read(
     }
     wheels.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(wheels)
-}
-
-/// The names of the packages in a lock that uv wrote.
-pub(super) fn names(text: &str, file: &Path) -> Result<BTreeSet<String>, PackagesError> {
-    Ok(parse(text, file)?.packages.iter().map(|package| normalized(&package.name)).collect())
 }
 
 /// What a committed lock asks for, as requirements that uv can narrow to a target, and the hashes it holds.
@@ -220,7 +218,7 @@ impl File {
         let nowhere = || malformed(lock, "a file stands there with neither `url` nor `path`".to_owned());
         if let Some(path) = &self.path {
             let path = std::path::absolute(lock.parent().unwrap_or(Path::new(".")).join(path))?;
-            return Url::from_file_path(without_dots(&path)).map_err(|()| nowhere());
+            return Url::from_file_path(plain(&path)).map_err(|()| nowhere());
         }
         let url = Url::parse(self.url.as_deref().ok_or_else(nowhere)?).map_err(|_| nowhere())?;
         match url.scheme() {
@@ -228,20 +226,6 @@ impl File {
             scheme => Err(malformed(lock, format!("a file is to come by `{scheme}`"))),
         }
     }
-}
-
-/// The same place without `..`: the folder that uv wrote its lock into, and counted from, will be gone.
-fn without_dots(path: &Path) -> PathBuf {
-    let mut plain = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::ParentDir => {
-                plain.pop();
-            }
-            part => plain.push(part),
-        }
-    }
-    plain
 }
 
 /// Undoes the `%XX` of a URL's path; `+` of a local version is often written so.

@@ -5,15 +5,26 @@ use std::collections::BTreeSet;
 
 use super::error::PackagesError;
 use super::lock::normalized;
+use super::question::Request;
 use super::uv::UvFailure;
-use crate::python::MinorVersion;
-use crate::target::Target;
 
 /// Why `uv pip compile` found no set of wheels.
-pub(super) fn refusal(failure: &UvFailure, target: Target, minor: MinorVersion) -> PackagesError {
+pub(super) fn refusal(failure: &UvFailure, request: &Request<'_>) -> PackagesError {
+    let Request { target, minor, supply, .. } = *request;
     let source = failure.said();
     let words = unwrapped(failure);
-    let packages = without_wheels(&words);
+    // uv goes on without an index that turns it away, and then misses what is there.
+    if ["401 Unauthorized", "403 Forbidden"].iter().any(|sign| words.contains(sign)) {
+        return PackagesError::Denied { what: "the packages".to_owned() };
+    }
+    let mut packages = without_wheels(&words);
+    if supply.offline {
+        packages.extend(failure.not_supplied());
+        if !packages.is_empty() {
+            let searched = supply.folders.clone();
+            return PackagesError::NotSupplied { packages, target, minor, searched, source };
+        }
+    }
     if !packages.is_empty() {
         return PackagesError::NoWheel { packages, target, minor, source };
     }
@@ -34,6 +45,14 @@ impl UvFailure {
     /// The packages that have no wheel for the platform, if that is why uv failed.
     pub(super) fn without_wheels(&self) -> Vec<String> {
         without_wheels(&unwrapped(self))
+    }
+
+    /// The packages of which no folder has any file, where no index is asked.
+    pub(super) fn not_supplied(&self) -> Vec<String> {
+        let words = unwrapped(self);
+        let before: Vec<&str> = words.split(" was not found in the provided package locations").collect();
+        let names = before[..before.len() - 1].iter().filter_map(|before| before.rsplit(' ').next());
+        names.map(|name| normalized(name.split(['{', '[']).next().unwrap_or(name))).collect()
     }
 
     /// Whether uv found no set of versions for another reason than a missing wheel.
@@ -95,11 +114,22 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    const PY312: MinorVersion = MinorVersion { major: 3, minor: 12 };
+    use crate::packages::Supply;
+    use crate::project::Dependencies;
+    use crate::python::MinorVersion;
+    use crate::target::Target;
 
     #[track_caller]
     fn check(words: &str, expected: &str) {
-        let error = refusal(&UvFailure(words.to_owned()), Target::WindowsArm64, PY312);
+        check_with(words, &Supply::default(), expected);
+    }
+
+    #[track_caller]
+    fn check_with(words: &str, supply: &Supply, expected: &str) {
+        let dependencies = Dependencies::Requirements(Vec::new());
+        let (target, minor) = (Target::WindowsArm64, MinorVersion { major: 3, minor: 12 });
+        let request = Request { dependencies: &dependencies, supply, target, minor };
+        let error = refusal(&UvFailure(words.to_owned()), &request);
         assert_eq!(error.to_string(), expected);
     }
 
@@ -130,6 +160,24 @@ mod tests {
             "the packages for windows-arm64 and Python 3.12 cannot be selected",
         );
         check("error: Couldn't parse requirement in `a.txt`", "uv failed to select the packages");
+    }
+
+    #[test]
+    fn what_no_folder_has_is_named_when_the_index_is_not_asked() {
+        let supply = Supply { folders: vec!["/p/wheels".into()], offline: true };
+        check_with(
+            "error: No solution found when resolving dependencies\n  cause: Because django was not found in the provided package locations and you require django, we can conclude",
+            &supply,
+            "`django` has no wheel for windows-arm64 and Python 3.12 in `/p/wheels`, and the index is not asked",
+        );
+    }
+
+    #[test]
+    fn an_index_that_turns_one_away_is_told_from_one_that_has_not_what_is_wanted() {
+        check(
+            "error: No solution found when resolving dependencies\n  cause: Because asgiref was not found in the package registry and you require asgiref\n\nhint: An index URL (http://127.0.0.1:8765/simple) could not be queried due to a lack of valid authentication credentials (401 Unauthorized)",
+            "the index does not give the packages to those who ask like this (401, 403)",
+        );
     }
 
     #[test]

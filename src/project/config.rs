@@ -57,6 +57,13 @@ pub struct PackagesKeys {
     pub lock: Option<PathBuf>,
     pub extras: Vec<String>,
     pub groups: Vec<String>,
+    /// Folders of wheels, absolute.
+    #[serde(rename = "find-links")]
+    pub find_links: Vec<PathBuf>,
+    /// Whether the package index is never asked.
+    pub offline: bool,
+    /// Whether the project itself is a package of its bundle; decided by its `pyproject.toml` unless set.
+    pub project: Option<bool>,
 }
 
 /// The table `[runtime]`.
@@ -154,6 +161,9 @@ impl Config {
                 lock: keys.path("packages.lock")?,
                 extras: keys.texts("packages.extras")?,
                 groups: keys.texts("packages.groups")?,
+                find_links: keys.folders("packages.find-links", root)?,
+                offline: keys.switch("packages.offline")?.unwrap_or(false),
+                project: keys.switch("packages.project")?,
             },
             runtime: RuntimeKeys {
                 from: keys.text("runtime.from")?.map(|from| match from {
@@ -300,6 +310,9 @@ mod tests {
             lock = "pylock.toml"
             extras = ["postgres"]
             groups = ["prod"]
+            find-links = ["wheels", "../shared/wheels"]
+            offline = true
+            project = false
             [runtime]
             from = "host"
             [build]
@@ -322,6 +335,9 @@ mod tests {
         assert_eq!(config.target, Some(Target::LinuxX86_64));
         assert_eq!(config.project.python_path, [Path::new("src"), Path::new("lib/own")]);
         assert_eq!(config.runtime.from, Some(RuntimeFrom::Host));
+        let shop = Path::new("/shop");
+        assert_eq!(config.packages.find_links, [shop.join("wheels"), shop.join("../shared/wheels")]);
+        assert!(config.packages.offline && config.packages.project == Some(false));
         assert_eq!(config.build.static_files, StaticFiles::Prebuilt(PathBuf::from("prebuilt")));
         assert_eq!(config.build.env["NAME"], "value");
         assert_eq!(config.paths["MEDIA_ROOT"], "uploads/all");

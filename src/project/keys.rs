@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use toml::Value;
 
@@ -25,6 +25,9 @@ pub const KEYS: &[&str] = &[
     "packages.lock",
     "packages.extras",
     "packages.groups",
+    "packages.find-links",
+    "packages.offline",
+    "packages.project",
     "runtime.from",
     "build.settings",
     "build.static",
@@ -121,6 +124,24 @@ impl<'a> Keys<'a> {
 
     pub fn paths(&self, key: &str) -> Result<Vec<PathBuf>, ProjectError> {
         self.texts(key)?.iter().map(|text| self.inside(key, text)).collect()
+    }
+
+    /// Folders that may lie outside of the project, as a share does; relative ones count from its root.
+    pub fn folders(&self, key: &str, root: &Path) -> Result<Vec<PathBuf>, ProjectError> {
+        let folder = |text: &String| {
+            if text.contains("://") {
+                let help = "name a folder of wheels; a page of links on a server goes into UV_FIND_LINKS";
+                return Err(self.wrong_value(key, &crate::said::redact(text), "which is no folder", help));
+            }
+            // A backslash is a separator for those who write one: no folder of wheels has it in its name.
+            Ok(root.join(text.replace('\\', "/")))
+        };
+        self.texts(key)?.iter().map(folder).collect()
+    }
+
+    pub fn switch(&self, key: &str) -> Result<Option<bool>, ProjectError> {
+        let switch = |value: &Value| value.as_bool().ok_or_else(|| self.wrong_type(key, value, SWITCH));
+        self.value(key).map(switch).transpose()
     }
 
     /// Globs are paths too, as far as leaving the project goes.
@@ -271,6 +292,7 @@ struct Wanted {
 
 const TEXT: Wanted = Wanted { what: "a string", example: "\"text\"" };
 const TEXTS: Wanted = Wanted { what: "a list of strings", example: "[\"a\", \"b\"]" };
+const SWITCH: Wanted = Wanted { what: "true or false", example: "true" };
 const TABLE: Wanted = Wanted { what: "a table", example: "" };
 const SWITCH_OR_PATH: Wanted = Wanted { what: "true, false or a path", example: "\"prebuilt/\"" };
 

@@ -24,11 +24,12 @@ mod variants;
 pub mod wanted;
 mod wsgi;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use config::ConfigSource;
+use config::{ConfigSource, PackagesKeys};
 use layout::Roots;
 use pyproject::Pyproject;
 
@@ -66,6 +67,8 @@ pub struct Project {
     pub python: Option<Found<PythonWanted>>,
     pub runtime: Option<Found<RuntimeFrom>>,
     pub dependencies: Found<Dependencies>,
+    /// A lock of `holdall lock` that the configuration names.
+    pub lock: Option<PathBuf>,
     pub config: Config,
     /// What the text of the settings gives reason to say. Who has loaded them knows better.
     #[serde(skip)]
@@ -128,6 +131,11 @@ pub struct Overrides {
     pub wsgi: Option<String>,
     pub python: Option<PythonWanted>,
     pub runtime: Option<RuntimeFrom>,
+    /// These lists are added to those of the configuration.
+    pub extras: Vec<String>,
+    pub groups: Vec<String>,
+    pub find_links: Vec<PathBuf>,
+    pub offline: bool,
 }
 
 impl Overrides {
@@ -152,6 +160,27 @@ impl Overrides {
     }
 }
 
+impl Overrides {
+    fn add_to(&self, packages: &mut PackagesKeys) -> Result<(), ProjectError> {
+        let add = |list: &mut Vec<String>, more: &[String]| {
+            list.extend_from_slice(more);
+            let mut seen = BTreeSet::new();
+            list.retain(|word| seen.insert(word.clone()));
+        };
+        add(&mut packages.extras, &self.extras);
+        add(&mut packages.groups, &self.groups);
+        for folder in &self.find_links {
+            let absolute = std::path::absolute(folder).map_err(|source| disk::unreadable(folder, source))?;
+            if !absolute.is_dir() {
+                return Err(ProjectError::NoWheels { place: "`--find-links`".to_owned(), folder: absolute });
+            }
+            packages.find_links.push(absolute);
+        }
+        packages.offline |= self.offline;
+        Ok(())
+    }
+}
+
 impl Project {
     /// Finds out about the project in `dir`. The project's own files are read, nothing is run but git.
     pub fn discover(dir: &Path, overrides: &Overrides) -> Result<Project, ProjectError> {
@@ -168,6 +197,7 @@ impl Project {
             config = Config::read(ConfigSource::only(config.source.take(), beside)?, &root)?;
         }
         check_folders(&root, &config)?;
+        overrides.add_to(&mut config.packages)?;
 
         let mut folders = vec![home, root.clone()];
         folders.dedup();
@@ -185,6 +215,7 @@ impl Project {
         let python = wanted::find(&root, &folders, &pyprojects, &config, overrides, &mut notices)?;
         let dependencies =
             dependencies::find(&root, &folders, &pyprojects, &config, target.value, &mut notices)?;
+        let lock = dependencies::named_lock(&root, &config);
         let advice = advice::advise(&root, &start.text);
 
         Ok(Project {
@@ -200,6 +231,7 @@ impl Project {
             python,
             runtime,
             dependencies,
+            lock,
             config,
             advice,
             notices,
@@ -237,6 +269,10 @@ fn check_folders(root: &Path, config: &Config) -> Result<(), ProjectError> {
         StaticFiles::Prebuilt(path) => Some(("build.static", path)),
         StaticFiles::Collect | StaticFiles::None => None,
     };
+    if let Some(folder) = config.packages.find_links.iter().find(|folder| !folder.is_dir()) {
+        let (place, folder) = (config.place("packages.find-links"), folder.clone());
+        return Err(ProjectError::NoWheels { place, folder });
+    }
     match paths.chain(ready).find(|(_, path)| !root.join(path).is_dir()) {
         Some((key, path)) => Err(missing(root, config, key, path, "folder")),
         None => Ok(()),

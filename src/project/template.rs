@@ -45,6 +45,17 @@ const LINES: &[Line] = &[
     line("packages.lock", "A lock: uv.lock or pylock.toml. It excludes requirements.", "\"pylock.toml\""),
     line("packages.extras", "Extras of the project's own dependencies.", "[\"postgres\"]"),
     line("packages.groups", "Dependency groups that belong to production.", "[\"production\"]"),
+    line("packages.find-links", "Folders of wheels, looked into beside the package index.", "[\"wheels\"]"),
+    line(
+        "packages.offline",
+        "Never ask the package index: take wheels from `find-links` and the cache.",
+        "true",
+    ),
+    line(
+        "packages.project",
+        "Whether the project itself is a package of its bundle, known to importlib.metadata.",
+        "true",
+    ),
     line(
         "runtime.from",
         "The Python to bundle: \"host\", this machine's, or the path of an archive or folder.",
