@@ -91,8 +91,12 @@ pub fn plan(wanted: Wanted, cache: &Cache, progress: &dyn Progress) -> Result<Bu
     let supply = supply(&project);
     let dependencies = &project.dependencies.value;
     let request = Request { dependencies, supply: &supply, target: runtime.target, minor };
-    let Selected { lock, file: lock_file, notices: of_lock } = clock
+    let Selected { mut lock, file: lock_file, notices: of_lock } = clock
         .time(Stage::Resolve, || packages::lock(&uv, &request, project.lock.as_deref(), cache, progress))?;
+
+    if let Some(distribution) = &project.distribution {
+        lock.add_project(packages::project_wheel(distribution, cache)?);
+    }
 
     let static_files = static_choice(&project.config.build.static_files);
     let files = app::files(&input(&project, &runtime, &static_files), None)?;

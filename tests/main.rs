@@ -15,6 +15,7 @@ mod help;
 mod index;
 mod init;
 mod lock;
+mod own_package;
 mod preview;
 mod runtime_given;
 #[cfg(target_os = "linux")]

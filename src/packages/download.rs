@@ -67,6 +67,13 @@ fn place(wheel: &LockedWheel, wheels: &Path) -> PathBuf {
     wheels.join(wheel.sha256.to_string()).join(&wheel.file_name)
 }
 
+/// Where a wheel lies in this cache; its folder is there.
+pub(super) fn place_in(wheel: &LockedWheel, cache: &Cache) -> io::Result<PathBuf> {
+    let file = place(wheel, &cache.folder(FOLDER)?);
+    fs_err::create_dir_all(file.parent().expect("a place in the cache has a folder"))?;
+    Ok(file)
+}
+
 struct Fetcher<'a> {
     /// Made when the first wheel is not in the cache: reading the system's certificates takes time.
     client: Mutex<Option<Client>>,

@@ -11,7 +11,7 @@ use reqwest::Url;
 
 use super::download::{Wheel, download};
 use super::error::PackagesError;
-use super::inputs::Inputs;
+use super::inputs::{Inputs, plain};
 use super::lock::{Lock, LockedWheel};
 use super::question::{Question, Request};
 use super::refusal::refusal;
@@ -111,7 +111,8 @@ fn for_this_machine(
             chosen => chosen,
         },
     }?;
-    let mut chosen = pylock::read(&fs_err::read_to_string(&chosen)?, &chosen, here, version.minor)?;
+    let text = fs_err::read_to_string(&chosen)?;
+    let mut chosen = pylock::read_within(Some(&plain(&folder)), &text, &chosen, here, version.minor)?;
     request.supply.prefer(&mut chosen, cache);
     let text = Lock::of(chosen.clone(), here, version.minor);
     answers::keep(cache, key, &pylock::write::write(&text, &Inputs::default(), &[], &[], &folder)?)?;

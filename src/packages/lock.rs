@@ -9,7 +9,7 @@ use reqwest::Url;
 use serde::{Serialize, Serializer};
 
 use super::error::PackagesError;
-use super::inputs::Inputs;
+use super::inputs::{Inputs, plain};
 use super::question::{Question, Request};
 use super::refusal::refusal;
 use super::tags::WheelName;
@@ -170,7 +170,8 @@ fn narrow(
     let Request { target, minor, .. } = *request;
     let file = question.compile(uv, &request.aim(), wishes).map_err(|failure| refusal(&failure, request))?;
     let text = fs_err::read_to_string(&file)?;
-    let wheels = pylock::read(&text, &file, target, minor)?;
+    let within = plain(&std::path::absolute(request.folder())?);
+    let wheels = pylock::read_within(Some(&within), &text, &file, target, minor)?;
     if let Some(committed) = &question.committed {
         committed.check(&wheels, target, minor)?;
     }

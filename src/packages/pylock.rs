@@ -64,10 +64,27 @@ pub(super) fn read(
     target: Target,
     minor: MinorVersion,
 ) -> Result<Vec<LockedWheel>, PackagesError> {
+    read_within(None, text, file, target, minor)
+}
+
+/// As [`read`], for dependencies that lie in the folder `within`: what is asked for by `-e .` is the project itself,
+/// which is bundled as the application.
+pub(super) fn read_within(
+    within: Option<&Path>,
+    text: &str,
+    file: &Path,
+    target: Target,
+    minor: MinorVersion,
+) -> Result<Vec<LockedWheel>, PackagesError> {
     let pylock = parse(text, file)?;
     let mut seen = BTreeSet::new();
     let mut wheels = Vec::new();
-    for package in &pylock.packages {
+    let folder = file.parent().unwrap_or(Path::new("."));
+    let is_project = |package: &&Package| match (within, &package.directory) {
+        (Some(within), Some(directory)) => within.starts_with(plain(&folder.join(&directory.path))),
+        _ => false,
+    };
+    for package in pylock.packages.iter().filter(|package| !is_project(package)) {
         let name = normalized(&package.name);
         if !seen.insert(name.clone()) {
             return Err(malformed(file, format!("it holds `{name}` twice")));

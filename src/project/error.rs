@@ -69,6 +69,12 @@ pub enum ProjectError {
     #[diagnostic(help("make it and put wheels into it, or correct the path"))]
     NoWheels { place: String, folder: PathBuf },
 
+    #[error("{place} is true, and no `pyproject.toml` gives the project a name")]
+    #[diagnostic(help(
+        "write a `[project]` table with `name` and `version` into `pyproject.toml`, or remove the key"
+    ))]
+    NoPackage { place: String },
+
     #[error("cannot tell for which Python to lock: {said}")]
     #[diagnostic(help(
         "name it: `holdall lock --python 3.12`, or `python = \"3.12\"` below `[project]` in holdall.toml, or write a `.python-version`"

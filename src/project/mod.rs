@@ -8,6 +8,7 @@ mod advice;
 pub mod config;
 pub mod dependencies;
 mod disk;
+mod distribution;
 mod error;
 mod git;
 mod identity;
@@ -39,6 +40,7 @@ use crate::target::Target;
 
 pub use config::{Config, Files, RuntimeFrom, StaticFiles};
 pub use dependencies::Dependencies;
+pub use distribution::Distribution;
 pub use error::ProjectError;
 pub use template::ConfigFile;
 pub use wanted::PythonWanted;
@@ -69,6 +71,9 @@ pub struct Project {
     pub dependencies: Found<Dependencies>,
     /// A lock of `holdall lock` that the configuration names.
     pub lock: Option<PathBuf>,
+    /// The project as a package, if it is one.
+    #[serde(skip)]
+    pub distribution: Option<Distribution>,
     pub config: Config,
     /// What the text of the settings gives reason to say. Who has loaded them knows better.
     #[serde(skip)]
@@ -210,6 +215,7 @@ impl Project {
         let git = git::state(&root, &manage, &mut notices);
         let name = identity::name(&root, &start.settings.value, &pyprojects, &config, overrides)?;
         let version = identity::version(&pyprojects, git.as_ref(), &config, overrides, &mut notices)?;
+        let distribution = distribution::find(&pyprojects, &config, &version, &mut notices)?;
         let runtime = runtime(&config, overrides);
         let target = target(&config, overrides, runtime.as_ref());
         let python = wanted::find(&root, &folders, &pyprojects, &config, overrides, &mut notices)?;
@@ -232,6 +238,7 @@ impl Project {
             runtime,
             dependencies,
             lock,
+            distribution,
             config,
             advice,
             notices,

@@ -54,7 +54,7 @@ const LINES: &[Line] = &[
     line(
         "packages.project",
         "Whether the project itself is a package of its bundle, known to importlib.metadata.",
-        "true",
+        "false",
     ),
     line(
         "runtime.from",
