@@ -15,7 +15,7 @@ use crate::cache::Cache;
 use crate::digest::Sha256;
 use crate::error::Error;
 use crate::interrupt::Passing;
-use crate::packages::{self, Lock, LockedWheel, PackageLayers, Request, Selected, Supply, Uv};
+use crate::packages::{self, Build, Lock, LockedWheel, PackageLayers, Request, Selected, Supply, Uv};
 use crate::progress::{Notice, Progress, Stage};
 use crate::project::{Overrides, Project, RuntimeFrom, StaticFiles};
 use crate::python::MinorVersion;
@@ -90,7 +90,8 @@ pub fn plan(wanted: Wanted, cache: &Cache, progress: &dyn Progress) -> Result<Bu
     let uv = Uv::find(cache, &python.path, &recipes.uv)?;
     let supply = supply(&project);
     let dependencies = &project.dependencies.value;
-    let request = Request { dependencies, supply: &supply, target: runtime.target, minor };
+    let request =
+        Request { dependencies, supply: &supply, build: build(&runtime), target: runtime.target, minor };
     let Selected { mut lock, file: lock_file, notices: of_lock } = clock
         .time(Stage::Resolve, || packages::lock(&uv, &request, project.lock.as_deref(), cache, progress))?;
 
@@ -144,7 +145,8 @@ pub fn carry_out(plan: BundlePlan, cache: &Cache, progress: &dyn Progress) -> Re
     let mut wanted = lock.wheels.clone();
     wanted.push(bridge.clone());
     let dependencies = &project.dependencies.value;
-    let request = Request { dependencies, supply: &supply, target, minor: runtime.layout.version.minor };
+    let minor = runtime.layout.version.minor;
+    let request = Request { dependencies, supply: &supply, build: build(&runtime), target, minor };
     let mut wheels =
         clock.time(Stage::Download, || packages::download(&wanted, &request, cache, progress))?;
     let bridge_wheel = wheels.pop().expect("one wheel comes back for each that was asked for");
@@ -216,6 +218,11 @@ fn left_out(packages: &[String]) -> Option<Notice> {
 fn scratch(cache: &Cache) -> Result<Passing<tempfile::TempDir>, Error> {
     let folder = cache.folder(RUNS).map_err(Error::Cache)?;
     Passing::make(|| tempfile::tempdir_in(folder)).map_err(Error::Cache)
+}
+
+/// What may be built from source: what runs where the bundle does.
+fn build(runtime: &RuntimePlan) -> Build {
+    if runtime.portable { Build::Portable } else { Build::ForThisMachine }
 }
 
 /// Where the project's wheels may come from.

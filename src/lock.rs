@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use crate::bundle::{supply, survey_runtime};
 use crate::cache::Cache;
 use crate::error::Error;
-use crate::packages::{self, Request, TargetLock, Uv};
+use crate::packages::{self, Build, Request, TargetLock, Uv};
 use crate::progress::{Notice, Progress};
 use crate::project::{Overrides, Project, ProjectError};
 use crate::python::MinorVersion;
@@ -60,7 +60,13 @@ pub fn make(wanted: Wanted, cache: &Cache, progress: &dyn Progress) -> Result<Ma
     let python = runtime::find_python(|_| true).ok_or(Error::NoPython)?;
     let uv = Uv::find(cache, &python.path, &recipes.uv)?;
     let supply = supply(&project);
-    let request = Request { dependencies: &project.dependencies.value, supply: &supply, target, minor };
+    let request = Request {
+        dependencies: &project.dependencies.value,
+        supply: &supply,
+        build: Build::Nothing,
+        target,
+        minor,
+    };
     let before = Some(path.as_path()).filter(|path| path.is_file() && !wanted.upgrade);
     let lock = packages::select_for_lock(&uv, &request, before, progress)?;
     let lock = TargetLock::new(lock, &request, path)?;

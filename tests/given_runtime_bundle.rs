@@ -32,7 +32,7 @@ fn bundle(test: &Test, runtime: &Path, more: &[&str]) -> Value {
 }
 
 /// The folder of Holdall's own parts for Windows on x86_64.
-fn tools(test: &Test) {
+pub fn tools(test: &Test) {
     test.write("tools/holdall-windows-x86_64.exe", PROGRAM);
     let name = format!("holdall_bridge-{}", env!("CARGO_PKG_VERSION"));
     let info = format!("{name}.dist-info");

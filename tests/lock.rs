@@ -9,8 +9,10 @@ use serde_json::Value;
 
 use crate::bad_project::site;
 use crate::bundle::entries;
+use crate::given_runtime_bundle::tools;
 use crate::harness::{Test, command, host};
 use crate::index::{Index, PASSWORD, wheel};
+use crate::runtime_given as given;
 
 const HOST: &[&str] = &["bundle", "site", "--runtime", "host"];
 
@@ -182,6 +184,28 @@ fn a_bundle_of_a_committed_lock_asks_no_index_and_tells_when_the_lock_is_out_of_
     × `[here]/site/pylock.[host].toml` is no lock that holdall can read: unclosed inline table, expected `}`
     help: make the file anew with the tool that wrote it
     ");
+}
+
+#[test]
+fn a_bundle_for_windows_from_a_committed_lock_asks_no_index_on_any_machine() {
+    let test = site();
+    tools(&test);
+    let runtime = given::tar_gz(&test.path(""), &given::full("python/", given::AMD64, 12, 10));
+    let runtime = runtime.display().to_string();
+    test.write("site/requirements.txt", "django>=5.2,<5.3\npywin32==311; sys_platform == 'win32'\n");
+    let lock = json(test.holdall(["lock", "site", "--runtime", &runtime, "--format", "json"]));
+    assert!(lock["path"].as_str().unwrap().ends_with("pylock.windows-x86_64.toml"), "{lock}");
+    let bundle = ["bundle", "--runtime", &runtime, "--tools", "tools", "--format", "json"];
+    let first = json(test.holdall([&bundle[..], &["site"]].concat()));
+
+    // Somebody else has the wheels, and has never asked which of them this machine needs.
+    crate::harness::copy_tree(&test.path("site"), &test.path("clone"));
+    let second = json(test.cut_off(&[&bundle[..], &["clone"]].concat()));
+    assert_eq!(second["identity"], first["identity"]);
+    if cfg!(target_os = "linux") {
+        let notices = second["notices"].to_string();
+        assert!(notices.contains("since this machine has no use for them: pywin32, tzdata"), "{notices}");
+    }
 }
 
 #[test]

@@ -20,6 +20,7 @@ mod preview;
 mod runtime_given;
 #[cfg(target_os = "linux")]
 mod runtime_host;
+mod sdist;
 mod shapes;
 mod startproject;
 mod system;

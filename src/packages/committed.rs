@@ -23,13 +23,6 @@ impl Committed {
         Committed { file: file.to_owned(), packages: BTreeMap::new(), unnamed: BTreeSet::new() }
     }
 
-    /// Takes a wheel that was built here for one of the lock's: its sources are in the lock.
-    pub fn allow_built(&mut self, name: &str, sources: Sha256, built: Sha256) {
-        if self.has(name, sources) {
-            self.add(name, Some(built));
-        }
-    }
-
     pub fn add(&mut self, name: &str, sha256: Option<Sha256>) {
         self.packages.entry(name.to_owned()).or_default().extend(sha256);
     }

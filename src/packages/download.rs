@@ -323,7 +323,8 @@ mod tests {
             let dependencies = Dependencies::Requirements(Vec::new());
             let minor = MinorVersion { major: 3, minor: 12 };
             let (supply, target) = (Supply::default(), Target::LinuxX86_64);
-            let request = Request { dependencies: &dependencies, supply: &supply, target, minor };
+            let build = crate::packages::Build::Nothing;
+            let request = Request { dependencies: &dependencies, supply: &supply, build, target, minor };
             let wheels = download(&[wheel], &request, &Cache::at(self.0.path()), &Silent)?;
             Ok(wheels.into_iter().next().unwrap().file)
         }

@@ -229,7 +229,7 @@ fn install(
     Ok(program(&folder))
 }
 
-fn version_of(python: &Path) -> Result<PythonVersion, PackagesError> {
+pub(super) fn version_of(python: &Path) -> Result<PythonVersion, PackagesError> {
     let bad = |said: &[u8]| PackagesError::BadPython { python: python.to_owned(), source: Said::new(said) };
     let question = "import sys; print('%d.%d.%d' % sys.version_info[:3])";
     let output = Command::new(python)

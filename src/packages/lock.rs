@@ -14,7 +14,7 @@ use super::question::{Question, Request};
 use super::refusal::refusal;
 use super::tags::WheelName;
 use super::uv::Uv;
-use super::{answers, pylock, target_lock};
+use super::{answers, pylock, sdist, target_lock};
 use crate::cache::Cache;
 use crate::digest::Sha256;
 use crate::progress::{Notice, Progress, Stage, Unit};
@@ -153,7 +153,15 @@ fn select(uv: &Uv, request: &Request<'_>, cache: &Cache) -> Result<Selected, Pac
         return Ok(selected(of(wheels)));
     }
     let question = Question::of(uv, request)?;
-    let lock = narrow(&question, uv, request, None)?;
+    let lock = match narrow(&question, uv, request, None) {
+        Err(PackagesError::NoWheel { packages, .. } | PackagesError::NotSupplied { packages, .. })
+            if sdist::can_build(uv, request)? =>
+        {
+            let built = sdist::select(uv, &question, request, packages, cache)?;
+            return Ok(Selected { lock: of(built.wheels), file: None, notices: built.notices });
+        }
+        narrowed => narrowed?,
+    };
     if question.fixes(&lock.wheels) {
         answers::keep(cache, key, &pylock::write::write(&lock, &Inputs::default(), &[], &[], &folder)?)?;
     }

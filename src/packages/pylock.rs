@@ -34,7 +34,7 @@ struct Package {
     marker: Option<String>,
     #[serde(default)]
     wheels: Vec<File>,
-    sdist: Option<IgnoredAny>,
+    sdist: Option<File>,
     vcs: Option<IgnoredAny>,
     directory: Option<Directory>,
     archive: Option<File>,
@@ -76,9 +76,22 @@ pub(super) fn read_within(
     target: Target,
     minor: MinorVersion,
 ) -> Result<Vec<LockedWheel>, PackagesError> {
+    Ok(read_with_sources(&BTreeSet::new(), within, text, file, target, minor)?.0)
+}
+
+/// As [`read_within`], where some packages may be there as source archives alone: those come second.
+pub(super) fn read_with_sources(
+    sources: &BTreeSet<String>,
+    within: Option<&Path>,
+    text: &str,
+    file: &Path,
+    target: Target,
+    minor: MinorVersion,
+) -> Result<(Vec<LockedWheel>, Vec<LockedWheel>), PackagesError> {
     let pylock = parse(text, file)?;
     let mut seen = BTreeSet::new();
     let mut wheels = Vec::new();
+    let mut archives = Vec::new();
     let folder = file.parent().unwrap_or(Path::new("."));
     let is_project = |package: &&Package| match (within, &package.directory) {
         (Some(within), Some(directory)) => within.starts_with(plain(&folder.join(&directory.path))),
@@ -88,6 +101,15 @@ pub(super) fn read_within(
         let name = normalized(&package.name);
         if !seen.insert(name.clone()) {
             return Err(malformed(file, format!("it holds `{name}` twice")));
+        }
+        if let (Some(sdist), Some(version)) = (&package.sdist, &package.version)
+            && sources.contains(&name)
+            && package.wheels.is_empty()
+        {
+            let odd = || malformed(file, format!("`{name}` has a source archive without a name"));
+            let file_name = sdist.file_name().filter(|name| !name.contains(['/', '\\'])).ok_or_else(odd)?;
+            archives.push(sdist.locked(&name, version.clone(), file_name, file)?);
+            continue;
         }
         let candidates = match &package.archive {
             Some(archive) => std::slice::from_ref(archive),
@@ -110,7 +132,7 @@ pub(super) fn read_within(
         wheels.push(best.locked(&name, version, file_name, file)?);
     }
     wheels.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(wheels)
+    Ok((wheels, archives))
 }
 
 /// What a committed lock asks for, as requirements that uv can narrow to a target, and the hashes it holds.

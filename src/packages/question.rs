@@ -9,7 +9,7 @@ use super::error::PackagesError;
 use super::lock::LockedWheel;
 use super::pylock;
 use super::uv::{Uv, UvFailure};
-use super::{Supply, answers};
+use super::{Build, Supply, answers};
 use crate::digest::Sha256;
 use crate::interrupt::Passing;
 use crate::project::Dependencies;
@@ -21,6 +21,8 @@ use crate::target::Target;
 pub struct Request<'a> {
     pub dependencies: &'a Dependencies,
     pub supply: &'a Supply,
+    /// What may be built from source where there is no wheel.
+    pub build: Build,
     pub target: Target,
     pub minor: MinorVersion,
 }

@@ -32,7 +32,7 @@ pub(super) fn refusal(failure: &UvFailure, request: &Request<'_>) -> PackagesErr
     if network.iter().any(|sign| words.contains(sign)) {
         return PackagesError::Unreachable { source };
     }
-    if let Some(package) = built(&words) {
+    if let Some((package, _)) = built(&words) {
         return PackagesError::NotAWheel { package, origin: "sources", target };
     }
     if words.contains("No solution found") {
@@ -53,6 +53,11 @@ impl UvFailure {
         let before: Vec<&str> = words.split(" was not found in the provided package locations").collect();
         let names = before[..before.len() - 1].iter().filter_map(|before| before.rsplit(' ').next());
         names.map(|name| normalized(name.split(['{', '[']).next().unwrap_or(name))).collect()
+    }
+
+    /// The package, and its version, that uv tried to build.
+    pub(super) fn built(&self) -> Option<(String, String)> {
+        built(&unwrapped(self))
     }
 
     /// Whether uv found no set of versions for another reason than a missing wheel.
@@ -97,12 +102,13 @@ fn subject(before: &str) -> Option<&str> {
 }
 
 /// The package that uv tried to build, which it does for a folder or a repository even when told not to.
-fn built(words: &str) -> Option<String> {
+fn built(words: &str) -> Option<(String, String)> {
     let signs =
         ["Failed to download and build `", "Failed to build `", "Building source distributions for `"];
     let name = signs.iter().find_map(|sign| words.split(sign).nth(1)).map(until_mark)?;
+    let version = name.split_once("==").map_or("", |(_, version)| version);
     let name = name.split([' ', '=', '@']).next().unwrap_or(name);
-    Some(normalized(name))
+    Some((normalized(name), version.to_owned()))
 }
 
 fn until_mark(text: &str) -> &str {
@@ -128,7 +134,8 @@ mod tests {
     fn check_with(words: &str, supply: &Supply, expected: &str) {
         let dependencies = Dependencies::Requirements(Vec::new());
         let (target, minor) = (Target::WindowsArm64, MinorVersion { major: 3, minor: 12 });
-        let request = Request { dependencies: &dependencies, supply, target, minor };
+        let build = crate::packages::Build::Nothing;
+        let request = Request { dependencies: &dependencies, supply, build, target, minor };
         let error = refusal(&UvFailure(words.to_owned()), &request);
         assert_eq!(error.to_string(), expected);
     }

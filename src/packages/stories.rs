@@ -64,7 +64,7 @@ impl Folder {
 static INDEX: LazyLock<Supply> = LazyLock::new(Supply::default);
 
 fn request(dependencies: &Dependencies, target: Target, minor: MinorVersion) -> Request<'_> {
-    Request { dependencies, supply: &INDEX, target, minor }
+    Request { dependencies, supply: &INDEX, build: Build::Nothing, target, minor }
 }
 
 fn lock_for(dependencies: &Dependencies, target: Target, minor: MinorVersion) -> Result<Lock, PackagesError> {
