@@ -79,12 +79,9 @@ impl Test {
 
     /// Runs the uv that the command uses, in the folder `below`, with the Python of the tests.
     pub fn uv(&self, below: &str, args: &[&str]) {
-        static UV: LazyLock<Uv> = LazyLock::new(|| {
-            let recipes = Recipes::of_user().unwrap();
-            Uv::find(&Cache::at(cache()), &prepared("HOLDALL_TEST_PYTHON"), &recipes.uv).unwrap()
-        });
-        let mut uv = Command::new(&UV.program);
-        uv.arg("--quiet").args(args).env("UV_PYTHON", &UV.python).env("UV_PYTHON_DOWNLOADS", "never");
+        let mut uv = Command::new(uv());
+        let python = prepared("HOLDALL_TEST_PYTHON");
+        uv.arg("--quiet").args(args).env("UV_PYTHON", python).env("UV_PYTHON_DOWNLOADS", "never");
         let done = uv.current_dir(self.path(below)).output().unwrap();
         assert!(done.status.success(), "uv {args:?}: {}", String::from_utf8_lossy(&done.stderr));
     }
@@ -239,6 +236,15 @@ pub fn command<S: AsRef<OsStr>>(folder: &Path, args: impl IntoIterator<Item = S>
         .env_remove("SECRET_KEY")
         .env_remove("DJANGO_SETTINGS_MODULE");
     command
+}
+
+/// The uv that the command uses.
+pub fn uv() -> &'static Path {
+    static UV: LazyLock<Uv> = LazyLock::new(|| {
+        let recipes = Recipes::of_user().unwrap();
+        Uv::find(&Cache::at(cache()), &prepared("HOLDALL_TEST_PYTHON"), &recipes.uv).unwrap()
+    });
+    &UV.program
 }
 
 pub fn prepared(name: &str) -> PathBuf {

@@ -415,3 +415,61 @@ fn an_index_that_turns_one_away_is_told_with_the_ways_in() {
     test.write("house/demo-1.0-py3-none-any.whl", wheel("demo", "1.0", &word));
     test.holdall([HOST, &["--find-links", "house"]].concat()).success();
 }
+
+/// A uv that notes what it is asked, before it answers; returns the program and its notes.
+#[cfg(unix)]
+fn noting_uv(test: &Test) -> (String, std::path::PathBuf) {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let (program, notes) = (test.path("noting-uv"), test.path("notes"));
+    let real = crate::harness::uv().display().to_string();
+    let script = format!("#!/bin/sh\necho \"$1 $2\" >> '{}'\nexec '{real}' \"$@\"\n", notes.display());
+    test.write("noting-uv", script);
+    fs_err::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    (program.display().to_string(), notes)
+}
+
+#[cfg(unix)]
+#[test]
+fn uv_is_asked_again_only_for_what_could_have_become_another() {
+    let test = site();
+    fs_err::remove_file(test.path("site/requirements.txt")).unwrap();
+    let (uv, notes) = noting_uv(&test);
+    // What is asked of uv for a plan, its version aside.
+    let asked = || -> Vec<String> {
+        let _ = fs_err::remove_file(&notes);
+        test.holdall_with(&[("HOLDALL_UV", &uv)], &[HOST, &["--plan"]].concat()).success();
+        let asked = test.read("notes");
+        asked.lines().filter(|line| !line.starts_with("--version")).map(str::to_owned).collect()
+    };
+    let nothing: [&str; 0] = [];
+
+    // Loose: a newer release would be found.
+    let pyproject = "[project]\nname = \"shop\"\nversion = \"1\"\nrequires-python = \">=3.10\"\ndependencies = [\"django>=5.2,<5.3\"]\n";
+    test.write("site/pyproject.toml", pyproject);
+    assert_eq!((asked(), asked()), (vec!["pip compile".to_owned()], vec!["pip compile".to_owned()]));
+
+    // Locked, until what the lock answers to changes.
+    test.uv("site", &["lock"]);
+    assert_eq!(asked(), ["lock --check", "export --frozen", "pip compile"]);
+    assert_eq!(asked(), nothing);
+    test.write("site/pyproject.toml", format!("{pyproject}[tool.ruff]\nline-length = 88\n"));
+    assert_eq!(asked().len(), 3);
+    test.write("site/pyproject.toml", pyproject.replace("5.3", "5.4"));
+    assert!(test.refused(3, HOST).contains("is out of step with the project's `pyproject.toml`"));
+    fs_err::remove_file(test.path("site/uv.lock")).unwrap();
+    fs_err::remove_file(test.path("site/pyproject.toml")).unwrap();
+
+    // Pinned in part, and pinned in full.
+    test.write("site/requirements.txt", "django==5.2.1\n");
+    assert_eq!((asked().len(), asked().len()), (1, 1));
+    test.write("site/requirements.txt", "django==5.2.1\nasgiref==3.8.1  # via django\nsqlparse==0.5.3 ; python_version > '3'\ntzdata==2025.2\n");
+    assert_eq!((asked().len(), asked().len()), (1, 0));
+    // In another environment the answer may be another.
+    test.holdall_with(
+        &[("HOLDALL_UV", &uv), ("UV_EXCLUDE_NEWER", "2026-01-01")],
+        &[HOST, &["--plan"]].concat(),
+    )
+    .success();
+    assert!(test.read("notes").contains("pip compile"), "{}", test.read("notes"));
+}
