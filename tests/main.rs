@@ -26,4 +26,5 @@ mod startproject;
 mod system;
 #[cfg(target_os = "linux")]
 mod terminal;
+mod traps;
 mod wagtail;

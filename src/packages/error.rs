@@ -112,6 +112,11 @@ pub enum PackagesError {
         "its hash stands there neither under that name nor at all: if the lock was made for one platform or one Python only, make it anew for all (`uv lock`, `uv export`, `uv pip compile --universal --generate-hashes`); if the wheel is your own, from a folder, lock it from there; if not, someone changed the file in the index: find out before you go on"
     ))]
     NotInLock { package: String, version: String, target: Target, file: PathBuf },
+    #[error("`{}` was made for other platforms than {target} and Python {minor}: {}", file.display(), markers.join("; "))]
+    #[diagnostic(help(
+        "let `environments` below `[tool.uv]` in `pyproject.toml` say that platform too, or remove it, and run `uv lock` (for a `pylock.toml`: export it anew)"
+    ))]
+    LockForOtherPlatforms { file: PathBuf, markers: Vec<String>, target: Target, minor: MinorVersion },
     #[error("{} no SHA-256 in `{}`, and other packages there have some", names(packages, "has", "have"), file.display())]
     #[diagnostic(help(
         "give all of them hashes, as `uv pip compile --universal --generate-hashes` and `uv export` do: what has none cannot be told from what someone put in its place"
@@ -119,7 +124,7 @@ pub enum PackagesError {
     NoHash { packages: Vec<String>, file: PathBuf },
     #[error("Python {minor} on {target} needs {}, which `{}` does not have", names(packages, "", ""), file.display())]
     #[diagnostic(help(
-        "the lock was made for another platform or another Python: make it anew for all (`uv lock`, `uv export`, `uv pip compile --universal --generate-hashes`)"
+        "the lock was made for another platform or another Python: make it anew for all (`uv lock`, `uv export`, `uv pip compile --universal --generate-hashes`), or name what it was made from and let `holdall lock` make one for {target}"
     ))]
     Incomplete { packages: Vec<String>, target: Target, minor: MinorVersion, file: PathBuf },
 

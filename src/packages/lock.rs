@@ -137,7 +137,11 @@ pub fn select_for_lock(
     progress: &dyn Progress,
 ) -> Result<Lock, PackagesError> {
     progress.begin(Stage::Resolve, 0, Unit::Steps);
-    let lock = Question::of(uv, request).and_then(|question| narrow(&question, uv, request, before));
+    let lock = Question::of(uv, request).and_then(|question| {
+        let lock = narrow(&question, uv, request, before)?;
+        question.check_whole(&lock.wheels, request.minor)?;
+        Ok(lock)
+    });
     progress.end(Stage::Resolve);
     lock
 }
@@ -145,12 +149,11 @@ pub fn select_for_lock(
 /// What uv selects, or selected when the same was asked before and its answer cannot have become another.
 fn select(uv: &Uv, request: &Request<'_>, cache: &Cache) -> Result<Selected, PackagesError> {
     let of = |wheels| Lock::of(wheels, request.target, request.minor);
-    let selected = |lock| Selected { lock, file: None, notices: Vec::new() };
     let key = request.key(uv, "")?;
     let folder = std::path::absolute(request.folder())?;
     let read = |kept: String| pylock::read(&kept, &folder.join("answer"), request.target, request.minor).ok();
     if let Some(wheels) = answers::find(cache, key).and_then(read) {
-        return Ok(selected(of(wheels)));
+        return Ok(Selected { lock: of(wheels), file: None, notices: Vec::new() });
     }
     let question = Question::of(uv, request)?;
     let lock = match narrow(&question, uv, request, None) {
@@ -165,7 +168,8 @@ fn select(uv: &Uv, request: &Request<'_>, cache: &Cache) -> Result<Selected, Pac
     if question.fixes(&lock.wheels) {
         answers::keep(cache, key, &pylock::write::write(&lock, &Inputs::default(), &[], &[], &folder)?)?;
     }
-    Ok(selected(lock))
+    let notices = question.check_whole(&lock.wheels, request.minor)?.into_iter().collect();
+    Ok(Selected { lock, file: None, notices })
 }
 
 /// One wheel a package for the target, all of them known to the committed lock, if there is one.

@@ -20,6 +20,7 @@ mod record;
 mod refusal;
 mod sdist;
 mod supply;
+mod supported;
 mod tags;
 mod target_lock;
 mod uv;

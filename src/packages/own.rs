@@ -43,7 +43,7 @@ impl Lock {
     }
 }
 
-fn wheel(distribution: &Distribution, stem: &str) -> Vec<u8> {
+pub(super) fn wheel(distribution: &Distribution, stem: &str) -> Vec<u8> {
     let about = "Wheel-Version: 1.0\nGenerator: holdall\nRoot-Is-Purelib: true\nTag: py3-none-any\n";
     let mut files = vec![("METADATA", distribution.metadata.as_str()), ("WHEEL", about)];
     if !distribution.entry_points.is_empty() {

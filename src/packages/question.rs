@@ -1,17 +1,17 @@
 //! What uv is asked: the project's dependencies in a form that it reads, and how.
 
-use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use super::committed::Committed;
+use super::committed::{Committed, Pins};
 use super::error::PackagesError;
 use super::lock::LockedWheel;
 use super::pylock;
 use super::uv::{Uv, UvFailure};
-use super::{Build, Supply, answers};
+use super::{Build, Supply, answers, supported};
 use crate::digest::Sha256;
 use crate::interrupt::Passing;
+use crate::progress::Notice;
 use crate::project::Dependencies;
 use crate::python::MinorVersion;
 use crate::target::Target;
@@ -36,8 +36,9 @@ pub(super) struct Question {
     /// The input is a whole lock for all platforms: nothing is to be added to it.
     whole: bool,
     pub committed: Option<Committed>,
-    /// The versions that the requirements fix.
-    pinned: BTreeSet<(String, String)>,
+    pins: Pins,
+    /// The file that errors name.
+    source: PathBuf,
     target: Target,
     work: Passing<tempfile::TempDir>,
 }
@@ -47,6 +48,7 @@ impl Question {
     pub fn of(uv: &Uv, request: &Request<'_>) -> Result<Question, PackagesError> {
         let Request { dependencies, supply, target, .. } = *request;
         let work = Passing::make(|| tempfile::Builder::new().prefix("holdall-lock-").tempdir())?;
+        supported::check(uv, request)?;
         let question = |work, folder: &Path, files| {
             Ok::<_, PackagesError>(Question {
                 folder: std::path::absolute(folder)?,
@@ -54,7 +56,8 @@ impl Question {
                 options: supply.options(),
                 whole: false,
                 committed: None,
-                pinned: BTreeSet::new(),
+                pins: Pins::default(),
+                source: PathBuf::new(),
                 target,
                 work,
             })
@@ -88,17 +91,53 @@ impl Question {
             Dependencies::Requirements(files) => {
                 let first = files.first().map_or(Path::new("requirements.txt"), PathBuf::as_path);
                 let committed = Committed::of_requirements(files, first)?;
-                let pinned = super::committed::pins(files)?;
+                let pins = super::committed::pins(files)?;
+                let source = first.to_owned();
                 let files = files.iter().map(std::path::absolute).collect::<Result<_, _>>()?;
-                Ok(Question { committed, pinned, ..question(work, folder_of(first), files)? })
+                Ok(Question { committed, pins, source, ..question(work, folder_of(first), files)? })
             }
         }
     }
 
     /// Whether a later answer to the same question can only be the same: all versions are fixed by what was asked.
     pub fn fixes(&self, wheels: &[LockedWheel]) -> bool {
-        let fixed = |wheel: &LockedWheel| self.pinned.contains(&(wheel.name.clone(), wheel.version.clone()));
+        let fixed =
+            |wheel: &LockedWheel| self.pins.versions.contains(&(wheel.name.clone(), wheel.version.clone()));
         self.committed.is_some() || wheels.iter().all(fixed)
+    }
+
+    /// What requirements that fix all they name have left out, because they were made for another platform. Where a
+    /// tool wrote them, this is an error: what they lack was known once, and in a version of its own.
+    pub fn check_whole(
+        &self,
+        wheels: &[LockedWheel],
+        minor: MinorVersion,
+    ) -> Result<Option<Notice>, PackagesError> {
+        let missing = self.pins.missing(wheels);
+        if self.committed.is_some() || !self.pins.all || missing.is_empty() {
+            return Ok(None);
+        }
+        let (target, file) = (self.target, self.source.clone());
+        if self.pins.by_a_tool {
+            let packages = missing.into_iter().map(|wheel| wheel.name.clone()).collect();
+            return Err(PackagesError::Incomplete { packages, target, minor, file });
+        }
+        // A short list by hand says what is wanted, and not all that comes with it.
+        if missing.len() * 3 > self.pins.versions.len() {
+            return Ok(None);
+        }
+        let missing: Vec<String> =
+            missing.into_iter().map(|wheel| format!("{} {}", wheel.name, wheel.version)).collect();
+        let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        Ok(Some(Notice {
+            what: format!(
+                "`{name}` fixes the version of all it names, and {target} needs more: {} is in the bundle as it is newest today",
+                missing.join(", ")
+            ),
+            help: format!(
+                "it may have been written on another platform; `holdall lock --target {target}` fixes all of them"
+            ),
+        }))
     }
 
     /// Lets uv choose; `aim` says for which platform and under which constraints. The file with its choice lives
