@@ -9,7 +9,7 @@ use crate::cache::Cache;
 use crate::error::Error;
 use crate::packages::{self, Build, Request, TargetLock, Uv};
 use crate::progress::{Notice, Progress};
-use crate::project::{Overrides, Project, ProjectError};
+use crate::project::{Dependencies, Overrides, Project, ProjectError};
 use crate::python::MinorVersion;
 use crate::recipe::Recipes;
 use crate::runtime;
@@ -39,6 +39,11 @@ pub struct Made {
 /// Finds out what the lock will say. Changes nothing outside of the cache.
 pub fn make(wanted: Wanted, cache: &Cache, progress: &dyn Progress) -> Result<Made, Error> {
     let project = Project::discover(&wanted.project, &wanted.overrides)?;
+    if let Dependencies::Pylock(file) = &project.dependencies.value
+        && packages::lock_python(file).is_some()
+    {
+        return Err(ProjectError::OnlyALock(file.clone()).into());
+    }
     let recipes = Recipes::of_user()?;
     let mut target = project.target.value;
     let mut of_runtime = None;

@@ -211,17 +211,20 @@ fn a_bundle_for_windows_from_a_committed_lock_asks_no_index_on_any_machine() {
 #[test]
 fn a_lock_at_another_place_is_named_in_the_configuration() {
     let test = with_wheels("demo\n");
-    fs_err::create_dir(test.path("site/locks")).unwrap();
     let config = "name = \"shop\"\nversion = \"1\"\n[packages]\nfind-links = [\"wheels\"]\noffline = true\n";
     test.write("site/holdall.toml", config);
-    test.cut_off(&["lock", "site", "--runtime", "host", "--output", "site/locks/pylock.here.toml"]).success();
+    test.write("site/holdall.toml", format!("{config}lock = \"locks/pylock.here.toml\"\n"));
+    assert_snapshot!(test.refused(3, HOST), @r"
+    × there is no lock `[here]/site/locks/pylock.here.toml`, which `[packages] lock` names
+    help: run `holdall lock --target [host]`, which writes it there, and commit it
+    ");
+    test.cut_off(&["lock", "site", "--runtime", "host"]).success();
     let lock = test.read("site/locks/pylock.here.toml");
     assert!(
         lock.contains("path = \"../wheels/demo-1.1-py3-none-any.whl\"")
             && lock.contains("\"../requirements.txt\" = "),
         "{lock}"
     );
-    test.write("site/holdall.toml", format!("{config}lock = \"locks/pylock.here.toml\"\n"));
     let plan = json(test.cut_off(&[HOST, &["--plan", "--format", "json"]].concat()));
     assert_eq!(plan["wheels"][0]["file"], "demo-1.1-py3-none-any.whl");
     assert!(plan["lock"].as_str().unwrap().ends_with("pylock.here.toml"), "{plan}");
@@ -229,6 +232,13 @@ fn a_lock_at_another_place_is_named_in_the_configuration() {
     test.write("site/requirements.txt", "other\n");
     test.cut_off(&["lock", "site", "--runtime", "host"]).success();
     assert!(test.read("site/locks/pylock.here.toml").contains("other-2.0"));
+    // Alone it is enough for a bundle, and nothing to lock from.
+    fs_err::remove_file(test.path("site/requirements.txt")).unwrap();
+    test.cut_off(&[HOST, &["--plan"]].concat()).success();
+    assert_snapshot!(test.refused(3, &["lock", "site", "--runtime", "host"]), @r"
+    × there is nothing to lock from: `[here]/site/locks/pylock.here.toml` is all that says what the project depends on
+    help: write the dependencies into a `requirements.txt` or a `pyproject.toml`, then lock
+    ");
 }
 
 #[test]

@@ -155,7 +155,7 @@ impl Fetcher<'_> {
         let response = asking.send();
         let response = response.map_err(|error| Failure::Passing(plain(error)))?;
         let status = response.status();
-        if matches!(status.as_u16(), 401 | 403 | 407) {
+        if matches!(status.as_u16(), 401 | 403) {
             return Err(Failure::Lasting(PackagesError::Denied { what: format!("`{}`", wheel.file_name) }));
         }
         if !status.is_success() {

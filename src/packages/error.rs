@@ -29,6 +29,9 @@ pub enum PackagesError {
     #[error("`{}` is out of step with the project's `pyproject.toml`", lock.display())]
     #[diagnostic(help("run `uv lock` in the project, look at what changed, and commit it"))]
     LockOutOfStep { lock: PathBuf, source: Said },
+    #[error("there is no lock `{}`, which `[packages] lock` names", file.display())]
+    #[diagnostic(help("run `holdall lock --target {target}`, which writes it there, and commit it"))]
+    NoLock { file: PathBuf, target: Target },
     #[error("`{}` is out of date: {why}", file.display())]
     #[diagnostic(help("run `holdall lock --target {target}`, look at what changed, and commit it"))]
     LockOutOfDate { file: PathBuf, why: String, target: Target },
@@ -97,7 +100,9 @@ pub enum PackagesError {
     ))]
     NotAWheel { package: String, origin: &'static str, target: Target },
     #[error("the packages for {target} and Python {minor} cannot be selected")]
-    #[diagnostic(help("change the requirement that uv names; what works for it works for holdall"))]
+    #[diagnostic(help(
+        "change the requirement that uv names; what works for it works for holdall. pip's own settings are not read: a private index goes into UV_INDEX, or `[[tool.uv.index]]` in `pyproject.toml`"
+    ))]
     Unresolved { target: Target, minor: MinorVersion, source: Said },
     #[error("uv cannot reach the package index")]
     #[diagnostic(help(

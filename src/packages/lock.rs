@@ -157,10 +157,8 @@ fn select(uv: &Uv, request: &Request<'_>, cache: &Cache) -> Result<Selected, Pac
     }
     let question = Question::of(uv, request)?;
     let lock = match narrow(&question, uv, request, None) {
-        Err(PackagesError::NoWheel { packages, .. } | PackagesError::NotSupplied { packages, .. })
-            if sdist::can_build(uv, request)? =>
-        {
-            let built = sdist::select(uv, &question, request, packages, cache)?;
+        Err(refused) if sdist::can_build(uv, request, &refused)? => {
+            let built = sdist::select(uv, &question, request, refused, cache)?;
             return Ok(Selected { lock: of(built.wheels), file: None, notices: built.notices });
         }
         narrowed => narrowed?,

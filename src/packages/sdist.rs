@@ -14,7 +14,6 @@ use super::inputs::plain;
 use super::lock::{LockedWheel, local_wheel};
 use super::pylock;
 use super::question::{Question, Request};
-use super::refusal::refusal;
 use super::tags::WheelName;
 use super::uv::Uv;
 use crate::cache::Cache;
@@ -47,22 +46,34 @@ const FOLDER: &str = "built";
 /// How many lines of a build that failed are shown.
 const LINES: usize = 12;
 
-/// Whether this machine and this Python are what the bundle is for, so that a build here is one for there.
-pub(super) fn can_build(uv: &Uv, request: &Request<'_>) -> Result<bool, PackagesError> {
-    let here = request.build != Build::Nothing && Target::host() == Some(request.target);
+/// Whether packages lack a wheel, and this machine and this Python are what the bundle is for, so that a build here is
+/// one for there.
+pub(super) fn can_build(
+    uv: &Uv,
+    request: &Request<'_>,
+    refused: &PackagesError,
+) -> Result<bool, PackagesError> {
+    let lacking = matches!(refused, PackagesError::NoWheel { .. } | PackagesError::NotSupplied { .. });
+    let here = lacking && request.build != Build::Nothing && Target::host() == Some(request.target);
     Ok(here && version_of(&uv.python)?.minor == request.minor)
 }
 
-/// Selects once more, where the packages of `without_wheels` may be source, and builds these.
+/// Selects once more, where the packages that were `refused` may be source, and builds these. Where that changes
+/// nothing, the refusal stands.
 pub(super) fn select(
     uv: &Uv,
     question: &Question,
     request: &Request<'_>,
-    without_wheels: Vec<String>,
+    refused: PackagesError,
     cache: &Cache,
 ) -> Result<Built, PackagesError> {
     let Request { target, minor, .. } = *request;
-    let mut sources: BTreeSet<String> = without_wheels.into_iter().collect();
+    let mut sources: BTreeSet<String> = match &refused {
+        PackagesError::NoWheel { packages, .. } | PackagesError::NotSupplied { packages, .. } => {
+            packages.iter().cloned().collect()
+        }
+        _ => return Err(refused),
+    };
     let file = loop {
         let mut aim = request.aim();
         aim.extend(sources.iter().flat_map(|name| ["--no-binary".into(), OsString::from(name)]));
@@ -77,7 +88,7 @@ pub(super) fn select(
                 Some((package, version)) if sources.contains(&package) => {
                     PackagesError::NotBuilt { package, version, target, minor, source: failure.said() }
                 }
-                _ => refusal(&failure, request),
+                _ => refused,
             });
         }
     };

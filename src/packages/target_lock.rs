@@ -178,6 +178,9 @@ pub(super) fn find(
         (None, dependencies) => place(dependencies, request.target),
     };
     if !file.is_file() {
+        if named.is_some() {
+            return Err(PackagesError::NoLock { file, target: request.target });
+        }
         return Ok(None);
     }
     let text = fs_err::read_to_string(&file)?;

@@ -69,10 +69,12 @@ pub fn find(
     Ok(found)
 }
 
-/// The lock that the configuration names, if `holdall lock` wrote it.
+/// The lock that the configuration names, if `holdall lock` wrote it or is still to write it.
 pub fn named_lock(root: &Path, config: &Config) -> Option<PathBuf> {
     let file = root.join(config.packages.lock.as_ref()?);
-    is_targets_lock(&file).then_some(file)
+    let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let to_write = !file.exists() && name.starts_with("pylock.") && name.ends_with(".toml");
+    (to_write || is_targets_lock(&file)).then_some(file)
 }
 
 /// Whether `holdall lock` wrote this file. One that cannot be read is told of by who reads it.
@@ -190,6 +192,7 @@ impl Survey<'_> {
         }
         // Where nothing else is there, a lock of `holdall lock` says it all.
         let named = named_lock(self.root, self.config);
+        let named = named.filter(|file| file.is_file());
         match named.or_else(|| self.files(&[&for_target]).next()) {
             Some(file) => Ok(self.found(Dependencies::Pylock(file.clone()), &file)),
             None => Err(self.nothing()),

@@ -81,6 +81,10 @@ pub enum ProjectError {
     ))]
     NoPythonVersion { said: String },
 
+    #[error("there is nothing to lock from: `{}` is all that says what the project depends on", .0.display())]
+    #[diagnostic(help("write the dependencies into a `requirements.txt` or a `pyproject.toml`, then lock"))]
+    OnlyALock(PathBuf),
+
     #[error("`{name}` is no name for a lock")]
     #[diagnostic(help(
         "call it `pylock.NAME.toml`, with no further dot in NAME: other tools know a lock by that"
