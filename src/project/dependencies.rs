@@ -73,7 +73,8 @@ pub fn find(
 pub fn named_lock(root: &Path, config: &Config) -> Option<PathBuf> {
     let file = root.join(config.packages.lock.as_ref()?);
     let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let to_write = !file.exists() && name.starts_with("pylock.") && name.ends_with(".toml");
+    let of_target = name.strip_prefix("pylock.").is_some_and(|rest| rest.strip_suffix(".toml").is_some());
+    let to_write = !file.exists() && of_target;
     (to_write || is_targets_lock(&file)).then_some(file)
 }
 
