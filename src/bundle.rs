@@ -6,21 +6,27 @@
 mod clock;
 mod describe;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::app::{self, AppFiles, StaticChoice};
 use crate::archive::{self, Written};
+use crate::bytecode::Compiler;
 use crate::cache::Cache;
 use crate::digest::Sha256;
 use crate::error::Error;
 use crate::interrupt::Passing;
-use crate::packages::{self, Build, Lock, LockedWheel, PackageLayers, Request, Selected, Supply, Uv};
+use crate::packages::{
+    self, Build, Lock, LockedWheel, PackageLayers, Pruned, Prunings, Request, Selected, Shaping, Supply, Uv,
+    Whole,
+};
 use crate::progress::{Notice, Progress, Stage};
 use crate::project::{Overrides, Project, RuntimeFrom, StaticFiles};
 use crate::python::MinorVersion;
 use crate::recipe::Recipes;
 use crate::runtime::{self, HostPython, RuntimeChoice, RuntimePlan};
+use crate::signature::{KeyId, Signer};
 use crate::target::Target;
 use crate::tools::{self, Tools};
 
@@ -39,6 +45,8 @@ pub struct Wanted {
     pub tools: Option<PathBuf>,
     /// The folder for the bundle: `dist` in the project unless given.
     pub output: Option<PathBuf>,
+    /// The key to sign it with.
+    pub signer: Option<Signer>,
 }
 
 /// What a run will do, with every input that is known before the project's code runs.
@@ -49,13 +57,17 @@ pub struct BundlePlan {
     /// The committed lock that it was read from.
     pub lock_file: Option<PathBuf>,
     pub supply: Supply,
+    pub prunings: Prunings,
     /// The bridge's wheel, and the holdall program that goes in.
     pub bridge: LockedWheel,
     pub program: PathBuf,
     /// What is known of the project's files before the settings were loaded.
     pub files: AppFiles,
     pub static_files: StaticChoice,
+    /// Who compiles the modules; without one the bundle has no bytecode.
+    pub compiler: Option<Compiler>,
     pub folder: PathBuf,
+    pub signer: Option<Signer>,
     /// Whether the version will be marked, as far as names tell.
     pub dirty: bool,
     pub notices: Vec<Notice>,
@@ -68,6 +80,9 @@ pub struct BundlePlan {
 /// What a run has done.
 pub struct Bundled {
     pub written: Written,
+    /// What the packages do without.
+    pub pruned: Vec<Pruned>,
+    pub signed_by: Option<KeyId>,
     pub notices: Vec<Notice>,
     /// How long each stage took, in the order in which they ended.
     pub took: Vec<(Stage, Duration)>,
@@ -99,11 +114,14 @@ pub fn plan(wanted: Wanted, cache: &Cache, progress: &dyn Progress) -> Result<Bu
         lock.add_project(packages::project_wheel(distribution, cache)?);
     }
 
+    let prunings = Prunings::new(recipes.packages, Whole::Only(BTreeSet::new()));
     let static_files = static_choice(&project.config.build.static_files);
-    let files = app::files(&input(&project, &runtime, &static_files), None)?;
+    let compiler = compiler(&project, &python, minor);
+    let files = app::files(&input(&project, &runtime, &static_files, compiler.as_ref()), None)?;
     let dirty = is_dirty(&project, &files);
-    let notices =
+    let mut notices =
         [&project.notices[..], &project.advice, &runtime.notices, uv.notice.as_slice(), &of_lock].concat();
+    notices.extend(uncompiled(&project, compiler.as_ref(), minor));
     let folder = wanted.output.unwrap_or_else(|| project.root.join("dist"));
     Ok(BundlePlan {
         project,
@@ -111,11 +129,14 @@ pub fn plan(wanted: Wanted, cache: &Cache, progress: &dyn Progress) -> Result<Bu
         lock,
         lock_file,
         supply,
+        prunings,
         bridge,
         program,
         files,
         static_files,
+        compiler,
         folder,
+        signer: wanted.signer,
         dirty,
         notices,
         python,
@@ -131,10 +152,12 @@ pub fn carry_out(plan: BundlePlan, cache: &Cache, progress: &dyn Progress) -> Re
         runtime,
         lock,
         supply,
+        prunings,
         bridge,
         program,
         files: planned,
         static_files,
+        compiler,
         mut notices,
         mut clock,
         ..
@@ -155,7 +178,8 @@ pub fn carry_out(plan: BundlePlan, cache: &Cache, progress: &dyn Progress) -> Re
     })?;
     notices.extend(left_out(&environment.left_out));
 
-    let input = input(&project, &runtime, &static_files);
+    let compiler = compiler.as_ref();
+    let input = input(&project, &runtime, &static_files, compiler);
     let facts = clock.time(Stage::Settings, || app::survey(&input, &environment.python, progress))?;
     if facts.loaded && input.build_settings.is_none() {
         notices.retain(|notice| !project.advice.contains(notice));
@@ -165,17 +189,18 @@ pub fn carry_out(plan: BundlePlan, cache: &Cache, progress: &dyn Progress) -> Re
     })?;
 
     let runtime_layer =
-        clock.time(Stage::Runtime, || runtime::layer(&runtime, cache, progress, &mut notices))?;
-    let PackageLayers { mut layers, notices: more } = clock.time(Stage::Packages, || {
-        packages::layers(&wheels, &bridge_wheel, &runtime.layout, target, cache, progress)
-    })?;
+        clock.time(Stage::Runtime, || runtime::layer(&runtime, compiler, cache, progress, &mut notices))?;
+    let shaping = Shaping { layout: &runtime.layout, target, prunings: &prunings, compiler };
+    let PackageLayers { mut layers, pruned, notices: more } = clock
+        .time(Stage::Packages, || packages::layers(&wheels, &bridge_wheel, &shaping, cache, progress))?;
     notices.extend(more);
     layers.push(runtime_layer);
     let (own, dirty) = clock.time(Stage::App, || {
         planned.still_there()?;
         let files = app::files(&input, Some(&facts))?;
         let dirty = is_dirty(&project, &files);
-        app::layers(&input, &facts, &collected, files, scratch.path(), progress).map(|own| (own, dirty))
+        app::layers(&input, &facts, &collected, files, cache, scratch.path(), progress)
+            .map(|own| (own, dirty))
     })?;
     // Read once: what the manifest names is what goes in, even if another program takes its place meanwhile.
     let program = fs_err::read(&program).map_err(Error::Program)?;
@@ -196,11 +221,16 @@ pub fn carry_out(plan: BundlePlan, cache: &Cache, progress: &dyn Progress) -> Re
         collected: &collected,
         changed: dirty.then_some(own.app.digest),
         holdall,
+        bytecode: compiler.map(Compiler::version),
     });
-    layers.extend([own.app, own.static_files]);
+    layers.extend([own.app.clone(), own.static_files.clone()]);
     let output = plan.folder.join(manifest.file_name());
-    let written = clock.time(Stage::Assemble, || archive::assemble(manifest, layers, &output, progress))?;
-    Ok(Bundled { written, notices, took: clock.took })
+    let signer = plan.signer.as_ref();
+    let written =
+        clock.time(Stage::Assemble, || archive::assemble(manifest, layers, &output, signer, progress))?;
+    own.keep(cache);
+    let signed_by = signer.map(|signer| signer.public().id);
+    Ok(Bundled { written, pruned, signed_by, notices, took: clock.took })
 }
 
 /// Packages of the bundle that were not there when the project's code ran.
@@ -259,6 +289,24 @@ fn build_python(runtime: &RuntimePlan) -> Result<HostPython, Error> {
         .ok_or(Error::NoPython)
 }
 
+/// Compiles with `python` if its bytecode is the runtime's, unless the project wants none.
+fn compiler(project: &Project, python: &HostPython, minor: MinorVersion) -> Option<Compiler> {
+    let wanted = project.config.build.bytecode.unwrap_or(true);
+    (wanted && python.version.minor == minor).then(|| Compiler::new(python.path.clone(), python.version))
+}
+
+/// What to know of a bundle that lacks bytecode though it was wanted.
+fn uncompiled(project: &Project, compiler: Option<&Compiler>, minor: MinorVersion) -> Option<Notice> {
+    let wanted = project.config.build.bytecode.unwrap_or(true);
+    (wanted && compiler.is_none()).then(|| Notice {
+        what: format!("the bundle has no bytecode: this machine has no Python {minor} that could compile"),
+        help: format!(
+            "without it each process of the site starts more slowly: install a Python {minor} here, or name one in \
+             HOLDALL_PYTHON"
+        ),
+    })
+}
+
 fn static_choice(configured: &StaticFiles) -> StaticChoice {
     match configured {
         StaticFiles::Collect => StaticChoice::Collect,
@@ -271,6 +319,7 @@ fn input<'a>(
     project: &'a Project,
     runtime: &'a RuntimePlan,
     static_files: &'a StaticChoice,
+    compiler: Option<&'a Compiler>,
 ) -> app::Input<'a> {
     let config = &project.config;
     app::Input {
@@ -288,6 +337,7 @@ fn input<'a>(
         static_files,
         target: runtime.target,
         site_packages: &runtime.layout.site_packages,
+        compiler,
     }
 }
 

@@ -1,8 +1,10 @@
 //! `holdall lock`, and bundling from what it wrote: with no index, from folders of wheels, from an index that wants
 //! to know who asks.
 
+use std::io::Write as _;
 use std::path::Path;
 
+use base64::Engine as _;
 use holdall::digest::Sha256;
 use insta::assert_snapshot;
 use serde_json::Value;
@@ -11,8 +13,9 @@ use crate::bad_project::site;
 use crate::bundle::entries;
 use crate::given_runtime_bundle::tools;
 use crate::harness::{Test, command, host};
-use crate::index::{Index, PASSWORD, wheel};
+use crate::index_server::{Answer, Index};
 use crate::runtime_given as given;
+use crate::wheels::{Maker, WheelFile};
 
 const HOST: &[&str] = &["bundle", "site", "--runtime", "host"];
 
@@ -39,13 +42,61 @@ fn json(done: assert_cmd::assert::Assert) -> Value {
     serde_json::from_slice(&done.success().get_output().stdout).unwrap()
 }
 
+/// Who may ask the private index.
+const LOGIN: &str = "ann:0pen-s3same";
+const PASSWORD: &str = "0pen-s3same";
+
+/// A wheel of a package that is one module.
+fn wheel(name: &str, version: &str) -> Vec<u8> {
+    let about = format!("{name}-{version}.dist-info");
+    let files = [
+        (format!("{name}/__init__.py"), "x = 1\n".to_owned()),
+        (format!("{about}/METADATA"), format!("Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")),
+        (
+            format!("{about}/WHEEL"),
+            "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n".to_owned(),
+        ),
+    ];
+    let mut record: String = files
+        .iter()
+        .map(|(name, text)| {
+            let digest = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(Sha256::of(text).as_bytes());
+            format!("{name},sha256={digest},{}\n", text.len())
+        })
+        .collect();
+    record += &format!("{about}/RECORD,,\n");
+    let record = (format!("{about}/RECORD"), record);
+    let files: Vec<_> =
+        files.iter().chain([&record]).map(|(name, text)| (name.as_str(), text.as_str())).collect();
+    zipped(&files)
+}
+
+fn zipped(files: &[(&str, &str)]) -> Vec<u8> {
+    let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for (name, text) in files {
+        zip.start_file(*name, zip::write::SimpleFileOptions::default()).unwrap();
+        zip.write_all(text.as_bytes()).unwrap();
+    }
+    zip.finish().unwrap().into_inner()
+}
+
+/// An index with `demo` 1.0, for one person alone, and that wheel. No cache has it: its module says `word`.
+fn private(word: &str) -> (Index, WheelFile) {
+    let demo = Maker::new("demo").add("demo/__init__.py", format!("WORD = {word:?}\n")).build();
+    let index = Index::with(std::slice::from_ref(&demo), |asked, _, _| {
+        let denied = || Answer::status("401 Unauthorized").with("www-authenticate", "Basic realm=\"corp\"");
+        (!asked.comes_from(LOGIN)).then(denied)
+    });
+    (index, demo)
+}
+
 /// The site with folders of wheels: `wheels` has all that it needs, made here.
 fn with_wheels(requirements: &str) -> Test {
     let test = site();
     test.write("site/requirements.txt", requirements);
     for (name, version) in [("demo", "1.0"), ("demo", "1.1"), ("other", "2.0")] {
         let file = format!("site/wheels/{name}-{version}-py3-none-any.whl");
-        test.write(&file, wheel(name, version, ""));
+        test.write(&file, wheel(name, version));
     }
     test
 }
@@ -306,7 +357,7 @@ fn a_wheelhouse_is_enough_with_a_cold_cache_and_what_it_lacks_is_named() {
     × `demo` has no wheel for [host] and Python 3.X in `[here]/house`, and the index is not asked
     help: put one there: on a machine that reaches the index `pip download --no-deps --only-binary :all: … --dest wheels demo` fetches it; or bundle without `--offline`
     ");
-    test.write("house/demo-1.0-cp39-cp39-win32.whl", wheel("demo", "1.0", ""));
+    test.write("house/demo-1.0-cp39-cp39-win32.whl", wheel("demo", "1.0"));
     let told = test.holdall_with(&cold, &offline).code(3);
     assert_snapshot!(without_uvs_words(&test.words(&told.get_output().stderr)), @r"
     × `demo` has no wheel for [host] and Python 3.X in `[here]/house`, and the index is not asked
@@ -347,13 +398,13 @@ fn a_private_index_is_asked_with_the_credentials_of_uv_and_they_are_written_nowh
     test.write("site/requirements.txt", "django>=5.2,<5.3\ndemo\n");
     for way in ["name", "netrc", "url"] {
         // A wheel that no cache has.
-        let index =
-            Index::private(&format!("{way} {}", test.path("").display().to_string().replace('\\', "/")));
-        let corp = format!("corp={}", index.simple());
+        let (index, _) =
+            private(&format!("{way} {}", test.path("").display().to_string().replace('\\', "/")));
+        let corp = format!("corp={}", index.simple(""));
         let uv = test.path(&format!("uv-{way}")).display().to_string();
         test.write("netrc", format!("machine 127.0.0.1\nlogin ann\npassword {PASSWORD}\n"));
         let netrc = test.path("netrc").display().to_string();
-        let url = index.simple_for("ann", PASSWORD);
+        let url = index.simple(&format!("{LOGIN}@"));
         let mut variables = match way {
             "name" => vec![
                 ("UV_INDEX", &*corp),
@@ -380,7 +431,7 @@ fn a_private_index_is_asked_with_the_credentials_of_uv_and_they_are_written_nowh
         let written = test.read(&lock);
         no_secret(written.as_bytes());
         assert!(
-            written.contains(&format!("url = \"{}files/demo-1.0-py3-none-any.whl\"", index.root())),
+            written.contains(&format!("url = \"http://{}/files/demo-1.0-py3-none-any.whl\"", index.host())),
             "{written}"
         );
         fs_err::remove_file(test.path(&lock)).unwrap();
@@ -400,29 +451,29 @@ fn no_secret(text: &[u8]) {
 fn an_index_that_turns_one_away_is_told_with_the_ways_in() {
     let test = site();
     let word = test.path("").display().to_string().replace('\\', "/");
-    let index = Index::private(&word);
+    let (index, demo) = private(&word);
     test.write("site/requirements.txt", "django>=5.2,<5.3\ndemo\n");
     let uv = test.path("uv-cache").display().to_string();
-    let wrong = index.simple_for("ann", "wrong-s3cret");
-    let told = test.holdall_with(&[("UV_INDEX", &wrong), ("UV_CACHE_DIR", &uv)], HOST).code(3);
+    let wrong = index.simple("ann:wrong-s3cret@");
+    let told = test.holdall_with(&[("UV_INDEX", &wrong), ("UV_CACHE_DIR", &uv)], HOST).code(1);
     let words = test.words(&told.get_output().stderr);
     assert!(!words.contains("wrong-s3cret") && !words.contains("127.0.0.1"), "{words}");
-    assert_snapshot!(words, @r"
-    × the index does not give the packages to those who ask like this (401, 403)
-    help: set UV_INDEX_<NAME>_USERNAME and UV_INDEX_<NAME>_PASSWORD, or write the host into your netrc file; what only a keyring can answer, fetch with pip into a folder (`pip download --dest wheels ...`) and name it with `--find-links wheels`
+    assert_snapshot!(without_uvs_words(&words), @r"
+    × the package index does not let uv in
+    help: give it name and password: in the URL of the index, as UV_INDEX_NAME_USERNAME and UV_INDEX_NAME_PASSWORD, or in `~/.netrc`; what only a keyring knows, fetch by hand into a folder (`pip download --dest wheels`) and name that with `--find-links wheels`
     ");
 
     // A lock knows what to fetch, and nobody has said who asks.
-    let right = index.simple_for("ann", PASSWORD);
+    let right = index.simple(&format!("{LOGIN}@"));
     let lock = ["lock", "site", "--runtime", "host"];
     test.holdall_with(&[("UV_INDEX", &right), ("UV_CACHE_DIR", &uv)], &lock).success();
-    let told = test.holdall(HOST).code(3);
+    let told = test.holdall(HOST).code(1);
     assert_snapshot!(test.words(&told.get_output().stderr), @r"
-    × the index does not give `demo-1.0-py3-none-any.whl` to those who ask like this (401, 403)
-    help: set UV_INDEX_<NAME>_USERNAME and UV_INDEX_<NAME>_PASSWORD, or write the host into your netrc file; what only a keyring can answer, fetch with pip into a folder (`pip download --dest wheels ...`) and name it with `--find-links wheels`
+    × the index does not give `demo-1.0-py3-none-any.whl` to you: it answered 401 Unauthorized
+    help: name and password for the index are missing or wrong: give them as uv takes them (in the URL of the index, as UV_INDEX_NAME_USERNAME and UV_INDEX_NAME_PASSWORD, or in `~/.netrc`); what only a keyring knows, fetch by hand into a folder (`pip download --dest wheels`) and name that with `--find-links wheels`
     ");
     // A folder with the wheel serves as well.
-    test.write("house/demo-1.0-py3-none-any.whl", wheel("demo", "1.0", &word));
+    test.write("house/demo-1.0-py3-none-any.whl", &demo.bytes);
     test.holdall([HOST, &["--find-links", "house"]].concat()).success();
 }
 
@@ -432,7 +483,7 @@ fn noting_uv(test: &Test) -> (String, std::path::PathBuf) {
     use std::os::unix::fs::PermissionsExt as _;
 
     let (program, notes) = (test.path("noting-uv"), test.path("notes"));
-    let real = crate::harness::uv().display().to_string();
+    let real = crate::harness::shared_uv().program.display().to_string();
     let script = format!("#!/bin/sh\necho \"$1 $2\" >> '{}'\nexec '{real}' \"$@\"\n", notes.display());
     test.write("noting-uv", script);
     fs_err::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();

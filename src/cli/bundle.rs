@@ -9,11 +9,13 @@ use serde::Serialize;
 use super::Output;
 use super::output::{duration, printable, size};
 use super::packages::Packages;
+use super::password;
 use super::stop::Ending;
 use super::table::Table;
 use crate::Error;
 use crate::app::StaticChoice;
 use crate::bundle::{self, BundlePlan, Bundled, Wanted};
+use crate::bytecode::Compiler;
 use crate::cache::Cache;
 use crate::digest::Sha256;
 use crate::layer;
@@ -21,6 +23,8 @@ use crate::manifest::{Manifest, SiteName, Version};
 use crate::packages::{self, LockedWheel};
 use crate::progress::{Notice, Stage};
 use crate::project::{Overrides, Project, PythonWanted, RuntimeFrom};
+use crate::python::PythonVersion;
+use crate::signature::{KeyId, Signer};
 use crate::target::Target;
 
 const AFTER: &str = "\
@@ -28,6 +32,7 @@ Examples:
   holdall bundle --runtime host --plan     what was found, and what would be done
   holdall bundle --runtime host            this folder for this machine, into dist/
   holdall bundle shop --runtime python.tar.gz --target linux-x86_64 --version 2.4
+  holdall bundle shop --sign ../shop.key --password-file ../password
 
 Exit codes:
   0  the bundle is there
@@ -54,6 +59,13 @@ pub struct Args {
     /// The folder for the bundle, made if missing [default: `dist` in the project]
     #[arg(long, short, value_name = "DIR")]
     output: Option<PathBuf>,
+    /// Sign the bundle with this secret key, which `holdall key new` or minisign made
+    #[arg(long, value_name = "KEY")]
+    sign: Option<PathBuf>,
+    /// The file whose first line is the password of that key [default: HOLDALL_KEY_PASSWORD, else it is asked for
+    /// before anything is made]
+    #[arg(long, value_name = "FILE", requires = "sign")]
+    password_file: Option<PathBuf>,
     #[command(flatten)]
     found: Found,
 }
@@ -96,7 +108,7 @@ struct Found {
 }
 
 impl Found {
-    fn wanted(self, project: PathBuf, output: Option<PathBuf>) -> Wanted {
+    fn wanted(self, project: PathBuf, output: Option<PathBuf>, signer: Option<Signer>) -> Wanted {
         let runtime = self.runtime.map(|runtime| match runtime.as_str() {
             "host" => RuntimeFrom::Host,
             path => RuntimeFrom::Path(path.into()),
@@ -115,6 +127,7 @@ impl Found {
             },
             tools: self.tools,
             output,
+            signer,
         }
     }
 }
@@ -124,7 +137,10 @@ pub fn run(args: Args, output: &Output) -> Result<(), Error> {
     let _ending = Ending::listen(output).map_err(Error::System)?;
     let cache = Cache::of_user().map_err(Error::Cache)?;
     let progress = output.progress();
-    let wanted = args.found.wanted(args.project, args.output);
+    // A password that is wrong is best told of before the long work.
+    let key = args.sign.as_deref();
+    let signer = key.map(|key| password::open(key, args.password_file.as_deref())).transpose()?;
+    let wanted = args.found.wanted(args.project, args.output, signer);
     let mut plan = bundle::plan(wanted, &cache, &*progress)?;
     plan.notices.extend(not_for_servers(&plan));
     if args.plan {
@@ -147,6 +163,9 @@ pub fn run(args: Args, output: &Output) -> Result<(), Error> {
         output.line(format!("\n{}\n", times(&bundled.took, started.elapsed())));
         bundled.notices.iter().for_each(|notice| output.notice(notice));
         output.line(format!("identity  {}", bundled.written.identity));
+        if let Some(key) = bundled.signed_by {
+            output.line(format!("signed by {key}"));
+        }
         output.line(format!("{} ({})", shown(&bundled.written.path), size(bundled.written.size)));
     }
     Ok(())
@@ -158,8 +177,8 @@ pub fn for_this_machine(project: &Path, folder: &Path, output: &Output) -> Resul
     let progress = output.progress();
     let overrides =
         Overrides { runtime: Some(RuntimeFrom::Host), target: Target::host(), ..Overrides::default() };
-    let wanted =
-        Wanted { project: project.to_owned(), overrides, tools: None, output: Some(folder.to_owned()) };
+    let project = project.to_owned();
+    let wanted = Wanted { project, overrides, output: Some(folder.to_owned()), ..Wanted::default() };
     let plan = bundle::plan(wanted, &cache, &*progress)?;
     output.aside(printable(&findings(&plan)));
     let bundled = bundle::carry_out(plan, &cache, &*progress)?;
@@ -221,6 +240,9 @@ fn inputs(plan: &BundlePlan, cache: &Cache) -> String {
         let state = if packages::is_cached(wheel, cache) { "" } else { "  to download" };
         table.row(["wheel", &wheel.sha256.short(), &format!("{}{state}", wheel.file_name)]);
     }
+    let compiled =
+        plan.compiler.as_ref().map(|compiler| format!("compiled by CPython {}", compiler.version()));
+    table.row(["bytecode", "", compiled.as_deref().unwrap_or("none")]);
     let files = &plan.files.sources;
     let amount = format!("{} files, {}", files.len(), size(layer::total_size(files)));
     table.row(["app", "", &amount]);
@@ -229,6 +251,9 @@ fn inputs(plan: &BundlePlan, cache: &Cache) -> String {
     }
     table.row(["static", "", &static_step(&plan.static_files)]);
     table.row(["bundle", "", &shown(&planned_path(plan))]);
+    if let Some(signer) = &plan.signer {
+        table.row(["signature", "", &format!("by the key {}", signer.public().id)]);
+    }
     table.to_string()
 }
 
@@ -288,12 +313,15 @@ struct PlanValue<'a> {
     target: Target,
     runtime: Sha256,
     wheels: Vec<WheelValue<'a>>,
+    /// The version of the CPython that compiles.
+    bytecode: Option<PythonVersion>,
     files: Vec<&'a str>,
     left_out: &'a [crate::app::LeftOut],
     dirty: bool,
     #[serde(rename = "static")]
     static_step: String,
     output: PathBuf,
+    signed_by: Option<KeyId>,
     notices: &'a [Notice],
 }
 
@@ -315,11 +343,13 @@ impl PlanValue<'_> {
             wheels: wheels
                 .map(|wheel| WheelValue { wheel, cached: packages::is_cached(wheel, cache) })
                 .collect(),
+            bytecode: plan.compiler.as_ref().map(Compiler::version),
             files: plan.files.sources.iter().map(|source| source.path.as_str()).collect(),
             left_out: &plan.files.left_out,
             dirty: plan.dirty,
             static_step: static_step(&plan.static_files),
             output: planned_path(plan),
+            signed_by: plan.signer.as_ref().map(|signer| signer.public().id),
             notices: &plan.notices,
         }
     }
@@ -331,6 +361,7 @@ struct Report<'a> {
     path: &'a Path,
     identity: Sha256,
     size: u64,
+    signed_by: Option<KeyId>,
     manifest: &'a Manifest,
     notices: &'a [Notice],
     seconds: serde_json::Map<String, serde_json::Value>,
@@ -344,6 +375,7 @@ impl Report<'_> {
             path: &bundled.written.path,
             identity: bundled.written.identity,
             size: bundled.written.size,
+            signed_by: bundled.signed_by,
             manifest: &bundled.written.manifest,
             notices: &bundled.notices,
             seconds: seconds.collect(),

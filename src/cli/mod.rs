@@ -4,14 +4,18 @@
 pub mod bundle;
 pub mod init;
 pub mod inspect;
+pub mod key;
 pub mod lock;
 mod opened;
 pub mod output;
 mod packages;
+mod password;
 pub mod preview;
 mod report;
+pub mod sign;
 mod stop;
 mod table;
+mod trust;
 pub mod verify;
 
 use std::ffi::OsString;
@@ -42,6 +46,9 @@ Environment:
   HOLDALL_PYTHON   the Python of this machine to use, before those on PATH
   HOLDALL_UV       the uv to use, before the one on PATH
   HOLDALL_RECIPES  a folder whose files stand in for the recipes of the same names
+  HOLDALL_TRUST    the public key that `verify` and `preview` ask for, or the name of its file
+  HOLDALL_KEY_PASSWORD
+                   the password of the secret key that signs
   NO_COLOR         set to anything: no colours";
 
 /// Pack a Django project into one archive that runs by itself.
@@ -71,6 +78,8 @@ enum Command {
     Preview(preview::Args),
     Inspect(inspect::Args),
     Verify(verify::Args),
+    Sign(sign::Args),
+    Key(key::Args),
 }
 
 /// Runs the command line `args` and returns the exit code of the process.
@@ -108,5 +117,7 @@ fn run(command: Command, output: &Output) -> Result<(), crate::Error> {
         Command::Inspect(args) => inspect::run(args, output),
         Command::Preview(args) => preview::run(args, output),
         Command::Verify(args) => verify::run(args, output),
+        Command::Sign(args) => sign::run(args, output),
+        Command::Key(args) => key::run(args, output),
     }
 }

@@ -1,223 +1,217 @@
-//! Credentials for the indexes, where uv finds its own: in URLs of indexes, in UV_INDEX_<NAME>_USERNAME and _PASSWORD,
-//! and in netrc. uv writes a wheel's URL without them, so that whoever fetches it has to find them again.
+//! Name and password for the files of private indexes, from where uv has them for the indexes themselves: their URLs,
+//! UV_INDEX_NAME_USERNAME and _PASSWORD, netrc. uv writes none of them into a lock.
 //!
-//! Nothing here is ever shown or written. What only a keyring knows is not asked.
+//! Keyrings are not asked: what only they know comes from a folder of wheels.
 
-use std::collections::BTreeMap;
-use std::fmt;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use etcetera::BaseStrategy as _;
 use reqwest::Url;
 
-use super::answers::settings_files;
-use super::committed::{logical_lines, with_included};
-use super::question::Request;
-use crate::project::Dependencies;
+use super::committed;
+use super::lock::{LockedWheel, Origin};
 
-/// Who may fetch what.
+/// Gives each wheel's URL the credentials that belong to it. `folder` is where uv was asked, `files` what about.
+pub(super) fn give(wheels: &mut [LockedWheel], folder: &Path, files: &[PathBuf]) {
+    let bare = wheels.iter_mut().filter_map(|wheel| match &mut wheel.origin {
+        Origin::Url(url) if url.username().is_empty() && url.password().is_none() => Some(url),
+        _ => None,
+    });
+    let mut bare = bare.peekable();
+    if bare.peek().is_some() {
+        let known = Known::gather(folder, files, &|name| std::env::var(name).ok());
+        bare.for_each(|url| known.give(url));
+    }
+}
+
+type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// All credentials at hand.
 #[derive(Default)]
-pub(super) struct Credentials {
-    /// Those of indexes, by the place that they are for.
-    indexes: Vec<(Place, Login)>,
-    netrc: Netrc,
+struct Known {
+    /// URLs of indexes with name and password in them.
+    indexes: Vec<Url>,
+    netrc: Vec<Machine>,
 }
 
-/// The part of a URL that credentials are for: other paths of the same server count, as its files lie elsewhere.
-#[derive(PartialEq, Eq)]
-struct Place {
-    scheme: String,
-    host: String,
-    port: Option<u16>,
+/// An entry of netrc; without a host it is for all.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Machine {
+    host: Option<String>,
+    login: String,
+    password: String,
 }
 
-#[derive(Clone, PartialEq, Eq)]
-pub(super) struct Login {
-    pub name: String,
-    pub password: Option<String>,
-}
-
-impl fmt::Debug for Login {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Login(…)")
-    }
-}
-
-impl Credentials {
-    /// Reads them where uv would for this request.
-    pub fn of(request: &Request<'_>) -> Credentials {
-        let variables: BTreeMap<String, String> = std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-            .collect();
-        let mut indexes = Vec::new();
-        for name in ["UV_INDEX", "UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS"] {
-            let value = variables.get(name).map_or("", String::as_str);
-            indexes.extend(value.split([' ', '\t', '\n', ',']).filter(|word| !word.is_empty()).map(named));
-        }
-        let folder = std::path::absolute(request.folder()).unwrap_or_default();
-        for file in settings_files(&folder) {
-            let table = fs_err::read_to_string(&file).ok().and_then(|text| text.parse::<toml::Table>().ok());
-            indexes.extend(table.iter().flat_map(of_settings));
-        }
-        if let Dependencies::Requirements(files) = request.dependencies {
-            indexes.extend(of_requirements(files));
-        }
-        let variable = |name: &str| variables.get(name).cloned();
-        let indexes =
-            indexes.iter().filter_map(|(name, url)| login(name.as_deref(), url, &variable)).collect();
-        Credentials { indexes, netrc: Netrc::of_user() }
-    }
-
-    /// The login for a URL that has none of its own.
-    pub fn login(&self, url: &Url) -> Option<Login> {
-        if !url.username().is_empty() || url.password().is_some() {
-            return None;
-        }
-        let place = Place::of(url)?;
-        let of_index = self.indexes.iter().find(|(index, _)| *index == place).map(|(_, login)| login.clone());
-        of_index.or_else(|| self.netrc.login(&place.host))
-    }
-}
-
-impl Place {
-    fn of(url: &Url) -> Option<Place> {
-        let host = url.host_str()?.to_owned();
-        Some(Place { scheme: url.scheme().to_owned(), host, port: url.port_or_known_default() })
-    }
-}
-
-/// `name=https://…` or a URL alone.
-fn named(word: &str) -> (Option<String>, String) {
-    match word.split_once('=') {
-        Some((name, url)) if !name.contains([':', '/']) => (Some(name.to_owned()), url.to_owned()),
-        _ => (None, word.to_owned()),
-    }
-}
-
-/// The indexes of a `uv.toml`, or of `[tool.uv]` in a `pyproject.toml`.
-fn of_settings(table: &toml::Table) -> Vec<(Option<String>, String)> {
-    let own = table.get("tool").and_then(|tool| tool.get("uv")).and_then(toml::Value::as_table);
-    let table = own.unwrap_or(table);
-    let text = |value: &toml::Value| value.as_str().map(str::to_owned);
-    let mut indexes = Vec::new();
-    for index in table.get("index").and_then(toml::Value::as_array).into_iter().flatten() {
-        if let Some(url) = index.get("url").and_then(text) {
-            indexes.push((index.get("name").and_then(text), url));
-        }
-    }
-    for settings in [Some(table), table.get("pip").and_then(toml::Value::as_table)].into_iter().flatten() {
-        indexes.extend(settings.get("index-url").and_then(text).map(|url| (None, url)));
-        let more = settings.get("extra-index-url").and_then(toml::Value::as_array);
-        indexes.extend(more.into_iter().flatten().filter_map(text).map(|url| (None, url)));
-    }
-    indexes
-}
-
-/// The indexes that requirements files name.
-fn of_requirements(files: &[PathBuf]) -> Vec<(Option<String>, String)> {
-    let mut indexes = Vec::new();
-    for file in with_included(files).unwrap_or_default() {
-        let text = fs_err::read_to_string(&file).unwrap_or_default();
-        for line in logical_lines(&text) {
-            let options = ["--index-url", "--extra-index-url", "--find-links", "-i", "-f"];
-            let value = options.iter().find_map(|option| line.trim().strip_prefix(option));
-            if let Some(url) = value.map(|value| value.trim_start_matches(['=', ' ', '\t'])) {
-                indexes.push((None, expanded(url.trim())));
+impl Known {
+    fn gather(folder: &Path, files: &[PathBuf], environment: Environment<'_>) -> Known {
+        let mut known = Known::default();
+        let variables =
+            ["UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS"];
+        for text in variables.iter().filter_map(|name| environment(name)) {
+            for index in text.split([' ', '\t', '\n', ',']) {
+                known.named(index, environment);
             }
         }
-    }
-    indexes
-}
-
-/// `${NAME}` in a requirements file stands for an environment variable.
-fn expanded(text: &str) -> String {
-    let mut parts = text.split("${");
-    let mut whole = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        let (name, rest) = part.split_once('}').unwrap_or((part, ""));
-        whole.push_str(&std::env::var(name).unwrap_or_default());
-        whole.push_str(rest);
-    }
-    whole
-}
-
-/// The login of an index: the one in its URL, completed by the variables of its name.
-fn login(name: Option<&str>, url: &str, variable: &dyn Fn(&str) -> Option<String>) -> Option<(Place, Login)> {
-    let url = Url::parse(url).ok()?;
-    let decoded = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
-    let of_name = |what: &str| {
-        let name: String = name?
-            .chars()
-            .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' })
-            .collect();
-        variable(&format!("UV_INDEX_{name}_{what}")).filter(|value| !value.is_empty())
-    };
-    let user = of_name("USERNAME").or_else(|| Some(decoded(url.username())));
-    let password = of_name("PASSWORD").or_else(|| url.password().map(decoded));
-    let login = Login { name: user.unwrap_or_default(), password };
-    // A name alone waits for a keyring.
-    login.password.is_some().then_some((Place::of(&url)?, login))
-}
-
-/// What a netrc file says, by host.
-#[derive(Default)]
-struct Netrc {
-    machines: BTreeMap<String, Login>,
-    default: Option<Login>,
-}
-
-impl Netrc {
-    /// The file that NETRC names, or the one in the user's folder.
-    fn of_user() -> Netrc {
-        let named = std::env::var_os("NETRC").filter(|file| !file.is_empty()).map(PathBuf::from);
-        let home = std::env::var_os(if cfg!(windows) { "USERPROFILE" } else { "HOME" }).map(PathBuf::from);
-        let names: &[&str] = if cfg!(windows) { &[".netrc", "_netrc"] } else { &[".netrc"] };
-        let of_home = home.iter().flat_map(|home| names.iter().map(|name| home.join(name)));
-        let file = named.or_else(|| of_home.into_iter().find(|file: &PathBuf| file.is_file()));
-        file.and_then(|file| fs_err::read_to_string(Path::new(&file)).ok())
-            .map_or_else(Netrc::default, |text| Netrc::read(&text))
-    }
-
-    fn read(text: &str) -> Netrc {
-        let mut netrc = Netrc::default();
-        let mut machine: Option<Option<String>> = None;
-        let mut login = Login { name: String::new(), password: None };
-        let mut words = text.lines().flat_map(|line| {
-            // A comment is a word that begins with `#`, and not a password that does.
-            let line = if line.trim_start().starts_with('#') { "" } else { line };
-            line.split_whitespace()
-        });
-        let mut ended = |machine: &mut Option<Option<String>>, login: &mut Login| {
-            let empty = Login { name: String::new(), password: None };
-            let login = std::mem::replace(login, empty);
-            match machine.take() {
-                Some(Some(host)) => drop(netrc.machines.entry(host).or_insert(login)),
-                Some(None) => netrc.default = Some(login),
-                None => {}
-            }
+        for url in committed::index_urls(files) {
+            known.add(&expanded(&url, environment));
+        }
+        let above = std::path::absolute(folder).unwrap_or_default();
+        let own =
+            above.ancestors().flat_map(|folder| [folder.join("uv.toml"), folder.join("pyproject.toml")]);
+        let named = environment("UV_CONFIG_FILE").map(PathBuf::from);
+        for file in named.into_iter().chain(own).chain(of_user()) {
+            let Some(table) = std::fs::read_to_string(file).ok().and_then(|text| text.parse().ok()) else {
+                continue;
+            };
+            known.configured(&table, environment);
+        }
+        let home = || etcetera::home_dir().ok();
+        let places = match environment("NETRC") {
+            Some(file) => vec![PathBuf::from(file)],
+            None => home().map_or_else(Vec::new, |home| vec![home.join(".netrc"), home.join("_netrc")]),
         };
-        while let Some(word) = words.next() {
+        for text in places.iter().filter_map(|place| std::fs::read_to_string(place).ok()) {
+            known.netrc.extend(machines(&text));
+        }
+        known
+    }
+
+    /// The indexes of a `uv.toml`, or of the part for uv in a `pyproject.toml`.
+    fn configured(&mut self, table: &toml::Table, environment: Environment<'_>) {
+        let uv = table.get("tool").and_then(|tool| tool.get("uv")).and_then(toml::Value::as_table);
+        let uv = uv.unwrap_or(table);
+        for index in uv.get("index").and_then(toml::Value::as_array).into_iter().flatten() {
+            let text = |key: &str| index.get(key).and_then(toml::Value::as_str);
+            match (text("name"), text("url")) {
+                (Some(name), Some(url)) => self.named(&format!("{name}={url}"), environment),
+                (None, Some(url)) => self.add(url),
+                (_, None) => {}
+            }
+        }
+        let pip = uv.get("pip").and_then(toml::Value::as_table);
+        for table in [Some(uv), pip].into_iter().flatten() {
+            for key in ["index-url", "extra-index-url", "find-links"] {
+                match table.get(key) {
+                    Some(toml::Value::String(url)) => self.add(url),
+                    Some(toml::Value::Array(urls)) => {
+                        urls.iter().filter_map(toml::Value::as_str).for_each(|url| self.add(url));
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    /// `name=url` or `url`.
+    fn named(&mut self, index: &str, environment: Environment<'_>) {
+        let Some((name, url)) = index.split_once('=').filter(|(name, _)| !name.contains(':')) else {
+            return self.add(index);
+        };
+        let upper = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
+        let name: String = name.chars().map(upper).collect();
+        let of = |what: &str| environment(&format!("UV_INDEX_{name}_{what}"));
+        let (login, password) = (of("USERNAME"), of("PASSWORD"));
+        match Url::parse(url) {
+            Ok(mut url) if login.is_some() || password.is_some() => {
+                with(&mut url, &login.unwrap_or_default(), &password.unwrap_or_default());
+                self.indexes.push(url);
+            }
+            _ => self.add(url),
+        }
+    }
+
+    fn add(&mut self, url: &str) {
+        let url = Url::parse(url.trim());
+        self.indexes.extend(url.ok().filter(|url| !url.username().is_empty() || url.password().is_some()));
+    }
+
+    /// Of several indexes of one host, the one whose path is most like that of `url` speaks for it.
+    fn give(&self, url: &mut Url) {
+        let same_host = |index: &&Url| index.origin() == url.origin();
+        let alike = |index: &&Url| {
+            let parts = |url: &Url| url.path().split('/').map(str::to_owned).collect::<Vec<_>>();
+            parts(index).iter().zip(parts(url)).take_while(|(one, other)| **one == *other).count()
+        };
+        // Of equal ones the foremost: `max_by_key` takes the last.
+        if let Some(index) = self.indexes.iter().filter(same_host).rev().max_by_key(alike) {
+            let (login, password) = (unescaped(index.username()), index.password().map(unescaped));
+            return with(url, &login, &password.unwrap_or_default());
+        }
+        let host = url.host_str().unwrap_or_default();
+        let speaks = |machine: &&Machine| machine.host.as_deref().is_none_or(|name| name == host);
+        let named = self.netrc.iter().filter(|machine| machine.host.is_some()).find(speaks);
+        if let Some(machine) = named.or_else(|| self.netrc.iter().find(speaks)) {
+            with(url, &machine.login, &machine.password);
+        }
+    }
+}
+
+/// A URL that cannot have credentials, as that of a file, stays as it is.
+fn with(url: &mut Url, login: &str, password: &str) {
+    if url.set_username(login).is_ok() {
+        let _ = url.set_password(Some(password).filter(|password| !password.is_empty()));
+    }
+}
+
+fn unescaped(text: &str) -> String {
+    percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned()
+}
+
+/// `${NAME}` as uv reads it in requirements.
+fn expanded(text: &str, environment: Environment<'_>) -> String {
+    let mut expanded = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("${") {
+        let Some((name, after)) = after.split_once('}') else { break };
+        expanded += before;
+        expanded += &environment(name).unwrap_or_else(|| format!("${{{name}}}"));
+        rest = after;
+    }
+    expanded + rest
+}
+
+/// uv's files for the user and for the whole machine.
+fn of_user() -> Vec<PathBuf> {
+    let base = etcetera::choose_base_strategy().ok();
+    let own = base.map(|base| if cfg!(windows) { base.data_dir() } else { base.config_dir() });
+    let all = if cfg!(windows) {
+        std::env::var_os("PROGRAMDATA").map(PathBuf::from)
+    } else {
+        Some(PathBuf::from("/etc"))
+    };
+    let folders: BTreeSet<PathBuf> = own.into_iter().chain(all).collect();
+    folders.into_iter().map(|folder| folder.join("uv/uv.toml")).collect()
+}
+
+/// The entries of a netrc file.
+fn machines(text: &str) -> Vec<Machine> {
+    let mut machines: Vec<Machine> = Vec::new();
+    let mut macro_body = false;
+    for line in text.lines() {
+        // A macro goes on until an empty line.
+        macro_body &= !line.trim().is_empty();
+        let mut words = line.split_whitespace().take_while(|word| !word.starts_with('#'));
+        while let Some(word) = words.next().filter(|_| !macro_body) {
             match word {
                 "machine" => {
-                    ended(&mut machine, &mut login);
-                    machine = words.next().map(|host| Some(host.to_ascii_lowercase()));
+                    machines.push(Machine { host: words.next().map(str::to_owned), ..Machine::default() })
                 }
-                "default" => {
-                    ended(&mut machine, &mut login);
-                    machine = Some(None);
+                "default" => machines.push(Machine::default()),
+                "macdef" => macro_body = true,
+                "login" | "password" => {
+                    let value = words.next().unwrap_or_default().trim_matches('"').to_owned();
+                    match machines.last_mut() {
+                        Some(machine) if word == "login" => machine.login = value,
+                        Some(machine) => machine.password = value,
+                        None => {}
+                    }
                 }
-                "login" => login.name = words.next().unwrap_or_default().to_owned(),
-                "password" => login.password = words.next().map(str::to_owned),
-                "account" => drop(words.next()),
                 _ => {}
             }
         }
-        ended(&mut machine, &mut login);
-        netrc
     }
-
-    fn login(&self, host: &str) -> Option<Login> {
-        self.machines.get(&host.to_ascii_lowercase()).or(self.default.as_ref()).cloned()
-    }
+    machines
 }
 
 #[cfg(test)]
@@ -225,55 +219,72 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    fn credentials(indexes: &[&str], netrc: &str) -> Credentials {
+    fn known(environment: &[(&str, &str)], files: &[(&str, &str)]) -> Known {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            fs_err::write(folder.path().join(name), text).unwrap();
+        }
+        let netrc = folder.path().join("netrc").display().to_string();
         let variable = |name: &str| match name {
-            "UV_INDEX_OUR_CORP_USERNAME" => Some("ann".to_owned()),
-            "UV_INDEX_OUR_CORP_PASSWORD" => Some("of name".to_owned()),
-            _ => None,
+            "NETRC" => Some(netrc.clone()),
+            _ => environment.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned()),
         };
-        let indexes = indexes.iter().map(|word| named(word));
-        let indexes = indexes.filter_map(|(name, url)| login(name.as_deref(), &url, &variable)).collect();
-        Credentials { indexes, netrc: Netrc::read(netrc) }
+        Known::gather(folder.path(), &[folder.path().join("requirements.txt")], &variable)
     }
 
     #[track_caller]
-    fn check(credentials: &Credentials, url: &str, expected: Option<(&str, &str)>) {
-        let login = credentials.login(&url.parse().unwrap());
-        let found = login.as_ref().map(|login| (login.name.as_str(), login.password.as_deref().unwrap()));
-        assert!(found == expected, "{url}");
+    fn check(known: &Known, url: &str, expected: &str) {
+        let mut given = url.parse().unwrap();
+        known.give(&mut given);
+        assert_eq!(given.as_str(), expected);
     }
 
     #[test]
-    fn the_login_of_an_index_is_for_its_server_and_no_other() {
-        let of = credentials(
+    fn an_index_speaks_for_its_files() {
+        let known = known(
             &[
-                "https://bob:s%40fe@x.example/simple",
-                "our-corp=https://y.example:8443/a/simple/",
-                "https://only@z.example/",
+                ("UV_INDEX", "ours=https://a.example/simple https://b:p%40q@b.example:8443/x"),
+                ("UV_INDEX_OURS_USERNAME", "me"),
+                ("UV_INDEX_OURS_PASSWORD", "a b"),
+                ("TOKEN", "t"),
             ],
-            "# mine\nmachine w.example\n  login eve password #1\ndefault login any password rest\n",
+            &[
+                (
+                    "requirements.txt",
+                    "-i https://r:${TOKEN}@r.example/simple\n--find-links=https://f:g@f.example/\n",
+                ),
+                (
+                    "uv.toml",
+                    "index-url = 'https://u:v@u.example/'\npip.extra-index-url = ['https://w:x@w.example']\n",
+                ),
+            ],
         );
-        check(&of, "https://x.example/files/a.whl", Some(("bob", "s@fe")));
-        check(&of, "https://y.example:8443/files/a.whl", Some(("ann", "of name")));
-        check(&of, "http://w.example/a.whl", Some(("eve", "#1")));
-        check(&of, "https://me:own@x.example/a.whl", None);
-        for other in ["http://x.example/a.whl", "https://y.example/a.whl", "https://z.example/a.whl"] {
-            check(&of, other, Some(("any", "rest")));
+        check(&known, "https://a.example/files/a.whl", "https://me:a%20b@a.example/files/a.whl");
+        check(&known, "https://b.example:8443/a.whl", "https://b:p%40q@b.example:8443/a.whl");
+        check(&known, "https://r.example/a.whl", "https://r:t@r.example/a.whl");
+        check(&known, "https://f.example/a.whl", "https://f:g@f.example/a.whl");
+        check(&known, "https://u.example/a.whl", "https://u:v@u.example/a.whl");
+        check(&known, "https://w.example/a.whl", "https://w:x@w.example/a.whl");
+        for other in ["http://a.example/a.whl", "https://b.example/a.whl", "https://c.a.example/a.whl"] {
+            check(&known, other, other);
         }
-        check(&credentials(&[], "machine a login b"), "https://x.example/", None);
-        assert_eq!(format!("{:?}", of.login(&"https://x.example/".parse().unwrap())), "Some(Login(…))");
     }
 
     #[test]
-    fn the_indexes_of_settings_and_requirements_are_read() {
-        let table =
-            "[tool.uv]\nextra-index-url = ['https://b']\n[[tool.uv.index]]\nname = 'a'\nurl = 'https://a'\n";
-        let found = of_settings(&table.parse().unwrap());
-        assert_eq!(found, [(Some("a".to_owned()), "https://a".to_owned()), (None, "https://b".to_owned())]);
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("requirements.txt");
-        fs_err::write(&file, "--extra-index-url https://u:p@c/simple\n-i=https://d\ndjango\n").unwrap();
-        let found = of_requirements(&[file]);
-        assert_eq!(found, [(None, "https://u:p@c/simple".to_owned()), (None, "https://d".to_owned())]);
+    fn of_two_indexes_of_a_host_the_nearer_one_speaks() {
+        let both = "https://one:1@x.example/one/simple https://two:2@x.example/two/simple";
+        let known = known(&[("UV_EXTRA_INDEX_URL", both)], &[]);
+        check(&known, "https://x.example/two/files/a.whl", "https://two:2@x.example/two/files/a.whl");
+        check(&known, "https://x.example/files/a.whl", "https://one:1@x.example/files/a.whl");
+    }
+
+    #[test]
+    fn netrc_is_read_as_other_programs_read_it() {
+        let text = "# mine\nmachine a.example login me password s#cret\nmacdef init\nlogin nobody\n\n\
+                    default login any password \"thing\"\nmachine b.example\n  login you\n  account x\n  password pw\n";
+        let known = known(&[], &[("netrc", text)]);
+        check(&known, "https://a.example/a.whl", "https://me:s%23cret@a.example/a.whl");
+        check(&known, "https://b.example/a.whl", "https://you:pw@b.example/a.whl");
+        check(&known, "https://c.example/a.whl", "https://any:thing@c.example/a.whl");
     }
 }

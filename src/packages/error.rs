@@ -76,11 +76,6 @@ pub enum PackagesError {
         "put that file into a folder of wheels and name it with `--find-links DIR`; or bundle once without `--offline`"
     ))]
     NotHere { file: String },
-    #[error("the index does not give {what} to those who ask like this (401, 403)")]
-    #[diagnostic(help(
-        "set UV_INDEX_<NAME>_USERNAME and UV_INDEX_<NAME>_PASSWORD, or write the host into your netrc file; what only a keyring can answer, fetch with pip into a folder (`pip download --dest wheels ...`) and name it with `--find-links wheels`"
-    ))]
-    Denied { what: String },
     #[error("`{package}` {version} is there as source alone, and no wheel of it can be built here")]
     #[diagnostic(help(
         "install what its build asks for, or make a wheel elsewhere on {target} (`{}`) and bundle with `--find-links wheels`",
@@ -109,6 +104,16 @@ pub enum PackagesError {
         "check the network and the proxy; without a network, name folders of wheels with `--find-links DIR` and bundle with `--offline`"
     ))]
     Unreachable { source: Said },
+    #[error("the package index does not let uv in")]
+    #[diagnostic(help(
+        "give it name and password: in the URL of the index, as UV_INDEX_NAME_USERNAME and UV_INDEX_NAME_PASSWORD, or in `~/.netrc`; what only a keyring knows, fetch by hand into a folder (`pip download --dest wheels`) and name that with `--find-links wheels`"
+    ))]
+    IndexDenied { source: Said },
+    #[error("what answers uv is no package index, or a broken one")]
+    #[diagnostic(help(
+        "check the URL of the index (it ends in `/simple/` as a rule), its credentials and the proxy: a login page may answer in its place"
+    ))]
+    NoIndex { source: Said },
     #[error("uv failed to {doing}")]
     #[diagnostic(help("mend what uv names, then run the same command again"))]
     Uv { doing: &'static str, source: Said },
@@ -133,6 +138,24 @@ pub enum PackagesError {
     ))]
     Incomplete { packages: Vec<String>, target: Target, minor: MinorVersion, file: PathBuf },
 
+    #[error("the index is too busy to send `{file}`: it answered {answer}")]
+    #[diagnostic(help("wait a little, then run the same command again: what is there is kept"))]
+    Busy { file: String, answer: String },
+    #[error("the index does not give `{file}` to you: it answered {answer}")]
+    #[diagnostic(help(
+        "name and password for the index are missing or wrong: give them as uv takes them (in the URL of the index, as UV_INDEX_NAME_USERNAME and UV_INDEX_NAME_PASSWORD, or in `~/.netrc`); what only a keyring knows, fetch by hand into a folder (`pip download --dest wheels`) and name that with `--find-links wheels`"
+    ))]
+    Denied { file: String, answer: String },
+    #[error("the index has no `{file}`: it answered {answer}")]
+    #[diagnostic(help(
+        "it is gone since it was locked, or another index has it: lock again, or put the file into a folder and name that with `--find-links DIR`"
+    ))]
+    Gone { file: String, answer: String },
+    #[error("the index sent a web page in place of `{file}`")]
+    #[diagnostic(help(
+        "as a rule that is a login page of the index or of a proxy: check the credentials of the index and the proxy's settings, then run the same command again"
+    ))]
+    WebPage { file: String },
     #[error("cannot fetch `{file}`")]
     #[diagnostic(help(
         "check the network and the proxy, then run the same command again: what is there is kept"
@@ -149,7 +172,9 @@ pub enum PackagesError {
     WrongDigest { file: String, expected: Sha256, found: Sha256 },
 
     #[error("`{}` is not a wheel: {problem}", file.display())]
-    #[diagnostic(help("make or fetch the wheel again"))]
+    #[diagnostic(help(
+        "make or fetch the wheel again; if it stays so, use another version of it: who made it has to mend it"
+    ))]
     BadWheel { file: PathBuf, problem: String },
     #[error("`{wheel}` holds a file that no bundle can have")]
     BadName {
@@ -177,6 +202,9 @@ pub enum PackagesError {
     #[error("cannot run the Python `{}`", python.display())]
     #[diagnostic(help("name a working Python 3.10 or newer"))]
     BadPython { python: PathBuf, source: Said },
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Bytecode(#[from] crate::bytecode::BytecodeError),
     #[error(transparent)]
     #[diagnostic(transparent)]
     Layer(#[from] crate::layer::LayerError),
@@ -230,7 +258,13 @@ impl PackagesError {
         !matches!(
             self,
             PackagesError::Unreachable { .. }
+                | PackagesError::NoIndex { .. }
+                | PackagesError::IndexDenied { .. }
                 | PackagesError::Download { .. }
+                | PackagesError::Busy { .. }
+                | PackagesError::Denied { .. }
+                | PackagesError::Gone { .. }
+                | PackagesError::WebPage { .. }
                 | PackagesError::WrongDigest { .. }
                 | PackagesError::LockUnwritable { .. }
                 | PackagesError::Layer(_)

@@ -197,6 +197,14 @@ impl Request<'_> {
         }
     }
 
+    /// The requirements files, which may name indexes.
+    pub(super) fn requirements(&self) -> &[PathBuf] {
+        match self.dependencies {
+            Dependencies::Requirements(files) => files,
+            _ => &[],
+        }
+    }
+
     /// All that decides about uv's answer, as one digest; `more` is what else it is told.
     pub(super) fn key(&self, uv: &Uv, more: &str) -> Result<Sha256, PackagesError> {
         answers::key(uv, self, more)

@@ -14,8 +14,9 @@ pub(super) fn refusal(failure: &UvFailure, request: &Request<'_>) -> PackagesErr
     let source = failure.said();
     let words = unwrapped(failure);
     // uv goes on without an index that turns it away, and then misses what is there.
-    if ["401 Unauthorized", "403 Forbidden"].iter().any(|sign| words.contains(sign)) {
-        return PackagesError::Denied { what: "the packages".to_owned() };
+    let denied = ["lack of valid authentication credentials", "401 Unauthorized", "403 Forbidden"];
+    if denied.iter().any(|sign| words.contains(sign)) {
+        return PackagesError::IndexDenied { source };
     }
     let mut packages = without_wheels(&words);
     if supply.offline {
@@ -27,6 +28,11 @@ pub(super) fn refusal(failure: &UvFailure, request: &Request<'_>) -> PackagesErr
     }
     if !packages.is_empty() {
         return PackagesError::NoWheel { packages, target, minor, source };
+    }
+    let nonsense =
+        ["Received some unexpected JSON", "Received some unexpected HTML", "Unsupported `Content-Type`"];
+    if nonsense.iter().any(|sign| words.contains(sign)) {
+        return PackagesError::NoIndex { source };
     }
     let network = ["Failed to fetch", "client error", "error sending request", "network was disabled"];
     if network.iter().any(|sign| words.contains(sign)) {
@@ -166,6 +172,14 @@ mod tests {
             "error: No solution found when resolving dependencies\n  cause: Because there is no version of django==99.9 and you require django==99.9, we can conclude",
             "the packages for windows-arm64 and Python 3.12 cannot be selected",
         );
+        check(
+            "error: No solution found when resolving dependencies\n  cause: Because x was not found in the package registry\n\nhint: An index URL (https://x.example/simple) could not be queried due to a lack of valid authentication credentials (401 Unauthorized).",
+            "the package index does not let uv in",
+        );
+        check(
+            "error: Received some unexpected JSON from `https://x.example/simple/x/`",
+            "what answers uv is no package index, or a broken one",
+        );
         check("error: Couldn't parse requirement in `a.txt`", "uv failed to select the packages");
     }
 
@@ -183,7 +197,7 @@ mod tests {
     fn an_index_that_turns_one_away_is_told_from_one_that_has_not_what_is_wanted() {
         check(
             "error: No solution found when resolving dependencies\n  cause: Because asgiref was not found in the package registry and you require asgiref\n\nhint: An index URL (http://127.0.0.1:8765/simple) could not be queried due to a lack of valid authentication credentials (401 Unauthorized)",
-            "the index does not give the packages to those who ask like this (401, 403)",
+            "the package index does not let uv in",
         );
     }
 

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
@@ -385,7 +385,7 @@ fn importlib_finds_every_package_whole_in_what_was_mapped() {
     let layout = layout(host, minor);
     let folder = tempfile::tempdir().unwrap();
     for wheel in &wheels {
-        for source in wheel::map(wheel, &layout, host).unwrap().sources(&BTreeMap::new()).unwrap() {
+        for source in wheel::map(wheel, &layout, host).unwrap().sources(&BTreeMap::new(), None).unwrap() {
             let Content::Bytes(bytes) = source.content else { panic!("wheels are read into memory") };
             let file = source.path.below(folder.path());
             fs_err::create_dir_all(file.parent().unwrap()).unwrap();
@@ -410,7 +410,10 @@ fn the_layers_of_a_windows_bundle_are_made_once() {
     let bridge = wheels.pop().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let cache = Cache::at(folder.path());
-    let make = || layers(&wheels, &bridge, &layout(target, PY312), target, &cache, &Silent).unwrap();
+    let prunings = Prunings::new(RECIPES.packages.clone(), Whole::Only(BTreeSet::new()));
+    let layout = layout(target, PY312);
+    let shaping = Shaping { layout: &layout, target, prunings: &prunings, compiler: None };
+    let make = || layers(&wheels, &bridge, &shaping, &cache, &Silent).unwrap();
     let first = make();
     let names: Vec<_> = first.layers.iter().map(|layer| (layer.kind, layer.name.as_str())).collect();
     let mut expected: Vec<_> =

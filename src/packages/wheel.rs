@@ -14,6 +14,7 @@ use super::error::PackagesError;
 use super::lock::normalized;
 use super::record::{self, Recorded};
 use super::tags::WheelName;
+use crate::bytecode::Compiler;
 use crate::digest::Sha256;
 use crate::entry::EntryPath;
 use crate::layer::{Content, Source};
@@ -28,8 +29,7 @@ pub(super) struct Mapped {
     pub wheel: Wheel,
     /// `django-5.2.dist-info`
     dist_info: String,
-    /// Where dist-info lies in the bundle.
-    metadata: EntryPath,
+    site_packages: EntryPath,
     target: Target,
     pub files: Vec<MappedFile>,
 }
@@ -40,7 +40,7 @@ pub(super) struct MappedFile {
     number: usize,
     pub path: EntryPath,
     /// Its name in RECORD: relative to site-packages.
-    name: String,
+    pub name: String,
     pub recorded: Recorded,
     executable: bool,
 }
@@ -77,9 +77,8 @@ pub(super) fn map(wheel: &Wheel, layout: &PythonLayout, target: Target) -> Resul
     let mut recorded = record::read(&text(&format!("{dist_info}/RECORD"))?).map_err(bad)?;
 
     let misplaced = |source| PackagesError::BadName { wheel: file_name.clone(), source };
-    let (prefix, below_prefix) =
-        layout.site_packages.as_str().split_once('/').unwrap_or((layout.site_packages.as_str(), ""));
-    let up = "../".repeat(below_prefix.split('/').filter(|part| !part.is_empty()).count());
+    let site_packages = &layout.site_packages;
+    let prefix = site_packages.folders().next().unwrap_or(site_packages.as_str());
     let mut files = Vec::new();
     for (&number, Entry { name, executable }) in &entries {
         // Checked as it stands, before any part of it is taken off.
@@ -92,13 +91,14 @@ pub(super) fn map(wheel: &Wheel, layout: &PythonLayout, target: Target) -> Resul
             .remove(name)
             .flatten()
             .ok_or_else(|| bad(format!("it holds `{name}`, which has no hash in its RECORD")))?;
-        let (path, name) = match place(name) {
-            Place::SitePackages(rest) => (format!("{}/{rest}", layout.site_packages), rest.to_owned()),
-            Place::Prefix(rest) => (format!("{prefix}/{rest}"), format!("{up}{rest}")),
+        let path = match place(name) {
+            Place::SitePackages(rest) => format!("{site_packages}/{rest}"),
+            Place::Prefix(rest) => format!("{prefix}/{rest}"),
             Place::Nowhere => continue,
             Place::Unknown(kind) => return Err(bad(format!("it holds data of the unknown kind `{kind}`"))),
         };
         let path = EntryPath::parse(&path, target).map_err(misplaced)?;
+        let name = recorded_name(&path, site_packages);
         files.push(MappedFile { number, path, name, recorded, executable: *executable });
     }
     if let Some(missing) = recorded.into_keys().find(|name| !is_about_the_list(name, &dist_info)) {
@@ -108,8 +108,7 @@ pub(super) fn map(wheel: &Wheel, layout: &PythonLayout, target: Target) -> Resul
     if let Some(pair) = files.windows(2).find(|pair| pair[0].path == pair[1].path) {
         return Err(bad(format!("two of its files become `{}`", pair[0].path)));
     }
-    let metadata = layout.site_packages.join(&dist_info, target).map_err(misplaced)?;
-    Ok(Mapped { wheel: wheel.clone(), dist_info, metadata, target, files })
+    Ok(Mapped { wheel: wheel.clone(), dist_info, site_packages: site_packages.clone(), target, files })
 }
 
 impl Mapped {
@@ -118,9 +117,33 @@ impl Mapped {
         self.files.iter().filter_map(|file| file.recorded.size).sum()
     }
 
+    /// Leaves files out, as if the wheel did not have them.
+    pub fn leave_out(&mut self, is_left_out: impl Fn(usize) -> bool) {
+        let mut number = 0..;
+        self.files.retain(|_| !number.next().is_some_and(&is_left_out));
+    }
+
+    /// Hands the content of the files that are `wanted` to `with`, with their numbers in `files`.
+    pub fn read(
+        &self,
+        wanted: impl Fn(&MappedFile) -> bool,
+        mut with: impl FnMut(usize, Vec<u8>),
+    ) -> Result<(), PackagesError> {
+        let bad = |problem: String| PackagesError::BadWheel { file: self.wheel.file.clone(), problem };
+        let mut zip = open(&self.wheel.file)?;
+        for (number, file) in self.files.iter().enumerate().filter(|(_, file)| wanted(file)) {
+            with(number, read(&mut zip, file.number, file.recorded.size).map_err(bad)?);
+        }
+        Ok(())
+    }
+
     /// Reads the files of the wheel, except those that another package has brought, and adds what an installer
-    /// writes: INSTALLER and a RECORD of what is really there.
-    pub fn sources(&self, taken: &BTreeMap<EntryPath, Taken>) -> Result<Vec<Source>, PackagesError> {
+    /// writes: bytecode if there is a compiler, INSTALLER, and a RECORD of what is really there.
+    pub fn sources(
+        &self,
+        taken: &BTreeMap<EntryPath, Taken>,
+        compiler: Option<&Compiler>,
+    ) -> Result<Vec<Source>, PackagesError> {
         let bad = |problem: String| PackagesError::BadWheel { file: self.wheel.file.clone(), problem };
         let mut zip = open(&self.wheel.file)?;
         let mut sources = Vec::with_capacity(self.files.len() + 2);
@@ -139,8 +162,15 @@ impl Mapped {
                 sources.push(Source { path: file.path.clone(), content, executable: file.executable });
             }
         }
+        if let Some(compiler) = compiler {
+            for bytecode in compiler.compile(&sources, self.target)? {
+                let name = recorded_name(&bytecode.path, &self.site_packages);
+                list.push((name, Sha256::of(&bytecode.bytes), bytecode.bytes.len() as u64));
+                sources.push(bytecode.into());
+            }
+        }
         let own = |name: &str| {
-            let path = self.metadata.join(name, self.target);
+            let path = self.site_packages.join(&format!("{}/{name}", self.dist_info), self.target);
             path.map_err(|source| PackagesError::BadName {
                 wheel: self.wheel.locked.file_name.clone(),
                 source,
@@ -196,6 +226,18 @@ fn is_loaded(path: &EntryPath) -> bool {
     let for_people =
         ["license", "licence", "copying", "notice", "authors", "readme", "changelog", "changes", "news"];
     !(for_people.iter().any(|word| stem.starts_with(word)) && matches!(extension, "" | "md" | "rst" | "txt"))
+}
+
+/// The name of a file in RECORD: relative to site-packages, which some files lie outside of.
+fn recorded_name(path: &EntryPath, site_packages: &EntryPath) -> String {
+    let below = |folder: &str| path.as_str().strip_prefix(folder)?.strip_prefix('/');
+    if let Some(name) = below(site_packages.as_str()) {
+        return name.to_owned();
+    }
+    // Nothing of a package lies outside of Python's own folder.
+    let mut folders = site_packages.folders();
+    let name = folders.next().and_then(below).unwrap_or(path.as_str());
+    "../".repeat(folders.count() + 1) + name
 }
 
 enum Place<'a> {

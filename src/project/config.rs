@@ -89,6 +89,8 @@ pub struct BuildKeys {
     pub settings: Option<String>,
     #[serde(rename = "static")]
     pub static_files: StaticFiles,
+    /// Whether modules are compiled while bundling; `true` unless set.
+    pub bytecode: Option<bool>,
     /// `[build.env]`: environment variables set while bundling. They do not enter the bundle, nor what is printed.
     #[serde(skip)]
     pub env: BTreeMap<String, String>,
@@ -162,8 +164,8 @@ impl Config {
                 extras: keys.texts("packages.extras")?,
                 groups: keys.texts("packages.groups")?,
                 find_links: keys.folders("packages.find-links", root)?,
-                offline: keys.switch("packages.offline")?.unwrap_or(false),
-                project: keys.switch("packages.project")?,
+                offline: keys.flag("packages.offline")?.unwrap_or(false),
+                project: keys.flag("packages.project")?,
             },
             runtime: RuntimeKeys {
                 from: keys.text("runtime.from")?.map(|from| match from {
@@ -174,6 +176,7 @@ impl Config {
             build: BuildKeys {
                 settings: keys.module("build.settings")?,
                 static_files: keys.static_files("build.static")?,
+                bytecode: keys.flag("build.bytecode")?,
                 env: build_env,
             },
             env: EnvKeys { required: keys.variable_names("env.required")? },

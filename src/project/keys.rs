@@ -31,6 +31,7 @@ pub const KEYS: &[&str] = &[
     "runtime.from",
     "build.settings",
     "build.static",
+    "build.bytecode",
     "build.env",
     "env.required",
     "files.include",
@@ -139,11 +140,6 @@ impl<'a> Keys<'a> {
         self.texts(key)?.iter().map(folder).collect()
     }
 
-    pub fn switch(&self, key: &str) -> Result<Option<bool>, ProjectError> {
-        let switch = |value: &Value| value.as_bool().ok_or_else(|| self.wrong_type(key, value, SWITCH));
-        self.value(key).map(switch).transpose()
-    }
-
     /// Globs are paths too, as far as leaving the project goes.
     pub fn globs(&self, key: &str) -> Result<Vec<String>, ProjectError> {
         let globs = self.texts(key)?;
@@ -194,6 +190,12 @@ impl<'a> Keys<'a> {
         }
         let help = format!("write the path that a browser would ask for: `\"/{text}\"`");
         Err(self.wrong_value(key, text, "which does not begin with `/`", &help))
+    }
+
+    /// `true` or `false`.
+    pub fn flag(&self, key: &str) -> Result<Option<bool>, ProjectError> {
+        let flag = |value: &'a Value| value.as_bool().ok_or_else(|| self.wrong_type(key, value, SWITCH));
+        self.value(key).map(flag).transpose()
     }
 
     pub fn static_files(&self, key: &str) -> Result<StaticFiles, ProjectError> {
@@ -290,9 +292,9 @@ struct Wanted {
     example: &'static str,
 }
 
+const SWITCH: Wanted = Wanted { what: "true or false", example: "true" };
 const TEXT: Wanted = Wanted { what: "a string", example: "\"text\"" };
 const TEXTS: Wanted = Wanted { what: "a list of strings", example: "[\"a\", \"b\"]" };
-const SWITCH: Wanted = Wanted { what: "true or false", example: "true" };
 const TABLE: Wanted = Wanted { what: "a table", example: "" };
 const SWITCH_OR_PATH: Wanted = Wanted { what: "true, false or a path", example: "\"prebuilt/\"" };
 

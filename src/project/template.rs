@@ -68,6 +68,11 @@ const LINES: &[Line] = &[
         "true",
     ),
     line(
+        "build.bytecode",
+        "Whether modules are compiled while bundling, so that the site starts quickly.",
+        "true",
+    ),
+    line(
         "build.env",
         "Environment variables for the time of bundling. They do not enter the bundle.",
         "NAME = \"value\"",
