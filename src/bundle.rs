@@ -6,7 +6,6 @@
 mod clock;
 mod describe;
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -36,6 +35,9 @@ use describe::Known;
 /// The folder of the cache for what lasts as long as a run.
 const RUNS: &str = "runs";
 
+/// The folder of a run for collected static files.
+const STATIC: &str = "static";
+
 /// What the person asked for.
 #[derive(Debug, Default)]
 pub struct Wanted {
@@ -43,6 +45,8 @@ pub struct Wanted {
     pub overrides: Overrides,
     /// Where Holdall's own parts for the target lie.
     pub tools: Option<PathBuf>,
+    /// Nothing is left out of any package, whatever the configuration says.
+    pub leave_whole: bool,
     /// The folder for the bundle: `dist` in the project unless given.
     pub output: Option<PathBuf>,
     /// The key to sign it with.
@@ -90,7 +94,7 @@ pub struct Bundled {
 
 /// Finds out what a bundle of this project will hold. Changes nothing outside of the cache.
 pub fn plan(wanted: Wanted, cache: &Cache, progress: &dyn Progress) -> Result<BundlePlan, Error> {
-    let mut clock = Clock::default();
+    let clock = Clock::default();
     // Everything needs it: a folder that cannot be used is told of as such, and first.
     cache.folder(RUNS).map_err(Error::Cache)?;
     let project = Project::discover(&wanted.project, &wanted.overrides)?;
@@ -114,13 +118,17 @@ pub fn plan(wanted: Wanted, cache: &Cache, progress: &dyn Progress) -> Result<Bu
         lock.add_project(packages::project_wheel(distribution, cache)?);
     }
 
-    let prunings = Prunings::new(recipes.packages, Whole::Only(BTreeSet::new()));
+    let whole = whole(&project, wanted.leave_whole);
+    let misnamed = misnamed(&project, &whole, &lock);
+    let mut prunings = Prunings::new(recipes.packages, whole);
     let static_files = static_choice(&project.config.build.static_files);
     let compiler = compiler(&project, &python, minor);
     let files = app::files(&input(&project, &runtime, &static_files, compiler.as_ref()), None)?;
+    prunings.heed(&files.sources);
     let dirty = is_dirty(&project, &files);
     let mut notices =
-        [&project.notices[..], &project.advice, &runtime.notices, uv.notice.as_slice(), &of_lock].concat();
+        [&project.notices[..], &project.advice, &runtime.notices, uv.notice.as_slice(), &of_lock, &misnamed]
+            .concat();
     notices.extend(uncompiled(&project, compiler.as_ref(), minor));
     let folder = wanted.output.unwrap_or_else(|| project.root.join("dist"));
     Ok(BundlePlan {
@@ -159,42 +167,55 @@ pub fn carry_out(plan: BundlePlan, cache: &Cache, progress: &dyn Progress) -> Re
         static_files,
         compiler,
         mut notices,
-        mut clock,
+        clock,
         ..
     } = plan;
     let scratch = scratch(cache)?;
-    let target = runtime.target;
-
+    let compiler = compiler.as_ref();
     let mut wanted = lock.wheels.clone();
     wanted.push(bridge.clone());
     let dependencies = &project.dependencies.value;
     let minor = runtime.layout.version.minor;
-    let request = Request { dependencies, supply: &supply, build: build(&runtime), target, minor };
+    let request =
+        Request { dependencies, supply: &supply, build: build(&runtime), target: runtime.target, minor };
     let mut wheels =
         clock.time(Stage::Download, || packages::download(&wanted, &request, cache, progress))?;
     let bridge_wheel = wheels.pop().expect("one wheel comes back for each that was asked for");
-    let environment = clock.time(Stage::Environment, || {
-        packages::environment(&plan.uv, &request, &lock, &wheels, &plan.python.path, cache, progress)
-    })?;
-    notices.extend(left_out(&environment.left_out));
+    packages::check(&wheels, &runtime.layout, runtime.target)?;
+    // Read once: what the manifest names is what goes in, even if another program takes its place meanwhile.
+    let program = fs_err::read(&program).map_err(Error::Program)?;
+    let holdall = Sha256::of(&program);
 
-    let compiler = compiler.as_ref();
+    // What the project's code says changes nothing about the layers that it has no part in.
     let input = input(&project, &runtime, &static_files, compiler);
-    let facts = clock.time(Stage::Settings, || app::survey(&input, &environment.python, progress))?;
-    if facts.loaded && input.build_settings.is_none() {
-        notices.retain(|notice| !project.advice.contains(notice));
-    }
-    let collected = clock.time(Stage::Static, || {
-        app::collect(&input, &facts, &environment.python, scratch.path(), progress)
-    })?;
+    let ask = || -> Result<_, Error> {
+        let environment = clock.time(Stage::Environment, || {
+            packages::environment(&plan.uv, &request, &lock, &wheels, &plan.python.path, cache, progress)
+        })?;
+        let facts = clock.time(Stage::Settings, || {
+            app::survey(&input, &environment.python, &scratch.path().join(STATIC), progress)
+        })?;
+        let collected = clock.time(Stage::Static, || app::collect(&input, &facts, progress))?;
+        Ok((environment.left_out, facts, collected))
+    };
+    let pack = || -> Result<_, Error> {
+        let mut notices = Vec::new();
+        let target = runtime.target;
+        let python = clock
+            .time(Stage::Runtime, || runtime::layer(&runtime, compiler, cache, progress, &mut notices))?;
+        let shaping = Shaping { layout: &runtime.layout, target, prunings: &prunings, compiler };
+        let packages = clock
+            .time(Stage::Packages, || packages::layers(&wheels, &bridge_wheel, &shaping, cache, progress))?;
+        let program = clock
+            .time(Stage::Tools, || tools::layer(program, holdall, target, cache, progress, &mut notices))?;
+        Ok((python, packages, program, notices))
+    };
+    let (asked, packed) = at_once(ask, pack);
+    let (left_out, facts, collected) = asked?;
+    let (python, packages, program, of_layers) = packed?;
+    let PackageLayers { mut layers, pruned, notices: of_packages } = packages;
+    layers.extend([python, program]);
 
-    let runtime_layer =
-        clock.time(Stage::Runtime, || runtime::layer(&runtime, compiler, cache, progress, &mut notices))?;
-    let shaping = Shaping { layout: &runtime.layout, target, prunings: &prunings, compiler };
-    let PackageLayers { mut layers, pruned, notices: more } = clock
-        .time(Stage::Packages, || packages::layers(&wheels, &bridge_wheel, &shaping, cache, progress))?;
-    notices.extend(more);
-    layers.push(runtime_layer);
     let (own, dirty) = clock.time(Stage::App, || {
         planned.still_there()?;
         let files = app::files(&input, Some(&facts))?;
@@ -202,12 +223,11 @@ pub fn carry_out(plan: BundlePlan, cache: &Cache, progress: &dyn Progress) -> Re
         app::layers(&input, &facts, &collected, files, cache, scratch.path(), progress)
             .map(|own| (own, dirty))
     })?;
-    // Read once: what the manifest names is what goes in, even if another program takes its place meanwhile.
-    let program = fs_err::read(&program).map_err(Error::Program)?;
-    let holdall = Sha256::of(&program);
-    layers.push(
-        clock.time(Stage::Tools, || tools::layer(program, holdall, target, cache, progress, &mut notices))?,
-    );
+    if facts.loaded && input.build_settings.is_none() {
+        notices.retain(|notice| !project.advice.contains(notice));
+    }
+    notices.extend(not_installed(&left_out));
+    notices.extend([of_layers, of_packages].concat());
     notices.extend([&facts.notices[..], &collected.notices, &own.notices].concat());
     notices.sort();
     notices.dedup();
@@ -230,11 +250,20 @@ pub fn carry_out(plan: BundlePlan, cache: &Cache, progress: &dyn Progress) -> Re
         clock.time(Stage::Assemble, || archive::assemble(manifest, layers, &output, signer, progress))?;
     own.keep(cache);
     let signed_by = signer.map(|signer| signer.public().id);
-    Ok(Bundled { written, pruned, signed_by, notices, took: clock.took })
+    Ok(Bundled { written, pruned, signed_by, notices, took: clock.took() })
+}
+
+/// Does both; the second in a thread of its own.
+fn at_once<A, B: Send>(one: impl FnOnce() -> A, other: impl FnOnce() -> B + Send) -> (A, B) {
+    std::thread::scope(|scope| {
+        let other = scope.spawn(other);
+        let one = one();
+        (one, other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    })
 }
 
 /// Packages of the bundle that were not there when the project's code ran.
-fn left_out(packages: &[String]) -> Option<Notice> {
+fn not_installed(packages: &[String]) -> Option<Notice> {
     (!packages.is_empty()).then(|| Notice {
         what: format!(
             "not installed while bundling, since this machine has no use for them: {}",
@@ -242,6 +271,26 @@ fn left_out(packages: &[String]) -> Option<Notice> {
         ),
         help: "settings that import them need `[build] settings` or a check of `sys.platform`".to_owned(),
     })
+}
+
+/// The packages of which nothing is left out.
+fn whole(project: &Project, leave_whole: bool) -> Whole {
+    let packages = &project.config.packages;
+    match leave_whole || packages.prune == Some(false) {
+        true => Whole::All,
+        false => Whole::only(&packages.whole),
+    }
+}
+
+/// Names of packages to be left whole that no package has.
+fn misnamed(project: &Project, whole: &Whole, lock: &Lock) -> Vec<Notice> {
+    let Whole::Only(names) = whole else { return Vec::new() };
+    let unknown = names.iter().filter(|name| lock.version_of(name).is_none());
+    let notice = |name: &String| Notice {
+        what: format!("no package is named `{name}`: {}", project.config.place("packages.whole")),
+        help: "correct or remove it; `holdall bundle --plan` lists the packages".to_owned(),
+    };
+    unknown.map(notice).collect()
 }
 
 /// The folder of one run: layers that nobody asks for again, collected static files. It goes with the run.

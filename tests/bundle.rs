@@ -219,6 +219,13 @@ fn a_run_prints_its_findings_with_their_places_and_a_table_of_what_is_inside() {
         ["app", "asgiref", "django", "holdall-bridge", "python", "sqlparse", "static", "tools"]
     );
     assert_eq!(lines.next().unwrap(), "");
+    assert_eq!(lines.next().unwrap(), "left out of files size what");
+    let left_out: Vec<_> = lines.by_ref().take_while(|line| !line.is_empty()).collect();
+    assert!(
+        left_out[0].starts_with("django ") && left_out[0].contains("translations to edit"),
+        "{left_out:?}"
+    );
+    assert!(left_out.last().unwrap().starts_with("total "), "{left_out:?}");
     let times = lines.next().unwrap();
     assert!(times.contains(" in all: runtime ") && times.contains(", assemble "), "{times}");
     assert_eq!(lines.next().unwrap(), "");

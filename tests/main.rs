@@ -10,16 +10,23 @@ mod bad_packages;
 mod bad_project;
 mod bundle;
 mod bytecode;
+// The exporters are programs of this machine's Python: Wine has none of its own.
+#[cfg(unix)]
+mod exporters;
 mod given_runtime_bundle;
 mod guestbook;
 mod harness;
 mod help;
+mod hostile_wheels;
 mod index_server;
 mod init;
 mod lock;
 mod minisign;
+#[cfg(target_os = "linux")]
+mod large_project;
 mod own_package;
 mod preview;
+mod pruning;
 mod runtime_given;
 #[cfg(target_os = "linux")]
 mod runtime_host;

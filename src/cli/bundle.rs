@@ -1,5 +1,6 @@
 //! `holdall bundle`: a project becomes a bundle.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::{Duration, Instant};
@@ -20,11 +21,11 @@ use crate::cache::Cache;
 use crate::digest::Sha256;
 use crate::layer;
 use crate::manifest::{Manifest, SiteName, Version};
-use crate::packages::{self, LockedWheel};
+use crate::packages::{self, InForce, LockedWheel, Pruned};
 use crate::progress::{Notice, Stage};
 use crate::project::{Overrides, Project, PythonWanted, RuntimeFrom};
 use crate::python::PythonVersion;
-use crate::signature::{KeyId, Signer};
+use crate::signature::KeyId;
 use crate::target::Target;
 
 const AFTER: &str = "\
@@ -66,6 +67,10 @@ pub struct Args {
     /// before anything is made]
     #[arg(long, value_name = "FILE", requires = "sign")]
     password_file: Option<PathBuf>,
+    /// Bundle every file of every package, tests and type stubs too. `[packages] prune` and `whole` in holdall.toml say
+    /// it for good
+    #[arg(long)]
+    no_prune: bool,
     #[command(flatten)]
     found: Found,
 }
@@ -108,7 +113,7 @@ struct Found {
 }
 
 impl Found {
-    fn wanted(self, project: PathBuf, output: Option<PathBuf>, signer: Option<Signer>) -> Wanted {
+    fn wanted(self, project: PathBuf, output: Option<PathBuf>) -> Wanted {
         let runtime = self.runtime.map(|runtime| match runtime.as_str() {
             "host" => RuntimeFrom::Host,
             path => RuntimeFrom::Path(path.into()),
@@ -127,7 +132,7 @@ impl Found {
             },
             tools: self.tools,
             output,
-            signer,
+            ..Wanted::default()
         }
     }
 }
@@ -140,7 +145,8 @@ pub fn run(args: Args, output: &Output) -> Result<(), Error> {
     // A password that is wrong is best told of before the long work.
     let key = args.sign.as_deref();
     let signer = key.map(|key| password::open(key, args.password_file.as_deref())).transpose()?;
-    let wanted = args.found.wanted(args.project, args.output, signer);
+    let wanted = args.found.wanted(args.project, args.output);
+    let wanted = Wanted { leave_whole: args.no_prune, signer, ..wanted };
     let mut plan = bundle::plan(wanted, &cache, &*progress)?;
     plan.notices.extend(not_for_servers(&plan));
     if args.plan {
@@ -160,6 +166,9 @@ pub fn run(args: Args, output: &Output) -> Result<(), Error> {
         output.json(&Report::of(&bundled));
     } else {
         output.line(printable(contents(&bundled.written.manifest).trim_end()));
+        if !bundled.pruned.is_empty() {
+            output.line(printable(&format!("\n{}", left_out(&bundled.pruned).trim_end())));
+        }
         output.line(format!("\n{}\n", times(&bundled.took, started.elapsed())));
         bundled.notices.iter().for_each(|notice| output.notice(notice));
         output.line(format!("identity  {}", bundled.written.identity));
@@ -240,6 +249,10 @@ fn inputs(plan: &BundlePlan, cache: &Cache) -> String {
         let state = if packages::is_cached(wheel, cache) { "" } else { "  to download" };
         table.row(["wheel", &wheel.sha256.short(), &format!("{}{state}", wheel.file_name)]);
     }
+    for pruning in plan.prunings.in_force(&packages_of(plan)) {
+        let package = pruning.package.unwrap_or_default();
+        table.row(["pruning", &package, &format!("{}: {}", pruning.what, pruning.reason)]);
+    }
     let compiled =
         plan.compiler.as_ref().map(|compiler| format!("compiled by CPython {}", compiler.version()));
     table.row(["bytecode", "", compiled.as_deref().unwrap_or("none")]);
@@ -255,6 +268,10 @@ fn inputs(plan: &BundlePlan, cache: &Cache) -> String {
         table.row(["signature", "", &format!("by the key {}", signer.public().id)]);
     }
     table.to_string()
+}
+
+fn packages_of(plan: &BundlePlan) -> BTreeSet<&str> {
+    plan.lock.wheels.iter().map(|wheel| wheel.name.as_str()).collect()
 }
 
 fn static_step(choice: &StaticChoice) -> String {
@@ -293,6 +310,28 @@ fn contents(manifest: &Manifest) -> String {
     table.to_string()
 }
 
+/// What the packages do without: most files first.
+fn left_out(pruned: &[Pruned]) -> String {
+    let mut packages: BTreeMap<&str, Vec<&Pruned>> = BTreeMap::new();
+    for one in pruned {
+        packages.entry(&one.package).or_default().push(one);
+    }
+    let files = |of: &[&Pruned]| of.iter().map(|one| one.files).sum::<u64>();
+    let bytes = |of: &[&Pruned]| of.iter().map(|one| one.bytes).sum::<u64>();
+    let mut packages: Vec<_> = packages.into_iter().collect();
+    packages.sort_by_key(|(_, of)| std::cmp::Reverse(files(of)));
+    let mut table = Table::default().right(1).right(2);
+    table.row(["left out of", "files", "size", "what"]);
+    for (package, mut of) in packages {
+        of.sort_by_key(|one| std::cmp::Reverse(one.files));
+        let what: Vec<_> = of.iter().map(|one| one.what.as_str()).collect();
+        table.row([package, &files(&of).to_string(), &size(bytes(&of)), &what.join(", ")]);
+    }
+    let all: Vec<_> = pruned.iter().collect();
+    table.row(["total", &files(&all).to_string(), &size(bytes(&all))]);
+    table.to_string()
+}
+
 fn times(took: &[(Stage, Duration)], all: Duration) -> String {
     let stages = took.iter().map(|(stage, took)| format!("{} {}", stage.as_str(), duration(*took)));
     format!("{} in all: {}", duration(all), stages.collect::<Vec<_>>().join(", "))
@@ -313,6 +352,7 @@ struct PlanValue<'a> {
     target: Target,
     runtime: Sha256,
     wheels: Vec<WheelValue<'a>>,
+    prunings: Vec<InForce>,
     /// The version of the CPython that compiles.
     bytecode: Option<PythonVersion>,
     files: Vec<&'a str>,
@@ -343,6 +383,7 @@ impl PlanValue<'_> {
             wheels: wheels
                 .map(|wheel| WheelValue { wheel, cached: packages::is_cached(wheel, cache) })
                 .collect(),
+            prunings: plan.prunings.in_force(&packages_of(plan)),
             bytecode: plan.compiler.as_ref().map(Compiler::version),
             files: plan.files.sources.iter().map(|source| source.path.as_str()).collect(),
             left_out: &plan.files.left_out,
@@ -363,6 +404,7 @@ struct Report<'a> {
     size: u64,
     signed_by: Option<KeyId>,
     manifest: &'a Manifest,
+    pruned: &'a [Pruned],
     notices: &'a [Notice],
     seconds: serde_json::Map<String, serde_json::Value>,
 }
@@ -377,6 +419,7 @@ impl Report<'_> {
             size: bundled.written.size,
             signed_by: bundled.signed_by,
             manifest: &bundled.written.manifest,
+            pruned: &bundled.pruned,
             notices: &bundled.notices,
             seconds: seconds.collect(),
         }

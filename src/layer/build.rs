@@ -22,7 +22,7 @@ use crate::target::Target;
 const BATCH_BYTES: u64 = 64 << 20;
 const BATCH_FILES: usize = 4096;
 /// Packed entries wait here for the index, which stands before them: in memory up to this size.
-const SPOOL: usize = 32 << 20;
+const SPOOL: usize = 8 << 20;
 
 /// Makes a layer and keeps it in the cache under `key`.
 ///

@@ -111,6 +111,8 @@ fn deflated(bytes: &[u8], compressor: &mut Compressor) -> (Method, Vec<u8>) {
     match compressor.deflate_compress(bytes, &mut data) {
         Ok(length) if !data.is_empty() => {
             data.truncate(length);
+            // Thousands of these wait to be written: none keeps room that it does not need.
+            data.shrink_to_fit();
             (Method::Deflate, data)
         }
         _ => (Method::Stored, bytes.to_vec()),

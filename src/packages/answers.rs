@@ -1,7 +1,7 @@
 //! Answers of uv that cannot have become others: kept in the cache, so that a bundle after a change of one file
 //! asks uv nothing.
 //!
-//! An answer is kept where the question fixes every version: a `uv.lock`, a `pylock.toml`, requirements with hashes,
+//! An answer is kept where the question fixes every version: a lock of any tool, requirements with hashes,
 //! or requirements that pin each package of the answer (`==`). What is looser is asked anew each time, since
 //! the index may have something newer.
 
@@ -50,6 +50,15 @@ pub(super) fn key(uv: &Uv, request: &Request<'_>, more: &str) -> Result<Sha256, 
             key.list(extras);
             key.list(groups);
             uv_lock_files(lock, project)
+        }
+        Dependencies::PoetryLock { lock, extras, groups } => {
+            key.list(extras);
+            key.list(groups);
+            vec![lock.clone(), lock.with_file_name("pyproject.toml")]
+        }
+        Dependencies::PipfileLock { lock, categories } => {
+            key.list(categories);
+            vec![lock.clone(), lock.with_file_name("Pipfile")]
         }
         Dependencies::Pylock(file) => vec![file.clone()],
         Dependencies::Pyproject { file, extras, groups } => {

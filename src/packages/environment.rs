@@ -113,6 +113,7 @@ fn for_this_machine(
     }?;
     let text = fs_err::read_to_string(&chosen)?;
     let mut chosen = pylock::read_within(Some(&plain(&folder)), &text, &chosen, here, version.minor)?;
+    question.give_credentials(&mut chosen);
     request.supply.prefer(&mut chosen, cache);
     let text = Lock::of(chosen.clone(), here, version.minor);
     answers::keep(cache, key, &pylock::write::write(&text, &Inputs::default(), &[], &[], &folder)?)?;

@@ -21,6 +21,10 @@ impl Inputs {
     pub fn of(dependencies: &Dependencies, folder: &Path) -> Result<Inputs, PackagesError> {
         let files = match dependencies {
             Dependencies::UvLock { lock, project, .. } => uv_lock_files(lock, project),
+            Dependencies::PoetryLock { lock, .. } => {
+                vec![lock.clone(), lock.with_file_name("pyproject.toml")]
+            }
+            Dependencies::PipfileLock { lock, .. } => vec![lock.clone(), lock.with_file_name("Pipfile")],
             Dependencies::Pylock(file) | Dependencies::Pyproject { file, .. } => vec![file.clone()],
             Dependencies::Requirements(files) => with_included(files)?,
         };
@@ -78,12 +82,16 @@ fn digest(file: &Path) -> Result<Sha256, PackagesError> {
 
 /// What a `pyproject.toml` says of dependencies, and where uv gets them.
 fn of_pyproject(table: &toml::Table) -> String {
-    let keys: [&[&str]; 5] = [
+    let keys: [&[&str]; 9] = [
         &["project", "dependencies"],
         &["project", "optional-dependencies"],
         &["project", "requires-python"],
         &["dependency-groups"],
         &["tool", "uv"],
+        &["tool", "poetry", "dependencies"],
+        &["tool", "poetry", "extras"],
+        &["tool", "poetry", "group"],
+        &["tool", "poetry", "source"],
     ];
     let mut matters = toml::Table::new();
     for key in keys {

@@ -5,7 +5,7 @@ use std::num::NonZero;
 
 use super::download::Wheel;
 use super::error::PackagesError;
-use super::parallel::each;
+use super::parallel::{Share, each};
 use super::prune::survey::survey;
 use super::prune::{self, Candidates, Pruned, Prunings};
 use super::wheel::{self, MAPPING, Mapped, Taken};
@@ -18,6 +18,9 @@ use crate::manifest::LayerKind;
 use crate::progress::{Notice, Progress, Stage, Unit};
 use crate::python::PythonLayout;
 use crate::target::Target;
+
+/// How many bytes of unpacked wheels are held in memory at once, or one wheel.
+const UNPACKED: u64 = 64 << 20;
 
 /// The layers of all packages, by name, and that of the bridge after them.
 #[derive(Debug)]
@@ -58,6 +61,7 @@ pub fn layers(
 
     progress.begin(Stage::Packages, mapped.iter().map(Mapped::size).sum(), Unit::Bytes);
     let work: Vec<_> = wheels.iter().zip(&mapped).zip(&taken).collect();
+    let memory = Share::of(UNPACKED);
     let made = each(at_once, &work, |(((kind, wheel), mapped), taken)| {
         let mut notices = Vec::new();
         let name = &wheel.locked.name;
@@ -66,8 +70,17 @@ pub fn layers(
             progress.advance(Stage::Packages, mapped.size());
             return Ok((layer, notices));
         }
-        let sources = mapped.sources(taken, compiler)?;
-        let layer = layer::build_cached(cache, &key, name, sources, Stage::Packages, progress)?;
+        let layer = memory.with(mapped.size(), || {
+            let sources = mapped.sources(taken, compiler)?;
+            Ok::<_, PackagesError>(layer::build_cached(
+                cache,
+                &key,
+                name,
+                sources,
+                Stage::Packages,
+                progress,
+            )?)
+        })?;
         Ok::<_, PackagesError>((layer, notices))
     });
     progress.end(Stage::Packages);
@@ -76,7 +89,7 @@ pub fn layers(
 }
 
 /// Leaves out of all wheels together what no site reads. The bridge is not among the packages, and stays whole.
-fn prune(
+pub(super) fn prune(
     mapped: &mut [Mapped],
     prunings: &Prunings,
     at_once: usize,
@@ -94,7 +107,7 @@ fn prune(
             let names: Vec<&str> = wheel.files.iter().map(|file| file.name.as_str()).collect();
             survey(wheel, Candidates::of(&names, &rules(wheel)), &interest, cache)
         })?;
-        prune::decide(&surveyed)
+        prune::decide(&surveyed, prunings.project())
     };
     let mut pruned = Vec::new();
     for (wheel, decisions) in mapped.iter_mut().zip(&decisions) {

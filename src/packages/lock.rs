@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use reqwest::Url;
 use serde::{Serialize, Serializer};
 
+use super::download::is_cached;
 use super::error::PackagesError;
 use super::inputs::{Inputs, plain};
 use super::question::{Question, Request};
@@ -152,7 +153,11 @@ fn select(uv: &Uv, request: &Request<'_>, cache: &Cache) -> Result<Selected, Pac
     let key = request.key(uv, "")?;
     let folder = std::path::absolute(request.folder())?;
     let read = |kept: String| pylock::read(&kept, &folder.join("answer"), request.target, request.minor).ok();
-    if let Some(wheels) = answers::find(cache, key).and_then(read) {
+    // An answer holds no credentials: where only the tool of a lock has them, the wheels must be there.
+    let there = |wheels: &Vec<LockedWheel>| {
+        !request.is_exported() || wheels.iter().all(|wheel| is_cached(wheel, cache))
+    };
+    if let Some(wheels) = answers::find(cache, key).and_then(read).filter(there) {
         return Ok(Selected { lock: of(wheels), file: None, notices: Vec::new() });
     }
     let question = Question::of(uv, request)?;
@@ -181,7 +186,8 @@ fn narrow(
     let file = question.compile(uv, &request.aim(), wishes).map_err(|failure| refusal(&failure, request))?;
     let text = fs_err::read_to_string(&file)?;
     let within = plain(&std::path::absolute(request.folder())?);
-    let wheels = pylock::read_within(Some(&within), &text, &file, target, minor)?;
+    let mut wheels = pylock::read_within(Some(&within), &text, &file, target, minor)?;
+    question.give_credentials(&mut wheels);
     if let Some(committed) = &question.committed {
         committed.check(&wheels, target, minor)?;
     }

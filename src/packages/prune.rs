@@ -9,6 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use super::lock::normalized;
+use crate::layer::{Content, Source};
 use crate::recipe::{PackageRecipes, Pruning};
 use mentions::{Interest, Mentions};
 
@@ -17,6 +19,8 @@ use mentions::{Interest, Mentions};
 pub struct Prunings {
     recipes: PackageRecipes,
     whole: Whole,
+    /// What the project's own modules mention.
+    project: Mentions,
 }
 
 /// Packages of which nothing is left out.
@@ -27,9 +31,48 @@ pub enum Whole {
     Only(BTreeSet<String>),
 }
 
+/// One pruning in force.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct InForce {
+    /// The package that it is for; without one it is for all.
+    pub package: Option<String>,
+    pub what: String,
+    pub reason: String,
+}
+
+impl Whole {
+    /// These packages, by any name that means them.
+    pub fn only<'a>(names: impl IntoIterator<Item = &'a String>) -> Whole {
+        Whole::Only(names.into_iter().map(|name| normalized(name)).collect())
+    }
+}
+
 impl Prunings {
     pub fn new(recipes: PackageRecipes, whole: Whole) -> Prunings {
-        Prunings { recipes, whole }
+        Prunings { recipes, whole, project: Mentions::default() }
+    }
+
+    /// Keeps what the project's own modules mention, as its settings do in INSTALLED_APPS; its tests do not count.
+    pub fn heed(&mut self, project: &[Source]) {
+        let rules: Vec<&Pruning> = self.recipes.of("").collect();
+        let names: Vec<&str> = project.iter().map(|source| source.path.as_str()).collect();
+        let tests = Candidates::of(&names, &rules);
+        let interest = self.interest();
+        for (number, source) in project.iter().enumerate() {
+            if !source.path.as_str().ends_with(".py") || tests.part(number).is_some() {
+                continue;
+            }
+            let bytes = match &source.content {
+                Content::Bytes(bytes) => bytes.clone(),
+                // A file that cannot be read is told of when it is packed.
+                Content::File(file) => fs_err::read(file).unwrap_or_default(),
+            };
+            self.project.add(mentions::mentions(names[number], &String::from_utf8_lossy(&bytes), &interest));
+        }
+    }
+
+    pub(super) fn project(&self) -> &Mentions {
+        &self.project
     }
 
     /// Those for one package, when all `packages` of the bundle are these.
@@ -43,6 +86,28 @@ impl Prunings {
                 .filter(|rule| !rule.needed_by.iter().any(|name| packages.contains(name.as_str())))
                 .collect(),
         }
+    }
+
+    /// What would be left out of `packages`: for all of them first, then by package.
+    pub fn in_force(&self, packages: &BTreeSet<&str>) -> Vec<InForce> {
+        let one = |package: Option<&str>, rule: &Pruning| InForce {
+            package: package.map(str::to_owned),
+            what: rule.what.clone(),
+            reason: rule.reason.clone(),
+        };
+        let (mut general, mut own) = (Vec::new(), Vec::new());
+        for package in packages {
+            for rule in self.of(package, packages) {
+                match self.recipes.is_for_any(rule) {
+                    true => general.push(one(None, rule)),
+                    false => own.push(one(Some(package), rule)),
+                }
+            }
+        }
+        let mut seen = BTreeSet::new();
+        general.retain(|rule| seen.insert((rule.what.clone(), rule.reason.clone())));
+        general.extend(own);
+        general
     }
 
     /// What the text of every module is searched for, whatever packages there are.
@@ -148,17 +213,26 @@ fn part(rule: &Pruning, name: &str, all: &BTreeSet<&str>) -> Option<(String, Opt
         return None;
     }
     let folders = name.match_indices('/').map(|(at, _)| &name[..at]);
-    let folder =
-        folders.into_iter().find(|folder| rule.folders.iter().any(|pattern| pattern.matches(folder)));
+    let holds = |folder: &str| {
+        let Some(ending) = &rule.holds else { return true };
+        let above = format!("{folder}/");
+        let mut below = all.range(above.as_str()..).take_while(|name| name.starts_with(&above));
+        below.any(|name| name.ends_with(ending))
+    };
+    let folder = folders
+        .into_iter()
+        .find(|folder| rule.folders.iter().any(|pattern| pattern.matches(folder)) && holds(folder));
     if let Some(folder) = folder {
         return Some((folder.to_owned(), Some(folder.replace('/', "."))));
     }
     if !rule.files.iter().any(|pattern| pattern.matches(name)) {
         return None;
     }
-    if let Some(extension) = &rule.beside {
-        let (stem, _) = name.rsplit_once('.')?;
-        all.get(format!("{stem}{extension}").as_str())?;
+    let beside = |(own, other): (&String, &String)| Some(format!("{}{other}", name.strip_suffix(own)?));
+    if !rule.beside.is_empty()
+        && !rule.beside.iter().filter_map(beside).any(|other| all.contains(other.as_str()))
+    {
+        return None;
     }
     match name.strip_suffix(".py") {
         Some(module) => {
@@ -179,8 +253,9 @@ pub(super) struct Surveyed<'a> {
     pub mentions: BTreeMap<String, Mentions>,
 }
 
-/// Decides what goes: for each wheel the numbers of its files, and by which pruning.
-pub(super) fn decide<'a>(wheels: &[Surveyed<'a>]) -> Vec<BTreeMap<usize, &'a Pruning>> {
+/// Decides what goes: for each wheel the numbers of its files, and by which pruning. `project` is what the project
+/// mentions.
+pub(super) fn decide<'a>(wheels: &[Surveyed<'a>], project: &Mentions) -> Vec<BTreeMap<usize, &'a Pruning>> {
     let mut kept: Vec<BTreeSet<&str>> = vec![BTreeSet::new(); wheels.len()];
     // What stays may mention more that has to stay.
     loop {
@@ -191,7 +266,7 @@ pub(super) fn decide<'a>(wheels: &[Surveyed<'a>]) -> Vec<BTreeMap<usize, &'a Pru
                 wheel.candidates.parts.iter().map(move |(key, part)| (at, key.as_str(), part))
             })
             .filter(|(at, key, _)| !kept[*at].contains(key))
-            .filter(|(at, _, part)| is_mentioned(*at, part, wheels, &kept))
+            .filter(|(at, _, part)| is_mentioned(*at, part, wheels, project, &kept))
             .map(|(at, key, _)| (at, key))
             .collect();
         if found.is_empty() {
@@ -211,27 +286,45 @@ pub(super) fn decide<'a>(wheels: &[Surveyed<'a>]) -> Vec<BTreeMap<usize, &'a Pru
 }
 
 /// Whether anything that stays mentions `part` of the wheel `at`.
-fn is_mentioned(at: usize, part: &Part<'_>, wheels: &[Surveyed<'_>], kept: &[BTreeSet<&str>]) -> bool {
-    wheels.iter().enumerate().any(|(from, wheel)| {
-        let counts = |source: &str| match wheel.candidates.parts.contains_key(source) {
-            true => kept[from].contains(source),
-            false => !part.rule.overlook.iter().any(|overlooked| overlooked == source),
-        };
-        let mentions = wheel.mentions.iter().filter(|(source, _)| counts(source)).map(|(_, found)| found);
-        mentions.into_iter().any(|found| {
-            let word = from == at && part.rule.unless.iter().any(|word| found.words.contains(word));
-            let named =
-                |module: &String| found.modules.iter().any(|mention| names(mention, module, from == at));
-            word || part.module.as_ref().is_some_and(named)
+fn is_mentioned(
+    at: usize,
+    part: &Part<'_>,
+    wheels: &[Surveyed<'_>],
+    project: &Mentions,
+    kept: &[BTreeSet<&str>],
+) -> bool {
+    let by = |found: &Mentions, same_wheel: bool| {
+        let named = |module: &String| found.modules.iter().any(|mention| names(mention, module, same_wheel));
+        part.module.as_ref().is_some_and(named)
+    };
+    by(project, false)
+        || wheels.iter().enumerate().any(|(from, wheel)| {
+            let counts = |source: &str| match wheel.candidates.parts.contains_key(source) {
+                true => kept[from].contains(source),
+                false => !part.rule.overlook.iter().any(|overlooked| overlooked == source),
+            };
+            let mentions = wheel.mentions.iter().filter(|(source, _)| counts(source)).map(|(_, found)| found);
+            mentions.into_iter().any(|found| {
+                let word = from == at && part.rule.unless.iter().any(|word| found.words.contains(word));
+                word || by(found, from == at)
+            })
         })
-    })
 }
 
 /// Whether a mention can mean the module or something in it.
 fn names(mention: &str, module: &str, same_wheel: bool) -> bool {
+    let within = |module: &str| {
+        mention.strip_prefix(module).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    };
     match mention.strip_prefix('.') {
         Some(rest) => same_wheel && rest.split('.').any(|part| module.rsplit('.').next() == Some(part)),
-        None => mention.strip_prefix(module).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')),
+        None if within(module) => true,
+        // A `.pth` file may put one of the wheel's folders on Python's path.
+        None if same_wheel => {
+            let inner = module.match_indices('.').map(|(at, _)| &module[at + 1..]);
+            inner.filter(|inner| inner.contains('.')).any(within)
+        }
+        None => false,
     }
 }
 

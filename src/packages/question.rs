@@ -8,7 +8,7 @@ use super::error::PackagesError;
 use super::lock::LockedWheel;
 use super::pylock;
 use super::uv::{Uv, UvFailure};
-use super::{Build, Supply, answers, supported};
+use super::{Build, Supply, answers, credentials, export, supported};
 use crate::digest::Sha256;
 use crate::interrupt::Passing;
 use crate::progress::Notice;
@@ -75,6 +75,19 @@ impl Question {
                 let committed = Committed::of_requirements(std::slice::from_ref(&exported), lock)?;
                 Ok(Question { whole: true, committed, ..question(work, project, vec![exported])? })
             }
+            Dependencies::PoetryLock { lock, extras, groups } => {
+                let exported = work.path().join("requirements.txt");
+                fs_err::write(&exported, export::poetry(lock, extras, groups)?)?;
+                let committed = Committed::of_requirements(std::slice::from_ref(&exported), lock)?;
+                Ok(Question { whole: true, committed, ..question(work, folder_of(lock), vec![exported])? })
+            }
+            Dependencies::PipfileLock { lock, categories } => {
+                let exported = work.path().join("requirements.txt");
+                fs_err::write(&exported, export::pipenv(lock, categories)?)?;
+                let committed = Committed::of_requirements(std::slice::from_ref(&exported), lock)?;
+                // Not whole: pipenv locks for the machine it runs on, and what the target needs besides must be missed.
+                Ok(Question { committed, ..question(work, folder_of(lock), vec![exported])? })
+            }
             Dependencies::Pylock(file) => {
                 let text = fs_err::read_to_string(file)?;
                 let (requirements, committed) = pylock::committed(&text, file, target)?;
@@ -97,6 +110,11 @@ impl Question {
                 Ok(Question { committed, pins, source, ..question(work, folder_of(first), files)? })
             }
         }
+    }
+
+    /// Gives wheels the credentials that the requirements have for their indexes, as an exported lock's may.
+    pub fn give_credentials(&self, wheels: &mut [LockedWheel]) {
+        credentials::give(wheels, &self.folder, &self.files);
     }
 
     /// Whether a later answer to the same question can only be the same: all versions are fixed by what was asked.
@@ -192,9 +210,17 @@ impl Request<'_> {
     pub(super) fn folder(&self) -> &Path {
         match self.dependencies {
             Dependencies::UvLock { project, .. } => project,
-            Dependencies::Pylock(file) | Dependencies::Pyproject { file, .. } => folder_of(file),
+            Dependencies::PoetryLock { lock: file, .. }
+            | Dependencies::PipfileLock { lock: file, .. }
+            | Dependencies::Pylock(file)
+            | Dependencies::Pyproject { file, .. } => folder_of(file),
             Dependencies::Requirements(files) => files.first().map_or(Path::new("."), |file| folder_of(file)),
         }
+    }
+
+    /// Whether another tool writes the requirements out of its lock, and in them the credentials that it alone has.
+    pub(super) fn is_exported(&self) -> bool {
+        matches!(self.dependencies, Dependencies::PoetryLock { .. } | Dependencies::PipfileLock { .. })
     }
 
     /// The requirements files, which may name indexes.

@@ -23,7 +23,10 @@ pub(super) fn check(uv: &Uv, request: &Request<'_>) -> Result<(), PackagesError>
     let (file, key) = match request.dependencies {
         Dependencies::UvLock { lock, .. } => (lock, "supported-markers"),
         Dependencies::Pylock(file) => (file, "environments"),
-        Dependencies::Pyproject { .. } | Dependencies::Requirements(_) => return Ok(()),
+        Dependencies::PoetryLock { .. }
+        | Dependencies::PipfileLock { .. }
+        | Dependencies::Pyproject { .. }
+        | Dependencies::Requirements(_) => return Ok(()),
     };
     let table = fs_err::read_to_string(file)?.parse::<toml::Table>().unwrap_or_default();
     let markers = table.get(key).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);

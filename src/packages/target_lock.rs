@@ -151,7 +151,9 @@ fn write_whole(path: &Path, text: &str) -> io::Result<()> {
 /// Where the lock of `target` lies unless something else is said: beside what it is made from.
 pub fn place(dependencies: &Dependencies, target: Target) -> PathBuf {
     let beside = match dependencies {
-        Dependencies::UvLock { lock, .. } => lock.as_path(),
+        Dependencies::UvLock { lock, .. }
+        | Dependencies::PoetryLock { lock, .. }
+        | Dependencies::PipfileLock { lock, .. } => lock.as_path(),
         Dependencies::Pylock(file) | Dependencies::Pyproject { file, .. } => file,
         Dependencies::Requirements(files) => {
             files.first().map_or(Path::new("requirements.txt"), PathBuf::as_path)
@@ -231,9 +233,10 @@ fn stamp(text: &str) -> Option<Stamp> {
 
 fn chosen(dependencies: &Dependencies) -> (&[String], &[String]) {
     match dependencies {
-        Dependencies::UvLock { extras, groups, .. } | Dependencies::Pyproject { extras, groups, .. } => {
-            (extras, groups)
-        }
+        Dependencies::UvLock { extras, groups, .. }
+        | Dependencies::PoetryLock { extras, groups, .. }
+        | Dependencies::Pyproject { extras, groups, .. } => (extras, groups),
+        Dependencies::PipfileLock { categories, .. } => (&[], categories),
         Dependencies::Pylock(_) | Dependencies::Requirements(_) => (&[], &[]),
     }
 }

@@ -64,6 +64,10 @@ pub struct PackagesKeys {
     pub offline: bool,
     /// Whether the project itself is a package of its bundle; decided by its `pyproject.toml` unless set.
     pub project: Option<bool>,
+    /// Whether packages are bundled without what no site reads; yes unless set.
+    pub prune: Option<bool>,
+    /// Packages of which nothing is left out.
+    pub whole: Vec<String>,
 }
 
 /// The table `[runtime]`.
@@ -164,8 +168,10 @@ impl Config {
                 extras: keys.texts("packages.extras")?,
                 groups: keys.texts("packages.groups")?,
                 find_links: keys.folders("packages.find-links", root)?,
-                offline: keys.flag("packages.offline")?.unwrap_or(false),
-                project: keys.flag("packages.project")?,
+                offline: keys.switch("packages.offline")?.unwrap_or(false),
+                project: keys.switch("packages.project")?,
+                prune: keys.switch("packages.prune")?,
+                whole: keys.texts("packages.whole")?,
             },
             runtime: RuntimeKeys {
                 from: keys.text("runtime.from")?.map(|from| match from {
@@ -176,7 +182,7 @@ impl Config {
             build: BuildKeys {
                 settings: keys.module("build.settings")?,
                 static_files: keys.static_files("build.static")?,
-                bytecode: keys.flag("build.bytecode")?,
+                bytecode: keys.switch("build.bytecode")?,
                 env: build_env,
             },
             env: EnvKeys { required: keys.variable_names("env.required")? },
@@ -316,6 +322,8 @@ mod tests {
             find-links = ["wheels", "../shared/wheels"]
             offline = true
             project = false
+            prune = false
+            whole = ["numpy"]
             [runtime]
             from = "host"
             [build]
@@ -337,6 +345,10 @@ mod tests {
         assert_eq!(config.version.as_ref().unwrap().as_str(), "1.2-3");
         assert_eq!(config.target, Some(Target::LinuxX86_64));
         assert_eq!(config.project.python_path, [Path::new("src"), Path::new("lib/own")]);
+        assert_eq!(
+            (config.packages.prune, &config.packages.whole[..]),
+            (Some(false), &["numpy".to_owned()][..])
+        );
         assert_eq!(config.runtime.from, Some(RuntimeFrom::Host));
         let shop = Path::new("/shop");
         assert_eq!(config.packages.find_links, [shop.join("wheels"), shop.join("../shared/wheels")]);
@@ -380,6 +392,8 @@ mod tests {
         let message =
             "wrong value: holdall.toml, key `packages.extras` is a string, and a list of strings is wanted";
         refused("packages.extras = 'x'", message, "[\"a\", \"b\"]");
+        let message = "wrong value: holdall.toml, key `packages.prune` is a list of other things, and true or false is wanted";
+        refused("packages.prune = ['numpy']", message, "prune = false");
         let message = "wrong value: holdall.toml, key `project` is a string, and a table is wanted";
         refused("project = 'x'", message, "[project]");
         let message = "wrong value: holdall.toml, key `build.env.PORT` is an integer, and a string is wanted";

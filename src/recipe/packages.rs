@@ -13,7 +13,21 @@ use serde::{Deserialize, Deserializer};
 use super::{RecipeError, one, parsed};
 use crate::digest::{Hasher, Sha256};
 
-const PACKAGES: &[(&str, &str)] = &[("packages/any.toml", include_str!("../../recipes/packages/any.toml"))];
+const PACKAGES: &[(&str, &str)] = &[
+    ("packages/any.toml", include_str!("../../recipes/packages/any.toml")),
+    ("packages/celery.toml", include_str!("../../recipes/packages/celery.toml")),
+    ("packages/django.toml", include_str!("../../recipes/packages/django.toml")),
+    ("packages/gevent.toml", include_str!("../../recipes/packages/gevent.toml")),
+    ("packages/greenlet.toml", include_str!("../../recipes/packages/greenlet.toml")),
+    ("packages/lxml.toml", include_str!("../../recipes/packages/lxml.toml")),
+    ("packages/numpy.toml", include_str!("../../recipes/packages/numpy.toml")),
+    ("packages/pyarrow.toml", include_str!("../../recipes/packages/pyarrow.toml")),
+    ("packages/pywin32.toml", include_str!("../../recipes/packages/pywin32.toml")),
+    ("packages/scikit-learn.toml", include_str!("../../recipes/packages/scikit-learn.toml")),
+    ("packages/scipy.toml", include_str!("../../recipes/packages/scipy.toml")),
+    ("packages/sqlalchemy.toml", include_str!("../../recipes/packages/sqlalchemy.toml")),
+    ("packages/wagtail.toml", include_str!("../../recipes/packages/wagtail.toml")),
+];
 
 /// The name of the recipe that holds for every package.
 const ANY: &str = "any";
@@ -56,15 +70,19 @@ pub struct Pruning {
     /// Folders that go with all that is in them, or stay.
     #[serde(default)]
     pub folders: Vec<Pattern>,
+    /// A folder goes only if a file with this ending lies in it, at any depth.
+    #[serde(default)]
+    pub holds: Option<String>,
     /// Single files.
     #[serde(default)]
     pub files: Vec<Pattern>,
     /// What stays although `folders` or `files` name it.
     #[serde(default, rename = "except")]
     pub exceptions: Vec<Pattern>,
-    /// A file goes only if another lies beside it that has this extension in place of its own: `.mo`.
+    /// A file with one of these endings goes only if another lies beside it that has the ending on the right in its
+    /// place: `.po` and `.mo`.
     #[serde(default)]
-    pub beside: Option<String>,
+    pub beside: BTreeMap<String, String>,
     /// The files stay when a module of the package that stays has one of these words in its text.
     #[serde(default)]
     pub unless: Vec<String>,
@@ -148,6 +166,11 @@ impl PackageRecipes {
     pub fn of(&self, package: &str) -> impl Iterator<Item = &Pruning> {
         let own = if package == ANY { None } else { self.recipes.get(package) };
         own.into_iter().chain(self.recipes.get(ANY)).flat_map(|recipe| &recipe.pruning)
+    }
+
+    /// Whether this pruning is one for every package.
+    pub fn is_for_any(&self, pruning: &Pruning) -> bool {
+        self.recipes.get(ANY).is_some_and(|recipe| recipe.pruning.contains(pruning))
     }
 
     pub fn all(&self) -> impl Iterator<Item = &Pruning> {

@@ -1,6 +1,6 @@
 //! What the text of a Python module says of others: a search that would rather see too much than too little.
 //!
-//! Nothing is run and no syntax is parsed; comments and texts count as code does.
+//! Nothing is run and no syntax is parsed; texts count as code does, comments do not.
 
 use std::collections::BTreeSet;
 
@@ -33,20 +33,31 @@ impl Mentions {
 /// Searches the text of the file `name`, which is relative to site-packages.
 pub fn mentions(name: &str, text: &str, interest: &Interest) -> Mentions {
     let mut found = Mentions::default();
-    for word in interest.words.iter().filter(|word| text.contains(word.as_str())) {
-        found.words.insert(word.clone());
+    for word in &interest.words {
+        if text.match_indices(word.as_str()).any(|(at, _)| !is_comment(text, at)) {
+            found.words.insert(word.clone());
+        }
     }
     let package = package(name);
     for module in &interest.modules {
         for (start, _) in text.match_indices(module.as_str()) {
             let end = start + module.len();
             let whole = !text[..start].ends_with(in_word) && !text[end..].starts_with(in_word);
-            if whole && let Some(dotted) = dotted(text, start, end, &package) {
+            if whole
+                && !is_comment(text, start)
+                && let Some(dotted) = dotted(text, start, end, &package)
+            {
                 found.modules.insert(dotted);
             }
         }
     }
     found
+}
+
+/// Whether a `#` stands on the line before `at`, and no text in which it could be only a character.
+fn is_comment(text: &str, at: usize) -> bool {
+    let line = text[..at].rsplit('\n').next().unwrap_or_default();
+    line.split_once('#').is_some_and(|(code, _)| !code.contains(['\'', '"']))
 }
 
 fn in_word(c: char) -> bool {
@@ -75,6 +86,10 @@ fn dotted(text: &str, start: usize, end: usize, package: &[&str]) -> Option<Stri
     }
     if !name.starts_with('.') {
         return Some(name.to_owned());
+    }
+    // What `f(x).tests` and `x[0].tests` name is no module.
+    if before.ends_with([')', ']']) {
+        return None;
     }
     // Relative to this package where it is imported, to any where it is put together: `f"{app}.tests"`.
     match before.trim_end_matches([' ', '\t']).ends_with("from") {
@@ -185,7 +200,9 @@ mod tests {
         check("INSTALLED_APPS += [\"shop.tests\"]", &["shop.tests"]);
         check("import_module('.tests', __package__)", &[".tests"]);
         check("import_module(f'{app}.tests.x')", &[".tests.x"]);
-        check("# see shop.tests.", &["shop.tests"]);
+        check("# see shop.tests.\nx = 1  # shop.tests", &[]);
+        check("x = '#'; import shop.tests", &["shop.tests"]);
+        check("\"\"\"See shop.tests.\"\"\"", &["shop.tests"]);
     }
 
     #[test]
@@ -195,6 +212,7 @@ mod tests {
         check("from os import path\n\nruns = [tests]", &[]);
         check("import os; run(tests)", &[]);
         check("important tests", &[]);
+        check("suite().tests, suites[0].tests", &[]);
         check("latests.x, tests_a.b, shop.mytests", &[]);
         check("os.path.join(here, 'tests')", &[]);
         check("", &[]);

@@ -15,7 +15,7 @@ use crate::packages::wheel::Mapped;
 const FOLDER: &str = "mentions";
 
 /// Changes whenever the same text would be found to mention something else.
-const SEARCH: &str = "mentions 1";
+const SEARCH: &str = "mentions 2";
 
 /// What the modules of one wheel mention, found in the cache if it was looked for before.
 pub(in crate::packages) fn survey<'a>(

@@ -8,6 +8,7 @@ const RECIPE: &str = r#"
 what = "tests"
 reason = "only developers run them"
 folders = ["**/tests"]
+holds = ".py"
 files = ["**/conftest.py"]
 except = ["**/commands/**"]
 overlook = ["shop/update.py"]
@@ -22,7 +23,7 @@ unless = ["attach_stub"]
 what = "translations"
 reason = "compiled ones are read"
 files = ["**/*.po"]
-beside = ".mo"
+beside = { ".po" = ".mo" }
 needed_by = ["polib"]
 "#;
 
@@ -31,6 +32,12 @@ fn prunings(whole: Whole) -> Prunings {
     fs_err::create_dir(folder.path().join("packages")).unwrap();
     fs_err::write(folder.path().join("packages/any.toml"), RECIPE).unwrap();
     Prunings::new(crate::recipe::Recipes::read(Some(folder.path())).unwrap().packages, whole)
+}
+
+/// A project with one module of this text.
+fn project(path: &str, text: &str) -> Source {
+    let path = crate::entry::EntryPath::parse(path, crate::target::Target::WindowsX86_64).unwrap();
+    Source { path, content: Content::Bytes(text.as_bytes().to_vec()), executable: false }
 }
 
 /// What goes of wheels whose files have these names and texts.
@@ -55,7 +62,7 @@ fn pruned_by(prunings: &Prunings, wheels: &[(&str, &[(&str, &str)])]) -> Vec<Str
             Surveyed { candidates, mentions: mentioned }
         })
         .collect();
-    let decisions = decide(&surveyed);
+    let decisions = decide(&surveyed, prunings.project());
     let gone = wheels.iter().zip(&decisions);
     gone.flat_map(|((_, files), gone)| gone.keys().map(|&number| files[number].0.to_owned())).collect()
 }
@@ -93,6 +100,8 @@ fn a_folder_that_a_module_imports_stays_with_all_that_is_in_it() {
     check(&[("shop/a.py", "import shop.tests.data")], but_tests);
     check(&[("shop-1.dist-info/entry_points.txt", "[x]\na = shop.tests.run:main")], but_tests);
     check(&[("shop/a.py", "from . import conftest")], &[ALL[0], ALL[2], ALL[3]]);
+    // A .pth file may have made the folder one of Python's path.
+    check(&[("shop/a.py", "import cart.tests")], &ALL[1..]);
     // A name that is put together may mean any of them.
     check(&[("shop/a.py", "import_module(f'{name}.tests')")], &ALL[1..2]);
 }
@@ -122,6 +131,19 @@ fn another_package_may_need_it() {
 }
 
 #[test]
+fn the_project_may_need_it() {
+    let after = |path: &str, text: &str| {
+        let mut prunings = prunings(Whole::Only(BTreeSet::new()));
+        prunings.heed(&[project(path, text)]);
+        pruned_by(&prunings, &[("shop", &SHOP)]).len()
+    };
+    assert_eq!(after("app/site/settings.py", "INSTALLED_APPS = ['shop.tests', 'shop.cart']"), 2);
+    assert_eq!(after("app/site/urls.py", "path('', include('shop.cart.tests.urls'))"), 3);
+    assert_eq!(after("app/site/tests/a.py", "from shop.tests import Base"), 4);
+    assert_eq!(after("app/site/tests.txt", "shop.tests"), 4);
+}
+
+#[test]
 fn some_files_stay_whatever_a_pruning_says() {
     let kept = [
         ("shop/tests/fast.cp312-win_amd64.pyd", ""),
@@ -133,6 +155,8 @@ fn some_files_stay_whatever_a_pruning_says() {
         ("../../share/tests/x.txt", ""),
         ("shop/commands/tests/x.py", ""),
         ("tests/x.pth", ""),
+        ("shop/templates/tests/list.html", ""),
+        ("shop/static/tests/tests.js", ""),
     ];
     check(&kept, &ALL);
 }
