@@ -17,6 +17,7 @@ use crate::runtime::RuntimeError;
 use crate::signature::{KeyError, SignatureError};
 use crate::site::given::GivenError;
 use crate::site::local::LocalError;
+use crate::target::Target;
 use crate::tools::ToolsError;
 
 /// The exit codes of every command.
@@ -96,6 +97,9 @@ pub enum Error {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Local(#[from] LocalError),
+    #[error("`{}` would change", path.display())]
+    #[diagnostic(help("run `holdall lock --target {target}`, look at what changed, and commit it"))]
+    LockWouldChange { path: PathBuf, target: Target },
     /// Found by `verify`, which has told each difference.
     #[error("`{}` is not what was bundled: {}", path.display(), differing(*count))]
     #[diagnostic(help("fetch the bundle again, or expand it again into an empty folder"))]
@@ -145,6 +149,7 @@ impl Error {
             | Error::Release(_)
             | Error::Preview(_)
             | Error::Local(_)
+            | Error::LockWouldChange { .. }
             | Error::Differs { .. } => Exit::Failed,
         }
     }

@@ -224,13 +224,13 @@ fn an_index_that_gives_no_wheel_is_told_of() {
     let (denied, asked) = while_fetching(|_| Answer::status("403 Forbidden"));
     assert_snapshot!(denied, @r"
     × the index does not give `demo-1.0-py3-none-any.whl` to you: it answered 403 Forbidden
-    help: name and password for the index are missing or wrong: give them as uv takes them (in the URL of the index, as UV_INDEX_NAME_USERNAME and UV_INDEX_NAME_PASSWORD, or in `~/.netrc`); what only a keyring knows, fetch by hand into a folder and name that in UV_FIND_LINKS
+    help: name and password for the index are missing or wrong: give them as uv takes them (in the URL of the index, as UV_INDEX_NAME_USERNAME and UV_INDEX_NAME_PASSWORD, or in `~/.netrc`); what only a keyring knows, fetch by hand into a folder (`pip download --dest wheels`) and name that with `--find-links wheels`
     ");
     assert_eq!(asked, 1);
     let (gone, asked) = while_fetching(|_| Answer::status("404 Not Found"));
     assert_snapshot!(gone, @r"
     × the index has no `demo-1.0-py3-none-any.whl`: it answered 404 Not Found
-    help: it is gone since it was locked, or another index has it: lock again, or put the file into a folder and name that in UV_FIND_LINKS
+    help: it is gone since it was locked, or another index has it: lock again, or put the file into a folder and name that with `--find-links DIR`
     ");
     assert_eq!(asked, 1);
 }
@@ -329,7 +329,7 @@ fn an_index_that_fails_while_uv_asks_it_is_told_of() {
     let busy = while_uv_asks(|_| Answer::status("503 Service Unavailable"), 1, "503 Service Unavailable");
     assert_snapshot!(busy, @r"
     × uv cannot reach the package index
-    help: check the network, the proxy and the credentials of the index; without a network, name folders of wheels in UV_FIND_LINKS and set UV_OFFLINE=1
+    help: check the network and the proxy; without a network, name folders of wheels with `--find-links DIR` and bundle with `--offline`
     ");
     assert_eq!(
         while_uv_asks(|due| due.clone().cut(20), 1, "end of file before message length reached"),
@@ -356,7 +356,7 @@ fn an_index_that_does_not_let_uv_in_is_told_of() {
     let denied = while_uv_asks(|_| Answer::status("401 Unauthorized"), 1, "(401 Unauthorized)");
     assert_snapshot!(denied, @r"
     × the package index does not let uv in
-    help: give it name and password: in the URL of the index, as UV_INDEX_NAME_USERNAME and UV_INDEX_NAME_PASSWORD, or in `~/.netrc`; what only a keyring knows, fetch by hand into a folder and name that in UV_FIND_LINKS
+    help: give it name and password: in the URL of the index, as UV_INDEX_NAME_USERNAME and UV_INDEX_NAME_PASSWORD, or in `~/.netrc`; what only a keyring knows, fetch by hand into a folder (`pip download --dest wheels`) and name that with `--find-links wheels`
     ");
     assert_eq!(while_uv_asks(|_| Answer::status("403 Forbidden"), 1, "403 Forbidden"), denied);
 }

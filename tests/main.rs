@@ -23,9 +23,11 @@ mod help;
 mod hostile_wheels;
 mod index_server;
 mod init;
+mod lock;
 #[cfg(target_os = "linux")]
 mod large_project;
 mod minisign;
+mod own_package;
 mod preview;
 mod pruning;
 #[cfg(unix)]
@@ -33,6 +35,7 @@ mod reproducible;
 mod runtime_given;
 #[cfg(target_os = "linux")]
 mod runtime_host;
+mod sdist;
 mod shapes;
 mod signatures;
 mod startproject;
@@ -41,5 +44,6 @@ mod system;
 mod terminal;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod traced;
+mod traps;
 mod wagtail;
 mod wheels;

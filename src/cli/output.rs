@@ -78,7 +78,9 @@ impl Output {
             // What was found was the result; one value is all a script reads.
             let told = matches!(
                 error,
-                crate::Error::Differs { .. } | crate::Error::CacheContents(CacheError::Damaged { .. })
+                crate::Error::Differs { .. }
+                    | crate::Error::LockWouldChange { .. }
+                    | crate::Error::CacheContents(CacheError::Damaged { .. })
             );
             if !told {
                 self.json(&Report::of(error));

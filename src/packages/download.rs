@@ -5,10 +5,12 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::credentials;
 use super::error::PackagesError;
 use super::fetch::{Draft, Fetcher};
 use super::lock::{LockedWheel, Origin};
 use super::parallel::each;
+use super::question::Request;
 use crate::cache::{self, Cache, write_whole};
 use crate::digest::Sha256;
 use crate::progress::{Notice, Progress, Stage, Unit};
@@ -26,10 +28,12 @@ const FOLDER: &str = cache::WHEELS;
 /// How many wheels are on their way at once. More than this makes an index slow rather than us fast.
 const AT_ONCE: usize = 8;
 
-/// Makes sure that all `wheels` are in the cache, whole and right; gives them back in the same order. What the person
-/// should know of it goes to `notices`.
+/// Makes sure that all `wheels` are in the cache, whole and right; gives them back in the same order. Who asks, and
+/// whether the index may be asked at all, is the `request`'s matter. What the
+/// person should know of it goes to `notices`.
 pub fn download(
     wheels: &[LockedWheel],
+    request: &Request<'_>,
     cache: &Cache,
     progress: &dyn Progress,
     notices: &mut Vec<Notice>,
@@ -37,11 +41,18 @@ pub fn download(
     let folder = cache.folder(FOLDER)?;
     progress.begin(Stage::Download, wheels.iter().filter_map(|wheel| wheel.size).sum(), Unit::Bytes);
     let fetcher = Fetcher::default();
-    let fetched = each(AT_ONCE, wheels, |wheel| bring(wheel, &folder, &fetcher, progress));
+    let mut asked = wheels.to_vec();
+    if !wheels.iter().all(|wheel| is_cached(wheel, cache)) {
+        credentials::give(&mut asked, request.folder(), request.requirements());
+    }
+    let offline = request.supply.offline;
+    let fetched = each(AT_ONCE, &asked, |wheel| bring(wheel, &folder, &fetcher, offline, progress));
     progress.end(Stage::Download);
-    let (wheels, damaged): (Vec<_>, Vec<_>) = fetched?.into_iter().unzip();
+    let (fetched, damaged): (Vec<_>, Vec<_>) = fetched?.into_iter().unzip();
     notices.extend(damaged.into_iter().flatten());
-    Ok(wheels)
+    // What is known further on has no credentials.
+    let known = fetched.into_iter().zip(wheels);
+    Ok(known.map(|(wheel, locked): (Wheel, _)| Wheel { locked: locked.clone(), ..wheel }).collect())
 }
 
 /// What to say of a wheel in the cache whose bytes are not those of its name any more.
@@ -80,10 +91,18 @@ fn place(wheel: &LockedWheel, wheels: &Path) -> PathBuf {
     wheels.join(wheel.sha256.to_string()).join(&wheel.file_name)
 }
 
+/// Where a wheel lies in this cache; its folder is there.
+pub(super) fn place_in(wheel: &LockedWheel, cache: &Cache) -> io::Result<PathBuf> {
+    let file = place(wheel, &cache.folder(FOLDER)?);
+    fs_err::create_dir_all(file.parent().expect("a place in the cache has a folder"))?;
+    Ok(file)
+}
+
 fn bring(
     wheel: &LockedWheel,
     wheels: &Path,
     fetcher: &Fetcher,
+    offline: bool,
     progress: &dyn Progress,
 ) -> Result<(Wheel, Option<Notice>), PackagesError> {
     let file = place(wheel, wheels);
@@ -103,7 +122,8 @@ fn bring(
     let brought = written(
         &file,
         |draft| match &wheel.origin {
-            Origin::Path(path) => draft.copy(fs_err::File::open(path)?),
+            Origin::Path(path) | Origin::Project(path) => draft.copy(fs_err::File::open(path)?),
+            Origin::Url(_) if offline => Err(PackagesError::NotHere { file: wheel.file_name.clone() }),
             Origin::Url(url) => fetcher.fetch(url, draft),
         },
         wheel,
@@ -145,7 +165,11 @@ mod tests {
     use reqwest::Url;
 
     use super::*;
+    use crate::packages::{Build, Supply};
     use crate::progress::Silent;
+    use crate::project::Dependencies;
+    use crate::python::MinorVersion;
+    use crate::target::Target;
 
     /// Serves `answers` in turn, one a connection, and gives back the requests it heard.
     fn index(answers: Vec<Vec<u8>>) -> (Url, std::thread::JoinHandle<Vec<String>>) {
@@ -197,7 +221,19 @@ mod tests {
         }
 
         fn download(&self, wheel: LockedWheel) -> Result<PathBuf, PackagesError> {
-            let wheels = download(&[wheel], &Cache::at(self.0.path()), &Silent, &mut Vec::new())?;
+            self.download_with(wheel, &mut Vec::new())
+        }
+
+        fn download_with(
+            &self,
+            wheel: LockedWheel,
+            notices: &mut Vec<Notice>,
+        ) -> Result<PathBuf, PackagesError> {
+            let dependencies = Dependencies::Requirements(Vec::new());
+            let minor = MinorVersion { major: 3, minor: 12 };
+            let (supply, target, build) = (Supply::default(), Target::LinuxX86_64, Build::Nothing);
+            let request = Request { dependencies: &dependencies, supply: &supply, build, target, minor };
+            let wheels = download(&[wheel], &request, &Cache::at(self.0.path()), &Silent, notices)?;
             Ok(wheels.into_iter().next().unwrap().file)
         }
 
@@ -230,7 +266,7 @@ mod tests {
         place.download(wheel.clone()).unwrap();
         fs_err::write(&file, "damaged").unwrap();
         let mut notices = Vec::new();
-        download(&[wheel], &cache, &Silent, &mut notices).unwrap();
+        place.download_with(wheel, &mut notices).unwrap();
         assert!(notices[0].what.starts_with("the cached wheel `a-1-py3-none-any.whl` is damaged"));
         assert_eq!(fs_err::read(file).unwrap(), b"content");
         assert_eq!(heard.join().unwrap().len(), 2);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use toml::Value;
 
@@ -25,6 +25,9 @@ pub const KEYS: &[&str] = &[
     "packages.lock",
     "packages.extras",
     "packages.groups",
+    "packages.find-links",
+    "packages.offline",
+    "packages.project",
     "packages.prune",
     "packages.whole",
     "runtime.from",
@@ -124,6 +127,19 @@ impl<'a> Keys<'a> {
 
     pub fn paths(&self, key: &str) -> Result<Vec<PathBuf>, ProjectError> {
         self.texts(key)?.iter().map(|text| self.inside(key, text)).collect()
+    }
+
+    /// Folders that may lie outside of the project, as a share does; relative ones count from its root.
+    pub fn folders(&self, key: &str, root: &Path) -> Result<Vec<PathBuf>, ProjectError> {
+        let folder = |text: &String| {
+            if text.contains("://") {
+                let help = "name a folder of wheels; a page of links on a server goes into UV_FIND_LINKS";
+                return Err(self.wrong_value(key, &crate::said::redact(text), "which is no folder", help));
+            }
+            // A backslash is a separator for those who write one: no folder of wheels has it in its name.
+            Ok(root.join(text.replace('\\', "/")))
+        };
+        self.texts(key)?.iter().map(folder).collect()
     }
 
     /// Globs are paths too, as far as leaving the project goes.
