@@ -152,7 +152,7 @@ fn while_fetching(answer: impl Fn(&Answer) -> Answer + Send + Sync + 'static) ->
     let demo = wheel("demo");
     let index = Index::with(std::slice::from_ref(&demo), for_wheel(move |_, due| Some(answer(due))));
     let told =
-        site_of(&index.simple(&format!("{LOGIN}@")), &["demo"]).fails(&index, 1, &[("UV_HTTP_TIMEOUT", "1")]);
+        site_of(&index.simple(&format!("{LOGIN}@")), &["demo"]).fails(&index, 1, &[("UV_HTTP_TIMEOUT", "2")]);
     let told = told.replace(&format!("the {} bytes", demo.bytes.len()), "the [size] bytes");
     (told, index.asked_for_wheels().len())
 }
@@ -176,7 +176,7 @@ fn an_index_that_never_sends_all_is_told_of() {
     let (told, asked) = while_fetching(|due| due.clone().hanging(40));
     assert_snapshot!(told, @r"
     × cannot fetch `demo-1.0-py3-none-any.whl`
-    ╰─▶ the index sent nothing for 1 s
+    ╰─▶ the index sent nothing for 2 s
     help: check the network and the proxy, then run the same command again: what is there is kept
     ");
     assert_eq!(asked, 3);
@@ -333,7 +333,7 @@ fn while_uv_asks(
         asked.path.ends_with("/demo/").then(|| answer(due))
     });
     let test = site_of(&index.simple(&format!("{LOGIN}@")), &["demo"]);
-    without_uvs_words(&test.fails(&index, code, &[("UV_HTTP_TIMEOUT", "1")]), essential)
+    without_uvs_words(&test.fails(&index, code, &[("UV_HTTP_TIMEOUT", "2")]), essential)
 }
 
 #[test]
