@@ -18,6 +18,12 @@ fn wheel(name: &str) -> WheelFile {
     Maker::new(name).add(&format!("{name}/__init__.py"), "x = 1\n".repeat(100)).build()
 }
 
+/// A wheel of 6 MB, which nothing packs smaller.
+fn large() -> WheelFile {
+    let noise = (0..6_000_000u32).map(|n| (n.wrapping_mul(2_654_435_761).rotate_left(n % 31) >> 11) as u8);
+    Maker::new("large").add("large/noise.bin", noise.collect::<Vec<_>>()).build()
+}
+
 /// The site, which requires the wheels of the index and nothing else.
 fn site_of(index_url: &str, names: &[&str]) -> Test {
     let test = site();
@@ -79,13 +85,18 @@ fn wrong(due: &Answer) -> Answer {
 
 #[test]
 fn an_index_with_passing_troubles_gives_every_wheel() {
-    let troubles = ["breaks", "forgets", "changes", "mixes", "busy", "page", "longer", "good"];
-    let wheels = troubles.map(wheel);
+    let troubles = ["breaks", "forgets", "changes", "mixes", "busy", "page", "longer", "large", "good"];
+    let wheels = troubles.map(|name| match name {
+        "large" => large(),
+        name => wheel(name),
+    });
     let index = Index::with(&wheels, |asked, before, due| {
         let trouble = asked.path.strip_prefix("/files/")?.strip_suffix("-1.0-py3-none-any.whl")?;
         match (trouble, before) {
             ("breaks", 0 | 1) => Some(due.clone().cut(100)),
             // Without a tag nobody knows whether the rest would be that of the same file.
+            // A line that breaks often still brings a large file.
+            ("large", 0..=3) => Some(due.clone().cut(1_200_000)),
             ("forgets", 0) => Some(due.clone().without("etag").cut(100)),
             ("changes", 0) => Some(wrong(due).with("etag", "\"old\"").cut(80)),
             ("mixes", 0) => Some(wrong(due).with("etag", due.header("etag")).cut(80)),
@@ -111,6 +122,7 @@ fn an_index_with_passing_troubles_gives_every_wheel() {
     assert_eq!(ranges("busy"), ["", "", ""]);
     assert_eq!(ranges("page"), [""]);
     assert_eq!(ranges("longer"), ["", ""]);
+    assert_eq!(ranges("large"), ["", "bytes=1200000-", "bytes=2400000-", "bytes=3600000-", "bytes=4800000-"]);
     assert_eq!(ranges("good"), [""]);
     let busy = asked_for("busy");
     assert!(busy[1].at - busy[0].at >= std::time::Duration::from_secs(2), "Retry-After was not heeded");
@@ -140,7 +152,7 @@ fn while_fetching(answer: impl Fn(&Answer) -> Answer + Send + Sync + 'static) ->
     let demo = wheel("demo");
     let index = Index::with(std::slice::from_ref(&demo), for_wheel(move |_, due| Some(answer(due))));
     let told =
-        site_of(&index.simple(&format!("{LOGIN}@")), &["demo"]).fails(&index, 1, &[("UV_HTTP_TIMEOUT", "1")]);
+        site_of(&index.simple(&format!("{LOGIN}@")), &["demo"]).fails(&index, 1, &[("UV_HTTP_TIMEOUT", "2")]);
     let told = told.replace(&format!("the {} bytes", demo.bytes.len()), "the [size] bytes");
     (told, index.asked_for_wheels().len())
 }
@@ -164,7 +176,7 @@ fn an_index_that_never_sends_all_is_told_of() {
     let (told, asked) = while_fetching(|due| due.clone().hanging(40));
     assert_snapshot!(told, @r"
     × cannot fetch `demo-1.0-py3-none-any.whl`
-    ╰─▶ the index sent nothing for 1 s
+    ╰─▶ the index sent nothing for 2 s
     help: check the network and the proxy, then run the same command again: what is there is kept
     ");
     assert_eq!(asked, 3);
@@ -321,7 +333,7 @@ fn while_uv_asks(
         asked.path.ends_with("/demo/").then(|| answer(due))
     });
     let test = site_of(&index.simple(&format!("{LOGIN}@")), &["demo"]);
-    without_uvs_words(&test.fails(&index, code, &[("UV_HTTP_TIMEOUT", "1")]), essential)
+    without_uvs_words(&test.fails(&index, code, &[("UV_HTTP_TIMEOUT", "2")]), essential)
 }
 
 #[test]
