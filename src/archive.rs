@@ -18,8 +18,8 @@ mod whole;
 
 pub use assemble::{Written, assemble};
 pub use error::ArchiveError;
+pub(crate) use head::{MANIFEST_LIMIT, SIGNATURE_LIMIT};
 pub use open::{Bundle, BundleFile, BundleLayer};
-pub(crate) use open::{MANIFEST_LIMIT, SIGNATURE_LIMIT};
 pub(crate) use read::stream;
 pub use read::{CopyError, Reader};
 pub use verify::{Aspect, Difference};

@@ -159,6 +159,7 @@ pub fn carry_out(plan: BundlePlan, cache: &Cache, progress: &dyn Progress) -> Re
     wanted.push(bridge.clone());
     let mut wheels = clock.time(Stage::Download, || packages::download(&wanted, cache, progress))?;
     let bridge_wheel = wheels.pop().expect("one wheel comes back for each that was asked for");
+    packages::check(&wheels, &runtime.layout, runtime.target)?;
     // Read once: what the manifest names is what goes in, even if another program takes its place meanwhile.
     let program = fs_err::read(&program).map_err(Error::Program)?;
     let holdall = Sha256::of(&program);

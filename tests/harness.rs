@@ -177,6 +177,12 @@ impl Preview {
         page(self.agent.get(self.url(path)).call().unwrap())
     }
 
+    /// A page as somebody who reads `language` gets it.
+    #[cfg(unix)]
+    pub fn get_in(&self, language: &str, path: &str) -> Page {
+        page(self.agent.get(self.url(path)).header("accept-language", language).call().unwrap())
+    }
+
     pub fn post(&self, path: &str, content_type: &str, body: &[u8]) -> Page {
         page(self.agent.post(self.url(path)).header("content-type", content_type).send(body).unwrap())
     }

@@ -10,10 +10,14 @@ mod bad_packages;
 mod bad_project;
 mod bundle;
 mod bytecode;
+// The exporters are programs of this machine's Python: Wine has none of its own.
+#[cfg(unix)]
+mod exporters;
 mod given_runtime_bundle;
 mod guestbook;
 mod harness;
 mod help;
+mod hostile_wheels;
 mod index_server;
 mod init;
 #[cfg(target_os = "linux")]
@@ -21,6 +25,8 @@ mod large_project;
 mod minisign;
 mod preview;
 mod pruning;
+#[cfg(unix)]
+mod reproducible;
 mod runtime_given;
 #[cfg(target_os = "linux")]
 mod runtime_host;

@@ -4,6 +4,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use holdall::archive::Bundle;
 use holdall::signature::{KeyError, PublicKey, Signature, SignatureFlaw, Signer, Trust};
 
@@ -51,6 +53,17 @@ fn keys_of_minisign_sign_to_the_same_byte_as_minisign_does() {
     assert_eq!(ann.public().id.to_string(), "DF950278D7C7C482");
     let protected = Signer::open(&golden("protected.key"), || Ok(PASSWORD.to_owned())).unwrap();
     assert_eq!(protected.sign(&read("message"), COMMENT), read("protected.minisig"));
+}
+
+#[test]
+fn a_key_that_asks_for_more_memory_than_minisign_takes_is_refused() {
+    let text = String::from_utf8(read("protected.key")).unwrap();
+    let mut key = STANDARD.decode(text.lines().nth(1).unwrap()).unwrap();
+    key[46..54].copy_from_slice(&u64::MAX.to_le_bytes());
+    let test = Test::empty();
+    test.write("greedy.key", format!("untrusted comment: a key\n{}\n", STANDARD.encode(key)));
+    let error = Signer::open(&test.path("greedy.key"), || Ok(PASSWORD.to_owned())).unwrap_err();
+    assert!(matches!(error, KeyError::DamagedSecretKey { .. }), "{error}");
 }
 
 /// Runs minisign in the story's folder, if it is installed; `false` if not.

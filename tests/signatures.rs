@@ -13,6 +13,9 @@ use crate::harness::{Test, command, copy_tree, host, repository};
 const FILES: &[(&str, &str, bool)] = &[("app/a.py", "a\n", false), ("app/manage.py", "manage\n", false)];
 
 const ANN: &str = "RWSCxMfXeAKV3+yL/PGjeLV57ijA++6ll3gr28/2PGXEDarfL7g5JWv7";
+/// At an address of nobody's: a preview that should have been refused ends there.
+const PREVIEW: [&str; 6] = ["preview", "shop.zip", "--host", "192.0.2.1", "--root", "server"];
+
 const ANN_ID: &str = "DF950278D7C7C482";
 
 fn forged() -> Forged {
@@ -49,8 +52,7 @@ fn json(test: &Test, args: &[&str]) -> serde_json::Value {
 fn distrusted(test: &Test, keys: &[&str]) -> String {
     let trust: Vec<&str> = keys.iter().flat_map(|key| ["--trust", key]).collect();
     let verify = test.refused(1, &[&["verify", "shop.zip"], &trust[..]].concat());
-    let preview = ["preview", "shop.zip", "--port", "0", "--root", "server"];
-    assert_eq!(test.refused(1, &[&preview, &trust[..]].concat()), verify);
+    assert_eq!(test.refused(1, &[&PREVIEW[..], &trust[..]].concat()), verify);
     verify
 }
 
@@ -191,7 +193,7 @@ fn what_nobody_signed_is_refused_before_anything_is_written() {
     help: ask whoever made it for a signed one (`holdall bundle --sign KEY`, or `holdall sign` for a bundle that is there already); without `--trust` and HOLDALL_TRUST no signature is asked for
     ");
     let before = listing(&test.path(""));
-    let mut asked = command(&test.path(""), ["preview", "shop.zip", "--root", "server", "--port", "0"]);
+    let mut asked = command(&test.path(""), PREVIEW);
     let asked = asked.env("HOLDALL_TRUST", ANN).output().unwrap();
     assert_eq!(asked.status.code(), Some(1));
     assert_eq!(listing(&test.path("")), before);
@@ -200,6 +202,24 @@ fn what_nobody_signed_is_refused_before_anything_is_written() {
     assert_snapshot!(test.refused(3, &["preview", "site", "--trust", ANN]), @r"
     × `site` is a project, and nobody has signed it
     help: preview it without `--trust` and HOLDALL_TRUST, or make a signed bundle first (`holdall bundle --sign KEY`)
+    ");
+}
+
+#[test]
+fn a_preview_serves_no_other_release_that_lies_where_the_trusted_one_would() {
+    let test = signed();
+    let identity = Bundle::open(&test.path("shop.zip")).unwrap().identity();
+    let other = forged().manifest(|manifest| manifest["version"] = "6.6".into());
+    test.write("other.zip", other.bytes());
+    let release = format!("server/shop/releases/1.0-{}", identity.short());
+    let bundle = Bundle::open(&test.path("other.zip")).unwrap();
+    release::expand(&bundle, Slot::empty(&test.path(&release)).unwrap(), &Silent).unwrap();
+    let preview = ["preview", "shop.zip", "--trust", ANN, "--root", "server", "--port", "0"];
+    let told = test.holdall(preview).code(1).stdout("");
+    let told = test.words(&told.get_output().stderr).replace(&identity.short(), "[identity]");
+    assert_snapshot!(told, @r"
+    × `[here]/server/shop/releases/1.0-[identity]` holds another bundle than the one that is to be shown
+    help: remove the folder, or name another root by `--root`
     ");
 }
 
@@ -300,14 +320,14 @@ fn a_signature_that_was_made_for_something_else_is_refused() {
     assert_eq!(changed(|bundle| bundle.manifest(|manifest| manifest["site"]["health"] = "x".into())), told);
     // Ann signed it, but for another bundle.
     let manifest = forged().entries[0].data.clone();
-    assert_snapshot!(signature(|_| ann().sign(&manifest, "holdall shop 0.9 windows-x86_64")), @r"
+    assert_snapshot!(signature(|_| ann().sign(&manifest, "holdall shop 0.9 linux-arm64")), @r"
     × the signature of `shop.zip` is not accepted
-    ╰─▶ it is for `holdall shop 0.9 windows-x86_64`, and this is `holdall shop 1.0 [host]`
+    ╰─▶ it is for `holdall shop 0.9 linux-arm64`, and this is `holdall shop 1.0 [host]`
     help: the signature belongs to another bundle: do not use this one, and get it again from its maker
     ");
-    assert_snapshot!(signature(|_| ann().sign(&manifest, "timestamp:1763870000\tfile:holdall.json")), @r"
+    assert_snapshot!(signature(|_| ann().sign(&manifest, "timestamp:1763870000")), @r"
     × the signature of `shop.zip` is not accepted
-    ╰─▶ it is for `timestamp:1763870000\tfile:holdall.json`, and this is `holdall shop 1.0 [host]`
+    ╰─▶ it is for `timestamp:1763870000`, and this is `holdall shop 1.0 [host]`
     help: the signature belongs to another bundle: do not use this one, and get it again from its maker
     ");
     // Somebody made a key of Ann's id.
@@ -325,6 +345,30 @@ fn a_signature_that_was_made_for_something_else_is_refused() {
     × `shop.zip` is signed already, by the key DF950278D7C7C482, but not rightly
     help: `--replace` puts the new signature in the place of that one
     ");
+}
+
+#[test]
+fn a_signature_is_looked_at_before_the_rest_of_the_file() {
+    let test = signed();
+    let whole = fs_err::read(test.path("shop.zip")).unwrap();
+    let last = whole.windows(4).position(|bytes| bytes == b"PK\x01\x02").unwrap();
+    test.write("shop.zip", &whole[..last]);
+    let told = distrusted(&test, &["keys/bob.pub"]);
+    assert!(told.contains("it was made with the key DF950278D7C7C482, and trusted is"), "{told}");
+    assert_snapshot!(distrusted(&test, &[ANN]), @r"
+    × `shop.zip` is cut off: its end is missing
+    help: the copy or download did not finish: fetch it again
+    ");
+    for (bytes, told) in [
+        (&b"text"[..], "`shop.zip` is not a zip"),
+        (&whole[..20], "`shop.zip` is not a bundle: its first entry is not `holdall.json`"),
+        (&whole[..100], "`shop.zip` is cut off: its end is missing"),
+        (&b"PK\x03\x04"[..], "`shop.zip` is not a bundle: its first entry is not `holdall.json`"),
+        (&b""[..], "`shop.zip` is not a zip"),
+    ] {
+        test.write("shop.zip", bytes);
+        assert!(distrusted(&test, &[ANN]).starts_with(&format!("  × {told}\n")), "{told}");
+    }
 }
 
 #[test]

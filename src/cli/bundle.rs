@@ -24,7 +24,7 @@ use crate::packages::{self, InForce, LockedWheel, Pruned};
 use crate::progress::{Notice, Stage};
 use crate::project::{Overrides, Project, PythonWanted, RuntimeFrom};
 use crate::python::PythonVersion;
-use crate::signature::{KeyId, Signer};
+use crate::signature::KeyId;
 use crate::target::Target;
 
 const AFTER: &str = "\
@@ -110,7 +110,7 @@ struct Found {
 }
 
 impl Found {
-    fn wanted(self, project: PathBuf, output: Option<PathBuf>, signer: Option<Signer>) -> Wanted {
+    fn wanted(self, project: PathBuf, output: Option<PathBuf>) -> Wanted {
         let runtime = self.runtime.map(|runtime| match runtime.as_str() {
             "host" => RuntimeFrom::Host,
             path => RuntimeFrom::Path(path.into()),
@@ -127,9 +127,8 @@ impl Found {
                 runtime,
             },
             tools: self.tools,
-            leave_whole: false,
             output,
-            signer,
+            ..Wanted::default()
         }
     }
 }
@@ -142,8 +141,8 @@ pub fn run(args: Args, output: &Output) -> Result<(), Error> {
     // A password that is wrong is best told of before the long work.
     let key = args.sign.as_deref();
     let signer = key.map(|key| password::open(key, args.password_file.as_deref())).transpose()?;
-    let wanted =
-        Wanted { leave_whole: args.no_prune, ..args.found.wanted(args.project, args.output, signer) };
+    let wanted = args.found.wanted(args.project, args.output);
+    let wanted = Wanted { leave_whole: args.no_prune, signer, ..wanted };
     let mut plan = bundle::plan(wanted, &cache, &*progress)?;
     plan.notices.extend(not_for_servers(&plan));
     if args.plan {

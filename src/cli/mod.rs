@@ -42,6 +42,8 @@ Environment:
   HOLDALL_TOOLS    the folder with Holdall's own parts for other targets
   HOLDALL_PYTHON   the Python of this machine to use, before those on PATH
   HOLDALL_UV       the uv to use, before the one on PATH
+  HOLDALL_POETRY   the poetry to use for a `poetry.lock`, before the one on PATH
+  HOLDALL_PIPENV   the pipenv to use for a `Pipfile.lock`, before the one on PATH
   HOLDALL_RECIPES  a folder whose files stand in for the recipes of the same names
   HOLDALL_TRUST    the public key that `verify` and `preview` ask for, or the name of its file
   HOLDALL_KEY_PASSWORD

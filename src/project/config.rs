@@ -172,7 +172,7 @@ impl Config {
             build: BuildKeys {
                 settings: keys.module("build.settings")?,
                 static_files: keys.static_files("build.static")?,
-                bytecode: keys.flag("build.bytecode")?,
+                bytecode: keys.switch("build.bytecode")?,
                 env: build_env,
             },
             env: EnvKeys { required: keys.variable_names("env.required")? },

@@ -178,12 +178,6 @@ impl<'a> Keys<'a> {
         Err(self.wrong_value(key, text, "which does not begin with `/`", &help))
     }
 
-    /// `true` or `false`.
-    pub fn flag(&self, key: &str) -> Result<Option<bool>, ProjectError> {
-        let flag = |value: &'a Value| value.as_bool().ok_or_else(|| self.wrong_type(key, value, SWITCH));
-        self.value(key).map(flag).transpose()
-    }
-
     pub fn static_files(&self, key: &str) -> Result<StaticFiles, ProjectError> {
         Ok(match self.value(key) {
             None | Some(Value::Boolean(true)) => StaticFiles::Collect,
@@ -278,7 +272,6 @@ struct Wanted {
     example: &'static str,
 }
 
-const SWITCH: Wanted = Wanted { what: "true or false", example: "true" };
 const TEXT: Wanted = Wanted { what: "a string", example: "\"text\"" };
 const TEXTS: Wanted = Wanted { what: "a list of strings", example: "[\"a\", \"b\"]" };
 const TABLE: Wanted = Wanted { what: "a table", example: "" };

@@ -170,7 +170,7 @@ fn a_record_that_does_not_fit_is_refused_with_the_file() {
     changed.refused("its `shop/a.py` is not the file of its RECORD");
     let mut longer = Maker::new("shop");
     longer.add("shop/a.py", "x").files.last_mut().unwrap().1 = b"xyz".to_vec();
-    longer.refused("its `shop/a.py` is not as long as it says");
+    longer.refused("its `shop/a.py` is not as long as its RECORD says");
     let mut missing = Maker::new("shop");
     missing.add("shop/a.py", "x").files.pop();
     missing.refused("its RECORD names `shop/a.py`, which is not there");
