@@ -160,7 +160,7 @@ impl Config {
                 lock: keys.path("packages.lock")?,
                 extras: keys.texts("packages.extras")?,
                 groups: keys.texts("packages.groups")?,
-                prune: keys.flag("packages.prune")?,
+                prune: keys.switch("packages.prune")?,
                 whole: keys.texts("packages.whole")?,
             },
             runtime: RuntimeKeys {

@@ -178,6 +178,12 @@ impl<'a> Keys<'a> {
         Err(self.wrong_value(key, text, "which does not begin with `/`", &help))
     }
 
+    /// `true` or `false`.
+    pub fn switch(&self, key: &str) -> Result<Option<bool>, ProjectError> {
+        let switch = |value: &'a Value| value.as_bool().ok_or_else(|| self.wrong_type(key, value, SWITCH));
+        self.value(key).map(switch).transpose()
+    }
+
     pub fn static_files(&self, key: &str) -> Result<StaticFiles, ProjectError> {
         Ok(match self.value(key) {
             None | Some(Value::Boolean(true)) => StaticFiles::Collect,
@@ -272,6 +278,7 @@ struct Wanted {
     example: &'static str,
 }
 
+const SWITCH: Wanted = Wanted { what: "true or false", example: "true" };
 const TEXT: Wanted = Wanted { what: "a string", example: "\"text\"" };
 const TEXTS: Wanted = Wanted { what: "a list of strings", example: "[\"a\", \"b\"]" };
 const TABLE: Wanted = Wanted { what: "a table", example: "" };
