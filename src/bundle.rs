@@ -12,7 +12,7 @@ use std::time::Duration;
 use crate::app::{self, AppFiles, StaticChoice};
 use crate::archive::{self, Written};
 use crate::bytecode::Compiler;
-use crate::cache::Cache;
+use crate::cache::{Cache, RUNS};
 use crate::digest::Sha256;
 use crate::error::Error;
 use crate::interrupt::Passing;
@@ -28,9 +28,6 @@ use crate::tools::{self, Tools};
 
 use clock::Clock;
 use describe::Known;
-
-/// The folder of the cache for what lasts as long as a run.
-const RUNS: &str = "runs";
 
 /// The folder of a run for collected static files.
 const STATIC: &str = "static";
@@ -157,8 +154,10 @@ pub fn carry_out(plan: BundlePlan, cache: &Cache, progress: &dyn Progress) -> Re
     let compiler = compiler.as_ref();
     let mut wanted = lock.wheels.clone();
     wanted.push(bridge.clone());
-    let mut wheels = clock.time(Stage::Download, || packages::download(&wanted, cache, progress))?;
+    let mut wheels =
+        clock.time(Stage::Download, || packages::download(&wanted, cache, progress, &mut notices))?;
     let bridge_wheel = wheels.pop().expect("one wheel comes back for each that was asked for");
+    packages::check(&wheels, &runtime.layout, runtime.target)?;
     // Read once: what the manifest names is what goes in, even if another program takes its place meanwhile.
     let program = fs_err::read(&program).map_err(Error::Program)?;
     let holdall = Sha256::of(&program);

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use base64::Engine as _;
 
@@ -29,6 +30,7 @@ type Whim = Box<dyn Fn(&Asked, usize, &Answer) -> Option<Answer> + Send + Sync>;
 pub struct Asked {
     pub method: String,
     pub path: String,
+    pub at: Instant,
     headers: BTreeMap<String, String>,
 }
 
@@ -156,7 +158,7 @@ impl Shared {
             let (name, value) = line.split_once(':')?;
             Some((name.to_ascii_lowercase(), value.trim().to_owned()))
         });
-        let asked = Asked { method, path, headers: headers.collect() };
+        let asked = Asked { method, path, at: Instant::now(), headers: headers.collect() };
         let before = {
             let mut all = self.asked.lock().unwrap();
             let before = all.iter().filter(|other| other.path == asked.path).count();

@@ -10,17 +10,26 @@ mod bad_packages;
 mod bad_project;
 mod bundle;
 mod bytecode;
+mod cache;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod cache_faults;
+// The exporters are programs of this machine's Python: Wine has none of its own.
+#[cfg(unix)]
+mod exporters;
 mod given_runtime_bundle;
 mod guestbook;
 mod harness;
 mod help;
+mod hostile_wheels;
 mod index_server;
 mod init;
-mod minisign;
 #[cfg(target_os = "linux")]
 mod large_project;
+mod minisign;
 mod preview;
 mod pruning;
+#[cfg(unix)]
+mod reproducible;
 mod runtime_given;
 #[cfg(target_os = "linux")]
 mod runtime_host;
@@ -30,5 +39,7 @@ mod startproject;
 mod system;
 #[cfg(target_os = "linux")]
 mod terminal;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod traced;
 mod wagtail;
 mod wheels;

@@ -2,6 +2,7 @@
 //! one that prints.
 
 pub mod bundle;
+pub mod cache;
 pub mod init;
 pub mod inspect;
 pub mod key;
@@ -42,6 +43,8 @@ Environment:
   HOLDALL_TOOLS    the folder with Holdall's own parts for other targets
   HOLDALL_PYTHON   the Python of this machine to use, before those on PATH
   HOLDALL_UV       the uv to use, before the one on PATH
+  HOLDALL_POETRY   the poetry to use for a `poetry.lock`, before the one on PATH
+  HOLDALL_PIPENV   the pipenv to use for a `Pipfile.lock`, before the one on PATH
   HOLDALL_RECIPES  a folder whose files stand in for the recipes of the same names
   HOLDALL_TRUST    the public key that `verify` and `preview` ask for, or the name of its file
   HOLDALL_KEY_PASSWORD
@@ -74,6 +77,7 @@ enum Command {
     Preview(preview::Args),
     Inspect(inspect::Args),
     Verify(verify::Args),
+    Cache(cache::Args),
     Sign(sign::Args),
     Key(key::Args),
 }
@@ -112,6 +116,7 @@ fn run(command: Command, output: &Output) -> Result<(), crate::Error> {
         Command::Inspect(args) => inspect::run(args, output),
         Command::Preview(args) => preview::run(args, output),
         Command::Verify(args) => verify::run(args, output),
+        Command::Cache(args) => cache::run(args, output),
         Command::Sign(args) => sign::run(args, output),
         Command::Key(args) => key::run(args, output),
     }

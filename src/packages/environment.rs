@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fmt::Write as _;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -15,7 +16,7 @@ use super::lock::{Lock, Question};
 use super::pylock;
 use super::refusal::refusal;
 use super::uv::Uv;
-use crate::cache::Cache;
+use crate::cache::{self, Cache};
 use crate::digest::Sha256;
 use crate::held;
 use crate::interrupt::Passing;
@@ -135,13 +136,12 @@ fn install(
     options: &[&str],
     cache: &Cache,
 ) -> Result<PathBuf, PackagesError> {
-    let environments = cache.folder("environments")?;
+    let environments = cache.folder(cache::ENVIRONMENTS)?;
     let of = Sha256::of(format!("environment 1\n{}\n{version}\n{content}", uv.python.display()));
     let folder = environments.join(of.to_string());
-    let program =
-        |folder: &Path| folder.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" });
     // Only a whole environment is given this name. Its program is a link: the Python behind it may have gone.
     if program(&folder).exists() {
+        cache::used(&folder);
         return Ok(program(&folder));
     }
     let work = Passing::make(|| tempfile::Builder::new().prefix(".part-").tempdir_in(&environments))?;
@@ -160,6 +160,16 @@ fn install(
         held::rename(&made, &folder)?;
     }
     Ok(program(&folder))
+}
+
+fn program(environment: &Path) -> PathBuf {
+    environment.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" })
+}
+
+/// In what way an environment in the cache is damaged, if it is.
+pub fn damage(environment: &Path) -> io::Result<Option<String>> {
+    let program = program(environment);
+    Ok((!program.exists()).then(|| format!("its Python is gone (`{}`)", program.display())))
 }
 
 fn version_of(python: &Path) -> Result<PythonVersion, PackagesError> {

@@ -1,8 +1,9 @@
 //! Every way in which packages can fail to get into a bundle.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use super::export::Exporter;
 use crate::digest::Sha256;
 use crate::entry::{EntryPath, EntryPathError};
 use crate::python::MinorVersion;
@@ -29,6 +30,34 @@ pub enum PackagesError {
     #[error("`{}` is out of step with the project's `pyproject.toml`", lock.display())]
     #[diagnostic(help("run `uv lock` in the project, look at what changed, and commit it"))]
     LockOutOfStep { lock: PathBuf, source: Said },
+    #[error("only {} reads `{}`, and there is none on PATH", exporter.name(), lock.display())]
+    #[diagnostic(help(
+        "install it ({}), or name the program in {}; or commit what it makes of the lock (`{}`) and set `packages.requirements` in `holdall.toml` to that",
+        exporter.install(),
+        exporter.variable(),
+        exporter.by_hand()
+    ))]
+    NoExporter { lock: PathBuf, exporter: Exporter },
+    #[error("cannot run `{}` as {}", program.display(), exporter.name())]
+    #[diagnostic(help("let {} name a working program, or unset it", exporter.variable()))]
+    ExporterUnusable { program: PathBuf, exporter: Exporter, source: io::Error },
+    #[error("this poetry cannot export `{}`: its plugin for that is missing", lock.display())]
+    #[diagnostic(help(
+        "add it: `poetry self add poetry-plugin-export`, or `pipx inject poetry poetry-plugin-export`"
+    ))]
+    NoExportPlugin { lock: PathBuf },
+    #[error("`{}` is out of step with the project's `{}`", lock.display(), exporter.source())]
+    #[diagnostic(help("run `{} lock` in the project, look at what changed, and commit it", exporter.name()))]
+    ExportOutOfStep { lock: PathBuf, exporter: Exporter, source: Said },
+    #[error("{} cannot export `{}`", exporter.name(), lock.display())]
+    #[diagnostic(help(
+        "mend what it names: `{}` has to work in the folder of the lock",
+        exporter.by_hand()
+    ))]
+    ExportFailed { lock: PathBuf, exporter: Exporter, source: Said },
+    #[error("`{}` has no category `{category}`, which the configuration names", lock.display())]
+    #[diagnostic(help("correct `packages.groups`, or run `pipenv lock`; the lock has {known}"))]
+    NoCategory { lock: PathBuf, category: String, known: String },
     #[error("`{}` is no lock that holdall can read: {problem}", file.display())]
     #[diagnostic(help("make the file anew with the tool that wrote it"))]
     Malformed { file: PathBuf, problem: String },
@@ -76,9 +105,7 @@ pub enum PackagesError {
     ))]
     NoHash { packages: Vec<String>, file: PathBuf },
     #[error("Python {minor} on {target} needs {}, which `{}` does not have", names(packages, "", ""), file.display())]
-    #[diagnostic(help(
-        "the lock was made for another platform or another Python: make it anew for all (`uv lock`, `uv export`, `uv pip compile --universal --generate-hashes`)"
-    ))]
+    #[diagnostic(help("the lock was made for another platform or another Python: {}", anew(file, *target)))]
     Incomplete { packages: Vec<String>, target: Target, minor: MinorVersion, file: PathBuf },
 
     #[error("the index is too busy to send `{file}`: it answered {answer}")]
@@ -183,6 +210,19 @@ impl PackagesError {
                 | PackagesError::Layer(_)
                 | PackagesError::Io(_)
         )
+    }
+}
+
+/// How to come to a lock that serves `target` too.
+fn anew(file: &Path, target: Target) -> String {
+    match file.ends_with("Pipfile.lock") {
+        true => format!(
+            "pipenv locks for the machine that it runs on, so run `pipenv lock` on {target}, or require those packages in the `Pipfile` without a marker"
+        ),
+        false => {
+            "make it anew for all (`uv lock`, `uv export`, `uv pip compile --universal --generate-hashes`)"
+                .to_owned()
+        }
     }
 }
 

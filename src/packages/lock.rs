@@ -12,6 +12,7 @@ use serde::{Serialize, Serializer};
 use super::committed::Committed;
 use super::credentials;
 use super::error::PackagesError;
+use super::export;
 use super::pylock;
 use super::refusal::refusal;
 use super::tags::WheelName;
@@ -172,6 +173,19 @@ impl Question {
                 uv.run(project, args).map_err(|failure| failure.while_doing("read `uv.lock`"))?;
                 let committed = Committed::of_requirements(std::slice::from_ref(&exported), lock)?;
                 Ok(Question { whole: true, committed, ..question(work, project, vec![exported])? })
+            }
+            Dependencies::PoetryLock { lock, extras, groups } => {
+                let exported = work.path().join("requirements.txt");
+                fs_err::write(&exported, export::poetry(lock, extras, groups)?)?;
+                let committed = Committed::of_requirements(std::slice::from_ref(&exported), lock)?;
+                Ok(Question { whole: true, committed, ..question(work, folder_of(lock), vec![exported])? })
+            }
+            Dependencies::PipfileLock { lock, categories } => {
+                let exported = work.path().join("requirements.txt");
+                fs_err::write(&exported, export::pipenv(lock, categories)?)?;
+                let committed = Committed::of_requirements(std::slice::from_ref(&exported), lock)?;
+                // Not whole: pipenv locks for the machine it runs on, and what the target needs besides must be missed.
+                Ok(Question { committed, ..question(work, folder_of(lock), vec![exported])? })
             }
             Dependencies::Pylock(file) => {
                 let text = fs_err::read_to_string(file)?;

@@ -8,6 +8,7 @@ mod credentials;
 mod download;
 mod environment;
 mod error;
+mod export;
 mod fetch;
 mod layers;
 mod lock;
@@ -16,16 +17,19 @@ mod prune;
 mod pylock;
 mod record;
 mod refusal;
+mod sound;
 mod tags;
 mod uv;
 mod wheel;
 
-pub use download::{Wheel, download, is_cached};
-pub use environment::{BuildEnvironment, environment};
+pub use download::{Wheel, damage as wheel_damage, download, is_cached};
+pub use environment::{BuildEnvironment, damage as environment_damage, environment};
 pub use error::PackagesError;
+pub use export::Exporter;
 pub use layers::{PackageLayers, Shaping, layers};
 pub use lock::{Lock, LockedWheel, local_wheel, lock};
 pub use prune::{InForce, Pruned, Prunings, Whole};
+pub use sound::check;
 pub use uv::{Uv, UvVersion};
 
 #[cfg(test)]

@@ -201,7 +201,7 @@ fn a_pylock_and_a_pyproject_are_narrowed_too() {
 fn wheelhouse(folder: &Folder) -> String {
     let (_requirements, dependencies) = Folder::requirements("asgiref==3.8.1\n");
     let lock = locked(&dependencies, Target::LinuxX86_64).unwrap();
-    let wheel = download(&lock.wheels, &CACHE, &Silent).unwrap().remove(0);
+    let wheel = download(&lock.wheels, &CACHE, &Silent, &mut Vec::new()).unwrap().remove(0);
     fs_err::create_dir(folder.path("wheels")).unwrap();
     let name = wheel.locked.file_name;
     fs_err::copy(wheel.file, folder.path("wheels").join(&name)).unwrap();
@@ -226,8 +226,13 @@ fn a_wheel_of_the_project_is_taken_from_its_folder() {
         let lock = locked(&dependencies, Target::WindowsX86_64).unwrap();
         let asgiref = lock.wheels.iter().find(|wheel| wheel.name == "asgiref").unwrap();
         assert_eq!((asgiref.version.as_str(), &asgiref.file_name), ("3.8.1", &wheel));
-        let fetched =
-            download(std::slice::from_ref(asgiref), &Cache::at(folder.path("cache")), &Silent).unwrap();
+        let fetched = download(
+            std::slice::from_ref(asgiref),
+            &Cache::at(folder.path("cache")),
+            &Silent,
+            &mut Vec::new(),
+        )
+        .unwrap();
         assert!(fetched[0].file.is_file());
     }
 }
@@ -272,7 +277,7 @@ fn the_build_environment_has_the_wheels_of_a_bundle_for_this_machine() {
     let Some(host) = Target::host() else { return };
     let (_folder, inputs) = Folder::requirements("django==5.2.1\n");
     let lock = lock(&UV, &inputs, host, host_minor(), &Silent).unwrap();
-    let wheels = download(&lock.wheels, &CACHE, &Silent).unwrap();
+    let wheels = download(&lock.wheels, &CACHE, &Silent, &mut Vec::new()).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let cache = Cache::at(folder.path());
     let make = || environment(&UV, &inputs, &lock, &wheels, &PYTHON, &cache, &Silent).unwrap();
@@ -349,7 +354,7 @@ fn importlib_finds_every_package_whole_in_what_was_mapped() {
     let (_folder, dependencies) =
         Folder::requirements("django==5.2.1\npillow\ncryptography\npsycopg[binary]\nwhitenoise\ngunicorn\n");
     let lock = lock(&UV, &dependencies, host, minor, &Silent).unwrap();
-    let wheels = download(&lock.wheels, &CACHE, &Silent).unwrap();
+    let wheels = download(&lock.wheels, &CACHE, &Silent, &mut Vec::new()).unwrap();
     let layout = layout(host, minor);
     let folder = tempfile::tempdir().unwrap();
     for wheel in &wheels {
@@ -376,7 +381,7 @@ fn a_windows_bundle_keeps_all_native_code_and_every_module_that_is_no_test_or_ex
     );
     let target = Target::WindowsX86_64;
     let lock = locked(&dependencies, target).unwrap();
-    let wheels = download(&lock.wheels, &CACHE, &Silent).unwrap();
+    let wheels = download(&lock.wheels, &CACHE, &Silent, &mut Vec::new()).unwrap();
     let layout = layout(target, PY312);
     let map = || wheels.iter().map(|wheel| wheel::map(wheel, &layout, target).unwrap()).collect::<Vec<_>>();
     let whole = map();
@@ -416,7 +421,7 @@ fn the_layers_of_a_windows_bundle_are_made_once() {
     let (_folder, dependencies) = Folder::requirements("django==5.2.1\npillow\npywin32\ncryptography\n");
     let target = Target::WindowsX86_64;
     let lock = locked(&dependencies, target).unwrap();
-    let mut wheels = download(&lock.wheels, &CACHE, &Silent).unwrap();
+    let mut wheels = download(&lock.wheels, &CACHE, &Silent, &mut Vec::new()).unwrap();
     let bridge = wheels.pop().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let cache = Cache::at(folder.path());

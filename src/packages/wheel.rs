@@ -1,7 +1,7 @@
 //! A wheel's files get their places in the bundle, as PEP 427 says.
 //!
 //! Each file is held against the wheel's own RECORD. Scripts and headers are left out: a server neither types
-//! commands into a shell nor compiles.
+//! commands into a shell nor compiles. Bytecode that a wheel carries is left out as well: a bundle has its own.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufReader, Read as _};
@@ -22,7 +22,11 @@ use crate::python::PythonLayout;
 use crate::target::Target;
 
 /// Changes whenever the same wheel would be mapped to other files: a layer of another mapping is built anew.
-pub(super) const MAPPING: &str = "wheel mapping 1";
+pub(super) const MAPPING: &str = "wheel mapping 2";
+
+/// A wheel that unpacks to more than this many bytes, and to more than so many times its own size, is hostile.
+const HUGE: u64 = 64 << 20;
+const HUGE_RATIO: u64 = 100;
 
 /// Where the files of one wheel will lie. Its contents are read by [`Mapped::sources`].
 pub(super) struct Mapped {
@@ -31,6 +35,8 @@ pub(super) struct Mapped {
     dist_info: String,
     site_packages: EntryPath,
     target: Target,
+    /// How many entries of different names the zip has.
+    pub entries: usize,
     pub files: Vec<MappedFile>,
 }
 
@@ -67,6 +73,7 @@ pub(super) fn map(wheel: &Wheel, layout: &PythonLayout, target: Target) -> Resul
 
     let mut zip = open(&wheel.file)?;
     let entries = entries(&mut zip).map_err(bad)?;
+    check_sizes(entries.values(), fs_err::metadata(&wheel.file)?.len()).map_err(bad)?;
     let dist_info = dist_info(entries.values(), &parts).map_err(bad)?;
     let mut text = |name: &str| {
         let entry = entries.iter().find(|(_, entry)| entry.name == name);
@@ -80,7 +87,7 @@ pub(super) fn map(wheel: &Wheel, layout: &PythonLayout, target: Target) -> Resul
     let site_packages = &layout.site_packages;
     let prefix = site_packages.folders().next().unwrap_or(site_packages.as_str());
     let mut files = Vec::new();
-    for (&number, Entry { name, executable }) in &entries {
+    for (&number, Entry { name, executable, size, .. }) in &entries {
         // Checked as it stands, before any part of it is taken off.
         EntryPath::parse(name, target).map_err(misplaced)?;
         if is_about_the_list(name, &dist_info) {
@@ -91,6 +98,9 @@ pub(super) fn map(wheel: &Wheel, layout: &PythonLayout, target: Target) -> Resul
             .remove(name)
             .flatten()
             .ok_or_else(|| bad(format!("it holds `{name}`, which has no hash in its RECORD")))?;
+        if recorded.size.is_some_and(|listed| listed != *size) {
+            return Err(bad(format!("its `{name}` is not as long as its RECORD says")));
+        }
         let path = match place(name) {
             Place::SitePackages(rest) => format!("{site_packages}/{rest}"),
             Place::Prefix(rest) => format!("{prefix}/{rest}"),
@@ -108,7 +118,8 @@ pub(super) fn map(wheel: &Wheel, layout: &PythonLayout, target: Target) -> Resul
     if let Some(pair) = files.windows(2).find(|pair| pair[0].path == pair[1].path) {
         return Err(bad(format!("two of its files become `{}`", pair[0].path)));
     }
-    Ok(Mapped { wheel: wheel.clone(), dist_info, site_packages: site_packages.clone(), target, files })
+    let (wheel, site_packages, entries) = (wheel.clone(), site_packages.clone(), zip.len());
+    Ok(Mapped { wheel, dist_info, site_packages, target, entries, files })
 }
 
 impl Mapped {
@@ -248,6 +259,10 @@ enum Place<'a> {
 }
 
 fn place(name: &str) -> Place<'_> {
+    // Made by another Python; one without its module could not even be imported.
+    if name.ends_with(".pyc") && name.split('/').any(|part| part == "__pycache__") {
+        return Place::Nowhere;
+    }
     let Some((_, rest)) = name.split_once('/').filter(|(top, _)| top.ends_with(".data")) else {
         return Place::SitePackages(name);
     };
@@ -279,6 +294,8 @@ fn open(file: &Path) -> Result<Archive, PackagesError> {
 struct Entry {
     name: String,
     executable: bool,
+    /// Unpacked, in bytes, as the zip says it.
+    size: u64,
 }
 
 /// The files in the zip, by their number there.
@@ -293,7 +310,7 @@ fn entries(zip: &mut Archive) -> Result<BTreeMap<usize, Entry>, String> {
         // What the wheel's maker said, not what any file system here thinks.
         let executable = file.unix_mode().is_some_and(|mode| mode & 0o111 != 0);
         if !file.is_dir() {
-            entries.insert(number, Entry { name, executable });
+            entries.insert(number, Entry { name, executable, size: file.size() });
         }
     }
     Ok(entries)
@@ -326,6 +343,16 @@ fn dist_info<'a>(entries: impl Iterator<Item = &'a Entry>, parts: &WheelName<'_>
         [other] => Err(format!("its `{other}` is that of another package")),
         [] => Err("it has no dist-info folder".to_owned()),
         _ => Err("it has several dist-info folders".to_owned()),
+    }
+}
+
+/// A small archive that claims to be huge is a bomb: deflate packs nothing by more than 1 : 1032, and no package by more
+/// than a small part of that.
+fn check_sizes<'a>(entries: impl Iterator<Item = &'a Entry>, packed: u64) -> Result<(), String> {
+    let unpacked: u64 = entries.map(|entry| entry.size).fold(0, u64::saturating_add);
+    match unpacked > HUGE && unpacked / HUGE_RATIO > packed {
+        true => Err(format!("its {packed} bytes would become {unpacked}, as those of no real package do")),
+        false => Ok(()),
     }
 }
 

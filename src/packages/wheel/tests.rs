@@ -106,6 +106,7 @@ fn each_part_of_a_wheel_gets_its_place_and_record_lists_what_is_there() {
     maker.add("shop/__init__.py", "x = 1\n").add("shop-1.data/purelib/shop/pure.py", "pure");
     maker.add("shop-1.data/platlib/shop/plat.py", "plat").add("shop-1.data/data/share/shop, de.txt", "data");
     maker.add("shop-1.data/scripts/shop", "#!python").add("shop-1.data/headers/shop.h", "int x;");
+    maker.add("shop/__pycache__/pure.cpython-312.pyc", "old");
     maker.add("shop-1.dist-info/REQUESTED", "").add_unlisted("shop-1.dist-info/RECORD.jws", "signed", 0o644);
     maker.add("shop-1.dist-info/INSTALLER", "pip\n").add("shop-1.dist-info/direct_url.json", "{}");
     let files = maker.sources(LINUX).unwrap();
@@ -169,7 +170,7 @@ fn a_record_that_does_not_fit_is_refused_with_the_file() {
     changed.refused("its `shop/a.py` is not the file of its RECORD");
     let mut longer = Maker::new("shop");
     longer.add("shop/a.py", "x").files.last_mut().unwrap().1 = b"xyz".to_vec();
-    longer.refused("its `shop/a.py` is not as long as it says");
+    longer.refused("its `shop/a.py` is not as long as its RECORD says");
     let mut missing = Maker::new("shop");
     missing.add("shop/a.py", "x").files.pop();
     missing.refused("its RECORD names `shop/a.py`, which is not there");
