@@ -77,7 +77,7 @@ impl Stand {
     fn prepare() -> anyhow::Result<Stand> {
         let product = tools::build_released_product()?;
         tools::step("build the program that expands");
-        let expand = tools::build_program(&["--release", "--bench", "expand"])?;
+        let expand = tools::build_program("bench", "expand", &["--release"])?;
         let folder = tools::target().join("bench");
         let holdall =
             Holdall { program: product.holdall, expand, tools: product.tools, folder: folder.clone() };
