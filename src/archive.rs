@@ -6,17 +6,21 @@ mod assemble;
 pub(crate) mod block;
 pub(crate) mod directory;
 mod error;
+mod head;
 mod names;
 mod open;
 pub(crate) mod positioned;
 mod read;
 pub(crate) mod records;
+mod sign;
 mod verify;
+mod whole;
 
 pub use assemble::{Written, assemble};
 pub use error::ArchiveError;
-pub(crate) use open::MANIFEST_LIMIT;
+pub(crate) use head::{MANIFEST_LIMIT, SIGNATURE_LIMIT};
 pub use open::{Bundle, BundleFile, BundleLayer};
+pub(crate) use read::stream;
 pub use read::{CopyError, Reader};
 pub use verify::{Aspect, Difference};
 

@@ -11,16 +11,18 @@ use std::time::Duration;
 
 use crate::app::{self, AppFiles, StaticChoice};
 use crate::archive::{self, Written};
+use crate::bytecode::Compiler;
 use crate::cache::Cache;
 use crate::digest::Sha256;
 use crate::error::Error;
 use crate::interrupt::Passing;
-use crate::packages::{self, Lock, LockedWheel, PackageLayers, Uv};
+use crate::packages::{self, Lock, LockedWheel, PackageLayers, Pruned, Prunings, Shaping, Uv, Whole};
 use crate::progress::{Notice, Progress, Stage};
 use crate::project::{Overrides, Project, RuntimeFrom, StaticFiles};
 use crate::python::MinorVersion;
 use crate::recipe::Recipes;
 use crate::runtime::{self, HostPython, RuntimeChoice, RuntimePlan};
+use crate::signature::{KeyId, Signer};
 use crate::target::Target;
 use crate::tools::{self, Tools};
 
@@ -30,6 +32,9 @@ use describe::Known;
 /// The folder of the cache for what lasts as long as a run.
 const RUNS: &str = "runs";
 
+/// The folder of a run for collected static files.
+const STATIC: &str = "static";
+
 /// What the person asked for.
 #[derive(Debug, Default)]
 pub struct Wanted {
@@ -37,8 +42,12 @@ pub struct Wanted {
     pub overrides: Overrides,
     /// Where Holdall's own parts for the target lie.
     pub tools: Option<PathBuf>,
+    /// Nothing is left out of any package, whatever the configuration says.
+    pub leave_whole: bool,
     /// The folder for the bundle: `dist` in the project unless given.
     pub output: Option<PathBuf>,
+    /// The key to sign it with.
+    pub signer: Option<Signer>,
 }
 
 /// What a run will do, with every input that is known before the project's code runs.
@@ -46,13 +55,17 @@ pub struct BundlePlan {
     pub project: Project,
     pub runtime: RuntimePlan,
     pub lock: Lock,
+    pub prunings: Prunings,
     /// The bridge's wheel, and the holdall program that goes in.
     pub bridge: LockedWheel,
     pub program: PathBuf,
     /// What is known of the project's files before the settings were loaded.
     pub files: AppFiles,
     pub static_files: StaticChoice,
+    /// Who compiles the modules; without one the bundle has no bytecode.
+    pub compiler: Option<Compiler>,
     pub folder: PathBuf,
+    pub signer: Option<Signer>,
     /// Whether the version will be marked, as far as names tell.
     pub dirty: bool,
     pub notices: Vec<Notice>,
@@ -65,6 +78,9 @@ pub struct BundlePlan {
 /// What a run has done.
 pub struct Bundled {
     pub written: Written,
+    /// What the packages do without.
+    pub pruned: Vec<Pruned>,
+    pub signed_by: Option<KeyId>,
     pub notices: Vec<Notice>,
     /// How long each stage took, in the order in which they ended.
     pub took: Vec<(Stage, Duration)>,
@@ -72,7 +88,7 @@ pub struct Bundled {
 
 /// Finds out what a bundle of this project will hold. Changes nothing outside of the cache.
 pub fn plan(wanted: Wanted, cache: &Cache, progress: &dyn Progress) -> Result<BundlePlan, Error> {
-    let mut clock = Clock::default();
+    let clock = Clock::default();
     // Everything needs it: a folder that cannot be used is told of as such, and first.
     cache.folder(RUNS).map_err(Error::Cache)?;
     let project = Project::discover(&wanted.project, &wanted.overrides)?;
@@ -89,20 +105,30 @@ pub fn plan(wanted: Wanted, cache: &Cache, progress: &dyn Progress) -> Result<Bu
         packages::lock(&uv, &project.dependencies.value, runtime.target, minor, progress)
     })?;
 
+    let whole = whole(&project, wanted.leave_whole);
+    let misnamed = misnamed(&project, &whole, &lock);
+    let mut prunings = Prunings::new(recipes.packages, whole);
     let static_files = static_choice(&project.config.build.static_files);
-    let files = app::files(&input(&project, &runtime, &static_files), None)?;
+    let compiler = compiler(&project, &python, minor);
+    let files = app::files(&input(&project, &runtime, &static_files, compiler.as_ref()), None)?;
+    prunings.heed(&files.sources);
     let dirty = is_dirty(&project, &files);
-    let notices = [&project.notices[..], &project.advice, &runtime.notices, uv.notice.as_slice()].concat();
+    let mut notices =
+        [&project.notices[..], &project.advice, &runtime.notices, uv.notice.as_slice(), &misnamed].concat();
+    notices.extend(uncompiled(&project, compiler.as_ref(), minor));
     let folder = wanted.output.unwrap_or_else(|| project.root.join("dist"));
     Ok(BundlePlan {
         project,
         runtime,
         lock,
+        prunings,
         bridge,
         program,
         files,
         static_files,
+        compiler,
         folder,
+        signer: wanted.signer,
         dirty,
         notices,
         python,
@@ -117,62 +143,70 @@ pub fn carry_out(plan: BundlePlan, cache: &Cache, progress: &dyn Progress) -> Re
         project,
         runtime,
         lock,
+        prunings,
         bridge,
         program,
         files: planned,
         static_files,
+        compiler,
         mut notices,
-        mut clock,
+        clock,
         ..
     } = plan;
     let scratch = scratch(cache)?;
-    let target = runtime.target;
-
+    let compiler = compiler.as_ref();
     let mut wanted = lock.wheels.clone();
     wanted.push(bridge.clone());
     let mut wheels = clock.time(Stage::Download, || packages::download(&wanted, cache, progress))?;
     let bridge_wheel = wheels.pop().expect("one wheel comes back for each that was asked for");
-    let environment = clock.time(Stage::Environment, || {
-        packages::environment(
-            &plan.uv,
-            &project.dependencies.value,
-            &lock,
-            &wheels,
-            &plan.python.path,
-            cache,
-            progress,
-        )
-    })?;
-    notices.extend(left_out(&environment.left_out));
+    packages::check(&wheels, &runtime.layout, runtime.target)?;
+    // Read once: what the manifest names is what goes in, even if another program takes its place meanwhile.
+    let program = fs_err::read(&program).map_err(Error::Program)?;
+    let holdall = Sha256::of(&program);
 
-    let input = input(&project, &runtime, &static_files);
-    let facts = clock.time(Stage::Settings, || app::survey(&input, &environment.python, progress))?;
-    if facts.loaded && input.build_settings.is_none() {
-        notices.retain(|notice| !project.advice.contains(notice));
-    }
-    let collected = clock.time(Stage::Static, || {
-        app::collect(&input, &facts, &environment.python, scratch.path(), progress)
-    })?;
+    // What the project's code says changes nothing about the layers that it has no part in.
+    let input = input(&project, &runtime, &static_files, compiler);
+    let ask = || -> Result<_, Error> {
+        let environment = clock.time(Stage::Environment, || {
+            let dependencies = &project.dependencies.value;
+            packages::environment(&plan.uv, dependencies, &lock, &wheels, &plan.python.path, cache, progress)
+        })?;
+        let facts = clock.time(Stage::Settings, || {
+            app::survey(&input, &environment.python, &scratch.path().join(STATIC), progress)
+        })?;
+        let collected = clock.time(Stage::Static, || app::collect(&input, &facts, progress))?;
+        Ok((environment.left_out, facts, collected))
+    };
+    let pack = || -> Result<_, Error> {
+        let mut notices = Vec::new();
+        let target = runtime.target;
+        let python = clock
+            .time(Stage::Runtime, || runtime::layer(&runtime, compiler, cache, progress, &mut notices))?;
+        let shaping = Shaping { layout: &runtime.layout, target, prunings: &prunings, compiler };
+        let packages = clock
+            .time(Stage::Packages, || packages::layers(&wheels, &bridge_wheel, &shaping, cache, progress))?;
+        let program = clock
+            .time(Stage::Tools, || tools::layer(program, holdall, target, cache, progress, &mut notices))?;
+        Ok((python, packages, program, notices))
+    };
+    let (asked, packed) = at_once(ask, pack);
+    let (left_out, facts, collected) = asked?;
+    let (python, packages, program, of_layers) = packed?;
+    let PackageLayers { mut layers, pruned, notices: of_packages } = packages;
+    layers.extend([python, program]);
 
-    let runtime_layer =
-        clock.time(Stage::Runtime, || runtime::layer(&runtime, cache, progress, &mut notices))?;
-    let PackageLayers { mut layers, notices: more } = clock.time(Stage::Packages, || {
-        packages::layers(&wheels, &bridge_wheel, &runtime.layout, target, cache, progress)
-    })?;
-    notices.extend(more);
-    layers.push(runtime_layer);
     let (own, dirty) = clock.time(Stage::App, || {
         planned.still_there()?;
         let files = app::files(&input, Some(&facts))?;
         let dirty = is_dirty(&project, &files);
-        app::layers(&input, &facts, &collected, files, scratch.path(), progress).map(|own| (own, dirty))
+        app::layers(&input, &facts, &collected, files, cache, scratch.path(), progress)
+            .map(|own| (own, dirty))
     })?;
-    // Read once: what the manifest names is what goes in, even if another program takes its place meanwhile.
-    let program = fs_err::read(&program).map_err(Error::Program)?;
-    let holdall = Sha256::of(&program);
-    layers.push(
-        clock.time(Stage::Tools, || tools::layer(program, holdall, target, cache, progress, &mut notices))?,
-    );
+    if facts.loaded && input.build_settings.is_none() {
+        notices.retain(|notice| !project.advice.contains(notice));
+    }
+    notices.extend(not_installed(&left_out));
+    notices.extend([of_layers, of_packages].concat());
     notices.extend([&facts.notices[..], &collected.notices, &own.notices].concat());
     notices.sort();
     notices.dedup();
@@ -186,15 +220,29 @@ pub fn carry_out(plan: BundlePlan, cache: &Cache, progress: &dyn Progress) -> Re
         collected: &collected,
         changed: dirty.then_some(own.app.digest),
         holdall,
+        bytecode: compiler.map(Compiler::version),
     });
-    layers.extend([own.app, own.static_files]);
+    layers.extend([own.app.clone(), own.static_files.clone()]);
     let output = plan.folder.join(manifest.file_name());
-    let written = clock.time(Stage::Assemble, || archive::assemble(manifest, layers, &output, progress))?;
-    Ok(Bundled { written, notices, took: clock.took })
+    let signer = plan.signer.as_ref();
+    let written =
+        clock.time(Stage::Assemble, || archive::assemble(manifest, layers, &output, signer, progress))?;
+    own.keep(cache);
+    let signed_by = signer.map(|signer| signer.public().id);
+    Ok(Bundled { written, pruned, signed_by, notices, took: clock.took() })
+}
+
+/// Does both; the second in a thread of its own.
+fn at_once<A, B: Send>(one: impl FnOnce() -> A, other: impl FnOnce() -> B + Send) -> (A, B) {
+    std::thread::scope(|scope| {
+        let other = scope.spawn(other);
+        let one = one();
+        (one, other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    })
 }
 
 /// Packages of the bundle that were not there when the project's code ran.
-fn left_out(packages: &[String]) -> Option<Notice> {
+fn not_installed(packages: &[String]) -> Option<Notice> {
     (!packages.is_empty()).then(|| Notice {
         what: format!(
             "not installed while bundling, since this machine has no use for them: {}",
@@ -202,6 +250,26 @@ fn left_out(packages: &[String]) -> Option<Notice> {
         ),
         help: "settings that import them need `[build] settings` or a check of `sys.platform`".to_owned(),
     })
+}
+
+/// The packages of which nothing is left out.
+fn whole(project: &Project, leave_whole: bool) -> Whole {
+    let packages = &project.config.packages;
+    match leave_whole || packages.prune == Some(false) {
+        true => Whole::All,
+        false => Whole::only(&packages.whole),
+    }
+}
+
+/// Names of packages to be left whole that no package has.
+fn misnamed(project: &Project, whole: &Whole, lock: &Lock) -> Vec<Notice> {
+    let Whole::Only(names) = whole else { return Vec::new() };
+    let unknown = names.iter().filter(|name| lock.version_of(name).is_none());
+    let notice = |name: &String| Notice {
+        what: format!("no package is named `{name}`: {}", project.config.place("packages.whole")),
+        help: "correct or remove it; `holdall bundle --plan` lists the packages".to_owned(),
+    };
+    unknown.map(notice).collect()
 }
 
 /// The folder of one run: layers that nobody asks for again, collected static files. It goes with the run.
@@ -238,6 +306,24 @@ fn build_python(runtime: &RuntimePlan) -> Result<HostPython, Error> {
         .ok_or(Error::NoPython)
 }
 
+/// Compiles with `python` if its bytecode is the runtime's, unless the project wants none.
+fn compiler(project: &Project, python: &HostPython, minor: MinorVersion) -> Option<Compiler> {
+    let wanted = project.config.build.bytecode.unwrap_or(true);
+    (wanted && python.version.minor == minor).then(|| Compiler::new(python.path.clone(), python.version))
+}
+
+/// What to know of a bundle that lacks bytecode though it was wanted.
+fn uncompiled(project: &Project, compiler: Option<&Compiler>, minor: MinorVersion) -> Option<Notice> {
+    let wanted = project.config.build.bytecode.unwrap_or(true);
+    (wanted && compiler.is_none()).then(|| Notice {
+        what: format!("the bundle has no bytecode: this machine has no Python {minor} that could compile"),
+        help: format!(
+            "without it each process of the site starts more slowly: install a Python {minor} here, or name one in \
+             HOLDALL_PYTHON"
+        ),
+    })
+}
+
 fn static_choice(configured: &StaticFiles) -> StaticChoice {
     match configured {
         StaticFiles::Collect => StaticChoice::Collect,
@@ -250,6 +336,7 @@ fn input<'a>(
     project: &'a Project,
     runtime: &'a RuntimePlan,
     static_files: &'a StaticChoice,
+    compiler: Option<&'a Compiler>,
 ) -> app::Input<'a> {
     let config = &project.config;
     app::Input {
@@ -267,6 +354,7 @@ fn input<'a>(
         static_files,
         target: runtime.target,
         site_packages: &runtime.layout.site_packages,
+        compiler,
     }
 }
 

@@ -31,7 +31,7 @@ impl Cache {
         Ok(Cache::at(base.cache_dir().join(folder)))
     }
 
-    /// The folder of one kind of cached things (`layers`, `wheels`, `tools`, `environments`), made if missing.
+    /// The folder of one kind of cached things (`layers`, `wheels`, `mentions`, `tools`, `environments`), made if missing.
     pub fn folder(&self, kind: &str) -> io::Result<PathBuf> {
         let folder = self.root.join(kind);
         fs_err::create_dir_all(&folder)?;

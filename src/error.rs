@@ -13,6 +13,7 @@ use crate::project::ProjectError;
 use crate::recipe::RecipeError;
 use crate::release::ReleaseError;
 use crate::runtime::RuntimeError;
+use crate::signature::{KeyError, SignatureError};
 use crate::site::given::GivenError;
 use crate::site::local::LocalError;
 use crate::tools::ToolsError;
@@ -75,6 +76,12 @@ pub enum Error {
     Archive(#[from] ArchiveError),
     #[error(transparent)]
     #[diagnostic(transparent)]
+    Key(#[from] KeyError),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Signature(#[from] SignatureError),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
     Release(#[from] ReleaseError),
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -121,7 +128,11 @@ impl Error {
             Error::Local(error) if error.is_precondition() => Exit::Precondition,
             Error::Preview(error) if error.is_precondition() => Exit::Precondition,
             Error::Release(error) if error.is_precondition() => Exit::Precondition,
-            Error::Runtime(_)
+            Error::Key(error) if error.is_precondition() => Exit::Precondition,
+            Error::Signature(SignatureError::SignedAlready { .. }) => Exit::Precondition,
+            Error::Key(_)
+            | Error::Signature(_)
+            | Error::Runtime(_)
             | Error::Packages(_)
             | Error::Layer(_)
             | Error::Archive(_)

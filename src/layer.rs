@@ -7,13 +7,15 @@
 
 mod build;
 mod cached;
+mod earlier;
 pub mod index;
 mod pack;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 pub use build::{build_cached, build_in};
 pub use cached::{Found, Key, find};
+pub use earlier::{Earlier, keep};
 pub use index::{Index, IndexedFile};
 pub(crate) use pack::inflate;
 pub use pack::total_size;
@@ -68,6 +70,17 @@ impl Layer {
     /// Sum of the files' sizes.
     pub fn size(&self) -> u64 {
         self.index.size()
+    }
+}
+
+impl LayerError {
+    /// A file that was chosen cannot be read any more.
+    pub fn unreadable(path: &Path, source: std::io::Error) -> LayerError {
+        let path = path.to_owned();
+        match source.kind() {
+            std::io::ErrorKind::NotFound => LayerError::Vanished { path },
+            _ => LayerError::Unreadable { path, source },
+        }
     }
 }
 

@@ -18,6 +18,8 @@ pub mod tools;
 pub mod layer;
 /// Layers become a bundle, block by block; open and verify one.
 pub mod archive;
+/// Keys, and signatures over a bundle's manifest.
+pub mod signature;
 /// A bundle becomes a folder.
 pub mod release;
 /// How a release is started; `site::local` is the embedded web server.
@@ -38,6 +40,8 @@ pub mod target;
 pub mod digest;
 /// Data of `recipes/`.
 pub mod recipe;
+/// Bytecode of Python modules.
+pub mod bytecode;
 /// What an ELF file needs.
 pub mod elf;
 /// The cache folder.

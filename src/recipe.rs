@@ -3,6 +3,8 @@
 //! They are compiled in; a file of the same name in a folder named by `HOLDALL_RECIPES` takes the place of the
 //! one inside. Reads; obtains nothing itself.
 
+mod packages;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -13,6 +15,8 @@ use serde::de::DeserializeOwned;
 use crate::digest::Sha256;
 use crate::python::{MinorVersion, PythonVersion};
 use crate::target::Target;
+
+pub use packages::{PackageRecipes, Pattern, Pruning};
 
 /// The variable that names a folder laid out as `recipes/` is.
 pub const FOLDER_VARIABLE: &str = "HOLDALL_RECIPES";
@@ -33,6 +37,7 @@ const PATCHELF: (&str, &str) = ("tools/patchelf.toml", include_str!("../recipes/
 pub struct Recipes {
     /// Oldest minor version first.
     pub runtimes: Vec<RuntimeRecipe>,
+    pub packages: PackageRecipes,
     pub patchelf: ToolRecipe,
     pub uv: ToolRecipe,
 }
@@ -99,7 +104,8 @@ impl Recipes {
     /// The recipes compiled in, those in `folder` taking their place.
     pub fn read(folder: Option<&Path>) -> Result<Recipes, RecipeError> {
         let runtimes = RUNTIMES.iter().map(|recipe| one(*recipe, folder)).collect::<Result<_, _>>()?;
-        Ok(Recipes { runtimes, patchelf: one(PATCHELF, folder)?, uv: one(UV, folder)? })
+        let packages = PackageRecipes::read(folder)?;
+        Ok(Recipes { runtimes, packages, patchelf: one(PATCHELF, folder)?, uv: one(UV, folder)? })
     }
 
     /// The newest CPython for `target` that `fits`, and where its build comes from.
@@ -136,7 +142,11 @@ fn one<T: DeserializeOwned>(
         }
         None => (Path::new("recipes").join(name), text.to_owned()),
     };
-    toml::from_str(&text).map_err(|source| RecipeError::Malformed { file, source })
+    parsed(file, &text)
+}
+
+fn parsed<T: DeserializeOwned>(file: PathBuf, text: &str) -> Result<T, RecipeError> {
+    toml::from_str(text).map_err(|source| RecipeError::Malformed { file, source })
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ use crate::archive::{self, ArchiveError};
 use crate::digest::Sha256;
 use crate::layer::{Index, index::IndexError};
 use crate::manifest::{MANIFEST, Manifest, ManifestError};
+use crate::signature::{KeyId, SignatureError, Trust};
 
 /// A bundle in a folder, complete.
 #[derive(Debug, Clone)]
@@ -25,6 +26,10 @@ pub struct Release {
     pub manifest: Manifest,
     /// SHA-256 of `holdall.json`, as for the bundle it came from.
     pub identity: Sha256,
+    /// The signature's bytes, if there is one: anything, unless a key vouches for them.
+    pub signature: Option<Vec<u8>>,
+    /// The key whose signature was asked for and found.
+    pub vouched: Option<KeyId>,
     /// Of the manifest's layers, in their order.
     pub indexes: Vec<Index>,
 }
@@ -71,6 +76,12 @@ pub enum ReleaseError {
     #[error("`{}` is not an expanded bundle: it has no `{MANIFEST}`", folder.display())]
     #[diagnostic(help("name a bundle, or the folder that one was expanded into"))]
     NotARelease { folder: PathBuf },
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Signature(#[from] SignatureError),
+    #[error("the signature `{}` is larger than one can be", path.display())]
+    #[diagnostic(help("the folder was changed after the bundle was expanded: expand it again"))]
+    SignatureTooLarge { path: PathBuf },
     #[error("the manifest `{}` is not accepted", path.display())]
     Manifest {
         path: PathBuf,
@@ -102,6 +113,11 @@ impl Release {
     /// Opens a folder that a bundle was expanded into. Its indexes are those that the manifest names; its files
     /// are not read ([`verify()`] does that).
     pub fn open(folder: &Path) -> Result<Release, ReleaseError> {
+        Release::open_trusted(folder, &Trust::default())
+    }
+
+    /// As [`Release::open`], if `trust` takes the signature that lies in the folder.
+    pub fn open_trusted(folder: &Path, trust: &Trust) -> Result<Release, ReleaseError> {
         let path = folder.join(MANIFEST);
         let bytes = match read_up_to(&path, archive::MANIFEST_LIMIT) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -109,7 +125,10 @@ impl Release {
             }
             read => read.map_err(|source| ReleaseError::Unreadable { path: path.clone(), source })?,
         };
+        let signature = read_signature(folder)?;
+        let vouched = trust.check(folder, &bytes, signature.as_deref())?;
         let manifest = Manifest::parse(&bytes).map_err(|source| ReleaseError::Manifest { path, source })?;
+        let vouched = vouched.map(|vouched| vouched.matched(folder, &manifest)).transpose()?;
         let mut indexes = Vec::with_capacity(manifest.layers.len());
         for layer in &manifest.layers {
             let path = folder.join(Index::name(&layer.digest));
@@ -122,7 +141,21 @@ impl Release {
                 .map_err(|source| ReleaseError::Index { path, source })?;
             indexes.push(index);
         }
-        Ok(Release { root: folder.to_owned(), manifest, identity: Sha256::of(&bytes), indexes })
+        let (root, identity) = (folder.to_owned(), Sha256::of(&bytes));
+        Ok(Release { root, manifest, identity, signature, vouched, indexes })
+    }
+}
+
+/// The bytes of the signature, if there is one.
+fn read_signature(folder: &Path) -> Result<Option<Vec<u8>>, ReleaseError> {
+    let path = folder.join(archive::SIGNATURE);
+    match read_up_to(&path, archive::SIGNATURE_LIMIT) {
+        Ok(bytes) if bytes.len() as u64 > archive::SIGNATURE_LIMIT => {
+            Err(ReleaseError::SignatureTooLarge { path })
+        }
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(ReleaseError::Unreadable { path, source }),
     }
 }
 

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use holdall::archive::{Bundle, Difference, Written, assemble};
 use holdall::entry::EntryPath;
-use holdall::layer::{self, Content, Layer, Source};
+use holdall::layer::{self, Content, Key, Layer, Source};
 use holdall::manifest::{LayerKind, Manifest};
 use holdall::progress::{Silent, Stage};
 use holdall::release::{self, Release, ReleaseError, Slot};
@@ -24,7 +24,7 @@ fn sample_layer(folder: &Path, kind: LayerKind, name: &str, files: &[(&str, &[u8
         executable: *executable,
     };
     let sources = files.iter().map(source).collect();
-    layer::build_in(folder, kind, TARGET, name, sources, Stage::App, &Silent).unwrap()
+    layer::build_in(folder, &Key::new(kind, TARGET, &[]), name, sources, None, Stage::App, &Silent).unwrap()
 }
 
 /// Layers of constant content: compressed and stored files, an empty one, a program, a name that is not ASCII.
@@ -69,7 +69,7 @@ fn sample_manifest() -> Manifest {
 
 fn write_sample(folder: &Path) -> Written {
     let layers = sample_layers(folder);
-    assemble(sample_manifest(), layers, &folder.join("dist/shop.zip"), &Silent).unwrap()
+    assemble(sample_manifest(), layers, &folder.join("dist/shop.zip"), None, &Silent).unwrap()
 }
 
 fn expand_sample(folder: &Path) -> Release {
@@ -169,7 +169,7 @@ fn a_large_file_comes_out_as_it_went_in_or_not_at_all() {
     let files: &[(&str, &[u8], bool)] = &[("app/noise.bin", &noise, false), ("app/plain.txt", &plain, false)];
     let layer = sample_layer(folder.path(), LayerKind::App, "shop", files);
     let written =
-        assemble(sample_manifest(), vec![layer], &folder.path().join("large.zip"), &Silent).unwrap();
+        assemble(sample_manifest(), vec![layer], &folder.path().join("large.zip"), None, &Silent).unwrap();
     let bundle = Bundle::open(&written.path).unwrap();
     assert!(bundle.read("app/noise.bin").unwrap().unwrap() == noise);
     assert!(bundle.read("app/plain.txt").unwrap().unwrap() == plain);
@@ -213,9 +213,18 @@ fn more_entries_than_a_classic_zip_counts_are_written_and_opened() {
         executable: false,
     };
     let sources = (0..65_600).map(source).collect();
-    let layer =
-        layer::build_in(folder.path(), LayerKind::App, TARGET, "shop", sources, Stage::App, &Silent).unwrap();
-    let written = assemble(sample_manifest(), vec![layer], &folder.path().join("many.zip"), &Silent).unwrap();
+    let layer = layer::build_in(
+        folder.path(),
+        &Key::new(LayerKind::App, TARGET, &[]),
+        "shop",
+        sources,
+        None,
+        Stage::App,
+        &Silent,
+    )
+    .unwrap();
+    let written =
+        assemble(sample_manifest(), vec![layer], &folder.path().join("many.zip"), None, &Silent).unwrap();
     assert_eq!(Bundle::open(&written.path).unwrap().files().count(), 65_600);
     let zip = zip::ZipArchive::new(fs_err::File::open(&written.path).unwrap()).unwrap();
     assert_eq!(zip.len(), 65_602);
@@ -229,14 +238,14 @@ fn two_layers_with_one_file_are_refused_and_leave_nothing_behind() {
     };
     let mut layers = vec![twice("app/A.py", b"1"), twice("app/a.py", b"2")];
     let output = folder.path().join("dist/shop.zip");
-    let error = assemble(sample_manifest(), layers.clone(), &output, &Silent).unwrap_err();
+    let error = assemble(sample_manifest(), layers.clone(), &output, None, &Silent).unwrap_err();
     assert!(error.to_string().contains("the names in"), "{error}");
     let own = sample_layer(folder.path(), LayerKind::App, "own", &[(".holdall/x", b"", false)]);
-    let error = assemble(sample_manifest(), vec![own], &output, &Silent).unwrap_err();
+    let error = assemble(sample_manifest(), vec![own], &output, None, &Silent).unwrap_err();
     assert!(error.to_string().contains("`.holdall/x` cannot stand"), "{error}");
     layers.truncate(1);
     layers.push(sample_layer(folder.path(), LayerKind::Package, "app/A.py", &[("app/b.py", b"", false)]));
-    let error = assemble(sample_manifest(), layers, &output, &Silent).unwrap_err();
+    let error = assemble(sample_manifest(), layers, &output, None, &Silent).unwrap_err();
     assert!(error.to_string().contains("the manifest of"), "{error}");
     assert!(!folder.path().join("dist").exists());
 }
@@ -246,8 +255,8 @@ fn a_layer_for_another_target_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let mut manifest = sample_manifest();
     manifest.target = Target::LinuxX86_64;
-    let error =
-        assemble(manifest, sample_layers(folder.path()), &folder.path().join("x.zip"), &Silent).unwrap_err();
+    let error = assemble(manifest, sample_layers(folder.path()), &folder.path().join("x.zip"), None, &Silent)
+        .unwrap_err();
     assert!(error.to_string().contains("made for windows-x86_64, the bundle is for linux-x86_64"), "{error}");
 }
 
@@ -257,7 +266,7 @@ fn a_layer_that_is_gone_when_it_is_copied_leaves_nothing_in_dist() {
     let layers = sample_layers(lost.path());
     drop(lost);
     let output = folder.path().join("shop.zip");
-    let error = assemble(sample_manifest(), layers, &output, &Silent).unwrap_err();
+    let error = assemble(sample_manifest(), layers, &output, None, &Silent).unwrap_err();
     assert!(error.to_string().contains("the layer `cpython` changed while it was copied"), "{error}");
     assert_eq!(names_below(folder.path()), [""; 0]);
 }

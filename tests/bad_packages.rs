@@ -13,7 +13,7 @@ const HOST: &[&str] = &["bundle", "site", "--runtime", "host"];
 
 /// What is told, without the words of uv, which are another's to choose.
 #[track_caller]
-fn without_uvs_words(told: &str, essential: &str) -> String {
+pub fn without_uvs_words(told: &str, essential: &str) -> String {
     let (what, rest) = told.split_once("  ╰─▶ ").unwrap();
     let (words, help) = rest.split_once("  help: ").unwrap();
     assert!(words.contains(essential), "{told}");

@@ -32,7 +32,7 @@ fn bundle(test: &Test, runtime: &Path, more: &[&str]) -> Value {
 }
 
 /// The folder of Holdall's own parts for Windows on x86_64.
-fn tools(test: &Test) {
+pub fn tools(test: &Test) {
     test.write("tools/holdall-windows-x86_64.exe", PROGRAM);
     let name = format!("holdall_bridge-{}", env!("CARGO_PKG_VERSION"));
     let info = format!("{name}.dist-info");
@@ -168,6 +168,8 @@ fn a_bundle_for_windows_is_made_here_with_what_windows_needs() {
     let words = notices(&report);
     let left_out = words.contains("not installed while bundling") && words.contains(": pywin32, tzdata");
     assert_eq!(left_out, !cfg!(windows), "{words}");
+    let uncompiled = words.contains("the bundle has no bytecode: this machine has no Python 3.12");
+    assert_eq!(uncompiled, manifest["bytecode"].is_null(), "{words}");
 
     let others = |report: &Value| -> Vec<Value> {
         let layers = report["manifest"]["layers"].as_array().unwrap().iter();
@@ -206,7 +208,7 @@ fn a_bundle_for_windows_is_made_here_with_what_windows_needs() {
     let here = files(&test, &report);
     for folder in ["www/", "app/"] {
         let part = |files: &BTreeMap<String, Vec<u8>>| -> Vec<(String, Vec<u8>)> {
-            let files = files.iter().filter(|(name, _)| name.starts_with(folder));
+            let files = files.iter().filter(|(name, _)| name.starts_with(folder) && !name.ends_with(".pyc"));
             files.map(|(name, bytes)| (name.clone(), bytes.clone())).collect()
         };
         assert!(part(&windows).len() > 3, "{folder} has files");

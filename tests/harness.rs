@@ -79,12 +79,11 @@ impl Test {
 
     /// Runs the uv that the command uses, in the folder `below`, with the Python of the tests.
     pub fn uv(&self, below: &str, args: &[&str]) {
-        static UV: LazyLock<Uv> = LazyLock::new(|| {
-            let recipes = Recipes::of_user().unwrap();
-            Uv::find(&Cache::at(cache()), &prepared("HOLDALL_TEST_PYTHON"), &recipes.uv).unwrap()
-        });
-        let mut uv = Command::new(&UV.program);
-        uv.arg("--quiet").args(args).env("UV_PYTHON", &UV.python).env("UV_PYTHON_DOWNLOADS", "never");
+        let mut uv = Command::new(&shared_uv().program);
+        uv.arg("--quiet")
+            .args(args)
+            .env("UV_PYTHON", &shared_uv().python)
+            .env("UV_PYTHON_DOWNLOADS", "never");
         let done = uv.current_dir(self.path(below)).output().unwrap();
         assert!(done.status.success(), "uv {args:?}: {}", String::from_utf8_lossy(&done.stderr));
     }
@@ -236,6 +235,8 @@ pub fn command<S: AsRef<OsStr>>(folder: &Path, args: impl IntoIterator<Item = S>
         .env("NO_COLOR", "1")
         .env("COLUMNS", "200")
         .env("RUST_BACKTRACE", "0")
+        .env_remove("HOLDALL_TRUST")
+        .env_remove("HOLDALL_KEY_PASSWORD")
         .env_remove("SECRET_KEY")
         .env_remove("DJANGO_SETTINGS_MODULE");
     command
@@ -262,6 +263,15 @@ pub fn repository() -> &'static Path {
 /// The target that is this machine.
 pub fn host() -> &'static str {
     Target::host().unwrap().as_str()
+}
+
+/// The uv of that cache.
+pub fn shared_uv() -> &'static Uv {
+    static UV: LazyLock<Uv> = LazyLock::new(|| {
+        let recipes = Recipes::of_user().unwrap();
+        Uv::find(&Cache::at(cache()), &prepared("HOLDALL_TEST_PYTHON"), &recipes.uv).unwrap()
+    });
+    &UV
 }
 
 /// The cache that the stories share. Each system needs its own: the programs in it are for one alone.

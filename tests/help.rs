@@ -11,10 +11,11 @@ fn help(args: &[&str]) -> String {
 #[test]
 fn every_command_explains_itself() {
     insta::assert_snapshot!("holdall", help(&["--help"]));
-    for command in ["bundle", "init", "preview", "inspect", "verify"] {
-        let page = help(&[command, "--help"]);
-        assert_eq!(page, help(&["help", command]));
-        insta::assert_snapshot!(command, page);
+    for command in ["bundle", "init", "preview", "inspect", "verify", "sign", "key", "key new"] {
+        let words: Vec<_> = command.split(' ').collect();
+        let page = help(&[&words[..], &["--help"]].concat());
+        assert_eq!(page, help(&[&["help"], &words[..]].concat()));
+        insta::assert_snapshot!(command.replace(' ', "_"), page);
         let widest = page.lines().max_by_key(|line| line.chars().count()).unwrap();
         assert!(widest.chars().count() <= 100, "{widest}");
         // A script that looks for an exit code finds it on the page of the command.

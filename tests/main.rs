@@ -5,21 +5,34 @@ mod archive;
 mod archive_bad;
 mod archive_forge;
 mod bad_bundle;
+mod bad_index;
 mod bad_packages;
 mod bad_project;
 mod bundle;
+mod bytecode;
+// The exporters are programs of this machine's Python: Wine has none of its own.
+#[cfg(unix)]
+mod exporters;
 mod given_runtime_bundle;
 mod guestbook;
 mod harness;
 mod help;
+mod hostile_wheels;
+mod index_server;
 mod init;
+mod minisign;
+#[cfg(target_os = "linux")]
+mod large_project;
 mod preview;
+mod pruning;
 mod runtime_given;
 #[cfg(target_os = "linux")]
 mod runtime_host;
 mod shapes;
+mod signatures;
 mod startproject;
 mod system;
 #[cfg(target_os = "linux")]
 mod terminal;
 mod wagtail;
+mod wheels;

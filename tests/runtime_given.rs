@@ -288,7 +288,7 @@ fn the_layer_is_made_once_and_then_found() {
     let cache = Cache::at(folder.path().join("cache"));
     let layer = || {
         let mut notices = Vec::new();
-        let layer = runtime::layer(&plan, &cache, &Silent, &mut notices).unwrap();
+        let layer = runtime::layer(&plan, None, &cache, &Silent, &mut notices).unwrap();
         assert_eq!(notices, []);
         layer
     };

@@ -4,14 +4,16 @@ use std::process::Command;
 
 use crate::harness::{Test, command, prepared, program};
 
-/// Runs its arguments on a pseudo-terminal of 100 columns; prints what came, then a line with the exit code.
+/// Runs its arguments on a pseudo-terminal of 100 columns; prints what came, and ends with the same exit code. The lines
+/// of TYPED answer questions, which end with a colon and a blank, once the terminal shows no more what is typed.
 const TERMINAL: &str = "\
-import fcntl, os, pty, struct, sys, termios
+import fcntl, os, pty, struct, sys, termios, time
 child, screen = pty.fork()
 if child == 0:
     fcntl.ioctl(1, termios.TIOCSWINSZ, struct.pack('HHHH', 40, 100, 0, 0))
     os.execv(sys.argv[1], sys.argv[1:])
 seen = b''
+typed = os.environ.get('TYPED', '').splitlines(keepends=True)
 while True:
     try:
         part = os.read(screen, 65536)
@@ -20,6 +22,10 @@ while True:
     if not part:
         break
     seen += part
+    if typed and seen.endswith(b': '):
+        while termios.tcgetattr(screen)[3] & termios.ECHO:
+            time.sleep(0.001)
+        os.write(screen, typed.pop(0).encode())
 code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 sys.stdout.buffer.write(seen)
 sys.exit(code)
@@ -137,4 +143,37 @@ fn a_path_in_an_error_is_one_word_in_a_log() {
     let done = test.holdall(["inspect", path]).code(1);
     let said = String::from_utf8_lossy(&done.get_output().stderr).into_owned();
     assert!(said.contains(path), "{said}");
+}
+
+#[test]
+fn a_password_is_asked_for_and_never_shown() {
+    let test = Test::empty();
+    let typed = |lines: &str, args: &[&str]| {
+        let (shown, code) = at_a_terminal(&test, &[("TYPED", lines)], args);
+        assert!(!shown.contains("horse"), "{shown}");
+        (shown, code)
+    };
+    let new = ["key", "new", "shop"];
+    let (shown, code) = typed("battery horse\nbattery house\n", &new);
+    assert!(code == Some(3) && shown.contains("the two passwords differ"), "{shown}");
+    let (shown, code) = typed("\n", &new);
+    assert!(code == Some(3) && shown.contains("the password in what was typed is empty"), "{shown}");
+    // Ctrl-C
+    let (shown, code) = typed("battery horse\n\u{3}", &new);
+    assert_eq!(code, Some(130), "{shown}");
+    assert_eq!(fs_err::read_dir(test.path("")).unwrap().count(), 0, "no key was made");
+
+    let (shown, code) = typed("battery horse\nbattery horse\n", &new);
+    assert_eq!(code, Some(0), "{shown}");
+    assert!(
+        shown.contains("new password of shop.key: ") && shown.contains("the same once more: "),
+        "{shown}"
+    );
+    fs_err::copy(crate::archive::GOLDEN, test.path("bundle.zip")).unwrap();
+    let sign = ["sign", "bundle.zip", "--key", "shop.key"];
+    let (shown, code) = typed("battery house\n", &sign);
+    assert!(code == Some(3) && shown.contains("the password does not open the key `shop.key`"), "{shown}");
+    let (shown, code) = typed("battery horse\n", &sign);
+    assert_eq!(code, Some(0), "{shown}");
+    test.holdall(["verify", "bundle.zip", "--trust", "shop.pub"]).success();
 }

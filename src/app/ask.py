@@ -1,4 +1,4 @@
-"""Loads a project as it will be served and writes down what its settings say, or collects its static files.
+"""Loads a project as it will be served, writes down what its settings say and collects its static files.
 
 Arguments: a file with the question and one for the answer, both JSON. Standard output and error are the project's.
 """
@@ -28,9 +28,8 @@ def main():
         os.environ.setdefault(name, secrets.token_urlsafe(48))
 
     answer = {"sources": sources.read(question), "doubts": []}
-    needed = [load_django, load_settings, load_apps] + ([collect] if question["collect"] else [])
-    wanted = [] if question["collect"] else [look_at_static, look_at_migrations, look_at_wsgi]
-    for step in needed:
+    wanted = [look_at_static, look_at_migrations, look_at_wsgi]
+    for step in (load_django, load_settings, load_apps):
         try:
             step(question, answer)
         except BaseException as error:  # sys.exit() in settings ends the loading just as well
@@ -42,6 +41,11 @@ def main():
             step(question, answer)
         except BaseException as error:
             answer["doubts"].append({"step": step.__name__, **describe(error, question)})
+    if wanted and question["collect"] and collectable(answer):
+        try:
+            collect(answer)
+        except BaseException as error:
+            answer["uncollected"] = {"step": "collect", **describe(error, question)}
 
     with open(sys.argv[2], "w", encoding="utf-8") as file:
         json.dump(answer, file)
@@ -138,7 +142,12 @@ def look_at_wsgi(question, answer):
     answer["settings_asked_for"] = os.environ.get("DJANGO_SETTINGS_MODULE")
 
 
-def collect(question, answer):
+def collectable(answer):
+    # A storage on another server is not written to. One that could not be looked at says itself what is wrong.
+    return "django.contrib.staticfiles" in answer["apps"] and answer.get("static_on_disk", True)
+
+
+def collect(answer):
     from django.core.files.storage import FileSystemStorage
     from django.core.management import call_command
 

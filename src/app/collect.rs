@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::error::AppError;
-use super::python::{self, Failure, Wish};
+use super::python::Failure;
 use super::static_url::StaticPlace;
-use super::survey::{SiteFacts, not_loaded};
+use super::survey::{Gathered, SiteFacts};
 use super::{Input, StaticChoice, gzip, tree};
 use crate::layer::{Content, Source};
 use crate::progress::{Notice, Progress, Stage, Unit};
@@ -21,22 +21,15 @@ pub struct Collected {
     pub notices: Vec<Notice>,
 }
 
-/// Gathers the static files. Those that collectstatic writes lie below `into`, which must stay until the
-/// sources are read.
-pub fn collect(
-    input: &Input<'_>,
-    facts: &SiteFacts,
-    python: &Path,
-    into: &Path,
-    progress: &dyn Progress,
-) -> Result<Collected, AppError> {
+/// Lists the static files: those that collectstatic has written, or those that lie ready.
+pub fn collect(input: &Input<'_>, facts: &SiteFacts, progress: &dyn Progress) -> Result<Collected, AppError> {
     let Some(place) = &facts.static_files.place else {
         return Ok(Collected::default());
     };
     progress.begin(Stage::Static, 0, Unit::Files);
     let folder = match input.static_files {
         StaticChoice::Prebuilt(folder) => prebuilt(input, folder),
-        _ => run(input, place, python, into),
+        _ => written(&facts.static_files.gathered),
     };
     let collected = folder.and_then(|folder| listed(input, place, &folder));
     if let Ok(collected) = &collected {
@@ -51,19 +44,14 @@ fn prebuilt(input: &Input<'_>, folder: &Path) -> Result<PathBuf, AppError> {
     if folder.is_dir() { Ok(folder) } else { Err(AppError::NoPrebuilt { folder }) }
 }
 
-/// Runs collectstatic; returns the folder it filled.
-fn run(input: &Input<'_>, place: &StaticPlace, python: &Path, into: &Path) -> Result<PathBuf, AppError> {
-    let folder = place.folder().below(into);
-    fs_err::create_dir_all(&folder).map_err(AppError::Scratch)?;
-    let answer = python::ask(input, python, Wish::StaticFiles(&folder), python::PATIENCE)?;
-    match answer.failure {
-        None => {}
-        Some(failure) if failure.step == "collect" => return Err(not_collected(&failure, &answer.said)),
-        Some(failure) => return Err(not_loaded(input, &failure)),
+/// The folder that collectstatic has filled.
+fn written(gathered: &Gathered) -> Result<PathBuf, AppError> {
+    if let Some(failure) = &gathered.failure {
+        return Err(not_collected(failure, &gathered.said));
     }
-    let files = tree::files(&folder, false, &everything())?;
+    let files = tree::files(&gathered.folder, false, &everything())?;
     gzip::normalise(&files).map_err(AppError::Scratch)?;
-    Ok(folder)
+    Ok(gathered.folder.clone())
 }
 
 fn listed(input: &Input<'_>, place: &StaticPlace, folder: &Path) -> Result<Collected, AppError> {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
+use crate::bytecode::BytecodeError;
 use crate::entry::EntryPathError;
 use crate::layer::LayerError;
 use crate::target::Target;
@@ -14,6 +15,9 @@ pub enum AppError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Layer(#[from] LayerError),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Bytecode(#[from] BytecodeError),
     #[error("cannot read the project's files")]
     #[diagnostic(help(
         "check that the file is still there and that you may read it, then run the command again"

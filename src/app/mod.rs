@@ -22,6 +22,7 @@ mod writable;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use crate::bytecode::Compiler;
 use crate::entry::EntryPath;
 use crate::target::Target;
 
@@ -62,6 +63,8 @@ pub struct Input<'a> {
     pub target: Target,
     /// Where packages lie inside the bundle.
     pub site_packages: &'a EntryPath,
+    /// Who compiles the project's modules, if anyone does.
+    pub compiler: Option<&'a Compiler>,
 }
 
 /// Where the static files come from.
@@ -133,5 +136,6 @@ fn test_input(root: &Path) -> Input<'_> {
         static_files: &StaticChoice::Collect,
         target: Target::LinuxX86_64,
         site_packages: &SITE_PACKAGES,
+        compiler: None,
     }
 }

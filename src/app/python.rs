@@ -14,11 +14,11 @@ use serde::{Deserialize, Serialize};
 use super::error::{AppError, Traceback};
 use super::site_package::{INIT, SETTINGS, WRITABLE, literal, unix};
 use super::writable::Place;
-use super::{Input, unprefixed};
+use super::{Input, StaticChoice, unprefixed};
 use crate::interrupt::{Passing, Started};
 
-/// How long the project may take to load, or to collect its static files.
-pub const PATIENCE: Duration = Duration::from_secs(300);
+/// How long the project may take to load and to collect its static files.
+pub const PATIENCE: Duration = Duration::from_secs(600);
 
 /// Variables without which programs do not start or do not find their files.
 const PASSED_ON: &[&str] = &[
@@ -39,15 +39,6 @@ const PASSED_ON: &[&str] = &[
     "NUMBER_OF_PROCESSORS",
     "PROCESSOR_ARCHITECTURE",
 ];
-
-/// What the project is asked for.
-#[derive(Debug, Clone, Copy)]
-pub enum Wish<'a> {
-    /// What its settings say.
-    Facts,
-    /// Its static files, collected into this folder.
-    StaticFiles(&'a Path),
-}
 
 #[derive(Serialize)]
 struct Question<'a> {
@@ -86,6 +77,8 @@ pub struct Answer {
     pub settings_asked_for: Option<String>,
     /// What collectstatic wrote to its standard error.
     pub said: String,
+    /// What stopped collectstatic.
+    pub uncollected: Option<Failure>,
     /// What stopped the work.
     pub failure: Option<Failure>,
     /// What went wrong without stopping it.
@@ -102,7 +95,7 @@ pub struct Sources {
 }
 
 /// An exception of the project.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 pub struct Failure {
     pub step: String,
     pub trace: String,
@@ -111,14 +104,20 @@ pub struct Failure {
     pub missing_variable: Option<String>,
 }
 
-/// Loads the project with `python` and asks it.
-pub fn ask(input: &Input<'_>, python: &Path, wish: Wish<'_>, patience: Duration) -> Result<Answer, AppError> {
+/// Loads the project with `python`, asks it, and lets it collect its static files into the folder `static_root` if
+/// they are wanted.
+pub fn ask(
+    input: &Input<'_>,
+    python: &Path,
+    static_root: &Path,
+    patience: Duration,
+) -> Result<Answer, AppError> {
     let scratch = Passing::make(|| tempfile::Builder::new().prefix("holdall-").tempdir());
     let scratch = scratch.map_err(AppError::Scratch)?;
     // A short name of Windows (`RUNNER~1`) or a link would differ from what Python makes of it.
     let folder = fs_err::canonicalize(scratch.path()).map_err(AppError::Scratch)?;
     let folder = unprefixed(&folder);
-    write_scripts(input, &folder, wish).map_err(AppError::Scratch)?;
+    write_scripts(input, &folder, static_root).map_err(AppError::Scratch)?;
 
     let output = fs_err::File::create(folder.join("output")).map_err(AppError::Scratch)?;
     let error = output.file().try_clone().map_err(AppError::Scratch)?;
@@ -140,9 +139,10 @@ pub fn ask(input: &Input<'_>, python: &Path, wish: Wish<'_>, patience: Duration)
 
     let started = Started::spawn(&mut command);
     let mut child = started.map_err(|source| AppError::Python { program: python.to_owned(), source })?;
-    let what = match wish {
-        Wish::Facts => format!("loading the settings `{}`", input.build_settings.unwrap_or(input.settings)),
-        Wish::StaticFiles(_) => "collectstatic".to_owned(),
+    let settings = input.build_settings.unwrap_or(input.settings);
+    let what = match input.static_files {
+        StaticChoice::Collect => format!("loading the settings `{settings}` and running collectstatic"),
+        _ => format!("loading the settings `{settings}`"),
     };
     let Some(status) = wait(&mut child, patience).map_err(AppError::Scratch)? else {
         return Err(AppError::TooSlow { what, seconds: patience.as_secs() });
@@ -158,7 +158,7 @@ pub fn ask(input: &Input<'_>, python: &Path, wish: Wish<'_>, patience: Duration)
 }
 
 /// Lays out what the child runs and reads; the answer and what the project writes will stand beside it.
-fn write_scripts(input: &Input<'_>, folder: &Path, wish: Wish<'_>) -> std::io::Result<()> {
+fn write_scripts(input: &Input<'_>, folder: &Path, static_root: &Path) -> std::io::Result<()> {
     let text = |path: &Path| path.to_string_lossy().into_owned();
     // Joining an empty path would add a trailing separator.
     let root = unprefixed(input.root);
@@ -170,18 +170,14 @@ fn write_scripts(input: &Input<'_>, folder: &Path, wish: Wish<'_>) -> std::io::R
         manage_folder: absolute(input.manage_folder()),
         settings: input.settings,
         wsgi: input.wsgi,
-        collect: matches!(wish, Wish::StaticFiles(_)),
-    };
-    let static_root = match wish {
-        Wish::StaticFiles(into) => into.to_owned(),
-        Wish::Facts => folder.join("data").join("static"),
+        collect: *input.static_files == StaticChoice::Collect,
     };
     let layout = [
         ("SETTINGS", input.build_settings.unwrap_or(input.settings)),
         ("ROOT", question.root),
         ("MANAGE", &question.manage_folder),
         ("SCRATCH", &text(&folder.join("data"))),
-        ("STATIC_ROOT", &text(&static_root)),
+        ("STATIC_ROOT", &text(&unprefixed(static_root))),
     ]
     .map(|(name, value)| format!("{name} = {}\n", literal(value)))
     .concat();

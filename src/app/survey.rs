@@ -1,17 +1,17 @@
 //! What the loaded settings say.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
 use super::error::AppError;
-use super::python::{self, Answer, Failure, Wish};
+use super::python::{self, Answer, Failure};
 use super::site_package::SETTINGS;
 use super::static_url::StaticPlace;
 use super::writable::{self, Writable};
 use super::{Input, StaticChoice};
-use crate::progress::{Notice, Progress, Stage, Unit};
+use crate::progress::{Notice, Progress, Running, Stage, Unit};
 
 /// What is known of a project after its settings were loaded.
 #[derive(Debug, Clone, Serialize)]
@@ -49,17 +49,40 @@ pub struct StaticFacts {
     pub hashed: bool,
     /// The project's own STATIC_ROOT, as a path inside the bundle, when it lies in the project.
     pub project_root: Option<String>,
+    #[serde(skip)]
+    pub(super) gathered: Gathered,
 }
 
-/// Loads the settings with `python`, which has the project's packages, and asks them.
-pub fn survey(input: &Input<'_>, python: &Path, progress: &dyn Progress) -> Result<SiteFacts, AppError> {
-    progress.begin(Stage::Settings, 1, Unit::Steps);
-    let answer = python::ask(input, python, Wish::Facts, python::PATIENCE);
-    progress.end(Stage::Settings);
-    facts(input, answer?)
+/// What collectstatic did, if it ran.
+#[derive(Debug, Clone)]
+pub(super) struct Gathered {
+    pub folder: PathBuf,
+    pub failure: Option<Failure>,
+    /// What it wrote to its standard error.
+    pub said: String,
 }
 
-fn facts(input: &Input<'_>, mut answer: Answer) -> Result<SiteFacts, AppError> {
+/// Loads the settings with `python`, which has the project's packages, and asks them. Static files that collectstatic
+/// writes come into the folder `static_root`, which must stay until they are read.
+pub fn survey(
+    input: &Input<'_>,
+    python: &Path,
+    static_root: &Path,
+    progress: &dyn Progress,
+) -> Result<SiteFacts, AppError> {
+    let running = Running::begin(progress, Stage::Settings, 1, Unit::Steps);
+    fs_err::create_dir_all(static_root).map_err(AppError::Scratch)?;
+    let mut answer = python::ask(input, python, static_root, python::PATIENCE)?;
+    drop(running);
+    let gathered = Gathered {
+        folder: static_root.to_owned(),
+        failure: answer.uncollected.take(),
+        said: std::mem::take(&mut answer.said),
+    };
+    facts(input, answer, gathered)
+}
+
+fn facts(input: &Input<'_>, mut answer: Answer, gathered: Gathered) -> Result<SiteFacts, AppError> {
     let mut notices = Vec::new();
     let failure = answer.failure.take();
     if let Some(failure) = &failure {
@@ -77,7 +100,7 @@ fn facts(input: &Input<'_>, mut answer: Answer) -> Result<SiteFacts, AppError> {
 
     let (writable, more) = writable::map(input, &answer.places, &answer.named)?;
     notices.extend(more);
-    let static_files = static_facts(input, &mut answer, &mut notices)?;
+    let static_files = static_facts(input, &mut answer, gathered, &mut notices)?;
     let mut environment = BTreeSet::from_iter(answer.sources.environment);
     if answer.lacks_secret_key && input.build_settings.is_none() {
         environment.insert("SECRET_KEY".to_owned());
@@ -119,6 +142,7 @@ fn check_wsgi(input: &Input<'_>, answer: &Answer) -> Result<(), AppError> {
 fn static_facts(
     input: &Input<'_>,
     answer: &mut Answer,
+    gathered: Gathered,
     notices: &mut Vec<Notice>,
 ) -> Result<StaticFacts, AppError> {
     let url = answer.static_url.take().unwrap_or_else(|| "/static/".to_owned());
@@ -143,6 +167,7 @@ fn static_facts(
         storage: answer.static_storage.take(),
         hashed: answer.static_hashed,
         project_root: answer.static_root.take(),
+        gathered,
     })
 }
 

@@ -1,16 +1,17 @@
-//! Layers become a bundle: the manifest, then each layer's block as it lies in its file, then one central directory.
+//! Layers become a bundle: the manifest and its signature, then each layer's block as it lies in its file, then one central directory.
 
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
-use super::records::{End, Method, Record};
+use super::head::Head;
+use super::records::End;
+use super::whole::write_whole;
 use super::{ArchiveError, names};
 use crate::digest::Sha256;
-use crate::held;
-use crate::interrupt::Passing;
 use crate::layer::Layer;
-use crate::manifest::{LayerEntry, MANIFEST, Manifest};
+use crate::manifest::{LayerEntry, Manifest};
 use crate::progress::{Progress, Running, Stage, Unit};
+use crate::signature::{Signer, comment};
 
 /// A bundle that now lies on disk.
 #[derive(Debug, Clone)]
@@ -25,11 +26,13 @@ pub struct Written {
 
 /// Writes the bundle of `manifest` and `layers` to `output`, which then is whole or untouched.
 ///
-/// The manifest comes without layers and what follows from them; it is completed here. A layer without files is left out.
+/// The manifest comes without layers and what follows from them; it is completed here, and signed if there is a signer.
+/// A layer without files is left out.
 pub fn assemble(
     mut manifest: Manifest,
     mut layers: Vec<Layer>,
     output: &Path,
+    signer: Option<&Signer>,
     progress: &dyn Progress,
 ) -> Result<Written, ArchiveError> {
     if let Some(other) = layers.iter().find(|layer| layer.target != manifest.target) {
@@ -45,20 +48,11 @@ pub fn assemble(
     // What could not be read back is not written: layers of one name, a place outside of the bundle.
     Manifest::parse(&bytes).map_err(|source| ArchiveError::Manifest { file: output.to_owned(), source })?;
 
+    let head =
+        Head { manifest: &bytes, signature: signer.map(|signer| signer.sign(&bytes, &comment(&manifest))) };
     let running =
         Running::begin(progress, Stage::Assemble, layers.iter().map(Layer::length).sum(), Unit::Bytes);
-    let unwritable = |source| ArchiveError::Unwritable { file: output.to_owned(), source };
-    let folder = match output.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    fs_err::create_dir_all(folder).map_err(unwritable)?;
-    sweep(folder);
-    let mut part = temporary(folder).map_err(unwritable)?;
-    let size = write(part.as_file_mut(), &bytes, &layers, output, &running)?;
-    part.as_file().sync_all().map_err(unwritable)?;
-    part.hand_over(|part| held::persist(part, output)).map_err(unwritable)?;
-    sync_folder(folder).map_err(unwritable)?;
+    let size = write_whole(output, |bundle| write(bundle, &head, &layers, output, &running))?;
     Ok(Written { manifest, identity: Sha256::of(&bytes), path: output.to_owned(), size })
 }
 
@@ -81,56 +75,20 @@ fn entries(layers: &[Layer]) -> Vec<LayerEntry> {
     layers.iter().map(entry).collect()
 }
 
-/// The name of a bundle that is being written.
-const PREFIX: &str = ".holdall-";
-const SUFFIX: &str = ".part";
-
-/// Removes what runs that were killed have left in `folder`. Whoever still writes holds a lock; one that has only
-/// just made its file may not hold it yet, but has written nothing either.
-fn sweep(folder: &Path) {
-    let parts = std::fs::read_dir(folder).into_iter().flatten().flatten().filter(|entry| {
-        let name = entry.file_name();
-        let name = name.to_string_lossy();
-        name.starts_with(PREFIX)
-            && name.ends_with(SUFFIX)
-            && entry.metadata().is_ok_and(|part| part.is_file() && part.len() > 0)
-    });
-    for part in parts {
-        let file = std::fs::File::options().write(true).open(part.path());
-        if file.is_ok_and(|file| file.try_lock().is_ok()) {
-            // If it cannot be removed it is no more in the way than before.
-            let _ = std::fs::remove_file(part.path());
-        }
-    }
-}
-
-/// A file that removes itself unless it is renamed, with the rights that any new file has.
-fn temporary(folder: &Path) -> io::Result<Passing<tempfile::NamedTempFile>> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(PREFIX).suffix(SUFFIX);
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let part = Passing::make(|| builder.tempfile_in(folder))?;
-    // Held until it is whole. Not every file system can; what is left there then stays.
-    let _ = part.as_file().try_lock();
-    Ok(part)
-}
-
 fn write(
     bundle: &mut std::fs::File,
-    manifest: &[u8],
+    head: &Head<'_>,
     layers: &[Layer],
     output: &Path,
     running: &Running<'_>,
 ) -> Result<u64, ArchiveError> {
     let unwritable = |source| ArchiveError::Unwritable { file: output.to_owned(), source };
-    let record = manifest_record(manifest);
-    bundle.write_all(&record.local()).map_err(unwritable)?;
-    bundle.write_all(manifest).map_err(unwritable)?;
+    let (records, bytes) = head.entries();
+    bundle.write_all(&bytes).map_err(unwritable)?;
     let mut directory = Vec::new();
-    record.put_central(&mut directory);
-    let mut entries = 1;
-    let mut offset = record.end();
+    records.iter().for_each(|record| record.put_central(&mut directory));
+    let mut entries = records.len() as u64;
+    let mut offset = bytes.len() as u64;
     for layer in layers {
         copy_block(layer, bundle).map_err(|fault| match fault {
             Fault::Layer => {
@@ -151,19 +109,6 @@ fn write(
     Ok(offset + directory.len() as u64)
 }
 
-fn manifest_record(bytes: &[u8]) -> Record {
-    Record {
-        name: MANIFEST.to_owned(),
-        // Readable in any hex viewer, and readable with one range request.
-        method: Method::Stored,
-        crc: crc32fast::hash(bytes),
-        size: bytes.len() as u64,
-        packed: bytes.len() as u64,
-        executable: false,
-        offset: 0,
-    }
-}
-
 enum Fault {
     Layer,
     Copy(io::Error),
@@ -177,12 +122,4 @@ fn copy_block(layer: &Layer, bundle: &mut std::fs::File) -> Result<(), Fault> {
         Ok(_) => Err(Fault::Layer),
         Err(error) => Err(Fault::Copy(error)),
     }
-}
-
-/// Makes the new name durable, where the system lets folders be synced.
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    if cfg!(unix) {
-        fs_err::File::open(folder)?.sync_all()?;
-    }
-    Ok(())
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::entry::EntryPathError;
 use crate::layer::index::IndexError;
 use crate::manifest::{FORMAT, ManifestError};
+use crate::signature::SignatureError;
 use crate::target::Target;
 
 /// Why an archive cannot be written, or is not accepted as a bundle.
@@ -50,6 +51,9 @@ pub enum ArchiveError {
     #[diagnostic(help("this is no bundle of holdall's: do not use it"))]
     TooLarge { file: PathBuf, what: &'static str, size: u64, limit: u64 },
 
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Signature(#[from] SignatureError),
     #[error("the manifest of `{}` is not accepted", file.display())]
     Manifest {
         file: PathBuf,

@@ -1,17 +1,17 @@
 //! Opening a bundle. One that opens is consistent in all that can be known without reading its files:
 //! manifest, indexes, central directory and local headers say the same, and nothing else is in the file.
 
+use std::ops::Range;
 use std::path::Path;
 
+use super::head::{self, MANIFEST_LIMIT, SIGNATURE_LIMIT, stored};
 use super::positioned::Positioned;
-use super::records::{Method, Record};
+use super::records::Record;
 use super::{ArchiveError, SIGNATURE, block, directory, names};
 use crate::digest::Sha256;
 use crate::layer::{Index, IndexedFile};
 use crate::manifest::{LayerEntry, MANIFEST, Manifest, ManifestError};
-
-pub(crate) const MANIFEST_LIMIT: u64 = 16 << 20;
-const SIGNATURE_LIMIT: u64 = 16 << 10;
+use crate::signature::{KeyId, Trust};
 
 /// An open bundle. Its files are not yet read; each is checked when it is.
 #[derive(Debug)]
@@ -21,6 +21,9 @@ pub struct Bundle {
     manifest_bytes: Vec<u8>,
     identity: Sha256,
     signature: Option<Vec<u8>>,
+    vouched: Option<KeyId>,
+    /// Where the first layer begins.
+    begin: u64,
     layers: Vec<BundleLayer>,
 }
 
@@ -62,18 +65,34 @@ impl BundleLayer {
 impl Bundle {
     /// Opens a bundle; refuses whatever `holdall bundle` would not have written.
     pub fn open(path: &Path) -> Result<Bundle, ArchiveError> {
+        Bundle::open_trusted(path, &Trust::default())
+    }
+
+    /// As [`Bundle::open`], if `trust` takes the signature. That is checked before anything that it covers is believed.
+    pub fn open_trusted(path: &Path, trust: &Trust) -> Result<Bundle, ArchiveError> {
         let file = Positioned::open(path).map_err(ArchiveError::unreadable(path))?;
+        if trust.is_asked() {
+            // A directory of millions of entries is nothing to read for a stranger. What is read below is checked, too.
+            let (manifest, signature) = head::read(&file)?;
+            trust.check(path, &manifest, signature.as_deref())?;
+        }
         let records = directory::read(&file)?;
         let mut rest = records.as_slice();
 
         let record = take(&mut rest, MANIFEST).ok_or_else(|| ArchiveError::not_a_bundle(path))?;
         let manifest_bytes = stored(&file, record, "the manifest", MANIFEST_LIMIT)?;
-        let manifest = Manifest::parse(&manifest_bytes)
-            .map_err(|source| ArchiveError::Manifest { file: path.to_owned(), source })?;
+        let mut begin = record.end();
         let signature = match take(&mut rest, SIGNATURE) {
-            Some(record) => Some(stored(&file, record, "the signature", SIGNATURE_LIMIT)?),
+            Some(record) => {
+                begin = record.end();
+                Some(stored(&file, record, "the signature", SIGNATURE_LIMIT)?)
+            }
             None => None,
         };
+        let vouched = trust.check(path, &manifest_bytes, signature.as_deref())?;
+        let manifest = Manifest::parse(&manifest_bytes)
+            .map_err(|source| ArchiveError::Manifest { file: path.to_owned(), source })?;
+        let vouched = vouched.map(|vouched| vouched.matched(path, &manifest)).transpose()?;
 
         let mut layers = Vec::with_capacity(manifest.layers.len());
         for entry in &manifest.layers {
@@ -94,7 +113,7 @@ impl Bundle {
             return Err(ArchiveError::Manifest { file: path.to_owned(), source });
         }
         let identity = Sha256::of(&manifest_bytes);
-        Ok(Bundle { file, manifest, manifest_bytes, identity, signature, layers })
+        Ok(Bundle { file, manifest, manifest_bytes, identity, signature, vouched, begin, layers })
     }
 
     pub fn path(&self) -> &Path {
@@ -120,9 +139,21 @@ impl Bundle {
         self.identity
     }
 
-    /// The bytes of the signature, when the bundle carries one. Nobody has checked it.
+    /// The bytes of the signature, when the bundle carries one. They may be anything, unless a key vouches for them.
     pub fn signature(&self) -> Option<&[u8]> {
         self.signature.as_deref()
+    }
+
+    /// The key whose signature was asked for and found.
+    pub fn vouched(&self) -> Option<KeyId> {
+        self.vouched
+    }
+
+    /// Where the layers' blocks lie, one after the other.
+    pub(super) fn blocks(&self) -> Range<u64> {
+        let last = self.layers.last();
+        let end = last.map_or(self.begin, |layer| layer.records.last().unwrap_or(&layer.index_record).end());
+        self.begin..end
     }
 
     /// The layers in the order of their blocks.
@@ -149,28 +180,6 @@ fn take<'a>(rest: &mut &'a [Record], name: &str) -> Option<&'a Record> {
     let (record, after) = rest.split_first().filter(|(record, _)| record.name == name)?;
     *rest = after;
     Some(record)
-}
-
-/// The bytes of an entry that is never compressed.
-fn stored(
-    file: &Positioned,
-    record: &Record,
-    what: &'static str,
-    limit: u64,
-) -> Result<Vec<u8>, ArchiveError> {
-    let path = file.path();
-    if record.method != Method::Stored || record.executable {
-        return Err(ArchiveError::NotByRule { file: path.to_owned(), entry: record.name.clone() });
-    }
-    if record.size > limit {
-        return Err(ArchiveError::TooLarge { file: path.to_owned(), what, size: record.size, limit });
-    }
-    let bytes =
-        file.bytes_at(record.data_offset(), record.size as usize).map_err(ArchiveError::unreadable(path))?;
-    if crc32fast::hash(&bytes) != record.crc {
-        return Err(ArchiveError::Content { file: path.to_owned(), entry: record.name.clone() });
-    }
-    Ok(bytes)
 }
 
 fn open_layer(

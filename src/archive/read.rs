@@ -152,7 +152,7 @@ fn first(buffer: &mut Vec<u8>, length: usize) -> &mut [u8] {
 
 /// Passes a file on in pieces; returns size, CRC and digest of what passed, or `None` if it is not deflated
 /// data or longer than it may be.
-fn stream(
+pub(crate) fn stream(
     file: &Positioned,
     record: &Record,
     to: &mut dyn Write,

@@ -9,6 +9,7 @@ use crate::entry::EntryPath;
 use crate::manifest::{Django, FORMAT, Manifest, Python, Site, Version};
 use crate::packages::{Lock, LockedWheel};
 use crate::project::Project;
+use crate::python::PythonVersion;
 use crate::runtime::RuntimePlan;
 
 /// All that a manifest tells of.
@@ -23,6 +24,8 @@ pub struct Known<'a> {
     pub changed: Option<Sha256>,
     /// Digest of the holdall program.
     pub holdall: Sha256,
+    /// The version of who compiled the modules.
+    pub bytecode: Option<PythonVersion>,
 }
 
 /// What every stage has found out, put together. The layers are named when the bundle is assembled.
@@ -60,7 +63,7 @@ pub fn compose(known: &Known<'_>) -> Manifest {
         commit: project.commit.clone(),
         bridge: known.bridge.sha256,
         holdall: known.holdall,
-        bytecode: None,
+        bytecode: known.bytecode,
         layers: Vec::new(),
     }
 }

@@ -1,5 +1,6 @@
 //! `holdall bundle`: a project becomes a bundle.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::{Duration, Instant};
@@ -8,18 +9,22 @@ use serde::Serialize;
 
 use super::Output;
 use super::output::{duration, printable, size};
+use super::password;
 use super::stop::Ending;
 use super::table::Table;
 use crate::Error;
 use crate::app::StaticChoice;
 use crate::bundle::{self, BundlePlan, Bundled, Wanted};
+use crate::bytecode::Compiler;
 use crate::cache::Cache;
 use crate::digest::Sha256;
 use crate::layer;
 use crate::manifest::{Manifest, SiteName, Version};
-use crate::packages::{self, LockedWheel};
+use crate::packages::{self, InForce, LockedWheel, Pruned};
 use crate::progress::{Notice, Stage};
 use crate::project::{Overrides, Project, PythonWanted, RuntimeFrom};
+use crate::python::PythonVersion;
+use crate::signature::KeyId;
 use crate::target::Target;
 
 const AFTER: &str = "\
@@ -27,6 +32,7 @@ Examples:
   holdall bundle --runtime host --plan     what was found, and what would be done
   holdall bundle --runtime host            this folder for this machine, into dist/
   holdall bundle shop --runtime python.tar.gz --target linux-x86_64 --version 2.4
+  holdall bundle shop --sign ../shop.key --password-file ../password
 
 Exit codes:
   0  the bundle is there
@@ -53,6 +59,17 @@ pub struct Args {
     /// The folder for the bundle, made if missing [default: `dist` in the project]
     #[arg(long, short, value_name = "DIR")]
     output: Option<PathBuf>,
+    /// Sign the bundle with this secret key, which `holdall key new` or minisign made
+    #[arg(long, value_name = "KEY")]
+    sign: Option<PathBuf>,
+    /// The file whose first line is the password of that key [default: HOLDALL_KEY_PASSWORD, else it is asked for
+    /// before anything is made]
+    #[arg(long, value_name = "FILE", requires = "sign")]
+    password_file: Option<PathBuf>,
+    /// Bundle every file of every package, tests and type stubs too. `[packages] prune` and `whole` in holdall.toml say
+    /// it for good
+    #[arg(long)]
+    no_prune: bool,
     #[command(flatten)]
     found: Found,
 }
@@ -111,6 +128,7 @@ impl Found {
             },
             tools: self.tools,
             output,
+            ..Wanted::default()
         }
     }
 }
@@ -120,7 +138,11 @@ pub fn run(args: Args, output: &Output) -> Result<(), Error> {
     let _ending = Ending::listen(output).map_err(Error::System)?;
     let cache = Cache::of_user().map_err(Error::Cache)?;
     let progress = output.progress();
+    // A password that is wrong is best told of before the long work.
+    let key = args.sign.as_deref();
+    let signer = key.map(|key| password::open(key, args.password_file.as_deref())).transpose()?;
     let wanted = args.found.wanted(args.project, args.output);
+    let wanted = Wanted { leave_whole: args.no_prune, signer, ..wanted };
     let mut plan = bundle::plan(wanted, &cache, &*progress)?;
     plan.notices.extend(not_for_servers(&plan));
     if args.plan {
@@ -140,9 +162,15 @@ pub fn run(args: Args, output: &Output) -> Result<(), Error> {
         output.json(&Report::of(&bundled));
     } else {
         output.line(printable(contents(&bundled.written.manifest).trim_end()));
+        if !bundled.pruned.is_empty() {
+            output.line(printable(&format!("\n{}", left_out(&bundled.pruned).trim_end())));
+        }
         output.line(format!("\n{}\n", times(&bundled.took, started.elapsed())));
         bundled.notices.iter().for_each(|notice| output.notice(notice));
         output.line(format!("identity  {}", bundled.written.identity));
+        if let Some(key) = bundled.signed_by {
+            output.line(format!("signed by {key}"));
+        }
         output.line(format!("{} ({})", shown(&bundled.written.path), size(bundled.written.size)));
     }
     Ok(())
@@ -154,8 +182,8 @@ pub fn for_this_machine(project: &Path, folder: &Path, output: &Output) -> Resul
     let progress = output.progress();
     let overrides =
         Overrides { runtime: Some(RuntimeFrom::Host), target: Target::host(), ..Overrides::default() };
-    let wanted =
-        Wanted { project: project.to_owned(), overrides, tools: None, output: Some(folder.to_owned()) };
+    let project = project.to_owned();
+    let wanted = Wanted { project, overrides, output: Some(folder.to_owned()), ..Wanted::default() };
     let plan = bundle::plan(wanted, &cache, &*progress)?;
     output.aside(printable(&findings(&plan)));
     let bundled = bundle::carry_out(plan, &cache, &*progress)?;
@@ -213,6 +241,13 @@ fn inputs(plan: &BundlePlan, cache: &Cache) -> String {
         let state = if packages::is_cached(wheel, cache) { "" } else { "  to download" };
         table.row(["wheel", &wheel.sha256.short(), &format!("{}{state}", wheel.file_name)]);
     }
+    for pruning in plan.prunings.in_force(&packages_of(plan)) {
+        let package = pruning.package.unwrap_or_default();
+        table.row(["pruning", &package, &format!("{}: {}", pruning.what, pruning.reason)]);
+    }
+    let compiled =
+        plan.compiler.as_ref().map(|compiler| format!("compiled by CPython {}", compiler.version()));
+    table.row(["bytecode", "", compiled.as_deref().unwrap_or("none")]);
     let files = &plan.files.sources;
     let amount = format!("{} files, {}", files.len(), size(layer::total_size(files)));
     table.row(["app", "", &amount]);
@@ -221,7 +256,14 @@ fn inputs(plan: &BundlePlan, cache: &Cache) -> String {
     }
     table.row(["static", "", &static_step(&plan.static_files)]);
     table.row(["bundle", "", &shown(&planned_path(plan))]);
+    if let Some(signer) = &plan.signer {
+        table.row(["signature", "", &format!("by the key {}", signer.public().id)]);
+    }
     table.to_string()
+}
+
+fn packages_of(plan: &BundlePlan) -> BTreeSet<&str> {
+    plan.lock.wheels.iter().map(|wheel| wheel.name.as_str()).collect()
 }
 
 fn static_step(choice: &StaticChoice) -> String {
@@ -260,6 +302,28 @@ fn contents(manifest: &Manifest) -> String {
     table.to_string()
 }
 
+/// What the packages do without: most files first.
+fn left_out(pruned: &[Pruned]) -> String {
+    let mut packages: BTreeMap<&str, Vec<&Pruned>> = BTreeMap::new();
+    for one in pruned {
+        packages.entry(&one.package).or_default().push(one);
+    }
+    let files = |of: &[&Pruned]| of.iter().map(|one| one.files).sum::<u64>();
+    let bytes = |of: &[&Pruned]| of.iter().map(|one| one.bytes).sum::<u64>();
+    let mut packages: Vec<_> = packages.into_iter().collect();
+    packages.sort_by_key(|(_, of)| std::cmp::Reverse(files(of)));
+    let mut table = Table::default().right(1).right(2);
+    table.row(["left out of", "files", "size", "what"]);
+    for (package, mut of) in packages {
+        of.sort_by_key(|one| std::cmp::Reverse(one.files));
+        let what: Vec<_> = of.iter().map(|one| one.what.as_str()).collect();
+        table.row([package, &files(&of).to_string(), &size(bytes(&of)), &what.join(", ")]);
+    }
+    let all: Vec<_> = pruned.iter().collect();
+    table.row(["total", &files(&all).to_string(), &size(bytes(&all))]);
+    table.to_string()
+}
+
 fn times(took: &[(Stage, Duration)], all: Duration) -> String {
     let stages = took.iter().map(|(stage, took)| format!("{} {}", stage.as_str(), duration(*took)));
     format!("{} in all: {}", duration(all), stages.collect::<Vec<_>>().join(", "))
@@ -278,12 +342,16 @@ struct PlanValue<'a> {
     target: Target,
     runtime: Sha256,
     wheels: Vec<WheelValue<'a>>,
+    prunings: Vec<InForce>,
+    /// The version of the CPython that compiles.
+    bytecode: Option<PythonVersion>,
     files: Vec<&'a str>,
     left_out: &'a [crate::app::LeftOut],
     dirty: bool,
     #[serde(rename = "static")]
     static_step: String,
     output: PathBuf,
+    signed_by: Option<KeyId>,
     notices: &'a [Notice],
 }
 
@@ -304,11 +372,14 @@ impl PlanValue<'_> {
             wheels: wheels
                 .map(|wheel| WheelValue { wheel, cached: packages::is_cached(wheel, cache) })
                 .collect(),
+            prunings: plan.prunings.in_force(&packages_of(plan)),
+            bytecode: plan.compiler.as_ref().map(Compiler::version),
             files: plan.files.sources.iter().map(|source| source.path.as_str()).collect(),
             left_out: &plan.files.left_out,
             dirty: plan.dirty,
             static_step: static_step(&plan.static_files),
             output: planned_path(plan),
+            signed_by: plan.signer.as_ref().map(|signer| signer.public().id),
             notices: &plan.notices,
         }
     }
@@ -320,7 +391,9 @@ struct Report<'a> {
     path: &'a Path,
     identity: Sha256,
     size: u64,
+    signed_by: Option<KeyId>,
     manifest: &'a Manifest,
+    pruned: &'a [Pruned],
     notices: &'a [Notice],
     seconds: serde_json::Map<String, serde_json::Value>,
 }
@@ -333,7 +406,9 @@ impl Report<'_> {
             path: &bundled.written.path,
             identity: bundled.written.identity,
             size: bundled.written.size,
+            signed_by: bundled.signed_by,
             manifest: &bundled.written.manifest,
+            pruned: &bundled.pruned,
             notices: &bundled.notices,
             seconds: seconds.collect(),
         }

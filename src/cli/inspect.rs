@@ -6,11 +6,12 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::Output;
-use super::opened::Opened;
+use super::opened::{Opened, Signed};
 use super::output::{printable, size};
 use crate::Error;
 use crate::digest::Sha256;
 use crate::manifest::{LayerEntry, Manifest};
+use crate::signature::Trust;
 
 const AFTER: &str = "\
 Examples:
@@ -43,11 +44,13 @@ struct Inspected<'a> {
     files: u64,
     size: u64,
     packed: u64,
+    /// Not checked here; `null` when there is none.
+    signature: Option<Signed>,
     manifest: &'a Manifest,
 }
 
 pub fn run(args: Args, output: &Output) -> Result<(), Error> {
-    let opened = Opened::open(&args.path)?;
+    let opened = Opened::open(&args.path, &Trust::default())?;
     let manifest = opened.manifest();
     let inspected = Inspected {
         path: args.path.display().to_string(),
@@ -59,6 +62,7 @@ pub fn run(args: Args, output: &Output) -> Result<(), Error> {
         files: opened.files(),
         size: manifest.layers.iter().map(|layer| layer.size).sum(),
         packed: manifest.layers.iter().map(|layer| layer.length).sum(),
+        signature: opened.signed(),
         manifest,
     };
     if output.is_json() {
@@ -79,6 +83,16 @@ fn text(inspected: &Inspected<'_>) -> String {
     title + &facts.collect::<String>() + "\n" + &table
 }
 
+fn signature(signed: Option<&Signed>) -> String {
+    match signed {
+        None => "none".to_owned(),
+        Some(Signed { key: Some(key), .. }) => {
+            format!("by the key {key}, not checked: `holdall verify --trust KEY` does")
+        }
+        Some(Signed { flaw, .. }) => flaw.clone().unwrap_or_default(),
+    }
+}
+
 fn facts(inspected: &Inspected<'_>) -> Vec<(&'static str, String)> {
     let manifest = inspected.manifest;
     let or_none = |names: &[String]| match names {
@@ -94,7 +108,15 @@ fn facts(inspected: &Inspected<'_>) -> Vec<(&'static str, String)> {
                 None => format!("{} (expanded)", inspected.path),
             },
         ),
+        ("signature", signature(inspected.signature.as_ref())),
         ("Python", manifest.python.version.to_string()),
+        (
+            "bytecode",
+            match manifest.bytecode {
+                Some(version) => format!("compiled by CPython {version}"),
+                None => "none".to_owned(),
+            },
+        ),
         ("Django", manifest.django.version.clone()),
         ("settings", manifest.django.settings.clone()),
         ("application", manifest.django.wsgi.clone()),

@@ -4,12 +4,16 @@
 pub mod bundle;
 pub mod init;
 pub mod inspect;
+pub mod key;
 mod opened;
 pub mod output;
+mod password;
 pub mod preview;
 mod report;
+pub mod sign;
 mod stop;
 mod table;
+mod trust;
 pub mod verify;
 
 use std::ffi::OsString;
@@ -38,7 +42,12 @@ Environment:
   HOLDALL_TOOLS    the folder with Holdall's own parts for other targets
   HOLDALL_PYTHON   the Python of this machine to use, before those on PATH
   HOLDALL_UV       the uv to use, before the one on PATH
+  HOLDALL_POETRY   the poetry to use for a `poetry.lock`, before the one on PATH
+  HOLDALL_PIPENV   the pipenv to use for a `Pipfile.lock`, before the one on PATH
   HOLDALL_RECIPES  a folder whose files stand in for the recipes of the same names
+  HOLDALL_TRUST    the public key that `verify` and `preview` ask for, or the name of its file
+  HOLDALL_KEY_PASSWORD
+                   the password of the secret key that signs
   NO_COLOR         set to anything: no colours";
 
 /// Pack a Django project into one archive that runs by itself.
@@ -67,6 +76,8 @@ enum Command {
     Preview(preview::Args),
     Inspect(inspect::Args),
     Verify(verify::Args),
+    Sign(sign::Args),
+    Key(key::Args),
 }
 
 /// Runs the command line `args` and returns the exit code of the process.
@@ -103,5 +114,7 @@ fn run(command: Command, output: &Output) -> Result<(), crate::Error> {
         Command::Inspect(args) => inspect::run(args, output),
         Command::Preview(args) => preview::run(args, output),
         Command::Verify(args) => verify::run(args, output),
+        Command::Sign(args) => sign::run(args, output),
+        Command::Key(args) => key::run(args, output),
     }
 }

@@ -13,6 +13,7 @@ use super::bundle;
 use super::opened::Opened;
 use super::output::{Format, printable};
 use super::stop::{Ending, Stop};
+use super::trust::TrustArgs;
 use crate::Error;
 use crate::digest::Sha256;
 use crate::error::differing;
@@ -21,6 +22,7 @@ use crate::interrupt::Passing;
 use crate::manifest::{MANIFEST, Manifest};
 use crate::progress::{Notice, Progress};
 use crate::release::{self, Release, ReleaseError, Slot};
+use crate::signature::Trust;
 use crate::site::local::{self, Event, Listening, Served};
 use crate::site::{self, BridgeToml, Invocation, Place, environment, given};
 use crate::target::Target;
@@ -31,12 +33,13 @@ Examples:
   holdall preview dist/shop-2.4-linux-x86_64.zip --migrate
   holdall preview shop.zip --root preview --env-file site.env
   holdall preview shop.zip --env DEBUG=1 --env DATABASE_URL
+  holdall preview shop.zip --trust shop.pub
 
 Exit codes:
   0  it was stopped by Ctrl-C
   1  failed
   2  wrong usage
-  3  the site lacks a variable, the port is taken, or the bundle is for another target";
+  3  the site lacks a variable, the port is taken, the target is another, or a key is unreadable";
 
 /// Serve a bundle on this machine, to look at it before it goes out
 ///
@@ -74,6 +77,8 @@ pub struct Args {
     /// Bring the database up to date first, by `manage.py migrate`
     #[arg(long)]
     migrate: bool,
+    #[command(flatten)]
+    trust: TrustArgs,
 }
 
 /// Why there is nothing to look at.
@@ -85,6 +90,11 @@ pub enum PreviewError {
     #[error("the project does not start without {}", list(names))]
     #[diagnostic(help("give each by `--env NAME=VALUE`, or all by `--env-file FILE`{}", here(names)))]
     Missing { names: Vec<String> },
+    #[error("`{}` is a project, and nobody has signed it", path.display())]
+    #[diagnostic(help(
+        "preview it without `--trust` and HOLDALL_TRUST, or make a signed bundle first (`holdall bundle --sign KEY`)"
+    ))]
+    NotABundle { path: PathBuf },
     #[error("cannot prepare `{}`", path.display())]
     #[diagnostic(help(
         "check that the disk has room and that you may write there, or name another folder with `--root`"
@@ -106,6 +116,9 @@ pub enum PreviewError {
         "`holdall verify` with this folder names each file; remove the folder, and expand the bundle again"
     ))]
     Changed { path: PathBuf, count: usize },
+    #[error("`{}` holds another bundle than the one that is to be shown", path.display())]
+    #[diagnostic(help("remove the folder, or name another root by `--root`"))]
+    OtherRelease { path: PathBuf },
     #[error("this machine does not let holdall listen for connections or signals")]
     #[diagnostic(help("it is out of threads, memory or open files: end other programs and try again"))]
     System(#[source] std::io::Error),
@@ -115,7 +128,7 @@ impl PreviewError {
     /// Whether nothing was done yet.
     pub fn is_precondition(&self) -> bool {
         use PreviewError::*;
-        matches!(self, OtherTarget { .. } | Missing { .. } | Folder { .. })
+        matches!(self, OtherTarget { .. } | Missing { .. } | NotABundle { .. } | Folder { .. })
     }
 }
 
@@ -146,7 +159,8 @@ struct Ready<'a> {
 
 pub fn run(args: Args, output: &Output) -> Result<(), Error> {
     let ending = Ending::listen(output).map_err(PreviewError::System)?;
-    let (opened, _bundled) = open(&args.path, output)?;
+    // Whom to trust comes first: nothing is written before the signature was checked.
+    let (opened, _bundled) = open(&args.path, &args.trust.read()?, output)?;
     runs_here(opened.manifest())?;
     let (given, notices) = variables(&args, opened.manifest())?;
     notices.iter().for_each(|notice| output.notice(notice));
@@ -185,14 +199,17 @@ pub fn run(args: Args, output: &Output) -> Result<(), Error> {
 }
 
 /// Opens what was named; a project becomes a bundle in a temporary folder first, which goes when it is dropped.
-fn open(path: &Path, output: &Output) -> Result<(Opened, Option<Passing<Scratch>>), Error> {
+fn open(path: &Path, trust: &Trust, output: &Output) -> Result<(Opened, Option<Passing<Scratch>>), Error> {
     if !path.is_dir() || path.join(MANIFEST).exists() {
-        return Ok((Opened::open(path)?, None));
+        return Ok((Opened::open(path, trust)?, None));
+    }
+    if trust.is_asked() {
+        return Err(PreviewError::NotABundle { path: path.to_owned() }.into());
     }
     let folder = Passing::make(|| Scratch::new("holdall-preview-"));
     let folder = folder.map_err(|source| PreviewError::Folder { path: std::env::temp_dir(), source })?;
     let bundle = bundle::for_this_machine(path, folder.path(), output)?;
-    Ok((Opened::open(&bundle)?, Some(folder)))
+    Ok((Opened::open(&bundle, trust)?, Some(folder)))
 }
 
 fn runs_here(manifest: &Manifest) -> Result<(), PreviewError> {
@@ -279,6 +296,10 @@ fn expand(opened: Opened, root: &Path, progress: &dyn Progress) -> Result<Place,
     let lock = fs_err::File::create(place.site.join("expand.lock")).map_err(failed)?;
     lock.file().lock().map_err(failed)?;
     match Release::open(&place.release) {
+        // The folder is named by the beginning of the identity alone.
+        Ok(release) if release.identity != bundle.identity() => {
+            return Err(PreviewError::OtherRelease { path: release.root }.into());
+        }
         Ok(release) => unchanged(&release, progress)?,
         Err(ReleaseError::NotARelease { .. }) => {
             // The manifest is written last: without it this is what a killed preview left.

@@ -8,13 +8,13 @@ use rayon::prelude::*;
 use super::cached::{self, Key};
 use super::index::{Index, IndexedFile};
 use super::pack::{self, Data, Packed, STREAM_ABOVE, Surveyed};
-use super::{Layer, LayerError, Source};
+use super::{Earlier, Layer, LayerError, Source};
 use crate::archive::records::{End, Record};
 use crate::cache::Cache;
 use crate::digest::{Hasher, Sha256};
 use crate::elf::Glibc;
 use crate::entry;
-use crate::manifest::{IndexEntry, LayerKind};
+use crate::manifest::IndexEntry;
 use crate::progress::{Progress, Stage};
 use crate::target::Target;
 
@@ -22,7 +22,7 @@ use crate::target::Target;
 const BATCH_BYTES: u64 = 64 << 20;
 const BATCH_FILES: usize = 4096;
 /// Packed entries wait here for the index, which stands before them: in memory up to this size.
-const SPOOL: usize = 32 << 20;
+const SPOOL: usize = 8 << 20;
 
 /// Makes a layer and keeps it in the cache under `key`.
 ///
@@ -37,30 +37,31 @@ pub fn build_cached(
 ) -> Result<Layer, LayerError> {
     let unwritable = |source| LayerError::Unwritable { layer: name.to_owned(), source };
     let folder = cache.folder(cached::FOLDER).map_err(unwritable)?;
-    let mut draft = Draft::pack(&folder, key.target(), name, sources, stage, progress)?;
+    let mut draft = Draft::pack(&folder, key.target(), name, sources, None, stage, progress)?;
     let glibc = draft.glibc;
     let file = cached::write(&folder, key, glibc, |file| draft.write(file)).map_err(unwritable)?;
-    Ok(draft.into_layer(file, key.kind(), key.target(), name))
+    Ok(draft.into_layer(file, key, name))
 }
 
-/// Makes a layer as a file in `folder`, which the run removes when it is over.
+/// Makes a layer as a file in `folder`, which the run removes when it is over. What `earlier` has packed is taken
+/// from there.
 ///
 /// Advances `stage` as [`build_cached`] does.
 pub fn build_in(
     folder: &Path,
-    kind: LayerKind,
-    target: Target,
+    key: &Key,
     name: &str,
     sources: Vec<Source>,
+    earlier: Option<&Earlier>,
     stage: Stage,
     progress: &dyn Progress,
 ) -> Result<Layer, LayerError> {
     let unwritable = |source| LayerError::Unwritable { layer: name.to_owned(), source };
-    let mut draft = Draft::pack(folder, target, name, sources, stage, progress)?;
+    let mut draft = Draft::pack(folder, key.target(), name, sources, earlier, stage, progress)?;
     let file = folder.join(format!("{}.zip", draft.digest));
     let mut zip = fs_err::File::create(&file).map_err(unwritable)?;
     draft.write(zip.file_mut()).map_err(unwritable)?;
-    Ok(draft.into_layer(file, kind, target, name))
+    Ok(draft.into_layer(file, key, name))
 }
 
 /// A layer whose entries are packed but not yet behind their index.
@@ -80,6 +81,7 @@ impl Draft {
         target: Target,
         name: &str,
         mut sources: Vec<Source>,
+        earlier: Option<&Earlier>,
         stage: Stage,
         progress: &dyn Progress,
     ) -> Result<Draft, LayerError> {
@@ -100,7 +102,7 @@ impl Draft {
         let mut rest = sources.iter().zip(&surveyed);
         for batch in batches(&surveyed) {
             for (packed, (source, _)) in
-                pack_batch(batch, target, folder, stage, progress)?.into_iter().zip(&mut rest)
+                pack_batch(batch, target, earlier, folder, stage, progress)?.into_iter().zip(&mut rest)
             {
                 files.push(IndexedFile {
                     path: source.path.clone(),
@@ -151,11 +153,11 @@ impl Draft {
         file.write_all(&directory)
     }
 
-    fn into_layer(self, file: PathBuf, kind: LayerKind, target: Target, name: &str) -> Layer {
+    fn into_layer(self, file: PathBuf, key: &Key, name: &str) -> Layer {
         Layer {
-            kind,
+            kind: key.kind(),
             name: name.to_owned(),
-            target,
+            target: key.target(),
             digest: self.digest,
             index: self.index,
             glibc: self.glibc,
@@ -187,6 +189,7 @@ fn batches<'a, 'b>(mut rest: &'a [Surveyed<'b>]) -> impl Iterator<Item = &'a [Su
 fn pack_batch(
     batch: &[Surveyed<'_>],
     target: Target,
+    earlier: Option<&Earlier>,
     folder: &Path,
     stage: Stage,
     progress: &dyn Progress,
@@ -195,9 +198,9 @@ fn pack_batch(
         .par_iter()
         .map_init(pack::compressor, |compressor, surveyed| {
             let packed = if surveyed.size > STREAM_ABOVE {
-                pack::pack_large(surveyed, target, folder)
+                pack::pack_large(surveyed, target, earlier, folder)
             } else {
-                pack::pack(surveyed, target, compressor)
+                pack::pack(surveyed, target, earlier, compressor)
             };
             progress.advance(stage, surveyed.size);
             packed
@@ -241,6 +244,7 @@ mod tests {
     use super::super::{Content, Found, find};
     use super::*;
     use crate::entry::{EntryPath, EntryPathError};
+    use crate::manifest::LayerKind;
     use crate::progress::Silent;
 
     const TARGET: Target = Target::LinuxX86_64;
@@ -252,6 +256,10 @@ mod tests {
 
     fn key() -> Key {
         Key::new(LayerKind::Package, TARGET, &[Sha256::of("wheel")])
+    }
+
+    fn app() -> Key {
+        Key::new(LayerKind::App, TARGET, &[])
     }
 
     fn build(cache: &Cache) -> Layer {
@@ -322,7 +330,7 @@ mod tests {
         let sources = vec![source("b", "2"), source("a", "1")];
         let reversed = sources.iter().rev().cloned().collect();
         let build = |folder: &Path, sources| {
-            build_in(folder, LayerKind::App, TARGET, "app", sources, Stage::App, &Silent).unwrap()
+            build_in(folder, &app(), "app", sources, None, Stage::App, &Silent).unwrap()
         };
         let (one, two) = (build(one.path(), sources), build(two.path(), reversed));
         assert_eq!(fs_err::read(one.file).unwrap(), fs_err::read(two.file).unwrap());
@@ -349,7 +357,7 @@ mod tests {
     fn two_files_of_one_name_are_refused() {
         let folder = tempfile::tempdir().unwrap();
         let sources = vec![source("a", "1"), source("a", "2")];
-        let error = build_in(folder.path(), LayerKind::App, TARGET, "app", sources, Stage::App, &Silent);
+        let error = build_in(folder.path(), &app(), "app", sources, None, Stage::App, &Silent);
         assert!(matches!(error, Err(LayerError::Names { source: EntryPathError::Duplicate(_), .. })));
     }
 

@@ -48,7 +48,7 @@ impl Key {
         self.target
     }
 
-    fn zip(&self, folder: &Path) -> PathBuf {
+    pub(super) fn zip(&self, folder: &Path) -> PathBuf {
         folder.join(format!("{}.zip", self.digest))
     }
 

@@ -8,7 +8,7 @@ use flate2::write::DeflateEncoder;
 use libdeflater::{CompressionLvl, Compressor, Decompressor};
 use object::read::ReadCache;
 
-use super::{Content, LayerError, Source};
+use super::{Content, Earlier, LayerError, Source};
 use crate::archive::records::{Method, Record};
 use crate::digest::{Hasher, Sha256};
 use crate::elf::Glibc;
@@ -59,7 +59,7 @@ pub(super) fn survey(source: &Source) -> Result<Surveyed<'_>, LayerError> {
     match &source.content {
         Content::Bytes(bytes) => Ok(Surveyed { source, size: bytes.len() as u64, modified: None }),
         Content::File(path) => {
-            let metadata = fs_err::metadata(path).map_err(|error| unreadable(path, error))?;
+            let metadata = fs_err::metadata(path).map_err(|error| LayerError::unreadable(path, error))?;
             if !metadata.is_file() {
                 return Err(LayerError::NotAFile { path: path.clone() });
             }
@@ -72,10 +72,11 @@ pub(super) fn compressor() -> Compressor {
     Compressor::new(CompressionLvl::new(LEVEL).expect("libdeflate has levels 0 to 12"))
 }
 
-/// Packs a file of moderate size in memory.
+/// Packs a file of moderate size in memory, or takes it as `earlier` has it packed.
 pub(super) fn pack(
     surveyed: &Surveyed<'_>,
     target: Target,
+    earlier: Option<&Earlier>,
     compressor: &mut Compressor,
 ) -> Result<Packed, LayerError> {
     let source = surveyed.source;
@@ -83,9 +84,13 @@ pub(super) fn pack(
         Content::Bytes(bytes) => bytes,
         Content::File(path) => &read_whole(path, surveyed)?,
     };
-    let (record, data) = pack_bytes(source.path.as_str(), bytes, source.executable, compressor);
+    let sha256 = Sha256::of(bytes);
+    let (method, data) = earlier
+        .and_then(|earlier| earlier.packed(&sha256, bytes))
+        .unwrap_or_else(|| deflated(bytes, compressor));
+    let record = record(source.path.as_str(), method, bytes, data.len(), source.executable);
     let glibc = Glibc::needed_by(bytes.as_slice(), target);
-    Ok(Packed { record, sha256: Sha256::of(bytes), glibc, data: Data::Memory(data) })
+    Ok(Packed { record, sha256, glibc, data: Data::Memory(data) })
 }
 
 /// Packs bytes that are already in memory.
@@ -95,34 +100,62 @@ pub(super) fn pack_bytes(
     executable: bool,
     compressor: &mut Compressor,
 ) -> (Record, Vec<u8>) {
+    let (method, data) = deflated(bytes, compressor);
+    (record(name, method, bytes, data.len(), executable), data)
+}
+
+/// The data of an entry: compressed if that makes it smaller.
+fn deflated(bytes: &[u8], compressor: &mut Compressor) -> (Method, Vec<u8>) {
     // One byte less than the content: what does not fit is no smaller, and is stored.
     let mut data = vec![0; bytes.len().saturating_sub(1)];
-    let (method, data) = match compressor.deflate_compress(bytes, &mut data) {
+    match compressor.deflate_compress(bytes, &mut data) {
         Ok(length) if !data.is_empty() => {
             data.truncate(length);
+            // Thousands of these wait to be written: none keeps room that it does not need.
+            data.shrink_to_fit();
             (Method::Deflate, data)
         }
         _ => (Method::Stored, bytes.to_vec()),
-    };
-    let record = Record {
+    }
+}
+
+fn record(name: &str, method: Method, bytes: &[u8], packed: usize, executable: bool) -> Record {
+    Record {
         name: name.to_owned(),
         method,
         crc: crc32fast::hash(bytes),
         size: bytes.len() as u64,
-        packed: data.len() as u64,
+        packed: packed as u64,
         executable,
         offset: 0,
-    };
-    (record, data)
+    }
 }
 
-/// Packs a large file through temporary files in `folder`.
+/// Packs a large file through temporary files in `folder`, or takes it as `earlier` has it packed.
 pub(super) fn pack_large(
     surveyed: &Surveyed<'_>,
     target: Target,
+    earlier: Option<&Earlier>,
     folder: &Path,
 ) -> Result<Packed, LayerError> {
     let unwritable = |source| LayerError::Unwritable { layer: surveyed.source.path.to_string(), source };
+    // Reading a file once more costs a tenth of compressing it, so it is worth a try only where its size is known.
+    if let (Some(earlier), Content::File(path)) = (earlier, &surveyed.source.content)
+        && earlier.has_size(surveyed.size)
+    {
+        let mut file = open_unchanged(path, surveyed)?;
+        let (sha256, read) =
+            Sha256::of_reader(&mut file).map_err(|error| LayerError::unreadable(path, error))?;
+        if let Some((record, mut packed)) = earlier.packed_large(&sha256) {
+            let glibc = Glibc::needed_by(&ReadCache::new(&mut file), target);
+            still_unchanged(&file, path, surveyed, read)?;
+            let mut data = tempfile::tempfile_in(folder).map_err(unwritable)?;
+            io::copy(&mut packed, &mut data).and_then(|_| data.rewind()).map_err(unwritable)?;
+            let (name, executable) = (surveyed.source.path.to_string(), surveyed.source.executable);
+            let record = Record { name, executable, offset: 0, ..record.clone() };
+            return Ok(Packed { record, sha256, glibc, data: Data::File(data) });
+        }
+    }
     let mut deflated =
         DeflateEncoder::new(tempfile::tempfile_in(folder).map_err(unwritable)?, flate2::Compression::new(6));
     let mut hasher = Hasher::default();
@@ -149,7 +182,7 @@ pub(super) fn pack_large(
                         take(&buffer[..read])?;
                     }
                     Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                    Err(error) => return Err(unreadable(path, error)),
+                    Err(error) => return Err(LayerError::unreadable(path, error)),
                 }
             }
             // Of so large a file only a few pages are read again.
@@ -194,13 +227,13 @@ pub fn inflate(packed: &[u8], size: usize, decompressor: &mut Decompressor) -> O
 fn read_whole(path: &Path, surveyed: &Surveyed<'_>) -> Result<Vec<u8>, LayerError> {
     let mut file = open_unchanged(path, surveyed)?;
     let mut bytes = Vec::with_capacity(usize::try_from(surveyed.size).unwrap_or(0) + 1);
-    file.read_to_end(&mut bytes).map_err(|error| unreadable(path, error))?;
+    file.read_to_end(&mut bytes).map_err(|error| LayerError::unreadable(path, error))?;
     still_unchanged(&file, path, surveyed, bytes.len() as u64)?;
     Ok(bytes)
 }
 
 fn open_unchanged(path: &Path, surveyed: &Surveyed<'_>) -> Result<fs_err::File, LayerError> {
-    let file = fs_err::File::open(path).map_err(|error| unreadable(path, error))?;
+    let file = fs_err::File::open(path).map_err(|error| LayerError::unreadable(path, error))?;
     still_unchanged(&file, path, surveyed, surveyed.size)?;
     Ok(file)
 }
@@ -212,19 +245,11 @@ fn still_unchanged(
     surveyed: &Surveyed<'_>,
     read: u64,
 ) -> Result<(), LayerError> {
-    let now = file.metadata().map_err(|error| unreadable(path, error))?;
+    let now = file.metadata().map_err(|error| LayerError::unreadable(path, error))?;
     if read != surveyed.size || now.len() != surveyed.size || now.modified().ok() != surveyed.modified {
         return Err(LayerError::Changed { path: path.to_owned() });
     }
     Ok(())
-}
-
-fn unreadable(path: &Path, source: io::Error) -> LayerError {
-    let path = path.to_owned();
-    match source.kind() {
-        io::ErrorKind::NotFound => LayerError::Vanished { path },
-        _ => LayerError::Unreadable { path, source },
-    }
 }
 
 #[cfg(test)]
@@ -280,8 +305,8 @@ mod tests {
             fs_err::write(&path, &bytes).unwrap();
             let source = source(Content::File(path));
             let surveyed = survey(&source).unwrap();
-            let whole = pack(&surveyed, TARGET, &mut compressor()).unwrap();
-            let streamed = pack_large(&surveyed, TARGET, folder.path()).unwrap();
+            let whole = pack(&surveyed, TARGET, None, &mut compressor()).unwrap();
+            let streamed = pack_large(&surveyed, TARGET, None, folder.path()).unwrap();
             assert_eq!(streamed.sha256, whole.sha256);
             assert_eq!(streamed.record.method, whole.record.method);
             assert_eq!(streamed.record.crc, whole.record.crc);
@@ -307,9 +332,9 @@ mod tests {
         let contents = [Content::File(program.to_owned()), Content::Bytes(fs_err::read(program).unwrap())];
         for source in contents.map(source) {
             let surveyed = survey(&source).unwrap();
-            assert_eq!(pack(&surveyed, host, &mut compressor()).unwrap().glibc, expected);
-            assert_eq!(pack_large(&surveyed, host, folder.path()).unwrap().glibc, expected);
-            assert_eq!(pack(&surveyed, Target::WindowsX86_64, &mut compressor()).unwrap().glibc, None);
+            assert_eq!(pack(&surveyed, host, None, &mut compressor()).unwrap().glibc, expected);
+            assert_eq!(pack_large(&surveyed, host, None, folder.path()).unwrap().glibc, expected);
+            assert_eq!(pack(&surveyed, Target::WindowsX86_64, None, &mut compressor()).unwrap().glibc, None);
         }
     }
 
@@ -321,12 +346,12 @@ mod tests {
         let source = source(Content::File(path.clone()));
         let surveyed = survey(&source).unwrap();
         fs_err::write(&path, "afterwards").unwrap();
-        let changed = pack(&surveyed, TARGET, &mut compressor()).map(|_| ()).unwrap_err();
+        let changed = pack(&surveyed, TARGET, None, &mut compressor()).map(|_| ()).unwrap_err();
         assert!(matches!(&changed, LayerError::Changed { path: named } if *named == path), "{changed}");
-        let changed = pack_large(&surveyed, TARGET, folder.path()).map(|_| ()).unwrap_err();
+        let changed = pack_large(&surveyed, TARGET, None, folder.path()).map(|_| ()).unwrap_err();
         assert!(matches!(changed, LayerError::Changed { .. }));
         fs_err::remove_file(&path).unwrap();
-        let vanished = pack(&surveyed, TARGET, &mut compressor()).map(|_| ()).unwrap_err();
+        let vanished = pack(&surveyed, TARGET, None, &mut compressor()).map(|_| ()).unwrap_err();
         assert!(matches!(&vanished, LayerError::Vanished { path: named } if *named == path), "{vanished}");
     }
 

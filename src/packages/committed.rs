@@ -98,6 +98,29 @@ impl Committed {
     }
 }
 
+/// The URLs of indexes and pages of wheels in requirement files and in the files they include, as they stand there.
+/// A file that cannot be read has none: whoever asks for its requirements says so.
+pub(super) fn index_urls(files: &[PathBuf]) -> Vec<String> {
+    let options = ["--index-url", "--extra-index-url", "--find-links", "-i", "-f"];
+    let mut urls = Vec::new();
+    let mut seen = BTreeSet::new();
+    let mut waiting: Vec<PathBuf> = files.to_vec();
+    while let Some(path) = waiting.pop() {
+        let Some(path) = fs_err::canonicalize(&path).ok().filter(|path| seen.insert(path.clone())) else {
+            continue;
+        };
+        let text = fs_err::read(&path).unwrap_or_default();
+        for line in logical_lines(&String::from_utf8_lossy(&text)) {
+            if let Some(included) = included(&line) {
+                waiting.push(path.parent().unwrap_or(Path::new(".")).join(included));
+            }
+            let value = options.iter().find_map(|option| line.trim().strip_prefix(option));
+            urls.extend(value.map(|value| value.trim_start_matches(['=', ' ', '\t']).trim().to_owned()));
+        }
+    }
+    urls
+}
+
 /// The lines of a requirements file: continued ones joined, comments gone.
 fn logical_lines(text: &str) -> Vec<String> {
     let mut lines = Vec::new();

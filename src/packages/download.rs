@@ -2,19 +2,15 @@
 //!
 //! What is in the cache already needs no network. Nothing half-fetched or wrong is ever kept.
 
-use std::io::{self, Read, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
-
-use reqwest::Url;
-use reqwest::blocking::Client;
 
 use super::error::PackagesError;
+use super::fetch::{Draft, Fetcher};
 use super::lock::{LockedWheel, Origin};
 use super::parallel::each;
 use crate::cache::{Cache, write_whole};
-use crate::digest::{Hasher, Sha256};
+use crate::digest::Sha256;
 use crate::progress::{Progress, Stage, Unit};
 
 /// A wheel on disk whose bytes are those of the lock.
@@ -30,12 +26,6 @@ const FOLDER: &str = "wheels";
 /// How many wheels are on their way at once. More than this makes an index slow rather than us fast.
 const AT_ONCE: usize = 8;
 
-/// How long to wait before the second and the third try.
-const BACK_OFF: [Duration; 2] = [Duration::from_millis(300), Duration::from_millis(1500)];
-
-/// An index that sends nothing for so long is as good as gone.
-const SILENCE: Duration = Duration::from_secs(60);
-
 /// Makes sure that all `wheels` are in the cache, whole and right; gives them back in the same order.
 pub fn download(
     wheels: &[LockedWheel],
@@ -44,8 +34,8 @@ pub fn download(
 ) -> Result<Vec<Wheel>, PackagesError> {
     let folder = cache.folder(FOLDER)?;
     progress.begin(Stage::Download, wheels.iter().filter_map(|wheel| wheel.size).sum(), Unit::Bytes);
-    let fetcher = Fetcher { client: Mutex::new(None), progress };
-    let fetched = each(AT_ONCE, wheels, |wheel| fetcher.bring(wheel, &folder));
+    let fetcher = Fetcher::default();
+    let fetched = each(AT_ONCE, wheels, |wheel| bring(wheel, &folder, &fetcher, progress));
     progress.end(Stage::Download);
     fetched
 }
@@ -60,184 +50,66 @@ fn place(wheel: &LockedWheel, wheels: &Path) -> PathBuf {
     wheels.join(wheel.sha256.to_string()).join(&wheel.file_name)
 }
 
-struct Fetcher<'a> {
-    /// Made when the first wheel is not in the cache: reading the system's certificates takes time.
-    client: Mutex<Option<Client>>,
-    progress: &'a dyn Progress,
+fn bring(
+    wheel: &LockedWheel,
+    wheels: &Path,
+    fetcher: &Fetcher,
+    progress: &dyn Progress,
+) -> Result<Wheel, PackagesError> {
+    let file = place(wheel, wheels);
+    let folder = file.parent().expect("a place in the cache has a folder");
+    if file.is_file() {
+        if Sha256::of_file(&file)? == wheel.sha256 {
+            progress.advance(Stage::Download, wheel.size.unwrap_or(0));
+            return Ok(Wheel { locked: wheel.clone(), file });
+        }
+        // Something damaged it since; what the lock says can be fetched again.
+        fs_err::remove_file(&file)?;
+    }
+    fs_err::create_dir_all(folder)?;
+    let brought = written(
+        &file,
+        |draft| match &wheel.origin {
+            Origin::Path(path) => draft.copy(fs_err::File::open(path)?),
+            Origin::Url(url) => fetcher.fetch(url, draft),
+        },
+        wheel,
+        progress,
+    );
+    if brought.is_err() {
+        // Only if it is empty; another run may be writing there.
+        let _ = std::fs::remove_dir(folder);
+    }
+    brought.map(|()| Wheel { locked: wheel.clone(), file })
 }
 
-/// Why one try to fetch a file failed.
-enum Failure {
-    /// Another try may help: the connection broke, or the server said it is busy.
-    Passing(Box<dyn std::error::Error + Send + Sync>),
-    Lasting(PackagesError),
-}
-
-impl Fetcher<'_> {
-    fn bring(&self, wheel: &LockedWheel, wheels: &Path) -> Result<Wheel, PackagesError> {
-        let file = place(wheel, wheels);
-        let folder = file.parent().expect("a place in the cache has a folder");
-        let done = || Ok(Wheel { locked: wheel.clone(), file: file.clone() });
-        if file.is_file() {
-            if Sha256::of_file(&file)? == wheel.sha256 {
-                self.progress.advance(Stage::Download, wheel.size.unwrap_or(0));
-                return done();
-            }
-            // Something damaged it since; what the lock says can be fetched again.
-            fs_err::remove_file(&file)?;
-        }
-        fs_err::create_dir_all(folder)?;
-        let brought = match &wheel.origin {
-            Origin::Path(path) => self.copy(path, wheel, &file),
-            Origin::Url(url) => self.fetch(url, wheel, &file),
-        };
-        if brought.is_err() {
-            // Only if it is empty; another run may be writing there.
-            let _ = std::fs::remove_dir(folder);
-        }
-        brought.and_then(|()| done())
+/// Gives the file its name when `fill` has filled the draft of it with what the lock wants.
+fn written(
+    file: &Path,
+    fill: impl FnOnce(&mut Draft<'_>) -> Result<(), PackagesError>,
+    wheel: &LockedWheel,
+    progress: &dyn Progress,
+) -> Result<(), PackagesError> {
+    let mut failed = None;
+    let written = write_whole(file, |file| {
+        fill(&mut Draft::new(wheel, file, progress)).map_err(|error| {
+            failed = Some(error);
+            io::ErrorKind::InvalidData.into()
+        })
+    });
+    match failed {
+        Some(error) => Err(error),
+        None => Ok(written?),
     }
-
-    fn copy(&self, from: &Path, wheel: &LockedWheel, to: &Path) -> Result<(), PackagesError> {
-        let reader = fs_err::File::open(from)?;
-        match self.write(reader, wheel, to, &mut 0) {
-            Ok(()) => Ok(()),
-            Err(Failure::Lasting(error)) => Err(error),
-            Err(Failure::Passing(cause)) => {
-                Err(PackagesError::Download { file: wheel.file_name.clone(), cause })
-            }
-        }
-    }
-
-    fn fetch(&self, url: &Url, wheel: &LockedWheel, to: &Path) -> Result<(), PackagesError> {
-        let mut told = 0;
-        let mut waits = BACK_OFF.iter();
-        loop {
-            let cause = match self.try_once(url, wheel, to, &mut told) {
-                Ok(()) => return Ok(()),
-                Err(Failure::Lasting(error)) => return Err(error),
-                Err(Failure::Passing(cause)) => cause,
-            };
-            match waits.next() {
-                Some(wait) => std::thread::sleep(*wait),
-                None => return Err(PackagesError::Download { file: wheel.file_name.clone(), cause }),
-            }
-        }
-    }
-
-    fn try_once(&self, url: &Url, wheel: &LockedWheel, to: &Path, told: &mut u64) -> Result<(), Failure> {
-        let lasting = |cause: Box<dyn std::error::Error + Send + Sync>| {
-            Failure::Lasting(PackagesError::Download { file: wheel.file_name.clone(), cause })
-        };
-        let client = self.client().map_err(|error| lasting(error.without_url().into()))?;
-        // Credentials in the URL become a header; no error may show the URL itself.
-        let response = client.get(url.clone()).send();
-        let response = response.map_err(|error| Failure::Passing(plain(error)))?;
-        let status = response.status();
-        if !status.is_success() {
-            let cause = format!("the index answered {status}").into();
-            let busy = status.is_server_error() || matches!(status.as_u16(), 408 | 429);
-            return Err(if busy { Failure::Passing(cause) } else { lasting(cause) });
-        }
-        self.write(response, wheel, to, told)
-    }
-
-    /// Writes what `reader` gives to `to`, unless its hash is wrong. `told` is how much of this file the progress
-    /// has heard of, over all tries.
-    fn write(
-        &self,
-        mut reader: impl Read,
-        wheel: &LockedWheel,
-        to: &Path,
-        told: &mut u64,
-    ) -> Result<(), Failure> {
-        let mut broken = None;
-        let mut wrong = None;
-        let written = write_whole(to, |file| {
-            let mut hasher = Hasher::default();
-            let mut buffer = vec![0; 128 * 1024];
-            let mut length = 0;
-            loop {
-                let read = match reader.read(&mut buffer) {
-                    Ok(0) => break,
-                    Ok(read) => read,
-                    Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                    Err(error) => {
-                        broken = Some(plain_io(error));
-                        return Err(io::ErrorKind::UnexpectedEof.into());
-                    }
-                };
-                length += read as u64;
-                if wheel.size.is_some_and(|size| length > size) {
-                    broken = Some("the index sends more than the lock says".into());
-                    return Err(io::ErrorKind::InvalidData.into());
-                }
-                hasher.update(&buffer[..read]);
-                file.write_all(&buffer[..read])?;
-                self.progress.advance(Stage::Download, length.saturating_sub(*told).min(read as u64));
-                *told = length.max(*told);
-            }
-            if wheel.size.is_some_and(|size| length < size) {
-                broken = Some("the index sent less than the lock says".into());
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
-            let found = hasher.finish();
-            if found != wheel.sha256 {
-                wrong = Some(found);
-                return Err(io::ErrorKind::InvalidData.into());
-            }
-            Ok(())
-        });
-        match (broken, wrong, written) {
-            (Some(cause), _, _) => Err(Failure::Passing(cause)),
-            (_, Some(found), _) => Err(Failure::Lasting(PackagesError::WrongDigest {
-                file: wheel.file_name.clone(),
-                expected: wheel.sha256,
-                found,
-            })),
-            (_, _, Err(error)) => Err(Failure::Lasting(error.into())),
-            (_, _, Ok(())) => Ok(()),
-        }
-    }
-
-    fn client(&self) -> reqwest::Result<Client> {
-        let mut client = self.client.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(client) = &*client {
-            return Ok(client.clone());
-        }
-        // Another part of this process may have installed one already; any will do.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let made = Client::builder()
-            .user_agent(concat!("holdall/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(Duration::from_secs(20))
-            .timeout(SILENCE)
-            .build()?;
-        Ok(client.insert(made).clone())
-    }
-}
-
-/// The deepest cause of a failed request: the ones above repeat the URL.
-fn plain(error: reqwest::Error) -> Box<dyn std::error::Error + Send + Sync> {
-    deepest(&error.without_url()).into()
-}
-
-fn plain_io(error: io::Error) -> Box<dyn std::error::Error + Send + Sync> {
-    deepest(&error).into()
-}
-
-fn deepest(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut cause = error;
-    while let Some(below) = cause.source() {
-        cause = below;
-    }
-    crate::said::redact(&cause.to_string())
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use std::io::{BufRead as _, BufReader};
+    use std::io::{BufRead as _, BufReader, Write as _};
     use std::net::TcpListener;
+
+    use reqwest::Url;
 
     use super::*;
     use crate::progress::Silent;
@@ -346,17 +218,14 @@ mod tests {
 
     #[test]
     fn a_download_that_cannot_be_had_is_told_without_its_url() {
-        let busy = || status("503 Service Unavailable");
         let place = Place::new();
-        for answers in [vec![busy(), busy(), busy()], vec![status("404 Not Found")], Vec::new()] {
-            let (url, heard) = index(answers);
-            let port = url.port().unwrap().to_string();
-            let error = place.download(wheel(Origin::Url(url))).unwrap_err();
-            assert_eq!(error.to_string(), "cannot fetch `a-1-py3-none-any.whl`");
-            let cause = std::error::Error::source(&error).unwrap().to_string();
-            assert!(!cause.contains(&port) && !cause.contains("secret"), "{cause}");
-            heard.join().unwrap();
-        }
+        let (url, heard) = index(vec![Vec::new(), Vec::new(), Vec::new()]);
+        let port = url.port().unwrap().to_string();
+        let error = place.download(wheel(Origin::Url(url))).unwrap_err();
+        assert_eq!(error.to_string(), "cannot fetch `a-1-py3-none-any.whl`");
+        let cause = std::error::Error::source(&error).unwrap().to_string();
+        assert!(!cause.contains(&port) && !cause.contains("secret"), "{cause}");
+        heard.join().unwrap();
         assert!(place.is_empty());
     }
 

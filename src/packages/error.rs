@@ -1,8 +1,9 @@
 //! Every way in which packages can fail to get into a bundle.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use super::export::Exporter;
 use crate::digest::Sha256;
 use crate::entry::{EntryPath, EntryPathError};
 use crate::python::MinorVersion;
@@ -29,6 +30,34 @@ pub enum PackagesError {
     #[error("`{}` is out of step with the project's `pyproject.toml`", lock.display())]
     #[diagnostic(help("run `uv lock` in the project, look at what changed, and commit it"))]
     LockOutOfStep { lock: PathBuf, source: Said },
+    #[error("only {} reads `{}`, and there is none on PATH", exporter.name(), lock.display())]
+    #[diagnostic(help(
+        "install it ({}), or name the program in {}; or commit what it makes of the lock (`{}`) and set `packages.requirements` in `holdall.toml` to that",
+        exporter.install(),
+        exporter.variable(),
+        exporter.by_hand()
+    ))]
+    NoExporter { lock: PathBuf, exporter: Exporter },
+    #[error("cannot run `{}` as {}", program.display(), exporter.name())]
+    #[diagnostic(help("let {} name a working program, or unset it", exporter.variable()))]
+    ExporterUnusable { program: PathBuf, exporter: Exporter, source: io::Error },
+    #[error("this poetry cannot export `{}`: its plugin for that is missing", lock.display())]
+    #[diagnostic(help(
+        "add it: `poetry self add poetry-plugin-export`, or `pipx inject poetry poetry-plugin-export`"
+    ))]
+    NoExportPlugin { lock: PathBuf },
+    #[error("`{}` is out of step with the project's `{}`", lock.display(), exporter.source())]
+    #[diagnostic(help("run `{} lock` in the project, look at what changed, and commit it", exporter.name()))]
+    ExportOutOfStep { lock: PathBuf, exporter: Exporter, source: Said },
+    #[error("{} cannot export `{}`", exporter.name(), lock.display())]
+    #[diagnostic(help(
+        "mend what it names: `{}` has to work in the folder of the lock",
+        exporter.by_hand()
+    ))]
+    ExportFailed { lock: PathBuf, exporter: Exporter, source: Said },
+    #[error("`{}` has no category `{category}`, which the configuration names", lock.display())]
+    #[diagnostic(help("correct `packages.groups`, or run `pipenv lock`; the lock has {known}"))]
+    NoCategory { lock: PathBuf, category: String, known: String },
     #[error("`{}` is no lock that holdall can read: {problem}", file.display())]
     #[diagnostic(help("make the file anew with the tool that wrote it"))]
     Malformed { file: PathBuf, problem: String },
@@ -52,6 +81,16 @@ pub enum PackagesError {
         "check the network, the proxy and the credentials of the index; without a network, name folders of wheels in UV_FIND_LINKS and set UV_OFFLINE=1"
     ))]
     Unreachable { source: Said },
+    #[error("the package index does not let uv in")]
+    #[diagnostic(help(
+        "give it name and password: in the URL of the index, as UV_INDEX_NAME_USERNAME and UV_INDEX_NAME_PASSWORD, or in `~/.netrc`; what only a keyring knows, fetch by hand into a folder and name that in UV_FIND_LINKS"
+    ))]
+    IndexDenied { source: Said },
+    #[error("what answers uv is no package index, or a broken one")]
+    #[diagnostic(help(
+        "check the URL of the index (it ends in `/simple/` as a rule), its credentials and the proxy: a login page may answer in its place"
+    ))]
+    NoIndex { source: Said },
     #[error("uv failed to {doing}")]
     #[diagnostic(help("mend what uv names, then run the same command again"))]
     Uv { doing: &'static str, source: Said },
@@ -66,11 +105,27 @@ pub enum PackagesError {
     ))]
     NoHash { packages: Vec<String>, file: PathBuf },
     #[error("Python {minor} on {target} needs {}, which `{}` does not have", names(packages, "", ""), file.display())]
-    #[diagnostic(help(
-        "the lock was made for another platform or another Python: make it anew for all (`uv lock`, `uv export`, `uv pip compile --universal --generate-hashes`)"
-    ))]
+    #[diagnostic(help("the lock was made for another platform or another Python: {}", anew(file, *target)))]
     Incomplete { packages: Vec<String>, target: Target, minor: MinorVersion, file: PathBuf },
 
+    #[error("the index is too busy to send `{file}`: it answered {answer}")]
+    #[diagnostic(help("wait a little, then run the same command again: what is there is kept"))]
+    Busy { file: String, answer: String },
+    #[error("the index does not give `{file}` to you: it answered {answer}")]
+    #[diagnostic(help(
+        "name and password for the index are missing or wrong: give them as uv takes them (in the URL of the index, as UV_INDEX_NAME_USERNAME and UV_INDEX_NAME_PASSWORD, or in `~/.netrc`); what only a keyring knows, fetch by hand into a folder and name that in UV_FIND_LINKS"
+    ))]
+    Denied { file: String, answer: String },
+    #[error("the index has no `{file}`: it answered {answer}")]
+    #[diagnostic(help(
+        "it is gone since it was locked, or another index has it: lock again, or put the file into a folder and name that in UV_FIND_LINKS"
+    ))]
+    Gone { file: String, answer: String },
+    #[error("the index sent a web page in place of `{file}`")]
+    #[diagnostic(help(
+        "as a rule that is a login page of the index or of a proxy: check the credentials of the index and the proxy's settings, then run the same command again"
+    ))]
+    WebPage { file: String },
     #[error("cannot fetch `{file}`")]
     #[diagnostic(help(
         "check the network and the proxy, then run the same command again: what is there is kept"
@@ -87,7 +142,9 @@ pub enum PackagesError {
     WrongDigest { file: String, expected: Sha256, found: Sha256 },
 
     #[error("`{}` is not a wheel: {problem}", file.display())]
-    #[diagnostic(help("make or fetch the wheel again"))]
+    #[diagnostic(help(
+        "make or fetch the wheel again; if it stays so, use another version of it: who made it has to mend it"
+    ))]
     BadWheel { file: PathBuf, problem: String },
     #[error("`{wheel}` holds a file that no bundle can have")]
     BadName {
@@ -117,6 +174,9 @@ pub enum PackagesError {
     BadPython { python: PathBuf, source: Said },
     #[error(transparent)]
     #[diagnostic(transparent)]
+    Bytecode(#[from] crate::bytecode::BytecodeError),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
     Layer(#[from] crate::layer::LayerError),
     #[error("cannot use the file or folder of a package")]
     #[diagnostic(help("check that it is there, that you may use it, and that the disk is not full"))]
@@ -139,11 +199,30 @@ impl PackagesError {
         !matches!(
             self,
             PackagesError::Unreachable { .. }
+                | PackagesError::NoIndex { .. }
+                | PackagesError::IndexDenied { .. }
                 | PackagesError::Download { .. }
+                | PackagesError::Busy { .. }
+                | PackagesError::Denied { .. }
+                | PackagesError::Gone { .. }
+                | PackagesError::WebPage { .. }
                 | PackagesError::WrongDigest { .. }
                 | PackagesError::Layer(_)
                 | PackagesError::Io(_)
         )
+    }
+}
+
+/// How to come to a lock that serves `target` too.
+fn anew(file: &Path, target: Target) -> String {
+    match file.ends_with("Pipfile.lock") {
+        true => format!(
+            "pipenv locks for the machine that it runs on, so run `pipenv lock` on {target}, or require those packages in the `Pipfile` without a marker"
+        ),
+        false => {
+            "make it anew for all (`uv lock`, `uv export`, `uv pip compile --universal --generate-hashes`)"
+                .to_owned()
+        }
     }
 }
 

@@ -10,7 +10,9 @@ use reqwest::Url;
 use serde::{Serialize, Serializer};
 
 use super::committed::Committed;
+use super::credentials;
 use super::error::PackagesError;
+use super::export;
 use super::pylock;
 use super::refusal::refusal;
 use super::tags::WheelName;
@@ -172,6 +174,19 @@ impl Question {
                 let committed = Committed::of_requirements(std::slice::from_ref(&exported), lock)?;
                 Ok(Question { whole: true, committed, ..question(work, project, vec![exported])? })
             }
+            Dependencies::PoetryLock { lock, extras, groups } => {
+                let exported = work.path().join("requirements.txt");
+                fs_err::write(&exported, export::poetry(lock, extras, groups)?)?;
+                let committed = Committed::of_requirements(std::slice::from_ref(&exported), lock)?;
+                Ok(Question { whole: true, committed, ..question(work, folder_of(lock), vec![exported])? })
+            }
+            Dependencies::PipfileLock { lock, categories } => {
+                let exported = work.path().join("requirements.txt");
+                fs_err::write(&exported, export::pipenv(lock, categories)?)?;
+                let committed = Committed::of_requirements(std::slice::from_ref(&exported), lock)?;
+                // Not whole: pipenv locks for the machine it runs on, and what the target needs besides must be missed.
+                Ok(Question { committed, ..question(work, folder_of(lock), vec![exported])? })
+            }
             Dependencies::Pylock(file) => {
                 let text = fs_err::read_to_string(file)?;
                 let (requirements, committed) = pylock::committed(&text, file, target)?;
@@ -198,7 +213,8 @@ impl Question {
         let platform = ["--python-platform", self.target.uv_platform(), "--python-version", &of_minor];
         let aim: Vec<OsString> = platform.map(OsString::from).into();
         let file = self.compile(uv, &aim).map_err(|failure| refusal(&failure, self.target, minor))?;
-        let wheels = pylock::read(&fs_err::read_to_string(&file)?, &file, self.target, minor)?;
+        let mut wheels = pylock::read(&fs_err::read_to_string(&file)?, &file, self.target, minor)?;
+        credentials::give(&mut wheels, &self.folder, &self.files);
         if let Some(committed) = &self.committed {
             committed.check(&wheels, self.target, minor)?;
         }

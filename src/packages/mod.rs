@@ -4,15 +4,20 @@
 //! from sources, and no console scripts are made: `python -m` replaces them.
 
 mod committed;
+mod credentials;
 mod download;
 mod environment;
 mod error;
+mod export;
+mod fetch;
 mod layers;
 mod lock;
 mod parallel;
+mod prune;
 mod pylock;
 mod record;
 mod refusal;
+mod sound;
 mod tags;
 mod uv;
 mod wheel;
@@ -20,8 +25,11 @@ mod wheel;
 pub use download::{Wheel, download, is_cached};
 pub use environment::{BuildEnvironment, environment};
 pub use error::PackagesError;
-pub use layers::{PackageLayers, layers};
+pub use export::Exporter;
+pub use layers::{PackageLayers, Shaping, layers};
 pub use lock::{Lock, LockedWheel, local_wheel, lock};
+pub use prune::{InForce, Pruned, Prunings, Whole};
+pub use sound::check;
 pub use uv::{Uv, UvVersion};
 
 #[cfg(test)]

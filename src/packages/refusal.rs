@@ -17,6 +17,15 @@ pub(super) fn refusal(failure: &UvFailure, target: Target, minor: MinorVersion) 
     if !packages.is_empty() {
         return PackagesError::NoWheel { packages, target, minor, source };
     }
+    let denied = ["lack of valid authentication credentials", "returned a 403 Forbidden error"];
+    if denied.iter().any(|sign| words.contains(sign)) {
+        return PackagesError::IndexDenied { source };
+    }
+    let nonsense =
+        ["Received some unexpected JSON", "Received some unexpected HTML", "Unsupported `Content-Type`"];
+    if nonsense.iter().any(|sign| words.contains(sign)) {
+        return PackagesError::NoIndex { source };
+    }
     let network = ["Failed to fetch", "client error", "error sending request", "network was disabled"];
     if network.iter().any(|sign| words.contains(sign)) {
         return PackagesError::Unreachable { source };
@@ -128,6 +137,14 @@ mod tests {
         check(
             "error: No solution found when resolving dependencies\n  cause: Because there is no version of django==99.9 and you require django==99.9, we can conclude",
             "the packages for windows-arm64 and Python 3.12 cannot be selected",
+        );
+        check(
+            "error: No solution found when resolving dependencies\n  cause: Because x was not found in the package registry\n\nhint: An index URL (https://x.example/simple) could not be queried due to a lack of valid authentication credentials (401 Unauthorized).",
+            "the package index does not let uv in",
+        );
+        check(
+            "error: Received some unexpected JSON from `https://x.example/simple/x/`",
+            "what answers uv is no package index, or a broken one",
         );
         check("error: Couldn't parse requirement in `a.txt`", "uv failed to select the packages");
     }

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
@@ -353,7 +353,7 @@ fn importlib_finds_every_package_whole_in_what_was_mapped() {
     let layout = layout(host, minor);
     let folder = tempfile::tempdir().unwrap();
     for wheel in &wheels {
-        for source in wheel::map(wheel, &layout, host).unwrap().sources(&BTreeMap::new()).unwrap() {
+        for source in wheel::map(wheel, &layout, host).unwrap().sources(&BTreeMap::new(), None).unwrap() {
             let Content::Bytes(bytes) = source.content else { panic!("wheels are read into memory") };
             let file = source.path.below(folder.path());
             fs_err::create_dir_all(file.parent().unwrap()).unwrap();
@@ -370,6 +370,48 @@ fn importlib_finds_every_package_whole_in_what_was_mapped() {
 }
 
 #[test]
+fn a_windows_bundle_keeps_all_native_code_and_every_module_that_is_no_test_or_example() {
+    let (_folder, dependencies) = Folder::requirements(
+        "django==5.2.*\ndjangorestframework\npsycopg[binary]\npillow\ncryptography\nlxml\ncelery\nnumpy\npandas\npywin32\n",
+    );
+    let target = Target::WindowsX86_64;
+    let lock = locked(&dependencies, target).unwrap();
+    let wheels = download(&lock.wheels, &CACHE, &Silent).unwrap();
+    let layout = layout(target, PY312);
+    let map = || wheels.iter().map(|wheel| wheel::map(wheel, &layout, target).unwrap()).collect::<Vec<_>>();
+    let whole = map();
+    // The last one stands where the bridge does.
+    let mut mapped = map();
+    mapped.extend(wheel::map(&wheels[0], &layout, target));
+    let folder = tempfile::tempdir().unwrap();
+    let prunings = Prunings::new(RECIPES.packages.clone(), Whole::Only(BTreeSet::new()));
+    let told = layers::prune(&mut mapped, &prunings, 4, &Cache::at(folder.path())).unwrap();
+
+    let names = |mapped: &[wheel::Mapped]| -> BTreeSet<String> {
+        mapped.iter().flat_map(|wheel| wheel.files.iter().map(|file| file.name.clone())).collect()
+    };
+    let (all, kept) = (names(&whole), names(&mapped));
+    let left_out: Vec<&String> = all.difference(&kept).collect();
+    assert_eq!(told.iter().map(|line| line.files).sum::<u64>(), left_out.len() as u64);
+    assert!(left_out.len() * 10 > all.len() * 3, "{} of {}", left_out.len(), all.len());
+    let ends = |name: &str, endings: &[&str]| endings.iter().any(|ending| name.ends_with(ending));
+    let folders =
+        ["tests", "test", "testing", "Demos", "demos", "samples", "examples", "_examples", "checks"];
+    for name in &left_out {
+        assert!(!ends(name, &[".pyd", ".dll", ".exe", ".mo", ".pth", "py.typed"]), "{name}");
+        let in_folder = name.split('/').any(|part| folders.contains(&part));
+        let alone = ["/conftest.py", "/tests.py", "celery/contrib/pytest.py", "celery/contrib/sphinx.py"];
+        assert!(!name.ends_with(".py") || in_folder || ends(name, &alone), "{name}");
+        assert!(!name.contains(".dist-info/") && !name.to_lowercase().contains("license"), "{name}");
+    }
+    assert!(left_out.iter().any(|name| name.ends_with("-win_amd64.lib")), "import libraries of modules");
+    assert!(left_out.iter().any(|name| name.as_str() == "PyWin32.chm"));
+    assert_eq!(all.iter().filter(|name| ends(name, &[".pyd", ".dll"])).count(), {
+        kept.iter().filter(|name| ends(name, &[".pyd", ".dll"])).count()
+    });
+}
+
+#[test]
 fn the_layers_of_a_windows_bundle_are_made_once() {
     let (_folder, dependencies) = Folder::requirements("django==5.2.1\npillow\npywin32\ncryptography\n");
     let target = Target::WindowsX86_64;
@@ -378,7 +420,10 @@ fn the_layers_of_a_windows_bundle_are_made_once() {
     let bridge = wheels.pop().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let cache = Cache::at(folder.path());
-    let make = || layers(&wheels, &bridge, &layout(target, PY312), target, &cache, &Silent).unwrap();
+    let prunings = Prunings::new(RECIPES.packages.clone(), Whole::Only(BTreeSet::new()));
+    let layout = layout(target, PY312);
+    let shaping = Shaping { layout: &layout, target, prunings: &prunings, compiler: None };
+    let make = || layers(&wheels, &bridge, &shaping, &cache, &Silent).unwrap();
     let first = make();
     let names: Vec<_> = first.layers.iter().map(|layer| (layer.kind, layer.name.as_str())).collect();
     let mut expected: Vec<_> =

@@ -14,6 +14,7 @@ use super::error::PackagesError;
 use super::lock::normalized;
 use super::record::{self, Recorded};
 use super::tags::WheelName;
+use crate::bytecode::Compiler;
 use crate::digest::Sha256;
 use crate::entry::EntryPath;
 use crate::layer::{Content, Source};
@@ -23,14 +24,19 @@ use crate::target::Target;
 /// Changes whenever the same wheel would be mapped to other files: a layer of another mapping is built anew.
 pub(super) const MAPPING: &str = "wheel mapping 1";
 
+/// A wheel that unpacks to more than this many bytes, and to more than so many times its own size, is hostile.
+const HUGE: u64 = 64 << 20;
+const HUGE_RATIO: u64 = 100;
+
 /// Where the files of one wheel will lie. Its contents are read by [`Mapped::sources`].
 pub(super) struct Mapped {
     pub wheel: Wheel,
     /// `django-5.2.dist-info`
     dist_info: String,
-    /// Where dist-info lies in the bundle.
-    metadata: EntryPath,
+    site_packages: EntryPath,
     target: Target,
+    /// How many entries of different names the zip has.
+    pub entries: usize,
     pub files: Vec<MappedFile>,
 }
 
@@ -40,7 +46,7 @@ pub(super) struct MappedFile {
     number: usize,
     pub path: EntryPath,
     /// Its name in RECORD: relative to site-packages.
-    name: String,
+    pub name: String,
     pub recorded: Recorded,
     executable: bool,
 }
@@ -67,6 +73,7 @@ pub(super) fn map(wheel: &Wheel, layout: &PythonLayout, target: Target) -> Resul
 
     let mut zip = open(&wheel.file)?;
     let entries = entries(&mut zip).map_err(bad)?;
+    check_sizes(entries.values(), fs_err::metadata(&wheel.file)?.len()).map_err(bad)?;
     let dist_info = dist_info(entries.values(), &parts).map_err(bad)?;
     let mut text = |name: &str| {
         let entry = entries.iter().find(|(_, entry)| entry.name == name);
@@ -77,11 +84,10 @@ pub(super) fn map(wheel: &Wheel, layout: &PythonLayout, target: Target) -> Resul
     let mut recorded = record::read(&text(&format!("{dist_info}/RECORD"))?).map_err(bad)?;
 
     let misplaced = |source| PackagesError::BadName { wheel: file_name.clone(), source };
-    let (prefix, below_prefix) =
-        layout.site_packages.as_str().split_once('/').unwrap_or((layout.site_packages.as_str(), ""));
-    let up = "../".repeat(below_prefix.split('/').filter(|part| !part.is_empty()).count());
+    let site_packages = &layout.site_packages;
+    let prefix = site_packages.folders().next().unwrap_or(site_packages.as_str());
     let mut files = Vec::new();
-    for (&number, Entry { name, executable }) in &entries {
+    for (&number, Entry { name, executable, size, .. }) in &entries {
         // Checked as it stands, before any part of it is taken off.
         EntryPath::parse(name, target).map_err(misplaced)?;
         if is_about_the_list(name, &dist_info) {
@@ -92,13 +98,17 @@ pub(super) fn map(wheel: &Wheel, layout: &PythonLayout, target: Target) -> Resul
             .remove(name)
             .flatten()
             .ok_or_else(|| bad(format!("it holds `{name}`, which has no hash in its RECORD")))?;
-        let (path, name) = match place(name) {
-            Place::SitePackages(rest) => (format!("{}/{rest}", layout.site_packages), rest.to_owned()),
-            Place::Prefix(rest) => (format!("{prefix}/{rest}"), format!("{up}{rest}")),
+        if recorded.size.is_some_and(|listed| listed != *size) {
+            return Err(bad(format!("its `{name}` is not as long as its RECORD says")));
+        }
+        let path = match place(name) {
+            Place::SitePackages(rest) => format!("{site_packages}/{rest}"),
+            Place::Prefix(rest) => format!("{prefix}/{rest}"),
             Place::Nowhere => continue,
             Place::Unknown(kind) => return Err(bad(format!("it holds data of the unknown kind `{kind}`"))),
         };
         let path = EntryPath::parse(&path, target).map_err(misplaced)?;
+        let name = recorded_name(&path, site_packages);
         files.push(MappedFile { number, path, name, recorded, executable: *executable });
     }
     if let Some(missing) = recorded.into_keys().find(|name| !is_about_the_list(name, &dist_info)) {
@@ -108,8 +118,8 @@ pub(super) fn map(wheel: &Wheel, layout: &PythonLayout, target: Target) -> Resul
     if let Some(pair) = files.windows(2).find(|pair| pair[0].path == pair[1].path) {
         return Err(bad(format!("two of its files become `{}`", pair[0].path)));
     }
-    let metadata = layout.site_packages.join(&dist_info, target).map_err(misplaced)?;
-    Ok(Mapped { wheel: wheel.clone(), dist_info, metadata, target, files })
+    let (wheel, site_packages, entries) = (wheel.clone(), site_packages.clone(), zip.len());
+    Ok(Mapped { wheel, dist_info, site_packages, target, entries, files })
 }
 
 impl Mapped {
@@ -118,9 +128,33 @@ impl Mapped {
         self.files.iter().filter_map(|file| file.recorded.size).sum()
     }
 
+    /// Leaves files out, as if the wheel did not have them.
+    pub fn leave_out(&mut self, is_left_out: impl Fn(usize) -> bool) {
+        let mut number = 0..;
+        self.files.retain(|_| !number.next().is_some_and(&is_left_out));
+    }
+
+    /// Hands the content of the files that are `wanted` to `with`, with their numbers in `files`.
+    pub fn read(
+        &self,
+        wanted: impl Fn(&MappedFile) -> bool,
+        mut with: impl FnMut(usize, Vec<u8>),
+    ) -> Result<(), PackagesError> {
+        let bad = |problem: String| PackagesError::BadWheel { file: self.wheel.file.clone(), problem };
+        let mut zip = open(&self.wheel.file)?;
+        for (number, file) in self.files.iter().enumerate().filter(|(_, file)| wanted(file)) {
+            with(number, read(&mut zip, file.number, file.recorded.size).map_err(bad)?);
+        }
+        Ok(())
+    }
+
     /// Reads the files of the wheel, except those that another package has brought, and adds what an installer
-    /// writes: INSTALLER and a RECORD of what is really there.
-    pub fn sources(&self, taken: &BTreeMap<EntryPath, Taken>) -> Result<Vec<Source>, PackagesError> {
+    /// writes: bytecode if there is a compiler, INSTALLER, and a RECORD of what is really there.
+    pub fn sources(
+        &self,
+        taken: &BTreeMap<EntryPath, Taken>,
+        compiler: Option<&Compiler>,
+    ) -> Result<Vec<Source>, PackagesError> {
         let bad = |problem: String| PackagesError::BadWheel { file: self.wheel.file.clone(), problem };
         let mut zip = open(&self.wheel.file)?;
         let mut sources = Vec::with_capacity(self.files.len() + 2);
@@ -139,8 +173,15 @@ impl Mapped {
                 sources.push(Source { path: file.path.clone(), content, executable: file.executable });
             }
         }
+        if let Some(compiler) = compiler {
+            for bytecode in compiler.compile(&sources, self.target)? {
+                let name = recorded_name(&bytecode.path, &self.site_packages);
+                list.push((name, Sha256::of(&bytecode.bytes), bytecode.bytes.len() as u64));
+                sources.push(bytecode.into());
+            }
+        }
         let own = |name: &str| {
-            let path = self.metadata.join(name, self.target);
+            let path = self.site_packages.join(&format!("{}/{name}", self.dist_info), self.target);
             path.map_err(|source| PackagesError::BadName {
                 wheel: self.wheel.locked.file_name.clone(),
                 source,
@@ -198,6 +239,18 @@ fn is_loaded(path: &EntryPath) -> bool {
     !(for_people.iter().any(|word| stem.starts_with(word)) && matches!(extension, "" | "md" | "rst" | "txt"))
 }
 
+/// The name of a file in RECORD: relative to site-packages, which some files lie outside of.
+fn recorded_name(path: &EntryPath, site_packages: &EntryPath) -> String {
+    let below = |folder: &str| path.as_str().strip_prefix(folder)?.strip_prefix('/');
+    if let Some(name) = below(site_packages.as_str()) {
+        return name.to_owned();
+    }
+    // Nothing of a package lies outside of Python's own folder.
+    let mut folders = site_packages.folders();
+    let name = folders.next().and_then(below).unwrap_or(path.as_str());
+    "../".repeat(folders.count() + 1) + name
+}
+
 enum Place<'a> {
     SitePackages(&'a str),
     Prefix(&'a str),
@@ -237,6 +290,8 @@ fn open(file: &Path) -> Result<Archive, PackagesError> {
 struct Entry {
     name: String,
     executable: bool,
+    /// Unpacked, in bytes, as the zip says it.
+    size: u64,
 }
 
 /// The files in the zip, by their number there.
@@ -251,7 +306,7 @@ fn entries(zip: &mut Archive) -> Result<BTreeMap<usize, Entry>, String> {
         // What the wheel's maker said, not what any file system here thinks.
         let executable = file.unix_mode().is_some_and(|mode| mode & 0o111 != 0);
         if !file.is_dir() {
-            entries.insert(number, Entry { name, executable });
+            entries.insert(number, Entry { name, executable, size: file.size() });
         }
     }
     Ok(entries)
@@ -284,6 +339,16 @@ fn dist_info<'a>(entries: impl Iterator<Item = &'a Entry>, parts: &WheelName<'_>
         [other] => Err(format!("its `{other}` is that of another package")),
         [] => Err("it has no dist-info folder".to_owned()),
         _ => Err("it has several dist-info folders".to_owned()),
+    }
+}
+
+/// A small archive that claims to be huge is a bomb: deflate packs nothing by more than 1 : 1032, and no package by more
+/// than a small part of that.
+fn check_sizes<'a>(entries: impl Iterator<Item = &'a Entry>, packed: u64) -> Result<(), String> {
+    let unpacked: u64 = entries.map(|entry| entry.size).fold(0, u64::saturating_add);
+    match unpacked > HUGE && unpacked / HUGE_RATIO > packed {
+        true => Err(format!("its {packed} bytes would become {unpacked}, as those of no real package do")),
+        false => Ok(()),
     }
 }
 

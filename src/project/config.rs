@@ -57,6 +57,10 @@ pub struct PackagesKeys {
     pub lock: Option<PathBuf>,
     pub extras: Vec<String>,
     pub groups: Vec<String>,
+    /// Whether packages are bundled without what no site reads; yes unless set.
+    pub prune: Option<bool>,
+    /// Packages of which nothing is left out.
+    pub whole: Vec<String>,
 }
 
 /// The table `[runtime]`.
@@ -82,6 +86,8 @@ pub struct BuildKeys {
     pub settings: Option<String>,
     #[serde(rename = "static")]
     pub static_files: StaticFiles,
+    /// Whether modules are compiled while bundling; `true` unless set.
+    pub bytecode: Option<bool>,
     /// `[build.env]`: environment variables set while bundling. They do not enter the bundle, nor what is printed.
     #[serde(skip)]
     pub env: BTreeMap<String, String>,
@@ -154,6 +160,8 @@ impl Config {
                 lock: keys.path("packages.lock")?,
                 extras: keys.texts("packages.extras")?,
                 groups: keys.texts("packages.groups")?,
+                prune: keys.switch("packages.prune")?,
+                whole: keys.texts("packages.whole")?,
             },
             runtime: RuntimeKeys {
                 from: keys.text("runtime.from")?.map(|from| match from {
@@ -164,6 +172,7 @@ impl Config {
             build: BuildKeys {
                 settings: keys.module("build.settings")?,
                 static_files: keys.static_files("build.static")?,
+                bytecode: keys.switch("build.bytecode")?,
                 env: build_env,
             },
             env: EnvKeys { required: keys.variable_names("env.required")? },
@@ -300,6 +309,8 @@ mod tests {
             lock = "pylock.toml"
             extras = ["postgres"]
             groups = ["prod"]
+            prune = false
+            whole = ["numpy"]
             [runtime]
             from = "host"
             [build]
@@ -321,6 +332,10 @@ mod tests {
         assert_eq!(config.version.as_ref().unwrap().as_str(), "1.2-3");
         assert_eq!(config.target, Some(Target::LinuxX86_64));
         assert_eq!(config.project.python_path, [Path::new("src"), Path::new("lib/own")]);
+        assert_eq!(
+            (config.packages.prune, &config.packages.whole[..]),
+            (Some(false), &["numpy".to_owned()][..])
+        );
         assert_eq!(config.runtime.from, Some(RuntimeFrom::Host));
         assert_eq!(config.build.static_files, StaticFiles::Prebuilt(PathBuf::from("prebuilt")));
         assert_eq!(config.build.env["NAME"], "value");
@@ -361,6 +376,8 @@ mod tests {
         let message =
             "wrong value: holdall.toml, key `packages.extras` is a string, and a list of strings is wanted";
         refused("packages.extras = 'x'", message, "[\"a\", \"b\"]");
+        let message = "wrong value: holdall.toml, key `packages.prune` is a list of other things, and true or false is wanted";
+        refused("packages.prune = ['numpy']", message, "prune = false");
         let message = "wrong value: holdall.toml, key `project` is a string, and a table is wanted";
         refused("project = 'x'", message, "[project]");
         let message = "wrong value: holdall.toml, key `build.env.PORT` is an integer, and a string is wanted";

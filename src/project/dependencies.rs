@@ -20,6 +20,10 @@ use crate::target::Target;
 pub enum Dependencies {
     /// A lock made by uv; `project` is the folder of the `pyproject.toml` to export from it.
     UvLock { lock: PathBuf, project: PathBuf, extras: Vec<String>, groups: Vec<String> },
+    /// A lock made by poetry, from the `pyproject.toml` beside it.
+    PoetryLock { lock: PathBuf, extras: Vec<String>, groups: Vec<String> },
+    /// A lock made by pipenv, from the `Pipfile` beside it. Its categories are what others call groups.
+    PipfileLock { lock: PathBuf, categories: Vec<String> },
     /// A lock in the standard form (PEP 751).
     Pylock(PathBuf),
     /// The dependencies of `[project]` in this `pyproject.toml`.
@@ -32,7 +36,9 @@ impl fmt::Display for Dependencies {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         match self {
-            Dependencies::UvLock { lock, .. } => f.write_str(&name(lock)),
+            Dependencies::UvLock { lock, .. }
+            | Dependencies::PoetryLock { lock, .. }
+            | Dependencies::PipfileLock { lock, .. } => f.write_str(&name(lock)),
             Dependencies::Pylock(file) | Dependencies::Pyproject { file, .. } => f.write_str(&name(file)),
             Dependencies::Requirements(files) => {
                 let names: Vec<_> = files.iter().map(|file| name(file)).collect();
@@ -103,12 +109,19 @@ impl Survey<'_> {
                         "put the lock beside its `pyproject.toml`",
                     )
                 })?
+            } else if let Some((_, source)) = FOREIGN_LOCKS.iter().find(|(lock, _)| *lock == name) {
+                self.foreign_lock(&file).ok_or_else(|| {
+                    wrong(
+                        &format!("which has no `{source}` beside it"),
+                        &format!("put the lock beside its `{source}`"),
+                    )
+                })?
             } else if name == "pylock.toml" || (name.starts_with("pylock.") && name.ends_with(".toml")) {
                 Dependencies::Pylock(file)
             } else {
                 return Err(wrong(
                     "which is no lock that holdall reads",
-                    "name a `uv.lock`, `pylock.toml` or `pylock.<name>.toml`; requirements go into `packages.requirements`",
+                    "name a `uv.lock`, `poetry.lock`, `Pipfile.lock`, `pylock.toml` or `pylock.<name>.toml`; requirements go into `packages.requirements`",
                 ));
             };
             return Ok(Some(Found::new(lock, place)));
@@ -162,6 +175,9 @@ impl Survey<'_> {
                 return Ok(self.found(Dependencies::Requirements(vec![file.clone()]), &file));
             }
         }
+        if let Some(found) = self.foreign() {
+            return Ok(found);
+        }
         for pyproject in self.pyprojects {
             if pyproject.has_dynamic_dependencies() {
                 let files = pyproject.dynamic_requirements();
@@ -202,6 +218,23 @@ impl Survey<'_> {
             project: file.parent().unwrap_or(self.root).to_owned(),
             extras: self.config.packages.extras.clone(),
             groups: self.config.packages.groups.clone(),
+        })
+    }
+
+    /// The lock of a tool that has to read it itself.
+    fn foreign(&self) -> Option<Found<Dependencies>> {
+        let names = FOREIGN_LOCKS.map(|(lock, _)| lock);
+        self.files(&names).find_map(|file| Some(self.found(self.foreign_lock(&file)?, &file)))
+    }
+
+    fn foreign_lock(&self, lock: &Path) -> Option<Dependencies> {
+        let name = lock.file_name()?.to_str()?;
+        let (_, source) = FOREIGN_LOCKS.iter().find(|(lock, _)| *lock == name)?;
+        let keys = &self.config.packages;
+        let (lock_path, groups) = (lock.to_owned(), keys.groups.clone());
+        lock.with_file_name(source).is_file().then(|| match name {
+            "Pipfile.lock" => Dependencies::PipfileLock { lock: lock_path, categories: groups },
+            _ => Dependencies::PoetryLock { lock: lock_path, extras: keys.extras.clone(), groups },
         })
     }
 
@@ -247,8 +280,12 @@ impl Survey<'_> {
     }
 
     fn nothing(&self) -> ProjectError {
+        let alone = |lock: &str| self.files(&[lock]).next().is_some();
+        let (alone, absent): (Vec<_>, Vec<_>) = FOREIGN_LOCKS.iter().partition(|(lock, _)| alone(lock));
+        let absent: String = absent.iter().map(|(lock, _)| format!("`{lock}`, ")).collect();
         let mut looked =
-            vec!["no `uv.lock`, `pylock.toml`, `requirements.txt` or `requirements/*.txt`".to_owned()];
+            vec![format!("no `uv.lock`, `pylock.toml`, {absent}`requirements.txt` or `requirements/*.txt`")];
+        looked.extend(alone.iter().map(|(lock, source)| format!("`{lock}` has no `{source}` beside it")));
         looked.push(match self.pyprojects.first() {
             None => "no `pyproject.toml`".to_owned(),
             Some(pyproject) if pyproject.has_dynamic_dependencies() => {
@@ -260,10 +297,12 @@ impl Survey<'_> {
         let poetry =
             self.pyprojects.iter().any(|pyproject| pyproject.value("tool.poetry.dependencies").is_some());
         let foreign = FOREIGN.iter().find(|(name, _)| self.files(&[name]).next().is_some());
-        let foreign = foreign.or(FOREIGN.first().filter(|_| poetry));
-        if let Some((name, command)) = foreign {
+        if poetry {
+            help = "run `poetry lock`, and commit the `poetry.lock` that it writes beside `pyproject.toml`"
+                .to_owned();
+        } else if let Some((name, cure)) = foreign {
             looked.push(format!("`{name}` is not read"));
-            help = format!("write them down as requirements: `{command}`");
+            help = (*cure).to_owned();
         }
         ProjectError::NoDependencies { dir: self.root.to_owned(), looked, help }
     }
@@ -272,9 +311,14 @@ impl Survey<'_> {
     fn without_effect(&self, found: &Found<Dependencies>) -> Option<Notice> {
         let keys = &self.config.packages;
         let key = match (&found.value, keys.extras.is_empty(), keys.groups.is_empty()) {
-            (Dependencies::UvLock { .. } | Dependencies::Pyproject { .. }, ..) | (_, true, true) => {
-                return None;
-            }
+            (
+                Dependencies::UvLock { .. }
+                | Dependencies::PoetryLock { .. }
+                | Dependencies::Pyproject { .. },
+                ..,
+            )
+            | (Dependencies::PipfileLock { .. }, true, _)
+            | (_, true, true) => return None,
             (_, false, _) => "packages.extras",
             (_, true, false) => "packages.groups",
         };
@@ -284,22 +328,30 @@ impl Survey<'_> {
         })
     }
 
-    /// A `pyproject.toml` that was not chosen although it lists dependencies.
+    /// A lock, or a `pyproject.toml` that lists dependencies, which was not chosen although it is there.
     fn passed_over(&self, found: &Found<Dependencies>) -> Option<Notice> {
         let chosen_here = self.config.packages.requirements.is_empty();
         let Dependencies::Requirements(_) = &found.value else { return None };
-        let other = self.pyprojects.iter().find(|pyproject| pyproject.lists_dependencies());
-        let other = other.filter(|_| chosen_here)?;
+        if !chosen_here {
+            return None;
+        }
+        let lock =
+            self.foreign().map(|lock| ("packages.lock", lock.from.clone(), format!("\"{}\"", lock.from)));
+        let listing = || {
+            let other = self.pyprojects.iter().find(|pyproject| pyproject.lists_dependencies())?;
+            Some(("packages.requirements", other.shown.clone(), format!("[\"{}\"]", other.shown)))
+        };
+        let (key, other, value) = lock.or_else(listing)?;
         Some(Notice {
-            what: format!("the dependencies are those of {}; `{}` lists some too", found.from, other.shown),
-            help: format!(
-                "if those are the right ones, set {} to `[\"{}\"]`",
-                self.config.key("packages.requirements"),
-                other.shown
-            ),
+            what: format!("the dependencies are those of {}; `{other}` lists some too", found.from),
+            help: format!("if those are the right ones, set {} to `{value}`", self.config.key(key)),
         })
     }
 }
+
+/// Locks that only the tool that made them reads, with what each is made from. After requirements: where both are
+/// kept, the requirements were made for those who do not have the tool.
+const FOREIGN_LOCKS: [(&str, &str); 2] = [("poetry.lock", "pyproject.toml"), ("Pipfile.lock", "Pipfile")];
 
 /// Requirements in one file, by preference.
 const REQUIREMENTS: &[&str] = &[
@@ -315,13 +367,17 @@ const REQUIREMENTS: &[&str] = &[
 const NOT_PRODUCTION: &[&str] =
     &["ci", "dev", "develop", "development", "doc", "docs", "lint", "local", "test", "testing", "tests"];
 
-/// Dependencies written down for other tools, with the command that turns them into requirements.
+/// Dependencies written down for other tools, with the way from there.
 const FOREIGN: &[(&str, &str)] = &[
-    ("poetry.lock", "poetry export --output requirements.txt (poetry-plugin-export)"),
-    ("pdm.lock", "pdm export --prod --output requirements.txt"),
-    ("Pipfile.lock", "pipenv requirements --hash > requirements.txt"),
-    ("Pipfile", "pipenv lock, then pipenv requirements --hash > requirements.txt"),
-    ("setup.py", "uv pip compile setup.py --output-file requirements.txt"),
-    ("setup.cfg", "uv pip compile setup.cfg --output-file requirements.txt"),
-    ("environment.yml", "pip freeze, run in the environment, without the packages that are not for pip"),
+    ("pdm.lock", "write them down as requirements: `pdm export --prod --output requirements.txt`"),
+    ("Pipfile", "run `pipenv lock`, and commit the `Pipfile.lock` that it writes"),
+    ("setup.py", "write them down as requirements: `uv pip compile setup.py --output-file requirements.txt`"),
+    (
+        "setup.cfg",
+        "write them down as requirements: `uv pip compile setup.cfg --output-file requirements.txt`",
+    ),
+    (
+        "environment.yml",
+        "write them down as requirements: `pip freeze`, run in the environment, without the packages that are not for pip",
+    ),
 ];

@@ -25,9 +25,12 @@ pub const KEYS: &[&str] = &[
     "packages.lock",
     "packages.extras",
     "packages.groups",
+    "packages.prune",
+    "packages.whole",
     "runtime.from",
     "build.settings",
     "build.static",
+    "build.bytecode",
     "build.env",
     "env.required",
     "files.include",
@@ -97,6 +100,11 @@ impl<'a> Keys<'a> {
         let text = |item: &Value| item.as_str().map(str::to_owned);
         let texts = value.as_array().and_then(|items| items.iter().map(text).collect());
         texts.ok_or_else(|| self.wrong_type(key, value, TEXTS))
+    }
+
+    pub fn switch(&self, key: &str) -> Result<Option<bool>, ProjectError> {
+        let switch = |value: &'a Value| value.as_bool().ok_or_else(|| self.wrong_type(key, value, SWITCH));
+        self.value(key).map(switch).transpose()
     }
 
     /// A value that is parsed by its own type.
@@ -272,6 +280,7 @@ struct Wanted {
 const TEXT: Wanted = Wanted { what: "a string", example: "\"text\"" };
 const TEXTS: Wanted = Wanted { what: "a list of strings", example: "[\"a\", \"b\"]" };
 const TABLE: Wanted = Wanted { what: "a table", example: "" };
+const SWITCH: Wanted = Wanted { what: "true or false", example: "false" };
 const SWITCH_OR_PATH: Wanted = Wanted { what: "true, false or a path", example: "\"prebuilt/\"" };
 
 fn join(path: &str, name: &str) -> String {

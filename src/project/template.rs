@@ -42,9 +42,23 @@ const LINES: &[Line] = &[
     line("project.python_path", "Folders on Python's path, after the one of `manage.py`.", "[\"src\"]"),
     line("project.health", "The path that is asked to see whether the site is well.", "\"/\""),
     line("packages.requirements", "Requirements files, or [\"pyproject.toml\"].", "[\"requirements.txt\"]"),
-    line("packages.lock", "A lock: uv.lock or pylock.toml. It excludes requirements.", "\"pylock.toml\""),
+    line(
+        "packages.lock",
+        "A lock: uv.lock, pylock.toml, poetry.lock or Pipfile.lock. It excludes requirements.",
+        "\"pylock.toml\"",
+    ),
     line("packages.extras", "Extras of the project's own dependencies.", "[\"postgres\"]"),
-    line("packages.groups", "Dependency groups that belong to production.", "[\"production\"]"),
+    line(
+        "packages.groups",
+        "Dependency groups (of pipenv: categories) that belong to production.",
+        "[\"production\"]",
+    ),
+    line(
+        "packages.prune",
+        "Leave out of packages what no site reads: tests, type stubs and the like.",
+        "true",
+    ),
+    line("packages.whole", "Packages of which nothing is left out.", "[\"numpy\"]"),
     line(
         "runtime.from",
         "The Python to bundle: \"host\", this machine's, or the path of an archive or folder.",
@@ -54,6 +68,11 @@ const LINES: &[Line] = &[
     line(
         "build.static",
         "Static files: true collects them, false leaves them out, a path names them ready.",
+        "true",
+    ),
+    line(
+        "build.bytecode",
+        "Whether modules are compiled while bundling, so that the site starts quickly.",
         "true",
     ),
     line(
@@ -200,15 +219,19 @@ fn found(project: &Project, key: &str) -> Option<Found<Value>> {
             let files = match &project.dependencies.value {
                 Dependencies::Requirements(files) => files.iter().map(|file| shown(file)).collect(),
                 Dependencies::Pyproject { file, .. } => vec![shown(file)],
-                Dependencies::UvLock { .. } | Dependencies::Pylock(_) => return None,
+                Dependencies::UvLock { .. }
+                | Dependencies::PoetryLock { .. }
+                | Dependencies::PipfileLock { .. }
+                | Dependencies::Pylock(_) => return None,
             };
             let files = files.into_iter().map(Value::String).collect();
             Some(Found::new(Value::Array(files), project.dependencies.from.clone()))
         }
         "packages.lock" => match &project.dependencies.value {
-            Dependencies::UvLock { lock, .. } | Dependencies::Pylock(lock) => {
-                text(&shown(lock), &project.dependencies.from)
-            }
+            Dependencies::UvLock { lock, .. }
+            | Dependencies::PoetryLock { lock, .. }
+            | Dependencies::PipfileLock { lock, .. }
+            | Dependencies::Pylock(lock) => text(&shown(lock), &project.dependencies.from),
             Dependencies::Pyproject { .. } | Dependencies::Requirements(_) => None,
         },
         "runtime.from" => match project.runtime.as_ref()? {

@@ -137,6 +137,17 @@ fn statements(
             statements.push(Found::new(range.to_owned(), place));
         }
     }
+    for folder in folders {
+        let pipfile = folder.join("Pipfile");
+        // What is wrong with it is pipenv's to say; here its lines, which hold addresses of indexes, would be quoted.
+        let Ok(Some(table)) = disk::toml(root, &pipfile) else { continue };
+        for key in ["requires.python_full_version", "requires.python_version"] {
+            if let Some(version) = disk::lookup(&table, key).and_then(toml::Value::as_str) {
+                let place = format!("{}, key `{key}`", disk::shown(root, &pipfile));
+                statements.push(Found::new(version.to_owned(), place));
+            }
+        }
+    }
     statements.extend(first_line("runtime.txt")?);
     Ok(statements)
 }

@@ -47,6 +47,8 @@ pub fn expand(bundle: &Bundle, mut slot: Slot, progress: &dyn Progress) -> Resul
         root: slot.filled(),
         manifest: manifest.clone(),
         identity: bundle.identity(),
+        signature: bundle.signature().map(<[u8]>::to_owned),
+        vouched: bundle.vouched(),
         indexes: bundle.layers().iter().map(|layer| layer.index.clone()).collect(),
     })
 }

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::bytecode::BytecodeError;
 use crate::digest::Sha256;
 use crate::entry::EntryPathError;
 use crate::layer::LayerError;
@@ -142,6 +143,10 @@ pub enum RuntimeError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Layer(#[from] LayerError),
+
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Bytecode(#[from] BytecodeError),
     #[error(transparent)]
     #[diagnostic(transparent)]
     Name(#[from] EntryPathError),

@@ -23,6 +23,7 @@ use std::path::{Path, PathBuf};
 pub use error::{KnownRuntime, RuntimeError};
 pub use pythons::{HostPython, Refused, find_python, pythons};
 
+use crate::bytecode::Compiler;
 use crate::cache::Cache;
 use crate::digest::Sha256;
 use crate::entry::{EntryPath, EntryPathError};
@@ -117,15 +118,21 @@ pub fn sources(plan: &RuntimePlan, cache: &Cache) -> Result<Vec<Source>, Runtime
 /// The runtime as a layer: the one in the cache, or made now. What the person should know of it goes to `notices`.
 pub fn layer(
     plan: &RuntimePlan,
+    compiler: Option<&Compiler>,
     cache: &Cache,
     progress: &dyn Progress,
     notices: &mut Vec<Notice>,
 ) -> Result<Layer, RuntimeError> {
-    let key = layer::Key::new(LayerKind::Runtime, plan.target, &[plan.digest]);
+    let inputs = [plan.digest, Sha256::of(Compiler::shape(compiler))];
+    let key = layer::Key::new(LayerKind::Runtime, plan.target, &inputs);
     if let Some(layer) = layer::find(cache, &key, LAYER).layer(notices) {
         return Ok(layer);
     }
-    let sources = sources(plan, cache)?;
+    let mut sources = sources(plan, cache)?;
+    if let Some(compiler) = compiler {
+        let bytecode = compiler.compile(&sources, plan.target)?;
+        sources.extend(bytecode.into_iter().map(Source::from));
+    }
     progress.begin(Stage::Runtime, layer::total_size(&sources), Unit::Bytes);
     let layer = layer::build_cached(cache, &key, LAYER, sources, Stage::Runtime, progress);
     progress.end(Stage::Runtime);

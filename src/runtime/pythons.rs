@@ -1,10 +1,11 @@
 //! The CPythons of this machine: which there are, in a fixed order of preference. Starts each to ask what it
 //! is; installs nothing and changes nothing.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 
 use serde::Deserialize;
 
@@ -109,11 +110,19 @@ pub fn pythons() -> impl Iterator<Item = Result<HostPython, Refused>> {
         .filter(move |path| {
             path.is_file() && seen_files.insert(path.canonicalize().unwrap_or_else(|_| path.clone()))
         })
-        .map(|path| HostPython::ask(&path))
+        .map(|path| asked_once(&path))
         .filter(move |answer| match answer {
             Ok(python) => seen_pythons.insert(python.path.clone()),
             Err(_) => true,
         })
+}
+
+/// As [`HostPython::ask`], but each interpreter is started once in the life of this process: some are scripts that
+/// look for the real one at every start.
+fn asked_once(path: &Path) -> Result<HostPython, Refused> {
+    static ANSWERS: Mutex<BTreeMap<PathBuf, Result<HostPython, Refused>>> = Mutex::new(BTreeMap::new());
+    let mut answers = ANSWERS.lock().unwrap_or_else(PoisonError::into_inner);
+    answers.entry(path.to_owned()).or_insert_with(|| HostPython::ask(path)).clone()
 }
 
 /// The first of [`pythons`] that `fits`.

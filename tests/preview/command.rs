@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 
 use holdall::archive;
 use holdall::entry::EntryPath;
-use holdall::layer::{self, Content, Source};
+use holdall::layer::{self, Content, Key, Source};
 use holdall::manifest::{LayerKind, Manifest};
 use holdall::progress::{Silent, Stage};
 use holdall::target::Target;
@@ -46,14 +46,15 @@ fn bundle(folder: &Path, target: Target, environment: &[&str]) -> PathBuf {
         executable,
     };
     let layer = |kind, name, source| {
-        layer::build_in(folder, kind, target, name, vec![source], Stage::App, &Silent).unwrap()
+        layer::build_in(folder, &Key::new(kind, target, &[]), name, vec![source], None, Stage::App, &Silent)
+            .unwrap()
     };
     let layers = vec![
         layer(LayerKind::Runtime, "python", source(python::PROGRAM, &python::content(), true)),
         layer(LayerKind::Static, "static", source("www/static/shop.css", b"body {}", false)),
         layer(LayerKind::App, "app", source("app/manage.py", b"secret", false)),
     ];
-    archive::assemble(manifest, layers, &folder.join("shop.zip"), &Silent).unwrap().path
+    archive::assemble(manifest, layers, &folder.join("shop.zip"), None, &Silent).unwrap().path
 }
 
 fn here(folder: &Path, environment: &[&str]) -> PathBuf {

@@ -10,6 +10,8 @@ use anyhow::{Context as _, anyhow, bail, ensure};
 /// Versions the chores install. One place, so that a bump is one line.
 const MATURIN: &str = "maturin==1.16.0";
 pub const TEST_PACKAGES: [&str; 2] = ["django>=5.2,<5.3", "whitenoise[brotli]>=6.9,<7"];
+/// Those whose locks holdall has them export, in one environment.
+const EXPORTERS: [&str; 3] = ["poetry==2.5.1", "poetry-plugin-export==1.10.1", "pipenv==2026.10.3"];
 
 /// The repository's root: the folder above this package.
 pub fn root() -> PathBuf {
@@ -118,11 +120,16 @@ pub fn prepare_tests() -> anyhow::Result<Vec<(&'static str, PathBuf)>> {
     run(Command::new(&bridge)
         .args(["-m", "pip", "install", "--quiet", "--no-index", "--no-deps", "--force-reinstall"])
         .arg(wheel))?;
-    Ok(vec![
+    let mut prepared = vec![
         ("HOLDALL_TOOLS", product.tools),
         ("HOLDALL_TEST_PYTHON", django),
         ("HOLDALL_BRIDGE_PYTHON", bridge),
-    ])
+    ];
+    // The stories with them run on Unix only.
+    if cfg!(unix) {
+        prepared.push(("HOLDALL_TEST_EXPORTERS", environment("exporters", &EXPORTERS)?));
+    }
+    Ok(prepared)
 }
 
 /// A virtual environment `target/environments/<name>` with `packages`; returns its Python.

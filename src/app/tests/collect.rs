@@ -170,7 +170,7 @@ fn a_project_one_folder_down_is_loaded_from_there() {
     let outer = fs_err::canonicalize(shop.folder.path()).unwrap();
     shop.with(|input| {
         let input = Input { root: &outer, manage: Path::new("project/manage.py"), ..*input };
-        let facts = survey(&input, &test_python(), &Silent).unwrap();
+        let facts = survey(&input, &test_python(), &shop.static_root(), &Silent).unwrap();
         let table: Vec<_> = facts.writable.table.keys().map(String::as_str).collect();
         assert_eq!(table, ["app/media", "app/project/rows.db"]);
         let package = site_package(&input, &facts).unwrap();

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::process::{Command, Output};
 use std::time::Duration;
 
-use super::python::{self, Wish};
+use super::python;
 use super::*;
 use crate::layer::Content;
 use crate::progress::Silent;
@@ -93,17 +93,22 @@ impl Shop {
 
     fn survey(&self) -> Result<SiteFacts, AppError> {
         let before = self.names();
-        let facts = self.with(|input| survey(input, &test_python(), &Silent));
+        let facts = self.with(|input| survey(input, &test_python(), &self.static_root(), &Silent));
         assert_eq!(self.names(), before, "loading the project changed its folder");
         facts
     }
 
+    /// An empty folder for static files.
+    fn static_root(&self) -> PathBuf {
+        let folder = self.folder.path().join("static");
+        let _ = fs_err::remove_dir_all(&folder);
+        fs_err::create_dir(&folder).unwrap();
+        folder
+    }
+
     fn collect(&self) -> Result<Collected, AppError> {
         let (before, facts) = (self.names(), self.survey()?);
-        let into = self.folder.path().join("into");
-        let _ = fs_err::remove_dir_all(&into);
-        fs_err::create_dir(&into).unwrap();
-        let collected = self.with(|input| collect(input, &facts, &test_python(), &into, &Silent));
+        let collected = self.with(|input| collect(input, &facts, &Silent));
         assert_eq!(self.names(), before, "collecting changed the project's folder");
         collected
     }

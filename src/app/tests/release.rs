@@ -118,7 +118,7 @@ fn a_root_below_the_project_with_other_letters_is_found_by_the_release() {
     let shop = Shop::start().file("größe/deep.py", "here = True");
     let roots = [PathBuf::from("größe")];
     let pth = shop.with(|input| {
-        let facts = survey(input, &test_python(), &Silent).unwrap();
+        let facts = survey(input, &test_python(), &shop.static_root(), &Silent).unwrap();
         site_package(&Input { python_path: &roots, ..*input }, &facts).unwrap().remove(0)
     });
     let Content::Bytes(bytes) = pth.content else { panic!("it is made, not copied") };

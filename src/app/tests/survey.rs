@@ -28,8 +28,14 @@ fn a_settings_package_chosen_by_name_is_loaded_and_its_needs_are_found() {
         .file("mysite/conf/live.py", "from .base import *\nimport winservice\nHOST = os.environ['SHOP_HOST']")
         .file("mysite/conf/build.py", "from .base import *\nSTATIC_URL = '/assets/'");
     shop.build_settings = Some("mysite.conf.build");
-    let facts =
-        shop.with(|input| survey(&Input { settings: "mysite.conf.live", ..*input }, &test_python(), &Silent));
+    let facts = shop.with(|input| {
+        survey(
+            &Input { settings: "mysite.conf.live", ..*input },
+            &test_python(),
+            &shop.static_root(),
+            &Silent,
+        )
+    });
     let facts = facts.unwrap();
     assert_eq!(facts.environment, ["SECRET_KEY", "SHOP_HOST"]);
     assert_eq!(facts.static_files.url, "/assets/");
@@ -77,10 +83,11 @@ fn settings_that_exit_wait_or_crash_are_reported() {
         .unwrap_err();
     assert!(matches!(&crashes, AppError::Crashed { .. }) && source(&crashes) == "last words", "{crashes:?}");
     let waits = Shop::start().settings("import time; time.sleep(60)");
-    let slow = waits.with(|input| python::ask(input, &test_python(), Wish::Facts, Duration::from_secs(1)));
+    let slow =
+        waits.with(|input| python::ask(input, &test_python(), &waits.static_root(), Duration::from_secs(1)));
     assert_eq!(
         slow.unwrap_err().to_string(),
-        "loading the settings `mysite.settings` did not end within 1 seconds"
+        "loading the settings `mysite.settings` and running collectstatic did not end within 1 seconds"
     );
 }
 
@@ -104,8 +111,9 @@ fn a_settings_module_that_cannot_be_overridden_is_refused() {
 fn a_wsgi_application_that_is_not_there_is_refused_and_one_that_fails_is_noticed() {
     let shop = Shop::start();
     for wsgi in ["mysite.wsgy:application", "mysite.wsgi:app", "nowhere.wsgi:application"] {
-        let error =
-            shop.with(|input| survey(&Input { wsgi, ..*input }, &test_python(), &Silent)).unwrap_err();
+        let error = shop
+            .with(|input| survey(&Input { wsgi, ..*input }, &test_python(), &shop.static_root(), &Silent))
+            .unwrap_err();
         assert_eq!(error.to_string(), format!("the WSGI application `{wsgi}` does not exist"));
     }
     let facts = Shop::start().file("mysite/wsgi.py", "import pywintypes").survey().unwrap();

@@ -78,7 +78,7 @@ impl Maker {
 
     fn sources(&self, target: Target) -> Result<BTreeMap<String, (Vec<u8>, bool)>, PackagesError> {
         let mapped = map(&self.wheel(), &layout(target), target)?;
-        Ok(by_name(mapped.sources(&BTreeMap::new())?))
+        Ok(by_name(mapped.sources(&BTreeMap::new(), None)?))
     }
 
     #[track_caller]
@@ -169,7 +169,7 @@ fn a_record_that_does_not_fit_is_refused_with_the_file() {
     changed.refused("its `shop/a.py` is not the file of its RECORD");
     let mut longer = Maker::new("shop");
     longer.add("shop/a.py", "x").files.last_mut().unwrap().1 = b"xyz".to_vec();
-    longer.refused("its `shop/a.py` is not as long as it says");
+    longer.refused("its `shop/a.py` is not as long as its RECORD says");
     let mut missing = Maker::new("shop");
     missing.add("shop/a.py", "x").files.pop();
     missing.refused("its RECORD names `shop/a.py`, which is not there");
@@ -222,7 +222,7 @@ fn a_file_of_two_packages_is_kept_once_if_nothing_can_break() {
         [&first, &second].map(|maker| map(&maker.wheel(), &layout(LINUX), LINUX).unwrap()).into();
     let shared = taken(&mapped).unwrap();
     assert!(shared[0].is_empty());
-    let files = by_name(mapped[1].sources(&shared[1]).unwrap());
+    let files = by_name(mapped[1].sources(&shared[1], None).unwrap());
     let site = "python/lib/python3.12/site-packages";
     assert!(
         !files.contains_key(&format!("{site}/tests/__init__.py"))

@@ -108,23 +108,24 @@ fn requirements_saved_as_utf_16_are_refused_with_the_cure() {
 fn without_dependencies_the_error_says_what_was_looked_for_and_what_to_do() {
     let tree = Tree::startproject();
     tree.remove("shop/requirements.txt");
-    let start = "no dependencies found in `…/shop`: no `uv.lock`, `pylock.toml`, `requirements.txt` or `requirements/*.txt`; ";
+    let start = "no dependencies found in `…/shop`: no `uv.lock`, `pylock.toml`, `poetry.lock`, `Pipfile.lock`, `requirements.txt` or `requirements/*.txt`; ";
     tree.check_refused(&format!("{start}no `pyproject.toml`"), "write a `requirements.txt`");
     tree.write("shop/setup.py", "");
     tree.check_refused(
         &format!("{start}no `pyproject.toml`; `setup.py` is not read"),
         "uv pip compile setup.py",
     );
+    tree.write("shop/Pipfile", "[packages]\n");
+    tree.check_refused(&format!("{start}no `pyproject.toml`; `Pipfile` is not read"), "run `pipenv lock`");
+    tree.remove("shop/Pipfile");
     tree.write("shop/Pipfile.lock", "{}");
-    tree.check_refused(
-        &format!("{start}no `pyproject.toml`; `Pipfile.lock` is not read"),
-        "pipenv requirements",
-    );
-    tree.write("shop/poetry.lock", "");
+    let (error, _) = tree.refused();
+    assert!(error.contains("; `Pipfile.lock` has no `Pipfile` beside it; no `pyproject.toml`"), "{error}");
+    tree.remove("shop/Pipfile.lock");
     tree.write("shop/pyproject.toml", "[tool.poetry.dependencies]\npython = '^3.11'\n");
     tree.check_refused(
-        &format!("{start}`pyproject.toml` has no `project.dependencies`; `poetry.lock` is not read"),
-        "poetry export",
+        &format!("{start}`pyproject.toml` has no `project.dependencies`"),
+        "run `poetry lock`, and commit the `poetry.lock`",
     );
     tree.write("shop/pyproject.toml", "[project]\nname = 'x'\ndynamic = ['dependencies', 'version']\n");
     let (error, _) = tree.refused();
@@ -143,4 +144,38 @@ fn requirements_that_only_install_the_project_give_way_to_pyproject() {
     tree.write("shop/requirements.txt", "-e .\n");
     tree.write("shop/pyproject.toml", "[project]\nname = 'x'\nversion = '1'\ndependencies = ['Django']\n");
     assert_eq!(tree.project().dependencies.from, "pyproject.toml, key `project.dependencies`");
+}
+
+#[test]
+fn the_locks_of_poetry_and_pipenv_come_after_requirements_and_before_what_they_lock() {
+    let tree = Tree::startproject();
+    tree.write("shop/pyproject.toml", "[project]\nname = 'x'\nversion = '1'\ndependencies = ['Django']\n");
+    tree.write("shop/poetry.lock", "");
+    tree.write("shop/holdall.toml", "packages.extras = ['web']\npackages.groups = ['prod']\n");
+    assert_eq!(tree.project().dependencies.from, "requirements.txt");
+    assert_eq!(notices_about(&tree.project(), "`poetry.lock` lists some too").len(), 1);
+    tree.remove("shop/requirements.txt");
+    let (lock, extras, groups) =
+        (tree.path("shop/poetry.lock"), vec!["web".to_owned()], vec!["prod".to_owned()]);
+    let project = tree.project();
+    assert_eq!(project.dependencies.value, Dependencies::PoetryLock { lock, extras, groups: groups.clone() });
+    assert!(notices_about(&project, "has no effect").is_empty());
+
+    tree.remove("shop/poetry.lock");
+    tree.write("shop/Pipfile", "[requires]\npython_version = '3.12'\n");
+    tree.write("shop/Pipfile.lock", "{}");
+    let project = tree.project();
+    let lock = tree.path("shop/Pipfile.lock");
+    assert_eq!(project.dependencies.value, Dependencies::PipfileLock { lock, categories: groups });
+    found(project.python.as_ref().unwrap(), "==3.12.*", "Pipfile, key `requires.python_version`");
+    assert_eq!(notices_about(&project, "key `packages.extras` has no effect").len(), 1);
+
+    tree.write("shop/holdall.toml", "packages.lock = 'Pipfile.lock'\n");
+    tree.write("shop/requirements.txt", "Django\n");
+    assert_eq!(tree.project().dependencies.from, "holdall.toml, key `packages.lock`");
+    tree.remove("shop/Pipfile");
+    tree.check_refused(
+        "wrong value: holdall.toml, key `packages.lock` is `Pipfile.lock`, which has no `Pipfile` beside it",
+        "put the lock beside its `Pipfile`",
+    );
 }

@@ -1,0 +1,90 @@
+//! Reads what the modules of a wheel mention, once: the cache keeps it.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::path::Path;
+
+use super::mentions::{Interest, Mentions, mentions};
+use super::{Candidates, Surveyed};
+use crate::cache::{Cache, write_whole};
+use crate::digest::{Hasher, Sha256};
+use crate::packages::error::PackagesError;
+use crate::packages::wheel::Mapped;
+
+/// The cache folder of what was found.
+const FOLDER: &str = "mentions";
+
+/// Changes whenever the same text would be found to mention something else.
+const SEARCH: &str = "mentions 2";
+
+/// What the modules of one wheel mention, found in the cache if it was looked for before.
+pub(in crate::packages) fn survey<'a>(
+    mapped: &Mapped,
+    candidates: Candidates<'a>,
+    interest: &Interest,
+    cache: &Cache,
+) -> Result<Surveyed<'a>, PackagesError> {
+    let file = cache.folder(FOLDER)?.join(format!("{}.json", key(mapped, &candidates, interest)));
+    let mentions = match kept(&file) {
+        Some(mentions) => mentions,
+        None => {
+            let mentions = search(mapped, &candidates, interest)?;
+            let json = serde_json::to_string(&mentions).expect("texts by texts");
+            write_whole(&file, |file| write!(file, "{}\n{json}", Sha256::of(&json)))?;
+            mentions
+        }
+    };
+    Ok(Surveyed { candidates, mentions })
+}
+
+/// All that decides about what is found.
+fn key(mapped: &Mapped, candidates: &Candidates<'_>, interest: &Interest) -> Sha256 {
+    let mut hasher = Hasher::default();
+    hasher.update(SEARCH);
+    hasher.update(mapped.wheel.locked.sha256.as_bytes());
+    hasher.update(format!("{interest:?}"));
+    for (number, file) in mapped.files.iter().enumerate() {
+        if let Some(part) = candidates.part(number) {
+            hasher.update(format!("{}\n{part}\n", file.name));
+        }
+        if candidates.overlooks(&file.name) {
+            hasher.update(format!("{}\n\n", file.name));
+        }
+    }
+    hasher.finish()
+}
+
+/// What the cache has, if it is whole.
+fn kept(file: &Path) -> Option<BTreeMap<String, Mentions>> {
+    let text = fs_err::read_to_string(file).ok()?;
+    let (sha256, json) = text.split_once('\n')?;
+    (Sha256::of(json) == sha256.parse().ok()?).then(|| serde_json::from_str(json).ok())?
+}
+
+fn search(
+    mapped: &Mapped,
+    candidates: &Candidates<'_>,
+    interest: &Interest,
+) -> Result<BTreeMap<String, Mentions>, PackagesError> {
+    let mut found: BTreeMap<String, Mentions> = BTreeMap::new();
+    let is_read = |name: &str| {
+        let extension = name.rsplit('.').next().unwrap_or_default();
+        matches!(extension, "py" | "pyw" | "pth") || name.ends_with(".dist-info/entry_points.txt")
+    };
+    mapped.read(
+        |file| is_read(&file.name),
+        |number, bytes| {
+            let name = mapped.files[number].name.as_str();
+            let source = match candidates.part(number) {
+                Some(part) => part,
+                None if candidates.overlooks(name) => name,
+                None => "",
+            };
+            let more = mentions(name, &String::from_utf8_lossy(&bytes), interest);
+            if more != Mentions::default() {
+                found.entry(source.to_owned()).or_default().add(more);
+            }
+        },
+    )?;
+    Ok(found)
+}

@@ -1,0 +1,108 @@
+//! What the Rust libraries do not offer of Windows: a new file that nobody but this user may open.
+
+use std::fs::File;
+use std::io;
+use std::os::windows::ffi::OsStrExt as _;
+use std::os::windows::io::{AsRawHandle as _, FromRawHandle as _, OwnedHandle};
+use std::path::Path;
+use std::ptr::null_mut;
+
+use windows_sys::Win32::Foundation::{GENERIC_WRITE, INVALID_HANDLE_VALUE, LocalFree};
+use windows_sys::Win32::Security::Authorization::{
+    ConvertSidToStringSidW, ConvertStringSecurityDescriptorToSecurityDescriptorW, SDDL_REVISION_1,
+};
+use windows_sys::Win32::Security::{
+    GetTokenInformation, SECURITY_ATTRIBUTES, TOKEN_QUERY, TOKEN_USER, TokenUser,
+};
+use windows_sys::Win32::Storage::FileSystem::{CREATE_NEW, CreateFileW, FILE_ATTRIBUTE_NORMAL};
+use windows_sys::Win32::System::Threading::{GetCurrentProcess, OpenProcessToken};
+use windows_sys::core::BOOL;
+
+/// Makes a file that was not there, for this user alone. Where the disk knows no rights, as FAT does, it has none.
+pub fn create_private(path: &Path) -> io::Result<File> {
+    // All rights (`FA`); what the folder would hand down does not count (`P`). Named by the user, as an elevated
+    // program's files belong to all administrators.
+    let rights = format!("D:P(A;;FA;;;{})", user()?);
+    let rights: Vec<u16> = rights.encode_utf16().chain([0]).collect();
+    let name: Vec<u16> = path.as_os_str().encode_wide().chain([0]).collect();
+    let mut descriptor = Allocated(null_mut());
+    // SAFETY: the text ends in NUL; what the call allocates is freed when it is dropped.
+    succeeded(unsafe {
+        ConvertStringSecurityDescriptorToSecurityDescriptorW(
+            rights.as_ptr(),
+            SDDL_REVISION_1,
+            &mut descriptor.0,
+            null_mut(),
+        )
+    })?;
+    let attributes = SECURITY_ATTRIBUTES {
+        nLength: size_of::<SECURITY_ATTRIBUTES>() as u32,
+        lpSecurityDescriptor: descriptor.0,
+        bInheritHandle: 0,
+    };
+    // SAFETY: name and attributes live through the call, and the name ends in NUL.
+    let handle = unsafe {
+        CreateFileW(
+            name.as_ptr(),
+            GENERIC_WRITE,
+            0,
+            &attributes,
+            CREATE_NEW,
+            FILE_ATTRIBUTE_NORMAL,
+            null_mut(),
+        )
+    };
+    if handle == INVALID_HANDLE_VALUE {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the handle is new and nobody else's.
+    Ok(unsafe { File::from_raw_handle(handle) })
+}
+
+/// The user that this program runs as, in the form `S-1-5-…`.
+fn user() -> io::Result<String> {
+    let mut token = null_mut();
+    // SAFETY: the handle of this process is always there, and needs no closing.
+    succeeded(unsafe { OpenProcessToken(GetCurrentProcess(), TOKEN_QUERY, &mut token) })?;
+    // SAFETY: the handle is new and nobody else's.
+    let token = unsafe { OwnedHandle::from_raw_handle(token) };
+    // A SID takes 68 bytes at most. Of words, so that the structure at its beginning lies as it must.
+    let mut buffer = [0_u64; 32];
+    let mut length = 0;
+    // SAFETY: pointer and length are those of the buffer.
+    succeeded(unsafe {
+        GetTokenInformation(
+            token.as_raw_handle(),
+            TokenUser,
+            buffer.as_mut_ptr().cast(),
+            size_of_val(&buffer) as u32,
+            &mut length,
+        )
+    })?;
+    // SAFETY: the call has put the structure there, and what it points to lies in the buffer, too.
+    let sid = unsafe { (*buffer.as_ptr().cast::<TOKEN_USER>()).User.Sid };
+    let mut text = null_mut();
+    // SAFETY: the SID lives as long as the buffer; what the call allocates is freed when it is dropped.
+    succeeded(unsafe { ConvertSidToStringSidW(sid, &mut text) })?;
+    let _freed = Allocated(text.cast());
+    // SAFETY: the text ends in NUL.
+    let units = (0..).map(|at| unsafe { *text.add(at) }).take_while(|unit| *unit != 0);
+    String::from_utf16(&units.collect::<Vec<u16>>()).map_err(io::Error::other)
+}
+
+/// Memory that Windows has allocated for this program.
+struct Allocated(*mut std::ffi::c_void);
+
+impl Drop for Allocated {
+    fn drop(&mut self) {
+        // SAFETY: allocated by Windows, and freed once; for a null pointer nothing is done.
+        unsafe { LocalFree(self.0) };
+    }
+}
+
+fn succeeded(result: BOOL) -> io::Result<()> {
+    match result {
+        0 => Err(io::Error::last_os_error()),
+        _ => Ok(()),
+    }
+}
