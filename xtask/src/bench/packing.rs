@@ -42,7 +42,6 @@ pub fn measure(stand: &Stand, rounds: usize, quick: bool) -> anyhow::Result<Vec<
             waiting.next().map_or(Ok(()), |(peer, row)| take(peer, row))?;
         }
         waiting.try_for_each(|(peer, row)| take(peer, row))?;
-        stand.project.pin(false)?;
     }
     ours.extend(theirs);
     Ok(ours)
@@ -56,7 +55,10 @@ fn perform(stand: &Stand, step: Step, round: usize) -> anyhow::Result<Bundled> {
         Step::StaticFile => stand.project.change_static_file(round)?,
         Step::Bump => stand.project.pin(true)?,
     }
-    stand.holdall.bundle(&stand.project.folder, &stand.folder.join("out"))
+    let bundled = stand.holdall.bundle(&stand.project.folder, &stand.folder.join("out"));
+    // Peers that install have the wheels of the first lock only.
+    stand.project.pin(false)?;
+    bundled
 }
 
 fn take(peer: &Peer, row: &mut Row) -> anyhow::Result<()> {

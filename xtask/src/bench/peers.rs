@@ -168,12 +168,13 @@ fn installers(stand: &Stand, out: &Path) -> anyhow::Result<Vec<Peer>> {
 
     let output = out.join("pyinstaller");
     let how = packages.map_err(|error| format!("{error:#}")).map(|python| {
-        let args = [python, project.join("manage.py"), output.clone(), project.join("assets")];
+        let work = out.join("pyinstaller-work");
+        let args = [python, project.join("manage.py"), output.clone(), project.join("assets"), work];
         let collected = ["django", "rest_framework", "psycopg", "PIL", "cryptography", "lxml", "celery", "numpy", "pandas"];
         let collected: String = collected.iter().map(|name| format!(" --collect-all {name}")).collect();
         let script = format!(
-            "\"$1\" -m PyInstaller --onedir --noconfirm --clean --log-level ERROR --name shop --distpath \"$3/dist\" \
-             --workpath \"$3/work\" --specpath \"$3\" --add-data \"$4:assets\" --hidden-import shop.settings{collected} \"$2\""
+            "\"$1\" -m PyInstaller --onedir --noconfirm --clean --log-level ERROR --name shop --distpath \"$3\" \
+             --workpath \"$5\" --specpath \"$5\" --add-data \"$4:assets\" --hidden-import shop.settings{collected} \"$2\""
         );
         let command: Box<dyn Fn() -> Command> = Box::new(move || shell(&script, &args));
         Made { version: version("pyinstaller"), command, output: output.clone(), forgets: None }
