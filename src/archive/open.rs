@@ -49,6 +49,11 @@ impl BundleFile<'_> {
     pub fn packed(&self) -> u64 {
         self.record.packed
     }
+
+    /// What reading it amounts to, in bytes.
+    pub(super) fn cost(&self) -> u64 {
+        self.record.size.max(self.record.packed)
+    }
 }
 
 impl BundleLayer {

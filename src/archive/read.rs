@@ -1,6 +1,7 @@
 //! Reading a bundle's files: what comes out has the size and the SHA-256 that its index names, or an error.
 
 use std::io::{self, BufReader, Read, Write};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use libdeflater::Decompressor;
 
@@ -9,15 +10,22 @@ use super::positioned::Positioned;
 use super::records::{Method, Record};
 use super::{ArchiveError, BundleLayer};
 use crate::digest::{Hasher, Sha256};
-use crate::layer::inflate;
 
 /// Files above this size pass in pieces, so that a reader a thread does not fill the memory.
 const WHOLE_UP_TO: u64 = 32 << 20;
+
+/// What one thread takes at once when all files are read: neighbours, so that the disk and the folders they go to
+/// are met in order, and enough of them that taking costs nothing.
+const SHARE: u64 = 1 << 20;
+const SHARE_FILES: usize = 64;
 
 /// Reads the files of a bundle, one after the other. Each thread has its own.
 pub struct Reader {
     file: Positioned,
     decompressor: Decompressor,
+    /// Kept from file to file: fresh memory would cost as much as what is done in it.
+    packed: Vec<u8>,
+    content: Vec<u8>,
 }
 
 /// Why a file could not be copied out of a bundle.
@@ -31,7 +39,42 @@ pub enum CopyError {
 impl Bundle {
     pub fn reader(&self) -> Result<Reader, ArchiveError> {
         let file = self.file.another().map_err(ArchiveError::unreadable(self.path()))?;
-        Ok(Reader { file, decompressor: Decompressor::new() })
+        Ok(Reader { file, decompressor: Decompressor::new(), packed: Vec::new(), content: Vec::new() })
+    }
+
+    /// Calls `read` for every file, on all threads, each with a reader of its own. After a failure no more are begun.
+    ///
+    /// The largest come first, or the last thread would be left alone with one of them.
+    pub(crate) fn read_all<E: From<ArchiveError> + Send>(
+        &self,
+        read: impl Fn(&mut Reader, BundleFile<'_>) -> Result<(), E> + Sync,
+    ) -> Result<(), E> {
+        let files: Vec<_> = self.files().collect();
+        let (mut large, small): (Vec<_>, Vec<_>) = files.into_iter().partition(|file| file.cost() > SHARE);
+        large.sort_by_key(|file| std::cmp::Reverse(file.cost()));
+        let mut shares: Vec<&[BundleFile<'_>]> = large.chunks(1).collect();
+        let mut sum = 0;
+        shares.extend(small.chunk_by(|file, _| {
+            sum += file.cost() + SHARE / SHARE_FILES as u64;
+            let more = sum < SHARE;
+            sum = if more { sum } else { 0 };
+            more
+        }));
+
+        let next = AtomicUsize::new(0);
+        let work = |_: rayon::BroadcastContext<'_>| {
+            let take = || shares.get(next.fetch_add(1, Ordering::Relaxed));
+            let done = self.reader().map_err(E::from).and_then(|mut reader| {
+                std::iter::from_fn(take)
+                    .flat_map(|share| *share)
+                    .try_for_each(|file| read(&mut reader, *file))
+            });
+            if done.is_err() {
+                next.store(shares.len(), Ordering::Relaxed);
+            }
+            done
+        };
+        rayon::broadcast(work).into_iter().collect()
     }
 
     /// The bytes of the file of this name, checked; `None` if there is no such file.
@@ -70,17 +113,22 @@ impl Reader {
             let expected = (record.size, record.crc, file.indexed.sha256);
             return if seen == Some(expected) { Ok(()) } else { Err(damaged()) };
         }
-        let packed = self.file.bytes_at(record.data_offset(), record.packed as usize).map_err(unreadable)?;
+        let packed = first(&mut self.packed, record.packed as usize);
+        self.file.read_exact_at(packed, record.data_offset()).map_err(unreadable)?;
         let content = match record.method {
             Method::Stored => packed,
             Method::Deflate => {
-                inflate(&packed, record.size as usize, &mut self.decompressor).ok_or_else(damaged)?
+                let content = first(&mut self.content, record.size as usize);
+                match self.decompressor.deflate_decompress(packed, content) {
+                    Ok(length) if length == content.len() => content,
+                    _ => return Err(damaged()),
+                }
             }
         };
-        if Sha256::of(&content) != file.indexed.sha256 || crc32fast::hash(&content) != record.crc {
+        if Sha256::of(&content) != file.indexed.sha256 || crc32fast::hash(content) != record.crc {
             return Err(damaged());
         }
-        to.write_all(&content).map_err(CopyError::Write)
+        to.write_all(content).map_err(CopyError::Write)
     }
 
     /// The digest of a layer, taken over its files' entries and then the index's data.
@@ -92,6 +140,14 @@ impl Reader {
             .map(|(digest, _)| digest)
             .map_err(ArchiveError::unreadable(self.file.path()))
     }
+}
+
+/// The first bytes of a buffer that only grows.
+fn first(buffer: &mut Vec<u8>, length: usize) -> &mut [u8] {
+    if buffer.len() < length {
+        buffer.resize(length, 0);
+    }
+    &mut buffer[..length]
 }
 
 /// Passes a file on in pieces; returns size, CRC and digest of what passed, or `None` if it is not deflated

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::sync::{Mutex, PoisonError};
 
 use rayon::prelude::*;
 use serde::Serialize;
@@ -58,31 +59,22 @@ impl Bundle {
     pub fn verify(&self, progress: &dyn Progress) -> Result<Vec<Difference>, ArchiveError> {
         let total = self.layers().iter().map(|layer| layer.entry.size).sum();
         let running = Running::begin(progress, Stage::Verify, total, Unit::Bytes);
-        let files: Vec<_> = self.files().collect();
-        let mut differences: Vec<Difference> = files
-            .par_iter()
-            .map_init(
-                || self.reader(),
-                |reader, file| {
-                    let reader = match reader {
-                        Ok(reader) => reader,
-                        // The handle could not be had: once more, for the error itself.
-                        Err(_) => &mut self.reader()?,
-                    };
-                    let copied = reader.copy(*file, &mut io::sink());
-                    running.advance(file.indexed.size);
-                    match copied {
-                        Ok(()) => Ok(None),
-                        Err(CopyError::Archive(ArchiveError::Content { entry, .. })) => {
-                            Ok(Some(Difference::Differs { path: entry, what: Aspect::Content }))
-                        }
-                        Err(CopyError::Archive(error)) => Err(error),
-                        Err(CopyError::Write(_)) => unreachable!("a sink takes what it is given"),
-                    }
-                },
-            )
-            .filter_map(Result::transpose)
-            .collect::<Result<_, ArchiveError>>()?;
+        let differences = Mutex::new(Vec::new());
+        self.read_all(|reader, file| {
+            let copied = reader.copy(file, &mut io::sink());
+            running.advance(file.indexed.size);
+            match copied {
+                Ok(()) => Ok(()),
+                Err(CopyError::Archive(ArchiveError::Content { entry, .. })) => {
+                    let mut differences = differences.lock().unwrap_or_else(PoisonError::into_inner);
+                    differences.push(Difference::Differs { path: entry, what: Aspect::Content });
+                    Ok(())
+                }
+                Err(CopyError::Archive(error)) => Err(error),
+                Err(CopyError::Write(_)) => unreachable!("a sink takes what it is given"),
+            }
+        })?;
+        let mut differences = differences.into_inner().unwrap_or_else(PoisonError::into_inner);
         let damaged_layers = self
             .layers()
             .par_iter()

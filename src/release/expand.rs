@@ -1,6 +1,6 @@
 //! A bundle becomes a folder, in parallel; each file counts only once its SHA-256 is right.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, HashSet};
 use std::io::Write as _;
 use std::path::Path;
 
@@ -30,20 +30,11 @@ pub fn expand(bundle: &Bundle, mut slot: Slot, progress: &dyn Progress) -> Resul
         Unit::Bytes,
     );
     create_folders(root, bundle)?;
-    let files: Vec<_> = bundle.files().collect();
-    files.par_iter().try_for_each_init(
-        || bundle.reader(),
-        |reader, file| {
-            let reader = match reader {
-                Ok(reader) => reader,
-                // The handle could not be had: once more, for the error itself.
-                Err(_) => &mut bundle.reader()?,
-            };
-            write_file(reader, *file, &file.indexed.path.below(root))?;
-            running.advance(file.indexed.size);
-            Ok::<_, ReleaseError>(())
-        },
-    )?;
+    bundle.read_all(|reader, file| {
+        write_file(reader, file, &file.indexed.path.below(root))?;
+        running.advance(file.indexed.size);
+        Ok::<_, ReleaseError>(())
+    })?;
     for layer in bundle.layers() {
         write_new(&root.join(Index::name(&layer.entry.digest)), &bundle.index_bytes(layer)?)?;
     }
@@ -97,14 +88,25 @@ fn fits_windows<'a>(root: &Path, paths: impl Iterator<Item = &'a EntryPath>) -> 
 }
 
 fn create_folders(root: &Path, bundle: &Bundle) -> Result<(), ReleaseError> {
-    let folders: BTreeSet<&str> =
-        bundle.files().flat_map(|file| file.indexed.path.folders()).chain([index::FOLDER]).collect();
-    // Sorted, a folder comes before those inside it.
-    for folder in folders {
-        let path = folder.split('/').fold(root.to_owned(), |path, part| path.join(part));
-        fs_err::create_dir(&path).map_err(|source| ReleaseError::Unwritable { path, source })?;
+    let mut folders = HashSet::from([index::FOLDER]);
+    for file in bundle.files() {
+        let mut path = file.indexed.path.as_str();
+        // Those above a known folder are known, too.
+        while let Some((folder, _)) = path.rsplit_once('/').filter(|(folder, _)| folders.insert(folder)) {
+            path = folder;
+        }
     }
-    Ok(())
+    let mut levels: BTreeMap<usize, Vec<&str>> = BTreeMap::new();
+    for folder in folders {
+        levels.entry(folder.matches('/').count()).or_default().push(folder);
+    }
+    // A folder comes after the one it is in; those beside each other don't wait for one another.
+    levels.values().try_for_each(|level| {
+        level.par_iter().try_for_each(|folder| {
+            let path = folder.split('/').fold(root.to_owned(), |path, part| path.join(part));
+            fs_err::create_dir(&path).map_err(|source| ReleaseError::Unwritable { path, source })
+        })
+    })
 }
 
 fn write_file(reader: &mut Reader, file: BundleFile<'_>, path: &Path) -> Result<(), ReleaseError> {
@@ -124,15 +126,26 @@ fn write_new(path: &Path, bytes: &[u8]) -> Result<(), ReleaseError> {
 
 /// Makes a file that was not there, with the mode that the format fixes, whatever the umask.
 fn create_new(path: &Path, executable: bool) -> std::io::Result<fs_err::File> {
-    let file = fs_err::File::create_new(path)?;
+    let mut options = fs_err::OpenOptions::new();
+    options.write(true).create_new(true);
     #[cfg(unix)]
     {
+        use fs_err::os::unix::fs::OpenOptionsExt as _;
+        use std::os::unix::fs::PermissionsExt as _;
         let mode = if executable { 0o755 } else { 0o644 };
-        file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(mode))?;
+        let file = options.mode(mode).open(path)?;
+        // Looking is cheaper than setting what is mostly right: only a narrow umask takes bits away.
+        if file.metadata()?.permissions().mode() & 0o7777 != mode {
+            file.set_permissions(std::fs::Permissions::from_mode(mode))?;
+        }
+        Ok(file)
     }
+    // Windows goes by the file's extension.
     #[cfg(not(unix))]
-    let _ = executable; // Windows goes by the file's extension.
-    Ok(file)
+    {
+        let _ = executable;
+        options.open(path)
+    }
 }
 
 #[cfg(test)]
@@ -154,5 +167,27 @@ mod tests {
         assert!(error.to_string().contains(&format!("`{}`", "p".repeat(250))), "{error}");
         let help = miette::Diagnostic::help(&error).unwrap().to_string();
         assert!(help.contains("at least 5 characters shorter"), "{help}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_narrow_umask_takes_nothing_from_a_file() {
+        use std::os::unix::fs::PermissionsExt as _;
+        const INSIDE: &str = "HOLDALL_TEST_NARROW_UMASK";
+        if std::env::var_os(INSIDE).is_some() {
+            let folder = tempfile::tempdir().unwrap();
+            for (executable, expected) in [(true, 0o755), (false, 0o644)] {
+                let file = create_new(&folder.path().join(expected.to_string()), executable).unwrap();
+                assert_eq!(file.metadata().unwrap().permissions().mode() & 0o7777, expected);
+            }
+            return;
+        }
+        // A umask is the whole process's, so the same test runs once more in one of its own.
+        let name = "release::expand::tests::a_narrow_umask_takes_nothing_from_a_file";
+        let mut narrow = std::process::Command::new("sh");
+        narrow.args(["-c", "umask 077; exec \"$0\" --exact \"$1\""]).arg(std::env::current_exe().unwrap());
+        let done = narrow.arg(name).env(INSIDE, "1").output().unwrap();
+        let said = String::from_utf8_lossy(&done.stdout);
+        assert!(done.status.success() && said.contains("1 passed"), "{said}");
     }
 }

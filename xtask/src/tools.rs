@@ -59,21 +59,23 @@ fn build_product_as(profile: &[&str]) -> anyhow::Result<Product> {
     // First, since it may be missing: nobody should wait for the compiler to be told of Python.
     let python = environment("maturin", &[MATURIN])?;
     step("build holdall");
-    let holdall = build_program(&[profile, &["--bin", "holdall"]].concat())?;
+    let holdall = build_program("bin", "holdall", profile)?;
     step("build the bridge's wheel (a minute, the first time)");
     Ok(Product { holdall, tools: build_bridge(&python)? })
 }
 
-/// Builds one program of the command's package and returns where cargo put it.
-pub fn build_program(which: &[&str]) -> anyhow::Result<PathBuf> {
+/// Builds one program of the command's package, a `bin` or a `bench`, and returns where cargo put it.
+pub fn build_program(kind: &str, name: &str, profile: &[&str]) -> anyhow::Result<PathBuf> {
     let mut build = cargo();
-    build.args(["build", "--package", "holdall"]).args(which);
+    build.args(["build", "--package", "holdall"]).args(profile).args([&format!("--{kind}"), name]);
     build.args(["--message-format", "json-render-diagnostics"]).stderr(Stdio::inherit());
     let output = build.output().with_context(|| format!("cannot start {build:?}"))?;
     ensure!(output.status.success(), "{build:?} ended with {}", output.status);
     String::from_utf8_lossy(&output.stdout)
         .lines()
         .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+        // For a bench cargo builds the command, too.
+        .filter(|message| message["target"]["kind"][0] == kind && message["target"]["name"] == name)
         .filter_map(|message| message["executable"].as_str().map(PathBuf::from))
         .next_back()
         .context("cargo does not say where it put the program")

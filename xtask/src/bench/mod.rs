@@ -1,10 +1,16 @@
 //! `cargo xtask bench`: what Holdall costs, measured in one run and told as ratios.
 
+mod bundle;
 mod startup;
 
 /// What can be measured.
 #[derive(clap::Subcommand)]
 pub enum Bench {
+    /// Bundle and expand a project of some 10,000 files and 300 MB, and write the table of benches/bundle.md
+    ///
+    /// Everything lies below target/bench and is made once. Peers of the package index are installed into a virtual
+    /// environment; zip, unzip, 7zz and zstd are taken if they are there. The machine should do nothing else.
+    Bundle(bundle::Args),
     /// Start the guestbook with and without bytecode, and with its standard library as a zip (Linux)
     ///
     /// Writes the table of benches/startup.md. Everything lies below target/bench. The machine should do nothing else.
@@ -12,6 +18,8 @@ pub enum Bench {
 }
 
 pub fn run(bench: &Bench) -> anyhow::Result<()> {
-    let Bench::Startup(args) = bench;
-    startup::run(args)
+    match bench {
+        Bench::Bundle(args) => bundle::run(args),
+        Bench::Startup(args) => startup::run(args),
+    }
 }

@@ -95,7 +95,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     fs_err::create_dir_all(&folder)?;
     let product = tools::build_released_product()?;
     tools::step("build the program that makes the forms and expands them");
-    let program = tools::build_program(&["--release", "--bench", "variants"])?;
+    let program = tools::build_program("bench", "variants", &["--release"])?;
     let bundle = bundle(&product, &folder)?;
     let stand = Stand::prepare(program, &bundle, &folder)?;
     let mut variants = stand.variants()?;

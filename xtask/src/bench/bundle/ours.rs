@@ -1,0 +1,101 @@
+//! Holdall as it is measured: the released program, with a cache of its own whose state is set before each run.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::Context as _;
+
+use super::measure::{self, Run};
+use super::{empty, remove};
+
+/// The stages that are packing: the rest is uv's time and the project's own code, which no archiver runs.
+const PACKING: [&str; 5] = ["runtime", "packages", "app", "tools", "assemble"];
+
+pub struct Holdall {
+    pub program: PathBuf,
+    /// The bench `expand`.
+    pub expand: PathBuf,
+    pub tools: PathBuf,
+    pub folder: PathBuf,
+}
+
+/// What is known before a run.
+#[derive(Clone, Copy)]
+pub enum Known {
+    /// The wheels and the tools that were downloaded.
+    Downloads,
+    /// The environment, too, in which the project's code runs while bundling.
+    Environment,
+}
+
+/// One `holdall bundle`.
+pub struct Bundled {
+    pub run: Run,
+    /// Seconds of each stage, as the command tells them.
+    pub stages: Vec<(String, f64)>,
+    pub path: PathBuf,
+    pub size: u64,
+    /// Sizes of all files inside, together.
+    pub content: u64,
+}
+
+impl Bundled {
+    /// Seconds of the stages that do what an archiver does.
+    pub fn packing(&self) -> f64 {
+        self.stages.iter().filter(|(stage, _)| PACKING.contains(&stage.as_str())).map(|(_, took)| took).sum()
+    }
+}
+
+impl Holdall {
+    /// Bundles for this machine into the folder `output`, which holds nothing else afterwards.
+    pub fn bundle(&self, project: &Path, output: &Path) -> anyhow::Result<Bundled> {
+        empty(output)?;
+        let mut bundle = Command::new(&self.program);
+        bundle.args(["bundle", "--format", "json", "--runtime", "host", "--name", "shop", "--version", "1"]);
+        bundle.arg(project).arg("--output").arg(output);
+        bundle.env("HOLDALL_TOOLS", &self.tools).env("HOLDALL_CACHE", self.cache());
+        // uv's own cache, too: whatever the person who runs this has used uv for.
+        bundle.env("UV_CACHE_DIR", self.folder.join("uv"));
+        let run = measure::run(&mut bundle)?;
+        let said: serde_json::Value = serde_json::from_slice(&run.said)?;
+        let stages = said["seconds"].as_object().context("holdall tells no times")?;
+        let stages =
+            stages.iter().map(|(stage, took)| (stage.clone(), took.as_f64().unwrap_or(0.0))).collect();
+        let layers = said["manifest"]["layers"].as_array().context("holdall tells no layers")?;
+        let content = layers.iter().filter_map(|layer| layer["size"].as_u64()).sum();
+        let path = PathBuf::from(said["path"].as_str().context("holdall tells no path")?);
+        let size = said["size"].as_u64().context("holdall tells no size")?;
+        Ok(Bundled { run, stages, path, size, content })
+    }
+
+    /// Expands a bundle into the folder `into`, which must not be needed any more.
+    pub fn expand(&self, bundle: &Path, into: &Path) -> anyhow::Result<Run> {
+        remove(into)?;
+        measure::run(Command::new(&self.expand).arg(bundle).arg(into))
+    }
+
+    /// Reads a bundle to its end and checks every digest.
+    pub fn verify(&self, bundle: &Path) -> anyhow::Result<Run> {
+        measure::run(Command::new(&self.program).arg("verify").arg(bundle))
+    }
+
+    /// Empties the cache but for what is known.
+    pub fn forget_all_but(&self, known: Known) -> anyhow::Result<()> {
+        for entry in fs_err::read_dir(self.cache())? {
+            let entry = entry?;
+            let keep = match entry.file_name().to_str() {
+                Some("wheels" | "tools") => true,
+                Some("environments") => matches!(known, Known::Environment),
+                _ => false,
+            };
+            if !keep {
+                remove(&entry.path())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn cache(&self) -> PathBuf {
+        self.folder.join("cache")
+    }
+}
