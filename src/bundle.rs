@@ -12,7 +12,7 @@ use std::time::Duration;
 use crate::app::{self, AppFiles, StaticChoice};
 use crate::archive::{self, Written};
 use crate::bytecode::Compiler;
-use crate::cache::Cache;
+use crate::cache::{Cache, RUNS};
 use crate::digest::Sha256;
 use crate::error::Error;
 use crate::interrupt::Passing;
@@ -31,9 +31,6 @@ use crate::tools::{self, Tools};
 
 use clock::Clock;
 use describe::Known;
-
-/// The folder of the cache for what lasts as long as a run.
-const RUNS: &str = "runs";
 
 /// The folder of a run for collected static files.
 const STATIC: &str = "static";
@@ -178,8 +175,8 @@ pub fn carry_out(plan: BundlePlan, cache: &Cache, progress: &dyn Progress) -> Re
     let minor = runtime.layout.version.minor;
     let request =
         Request { dependencies, supply: &supply, build: build(&runtime), target: runtime.target, minor };
-    let mut wheels =
-        clock.time(Stage::Download, || packages::download(&wanted, &request, cache, progress))?;
+    let mut wheels = clock
+        .time(Stage::Download, || packages::download(&wanted, &request, cache, progress, &mut notices))?;
     let bridge_wheel = wheels.pop().expect("one wheel comes back for each that was asked for");
     packages::check(&wheels, &runtime.layout, runtime.target)?;
     // Read once: what the manifest names is what goes in, even if another program takes its place meanwhile.
@@ -196,7 +193,7 @@ pub fn carry_out(plan: BundlePlan, cache: &Cache, progress: &dyn Progress) -> Re
             app::survey(&input, &environment.python, &scratch.path().join(STATIC), progress)
         })?;
         let collected = clock.time(Stage::Static, || app::collect(&input, &facts, progress))?;
-        Ok((environment.left_out, facts, collected))
+        Ok((environment, facts, collected))
     };
     let pack = || -> Result<_, Error> {
         let mut notices = Vec::new();
@@ -211,7 +208,7 @@ pub fn carry_out(plan: BundlePlan, cache: &Cache, progress: &dyn Progress) -> Re
         Ok((python, packages, program, notices))
     };
     let (asked, packed) = at_once(ask, pack);
-    let (left_out, facts, collected) = asked?;
+    let (environment, facts, collected) = asked?;
     let (python, packages, program, of_layers) = packed?;
     let PackageLayers { mut layers, pruned, notices: of_packages } = packages;
     layers.extend([python, program]);
@@ -226,7 +223,8 @@ pub fn carry_out(plan: BundlePlan, cache: &Cache, progress: &dyn Progress) -> Re
     if facts.loaded && input.build_settings.is_none() {
         notices.retain(|notice| !project.advice.contains(notice));
     }
-    notices.extend(not_installed(&left_out));
+    notices.extend(not_installed(&environment.left_out));
+    notices.extend(environment.notices);
     notices.extend([of_layers, of_packages].concat());
     notices.extend([&facts.notices[..], &collected.notices, &own.notices].concat());
     notices.sort();

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use crate::app::AppError;
 use crate::archive::ArchiveError;
+use crate::cache::CacheError;
 use crate::cli::preview::PreviewError;
 use crate::layer::LayerError;
 use crate::packages::PackagesError;
@@ -42,6 +43,9 @@ pub enum Error {
     #[error("cannot use the cache folder")]
     #[diagnostic(help("check that you may write there and that the disk is not full, or set HOLDALL_CACHE"))]
     Cache(#[source] io::Error),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    CacheContents(#[from] CacheError),
     #[error("this machine does not let holdall listen for signals")]
     #[diagnostic(help("it is out of threads, memory or open files: end other programs and try again"))]
     System(#[source] io::Error),
@@ -127,6 +131,7 @@ impl Error {
             | Error::NoPython
             | Error::Program(_)
             | Error::Given(_) => Exit::Precondition,
+            Error::CacheContents(error) if error.is_precondition() => Exit::Precondition,
             Error::Runtime(error) if error.is_precondition() => Exit::Precondition,
             Error::Packages(error) if error.is_precondition() => Exit::Precondition,
             Error::Local(error) if error.is_precondition() => Exit::Precondition,
@@ -134,7 +139,8 @@ impl Error {
             Error::Release(error) if error.is_precondition() => Exit::Precondition,
             Error::Key(error) if error.is_precondition() => Exit::Precondition,
             Error::Signature(SignatureError::SignedAlready { .. }) => Exit::Precondition,
-            Error::Key(_)
+            Error::CacheContents(_)
+            | Error::Key(_)
             | Error::Signature(_)
             | Error::Runtime(_)
             | Error::Packages(_)

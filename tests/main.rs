@@ -10,6 +10,9 @@ mod bad_packages;
 mod bad_project;
 mod bundle;
 mod bytecode;
+mod cache;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod cache_faults;
 // The exporters are programs of this machine's Python: Wine has none of its own.
 #[cfg(unix)]
 mod exporters;
@@ -20,13 +23,15 @@ mod help;
 mod hostile_wheels;
 mod index_server;
 mod init;
-mod lock;
-mod minisign;
 #[cfg(target_os = "linux")]
 mod large_project;
+mod lock;
+mod minisign;
 mod own_package;
 mod preview;
 mod pruning;
+#[cfg(unix)]
+mod reproducible;
 mod runtime_given;
 #[cfg(target_os = "linux")]
 mod runtime_host;
@@ -38,5 +43,7 @@ mod system;
 #[cfg(target_os = "linux")]
 mod terminal;
 mod traps;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod traced;
 mod wagtail;
 mod wheels;

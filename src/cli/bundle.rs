@@ -60,6 +60,10 @@ pub struct Args {
     /// The folder for the bundle, made if missing [default: `dist` in the project]
     #[arg(long, short, value_name = "DIR")]
     output: Option<PathBuf>,
+    /// Bundle every file of every package, tests and type stubs too. `[packages] prune` and `whole` in holdall.toml say
+    /// it for good
+    #[arg(long)]
+    no_prune: bool,
     /// Sign the bundle with this secret key, which `holdall key new` or minisign made
     #[arg(long, value_name = "KEY")]
     sign: Option<PathBuf>,
@@ -67,10 +71,6 @@ pub struct Args {
     /// before anything is made]
     #[arg(long, value_name = "FILE", requires = "sign")]
     password_file: Option<PathBuf>,
-    /// Bundle every file of every package, tests and type stubs too. `[packages] prune` and `whole` in holdall.toml say
-    /// it for good
-    #[arg(long)]
-    no_prune: bool,
     #[command(flatten)]
     found: Found,
 }
@@ -140,7 +140,7 @@ impl Found {
 pub fn run(args: Args, output: &Output) -> Result<(), Error> {
     let started = Instant::now();
     let _ending = Ending::listen(output).map_err(Error::System)?;
-    let cache = Cache::of_user().map_err(Error::Cache)?;
+    let (cache, _in_use) = super::cache::enter(output)?;
     let progress = output.progress();
     // A password that is wrong is best told of before the long work.
     let key = args.sign.as_deref();
@@ -182,7 +182,7 @@ pub fn run(args: Args, output: &Output) -> Result<(), Error> {
 
 /// Bundles a project with the Python of this machine into `folder`, to be looked at; returns the bundle.
 pub fn for_this_machine(project: &Path, folder: &Path, output: &Output) -> Result<PathBuf, Error> {
-    let cache = Cache::of_user().map_err(Error::Cache)?;
+    let (cache, _in_use) = super::cache::enter(output)?;
     let progress = output.progress();
     let overrides =
         Overrides { runtime: Some(RuntimeFrom::Host), target: Target::host(), ..Overrides::default() };

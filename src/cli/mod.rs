@@ -2,6 +2,7 @@
 //! one that prints.
 
 pub mod bundle;
+pub mod cache;
 pub mod init;
 pub mod inspect;
 pub mod key;
@@ -80,6 +81,7 @@ enum Command {
     Preview(preview::Args),
     Inspect(inspect::Args),
     Verify(verify::Args),
+    Cache(cache::Args),
     Sign(sign::Args),
     Key(key::Args),
 }
@@ -119,6 +121,7 @@ fn run(command: Command, output: &Output) -> Result<(), crate::Error> {
         Command::Inspect(args) => inspect::run(args, output),
         Command::Preview(args) => preview::run(args, output),
         Command::Verify(args) => verify::run(args, output),
+        Command::Cache(args) => cache::run(args, output),
         Command::Sign(args) => sign::run(args, output),
         Command::Key(args) => key::run(args, output),
     }

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fmt::Write as _;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -17,11 +18,11 @@ use super::question::{Question, Request};
 use super::refusal::refusal;
 use super::uv::Uv;
 use super::{answers, pylock};
-use crate::cache::Cache;
+use crate::cache::{self, Cache};
 use crate::digest::Sha256;
 use crate::held;
 use crate::interrupt::Passing;
-use crate::progress::{Progress, Stage, Unit};
+use crate::progress::{Notice, Progress, Stage, Unit};
 use crate::python::PythonVersion;
 use crate::said::Said;
 use crate::target::Target;
@@ -32,6 +33,7 @@ pub struct BuildEnvironment {
     pub python: PathBuf,
     /// Packages of the bundle that this machine cannot have or does not need, as those for Windows alone.
     pub left_out: Vec<String>,
+    pub notices: Vec<Notice>,
 }
 
 /// Makes the environment, or finds it in the cache.
@@ -67,17 +69,19 @@ fn make(
         return Ok(BuildEnvironment {
             python: install_wheels(uv, &version, wheels, cache)?,
             left_out: Vec::new(),
+            notices: Vec::new(),
         });
     }
 
+    let mut notices = Vec::new();
     let mut here = for_this_machine(uv, request, lock, wheels, &version, cache)?;
     let there = |wheel: &&LockedWheel| !here.iter().any(|other| other.name == wheel.name);
     let (own, left_out): (Vec<_>, Vec<_>) =
         lock.wheels.iter().filter(there).partition(|wheel| wheel.is_project());
     let left_out = left_out.into_iter().map(|wheel| wheel.name.clone()).collect();
     here.extend(own.into_iter().cloned());
-    let wheels = download(&here, request, cache, progress)?;
-    Ok(BuildEnvironment { python: install_wheels(uv, &version, &wheels, cache)?, left_out })
+    let wheels = download(&here, request, cache, progress, &mut notices)?;
+    Ok(BuildEnvironment { python: install_wheels(uv, &version, &wheels, cache)?, left_out, notices })
 }
 
 /// The wheels for this machine: those that were selected for the same lock before, else those that uv selects now.
@@ -203,13 +207,12 @@ fn install(
     options: &[&str],
     cache: &Cache,
 ) -> Result<PathBuf, PackagesError> {
-    let environments = cache.folder("environments")?;
+    let environments = cache.folder(cache::ENVIRONMENTS)?;
     let of = Sha256::of(format!("environment 1\n{}\n{version}\n{content}", uv.python.display()));
     let folder = environments.join(of.to_string());
-    let program =
-        |folder: &Path| folder.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" });
     // Only a whole environment is given this name. Its program is a link: the Python behind it may have gone.
     if program(&folder).exists() {
+        cache::used(&folder);
         return Ok(program(&folder));
     }
     let work = Passing::make(|| tempfile::Builder::new().prefix(".part-").tempdir_in(&environments))?;
@@ -228,6 +231,16 @@ fn install(
         held::rename(&made, &folder)?;
     }
     Ok(program(&folder))
+}
+
+fn program(environment: &Path) -> PathBuf {
+    environment.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" })
+}
+
+/// In what way an environment in the cache is damaged, if it is.
+pub fn damage(environment: &Path) -> io::Result<Option<String>> {
+    let program = program(environment);
+    Ok((!program.exists()).then(|| format!("its Python is gone (`{}`)", program.display())))
 }
 
 pub(super) fn version_of(python: &Path) -> Result<PythonVersion, PackagesError> {

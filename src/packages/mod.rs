@@ -30,8 +30,8 @@ mod target_lock;
 mod uv;
 mod wheel;
 
-pub use download::{Wheel, download, is_cached};
-pub use environment::{BuildEnvironment, environment};
+pub use download::{Wheel, damage as wheel_damage, download, is_cached};
+pub use environment::{BuildEnvironment, damage as environment_damage, environment};
 pub use error::PackagesError;
 pub use export::Exporter;
 pub use layers::{PackageLayers, Shaping, layers};

@@ -80,7 +80,8 @@ fn locked(dependencies: &Dependencies, target: Target) -> Result<Lock, PackagesE
 
 fn downloaded(wheels: &[LockedWheel], cache: &Cache) -> Vec<Wheel> {
     let dependencies = Dependencies::Requirements(Vec::new());
-    download(wheels, &request(&dependencies, Target::LinuxX86_64, PY312), cache, &Silent).unwrap()
+    download(wheels, &request(&dependencies, Target::LinuxX86_64, PY312), cache, &Silent, &mut Vec::new())
+        .unwrap()
 }
 
 fn names(lock: &Lock) -> Vec<&str> {

@@ -168,9 +168,9 @@ impl Config {
                 extras: keys.texts("packages.extras")?,
                 groups: keys.texts("packages.groups")?,
                 find_links: keys.folders("packages.find-links", root)?,
-                offline: keys.switch("packages.offline")?.unwrap_or(false),
-                project: keys.switch("packages.project")?,
-                prune: keys.switch("packages.prune")?,
+                offline: keys.flag("packages.offline")?.unwrap_or(false),
+                project: keys.flag("packages.project")?,
+                prune: keys.flag("packages.prune")?,
                 whole: keys.texts("packages.whole")?,
             },
             runtime: RuntimeKeys {
@@ -182,7 +182,7 @@ impl Config {
             build: BuildKeys {
                 settings: keys.module("build.settings")?,
                 static_files: keys.static_files("build.static")?,
-                bytecode: keys.switch("build.bytecode")?,
+                bytecode: keys.flag("build.bytecode")?,
                 env: build_env,
             },
             env: EnvKeys { required: keys.variable_names("env.required")? },
@@ -393,7 +393,7 @@ mod tests {
             "wrong value: holdall.toml, key `packages.extras` is a string, and a list of strings is wanted";
         refused("packages.extras = 'x'", message, "[\"a\", \"b\"]");
         let message = "wrong value: holdall.toml, key `packages.prune` is a list of other things, and true or false is wanted";
-        refused("packages.prune = ['numpy']", message, "prune = false");
+        refused("packages.prune = ['numpy']", message, "prune = true");
         let message = "wrong value: holdall.toml, key `project` is a string, and a table is wanted";
         refused("project = 'x'", message, "[project]");
         let message = "wrong value: holdall.toml, key `build.env.PORT` is an integer, and a string is wanted";

@@ -5,6 +5,14 @@ use std::path::PathBuf;
 
 use crate::manifest::NotAName;
 
+const NAME_THE_FOLDER: &str = "run holdall in the folder of `manage.py` or name that folder; a `manage.py` that lies deeper is named by `project.manage` in `holdall.toml`";
+
+fn name_deeper(folder: &str) -> String {
+    format!(
+        "there is `{folder}/manage.py`: give its folder to bundle that alone, or set `manage = \"{folder}/manage.py\"` under `[project]` in a `holdall.toml` here, if the site needs more of what lies here"
+    )
+}
+
 /// Each variant is a situation of the person who ran the command.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 pub enum ProjectError {
@@ -12,11 +20,13 @@ pub enum ProjectError {
     #[diagnostic(help("name the folder of a Django project, the one that holds `manage.py`"))]
     NoFolder(PathBuf),
 
-    #[error("no `manage.py` in `{}` nor in a folder directly below", .0.display())]
-    #[diagnostic(help(
-        "run holdall in the folder of `manage.py` or name that folder; a `manage.py` that lies deeper is named by `project.manage` in `holdall.toml`"
-    ))]
-    NotDjango(PathBuf),
+    #[error("no `manage.py` in `{}` nor in a folder directly below", dir.display())]
+    #[diagnostic(help("{}", deeper.as_deref().map_or_else(|| NAME_THE_FOLDER.to_owned(), name_deeper)))]
+    NotDjango {
+        dir: PathBuf,
+        /// The folder of one that lies further down, relative to `dir`.
+        deeper: Option<String>,
+    },
 
     #[error("more than one `manage.py`: {}", listed(found))]
     #[diagnostic(help(

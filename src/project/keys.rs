@@ -105,11 +105,6 @@ impl<'a> Keys<'a> {
         texts.ok_or_else(|| self.wrong_type(key, value, TEXTS))
     }
 
-    pub fn switch(&self, key: &str) -> Result<Option<bool>, ProjectError> {
-        let switch = |value: &'a Value| value.as_bool().ok_or_else(|| self.wrong_type(key, value, SWITCH));
-        self.value(key).map(switch).transpose()
-    }
-
     /// A value that is parsed by its own type.
     pub fn parsed<T, E: Display>(
         &self,
@@ -197,6 +192,12 @@ impl<'a> Keys<'a> {
         }
         let help = format!("write the path that a browser would ask for: `\"/{text}\"`");
         Err(self.wrong_value(key, text, "which does not begin with `/`", &help))
+    }
+
+    /// `true` or `false`.
+    pub fn flag(&self, key: &str) -> Result<Option<bool>, ProjectError> {
+        let flag = |value: &'a Value| value.as_bool().ok_or_else(|| self.wrong_type(key, value, SWITCH));
+        self.value(key).map(flag).transpose()
     }
 
     pub fn static_files(&self, key: &str) -> Result<StaticFiles, ProjectError> {
@@ -293,10 +294,10 @@ struct Wanted {
     example: &'static str,
 }
 
+const SWITCH: Wanted = Wanted { what: "true or false", example: "true" };
 const TEXT: Wanted = Wanted { what: "a string", example: "\"text\"" };
 const TEXTS: Wanted = Wanted { what: "a list of strings", example: "[\"a\", \"b\"]" };
 const TABLE: Wanted = Wanted { what: "a table", example: "" };
-const SWITCH: Wanted = Wanted { what: "true or false", example: "false" };
 const SWITCH_OR_PATH: Wanted = Wanted { what: "true, false or a path", example: "\"prebuilt/\"" };
 
 fn join(path: &str, name: &str) -> String {

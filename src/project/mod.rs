@@ -20,6 +20,7 @@ mod requirements;
 mod settings;
 mod source;
 mod start;
+mod sys_path;
 mod template;
 mod variants;
 pub mod wanted;
@@ -207,7 +208,9 @@ impl Project {
         let mut folders = vec![home, root.clone()];
         folders.dedup();
         let pyprojects = Pyproject::find(&root, &folders)?;
-        let roots = Roots::new(&root, &manage, &config.project.python_path);
+        let statements = source::read(&root.join(&manage)).map_err(|why| disk::unreadable(&root.join(&manage), why))?;
+        let on_path = sys_path::folders(&root, &manage, &statements);
+        let roots = Roots::new(&root, &manage, &[&config.project.python_path[..], &on_path].concat());
         let start = start::find(&roots, &manage, &config, overrides, &mut notices)?;
         let application = start.wsgi.value.split(':').next().unwrap_or_default();
         let python_path = roots.path_for(&[&start.settings.value, application]);

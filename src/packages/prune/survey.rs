@@ -6,13 +6,13 @@ use std::path::Path;
 
 use super::mentions::{Interest, Mentions, mentions};
 use super::{Candidates, Surveyed};
-use crate::cache::{Cache, write_whole};
+use crate::cache::{self, Cache, write_whole};
 use crate::digest::{Hasher, Sha256};
 use crate::packages::error::PackagesError;
 use crate::packages::wheel::Mapped;
 
 /// The cache folder of what was found.
-const FOLDER: &str = "mentions";
+const FOLDER: &str = cache::MENTIONS;
 
 /// Changes whenever the same text would be found to mention something else.
 const SEARCH: &str = "mentions 2";
@@ -26,7 +26,10 @@ pub(in crate::packages) fn survey<'a>(
 ) -> Result<Surveyed<'a>, PackagesError> {
     let file = cache.folder(FOLDER)?.join(format!("{}.json", key(mapped, &candidates, interest)));
     let mentions = match kept(&file) {
-        Some(mentions) => mentions,
+        Some(mentions) => {
+            cache::used(&file);
+            mentions
+        }
         None => {
             let mentions = search(mapped, &candidates, interest)?;
             let json = serde_json::to_string(&mentions).expect("texts by texts");
