@@ -271,11 +271,12 @@ fn what_was_not_used_for_long_goes_and_what_is_used_stays() {
         .iter()
         .map(|removal| (removal["kind"].as_str().unwrap(), removal["why"].as_str().unwrap()))
         .collect();
-    // What was packed of the first project's own files, what it was asked with, and its wheel in three forms.
+    // What uv answered, what was packed of the first project's own files, what it was asked with, and its wheel in three
+    // forms.
     let kinds = ["answers", "blocks", "blocks", "environments", "layers", "mentions", "wheels"];
     assert_eq!(going, kinds.map(|kind| (kind, "unused")));
     assert!(
-        shown.contains("  last used 40 days ago\n") && shown.contains("\n\nto remove: 6 things ("),
+        shown.contains("  last used 40 days ago\n") && shown.contains("\n\nto remove: 7 things ("),
         "{shown}"
     );
 
