@@ -23,9 +23,9 @@ mod help;
 mod hostile_wheels;
 mod index_server;
 mod init;
-mod lock;
 #[cfg(target_os = "linux")]
 mod large_project;
+mod lock;
 mod minisign;
 mod own_package;
 mod preview;
@@ -42,8 +42,8 @@ mod startproject;
 mod system;
 #[cfg(target_os = "linux")]
 mod terminal;
+mod traps;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod traced;
-mod traps;
 mod wagtail;
 mod wheels;

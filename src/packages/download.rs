@@ -29,8 +29,7 @@ const FOLDER: &str = cache::WHEELS;
 const AT_ONCE: usize = 8;
 
 /// Makes sure that all `wheels` are in the cache, whole and right; gives them back in the same order. Who asks, and
-/// whether the index may be asked at all, is the `request`'s matter. What the
-/// person should know of it goes to `notices`.
+/// whether the index may be asked at all, is the `request`'s matter. What the person should know of it goes to `notices`.
 pub fn download(
     wheels: &[LockedWheel],
     request: &Request<'_>,
@@ -48,11 +47,11 @@ pub fn download(
     let offline = request.supply.offline;
     let fetched = each(AT_ONCE, &asked, |wheel| bring(wheel, &folder, &fetcher, offline, progress));
     progress.end(Stage::Download);
-    let (fetched, damaged): (Vec<_>, Vec<_>) = fetched?.into_iter().unzip();
+    let (brought, damaged): (Vec<_>, Vec<_>) = fetched?.into_iter().unzip();
     notices.extend(damaged.into_iter().flatten());
     // What is known further on has no credentials.
-    let known = fetched.into_iter().zip(wheels);
-    Ok(known.map(|(wheel, locked): (Wheel, _)| Wheel { locked: locked.clone(), ..wheel }).collect())
+    let known = brought.into_iter().zip(wheels);
+    Ok(known.map(|(wheel, locked)| Wheel { locked: locked.clone(), ..wheel }).collect())
 }
 
 /// What to say of a wheel in the cache whose bytes are not those of its name any more.

@@ -73,16 +73,15 @@ fn make(
         });
     }
 
+    let mut notices = Vec::new();
     let mut here = for_this_machine(uv, request, lock, wheels, &version, cache)?;
     let there = |wheel: &&LockedWheel| !here.iter().any(|other| other.name == wheel.name);
     let (own, left_out): (Vec<_>, Vec<_>) =
         lock.wheels.iter().filter(there).partition(|wheel| wheel.is_project());
     let left_out = left_out.into_iter().map(|wheel| wheel.name.clone()).collect();
     here.extend(own.into_iter().cloned());
-    let mut notices = Vec::new();
     let wheels = download(&here, request, cache, progress, &mut notices)?;
-    let python = install_wheels(uv, &version, &wheels, cache)?;
-    Ok(BuildEnvironment { python, left_out, notices })
+    Ok(BuildEnvironment { python: install_wheels(uv, &version, &wheels, cache)?, left_out, notices })
 }
 
 /// The wheels for this machine: those that were selected for the same lock before, else those that uv selects now.
