@@ -275,7 +275,10 @@ pub fn host() -> &'static str {
 pub fn shared_uv() -> &'static Uv {
     static UV: LazyLock<Uv> = LazyLock::new(|| {
         let recipes = Recipes::of_user().unwrap();
-        Uv::find(&Cache::at(cache()), &prepared("HOLDALL_TEST_PYTHON"), &recipes.uv).unwrap()
+        let cache = Cache::at(cache());
+        // It may have to be installed, while stories beside run the command.
+        let _in_use = cache.enter(|| ()).unwrap();
+        Uv::find(&cache, &prepared("HOLDALL_TEST_PYTHON"), &recipes.uv).unwrap()
     });
     &UV
 }

@@ -75,6 +75,32 @@ pub enum ProjectError {
     #[diagnostic(help("correct the path; it counts from the project's root `{}`", root.display()))]
     Missing { place: String, path: String, kind: &'static str, root: PathBuf },
 
+    #[error("{place} names the folder of wheels `{}`, and there is none", folder.display())]
+    #[diagnostic(help("make it and put wheels into it, or correct the path"))]
+    NoWheels { place: String, folder: PathBuf },
+
+    #[error("{place} is true, and no `pyproject.toml` gives the project a name")]
+    #[diagnostic(help(
+        "write a `[project]` table with `name` and `version` into `pyproject.toml`, or remove the key"
+    ))]
+    NoPackage { place: String },
+
+    #[error("cannot tell for which Python to lock: {said}")]
+    #[diagnostic(help(
+        "name it: `holdall lock --python 3.12`, or `python = \"3.12\"` below `[project]` in holdall.toml, or write a `.python-version`"
+    ))]
+    NoPythonVersion { said: String },
+
+    #[error("there is nothing to lock from: `{}` is all that says what the project depends on", .0.display())]
+    #[diagnostic(help("write the dependencies into a `requirements.txt` or a `pyproject.toml`, then lock"))]
+    OnlyALock(PathBuf),
+
+    #[error("`{name}` is no name for a lock")]
+    #[diagnostic(help(
+        "call it `pylock.NAME.toml`, with no further dot in NAME: other tools know a lock by that"
+    ))]
+    NotALockName { name: String },
+
     #[error("no settings module found: {}", looked.join("; "))]
     #[diagnostic(help(
         "name it: set `project.settings` in `holdall.toml`, for example to `\"mysite.settings\"`{}",

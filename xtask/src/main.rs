@@ -4,6 +4,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "chores talk to the person who runs them")]
 
 mod archive;
+mod bench;
 mod demo;
 mod dist;
 mod guestbook;
@@ -33,6 +34,9 @@ enum Chore {
     Dist(dist::Args),
     /// Build tests for Windows and run them in the lab
     Wine(wine::Args),
+    /// Measure Holdall against its peers, on the same files in the same run
+    #[command(subcommand)]
+    Bench(bench::Bench),
     /// Ask a real IIS for what no public source says, and write tests/lab/facts.toml (Windows)
     IisFacts(iis::Args),
     /// Serve with the bridge behind a real IIS and ask it (Windows)
@@ -50,6 +54,7 @@ fn main() -> anyhow::Result<()> {
         Chore::Dist(args) => dist::run(&args),
         Chore::Lab(args) => lab::run(&args),
         Chore::Wine(args) => wine::run(&args),
+        Chore::Bench(bench) => bench::run(&bench),
         Chore::IisFacts(args) => iis::run(&args),
         Chore::IisBridge => iis::run_bridge(),
         Chore::LintWorkflows => workflows::run(),

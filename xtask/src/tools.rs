@@ -47,18 +47,27 @@ impl Product {
 
 /// Builds the command and the bridge's wheel.
 pub fn build_product() -> anyhow::Result<Product> {
+    build_product_as(&[])
+}
+
+/// Builds the command as it is released, and the bridge's wheel.
+pub fn build_released_product() -> anyhow::Result<Product> {
+    build_product_as(&["--release"])
+}
+
+fn build_product_as(profile: &[&str]) -> anyhow::Result<Product> {
     // First, since it may be missing: nobody should wait for the compiler to be told of Python.
     let python = environment("maturin", &[MATURIN])?;
     step("build holdall");
-    let holdall = build_program()?;
+    let holdall = build_program(&[profile, &["--bin", "holdall"]].concat())?;
     step("build the bridge's wheel (a minute, the first time)");
     Ok(Product { holdall, tools: build_bridge(&python)? })
 }
 
-/// Builds the command and returns where cargo put it.
-fn build_program() -> anyhow::Result<PathBuf> {
+/// Builds one program of the command's package and returns where cargo put it.
+pub fn build_program(which: &[&str]) -> anyhow::Result<PathBuf> {
     let mut build = cargo();
-    build.args(["build", "--package", "holdall", "--bin", "holdall"]);
+    build.args(["build", "--package", "holdall"]).args(which);
     build.args(["--message-format", "json-render-diagnostics"]).stderr(Stdio::inherit());
     let output = build.output().with_context(|| format!("cannot start {build:?}"))?;
     ensure!(output.status.success(), "{build:?} ended with {}", output.status);

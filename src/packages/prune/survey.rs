@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::mentions::{Interest, Mentions, mentions};
 use super::{Candidates, Prunings, Surveyed};
-use crate::cache::{Cache, write_whole};
+use crate::cache::{self, Cache, write_whole};
 use crate::digest::{Hasher, Sha256};
 use crate::layer::{Content, Source};
 use crate::packages::error::PackagesError;
@@ -14,10 +14,10 @@ use crate::packages::wheel::Mapped;
 use crate::recipe::Pruning;
 
 /// The cache folder of what was found.
-const FOLDER: &str = "mentions";
+const FOLDER: &str = cache::MENTIONS;
 
 /// Changes whenever the same text would be found to mention something else.
-const SEARCH: &str = "mentions 1";
+const SEARCH: &str = "mentions 3";
 
 impl Prunings {
     /// Keeps what the project's own modules mention, as its settings do in INSTALLED_APPS; its tests do not count.
@@ -51,7 +51,10 @@ pub(in crate::packages) fn survey<'a>(
 ) -> Result<Surveyed<'a>, PackagesError> {
     let file = cache.folder(FOLDER)?.join(format!("{}.json", key(mapped, &candidates, interest)));
     let mentions = match kept(&file) {
-        Some(mentions) => mentions,
+        Some(mentions) => {
+            cache::used(&file);
+            mentions
+        }
         None => {
             let mentions = search(mapped, &candidates, interest)?;
             let json = serde_json::to_string(&mentions).expect("texts by texts");
