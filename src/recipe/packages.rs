@@ -50,7 +50,8 @@ struct PackageRecipe {
 /// Prunings whose modules can be searched for.
 fn prunings<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Pruning>, D::Error> {
     let prunings = Vec::<Pruning>::deserialize(deserializer)?;
-    let plain = |module: &&str| module.chars().all(|c| c.is_alphanumeric() || c == '_');
+    let letters = |module: &str| module.chars().all(|c| c.is_alphanumeric() || c == '_');
+    let plain = |module: &&str| !module.is_empty() && letters(module);
     if let Some(module) = prunings.iter().flat_map(Pruning::modules).find(|module| !plain(module)) {
         return Err(D::Error::custom(format!(
             "the last part of a pattern for folders or modules is a plain name, and `{module}` is none"
@@ -255,6 +256,7 @@ mod tests {
             assert!(source.contains(expected), "{source}");
         };
         refused("folders = ['**/test*']", "is a plain name, and `test*` is none");
+        refused("folders = ['a/']", "is a plain name, and `` is none");
         refused("files = ['a/*.py']", "is a plain name, and `*` is none");
         refused("files = ['a/[.txt']", "unclosed character class");
         refused("folder = ['a']", "unknown field `folder`");

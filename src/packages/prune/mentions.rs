@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 
+use memchr::memmem::find_iter;
 use serde::{Deserialize, Serialize};
 
 /// What is looked for.
@@ -34,13 +35,13 @@ impl Mentions {
 pub fn mentions(name: &str, text: &str, interest: &Interest) -> Mentions {
     let mut found = Mentions::default();
     for word in &interest.words {
-        if text.match_indices(word.as_str()).any(|(at, _)| !is_comment(text, at)) {
+        if find_iter(text.as_bytes(), word).any(|at| !is_comment(text, at)) {
             found.words.insert(word.clone());
         }
     }
     let package = package(name);
     for module in &interest.modules {
-        for (start, _) in text.match_indices(module.as_str()) {
+        for start in find_iter(text.as_bytes(), module) {
             let end = start + module.len();
             let whole = !text[..start].ends_with(in_word) && !text[end..].starts_with(in_word);
             if whole
