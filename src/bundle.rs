@@ -12,11 +12,14 @@ use std::time::Duration;
 use crate::app::{self, AppFiles, StaticChoice};
 use crate::archive::{self, Written};
 use crate::bytecode::Compiler;
-use crate::cache::Cache;
+use crate::cache::{Cache, RUNS};
 use crate::digest::Sha256;
 use crate::error::Error;
 use crate::interrupt::Passing;
-use crate::packages::{self, Lock, LockedWheel, PackageLayers, Pruned, Prunings, Shaping, Uv, Whole};
+use crate::packages::{
+    self, Build, Lock, LockedWheel, PackageLayers, Pruned, Prunings, Request, Selected, Shaping, Supply, Uv,
+    Whole,
+};
 use crate::progress::{Notice, Progress, Stage};
 use crate::project::{Overrides, Project, RuntimeFrom, StaticFiles};
 use crate::python::MinorVersion;
@@ -28,9 +31,6 @@ use crate::tools::{self, Tools};
 
 use clock::Clock;
 use describe::Known;
-
-/// The folder of the cache for what lasts as long as a run.
-const RUNS: &str = "runs";
 
 /// The folder of a run for collected static files.
 const STATIC: &str = "static";
@@ -55,6 +55,9 @@ pub struct BundlePlan {
     pub project: Project,
     pub runtime: RuntimePlan,
     pub lock: Lock,
+    /// The committed lock that it was read from.
+    pub lock_file: Option<PathBuf>,
+    pub supply: Supply,
     pub prunings: Prunings,
     /// The bridge's wheel, and the holdall program that goes in.
     pub bridge: LockedWheel,
@@ -101,9 +104,16 @@ pub fn plan(wanted: Wanted, cache: &Cache, progress: &dyn Progress) -> Result<Bu
     let program = tools.program(runtime.target)?;
     let python = build_python(&runtime)?;
     let uv = Uv::find(cache, &python.path, &recipes.uv)?;
-    let lock = clock.time(Stage::Resolve, || {
-        packages::lock(&uv, &project.dependencies.value, runtime.target, minor, progress)
-    })?;
+    let supply = supply(&project);
+    let dependencies = &project.dependencies.value;
+    let request =
+        Request { dependencies, supply: &supply, build: build(&runtime), target: runtime.target, minor };
+    let Selected { mut lock, file: lock_file, notices: of_lock } = clock
+        .time(Stage::Resolve, || packages::lock(&uv, &request, project.lock.as_deref(), cache, progress))?;
+
+    if let Some(distribution) = &project.distribution {
+        lock.add_project(packages::project_wheel(distribution, cache)?);
+    }
 
     let whole = whole(&project, wanted.leave_whole);
     let misnamed = misnamed(&project, &whole, &lock);
@@ -114,13 +124,16 @@ pub fn plan(wanted: Wanted, cache: &Cache, progress: &dyn Progress) -> Result<Bu
     prunings.heed(&files.sources);
     let dirty = is_dirty(&project, &files);
     let mut notices =
-        [&project.notices[..], &project.advice, &runtime.notices, uv.notice.as_slice(), &misnamed].concat();
+        [&project.notices[..], &project.advice, &runtime.notices, uv.notice.as_slice(), &of_lock, &misnamed]
+            .concat();
     notices.extend(uncompiled(&project, compiler.as_ref(), minor));
     let folder = wanted.output.unwrap_or_else(|| project.root.join("dist"));
     Ok(BundlePlan {
         project,
         runtime,
         lock,
+        lock_file,
+        supply,
         prunings,
         bridge,
         program,
@@ -143,6 +156,7 @@ pub fn carry_out(plan: BundlePlan, cache: &Cache, progress: &dyn Progress) -> Re
         project,
         runtime,
         lock,
+        supply,
         prunings,
         bridge,
         program,
@@ -157,7 +171,12 @@ pub fn carry_out(plan: BundlePlan, cache: &Cache, progress: &dyn Progress) -> Re
     let compiler = compiler.as_ref();
     let mut wanted = lock.wheels.clone();
     wanted.push(bridge.clone());
-    let mut wheels = clock.time(Stage::Download, || packages::download(&wanted, cache, progress))?;
+    let dependencies = &project.dependencies.value;
+    let minor = runtime.layout.version.minor;
+    let request =
+        Request { dependencies, supply: &supply, build: build(&runtime), target: runtime.target, minor };
+    let mut wheels = clock
+        .time(Stage::Download, || packages::download(&wanted, &request, cache, progress, &mut notices))?;
     let bridge_wheel = wheels.pop().expect("one wheel comes back for each that was asked for");
     packages::check(&wheels, &runtime.layout, runtime.target)?;
     // Read once: what the manifest names is what goes in, even if another program takes its place meanwhile.
@@ -168,14 +187,13 @@ pub fn carry_out(plan: BundlePlan, cache: &Cache, progress: &dyn Progress) -> Re
     let input = input(&project, &runtime, &static_files, compiler);
     let ask = || -> Result<_, Error> {
         let environment = clock.time(Stage::Environment, || {
-            let dependencies = &project.dependencies.value;
-            packages::environment(&plan.uv, dependencies, &lock, &wheels, &plan.python.path, cache, progress)
+            packages::environment(&plan.uv, &request, &lock, &wheels, &plan.python.path, cache, progress)
         })?;
         let facts = clock.time(Stage::Settings, || {
             app::survey(&input, &environment.python, &scratch.path().join(STATIC), progress)
         })?;
         let collected = clock.time(Stage::Static, || app::collect(&input, &facts, progress))?;
-        Ok((environment.left_out, facts, collected))
+        Ok((environment, facts, collected))
     };
     let pack = || -> Result<_, Error> {
         let mut notices = Vec::new();
@@ -190,7 +208,7 @@ pub fn carry_out(plan: BundlePlan, cache: &Cache, progress: &dyn Progress) -> Re
         Ok((python, packages, program, notices))
     };
     let (asked, packed) = at_once(ask, pack);
-    let (left_out, facts, collected) = asked?;
+    let (environment, facts, collected) = asked?;
     let (python, packages, program, of_layers) = packed?;
     let PackageLayers { mut layers, pruned, notices: of_packages } = packages;
     layers.extend([python, program]);
@@ -205,8 +223,8 @@ pub fn carry_out(plan: BundlePlan, cache: &Cache, progress: &dyn Progress) -> Re
     if facts.loaded && input.build_settings.is_none() {
         notices.retain(|notice| !project.advice.contains(notice));
     }
-    notices.extend(not_installed(&left_out));
-    notices.extend([of_layers, of_packages].concat());
+    notices.extend(not_installed(&environment.left_out));
+    notices.extend([environment.notices, of_layers, of_packages].concat());
     notices.extend([&facts.notices[..], &collected.notices, &own.notices].concat());
     notices.sort();
     notices.dedup();
@@ -278,7 +296,18 @@ fn scratch(cache: &Cache) -> Result<Passing<tempfile::TempDir>, Error> {
     Passing::make(|| tempfile::tempdir_in(folder)).map_err(Error::Cache)
 }
 
-fn survey_runtime(
+/// What may be built from source: what runs where the bundle does.
+fn build(runtime: &RuntimePlan) -> Build {
+    if runtime.portable { Build::Portable } else { Build::ForThisMachine }
+}
+
+/// Where the project's wheels may come from.
+pub(crate) fn supply(project: &Project) -> Supply {
+    let keys = &project.config.packages;
+    Supply { folders: keys.find_links.clone(), offline: keys.offline }
+}
+
+pub(crate) fn survey_runtime(
     project: &Project,
     target: Option<Target>,
     recipes: &Recipes,

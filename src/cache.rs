@@ -1,6 +1,20 @@
 //! The cache folder of one user: what was downloaded, built and compressed once.
 //!
-//! Only names and durable writing: what the files mean is the business of the stages that keep them here.
+//! Names, durable writing, who uses it at the moment, and what lies there: what the files mean is the business of the
+//! stages that keep them here.
+//!
+//! ```text
+//! CACHEDIR.TAG           tells backups to leave the folder out, and this program that it may prune it
+//! .lock                  held shared by every run, alone by whoever removes
+//! KIND/…                 layers, blocks, wheels, mentions, tools, environments, runs
+//! KIND/.part-…           being written; a run that was killed leaves it, and the next one removes it
+//! ```
+
+mod age;
+mod lock;
+mod prune;
+mod survey;
+mod verify;
 
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -9,10 +23,75 @@ use etcetera::BaseStrategy as _;
 
 use crate::interrupt::Passing;
 
+pub use age::used;
+pub use lock::{Alone, InUse};
+pub use prune::{PrunePlan, Pruned, Removal, Rules, Why};
+pub use survey::{Contents, Thing};
+pub use verify::{Check, Damaged, verify};
+
+/// The folder of what lasts as long as a run.
+pub const RUNS: &str = "runs";
+/// The folder of layers: each a zip with its seal beside it.
+pub const LAYERS: &str = "layers";
+/// The folder of wheels, each in a folder named by its SHA-256.
+pub const WHEELS: &str = "wheels";
+/// The folder of the layers that earlier runs made of a project.
+pub const BLOCKS: &str = "blocks";
+/// The folder of what was found in wheels while pruning them.
+pub const MENTIONS: &str = "mentions";
+pub const TOOLS: &str = "tools";
+pub const ENVIRONMENTS: &str = "environments";
+
+/// How the names of what is being written begin.
+const PART: &str = ".part-";
+
 /// The cache folder.
 #[derive(Debug, Clone)]
 pub struct Cache {
     root: PathBuf,
+}
+
+/// Why the cache cannot be tidied.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+pub enum CacheError {
+    #[error("`{}` is not a folder that holdall made for its cache alone", root.display())]
+    #[diagnostic(help(
+        "nothing was removed, since other files lie there: set HOLDALL_CACHE to a folder of its own, or remove its folders there yourself (`layers`, `wheels`, `tools`, `environments` and so on)"
+    ))]
+    NotOurs { root: PathBuf },
+    #[error("cannot read the cache folder `{}`", root.display())]
+    #[diagnostic(help("check that you may read it, or set HOLDALL_CACHE"))]
+    Unreadable { root: PathBuf, source: io::Error },
+    #[error("cannot remove {}", remaining(paths))]
+    #[diagnostic(help(
+        "another program may hold it, or it belongs to somebody else: what else was to go is gone, so run the same command again later"
+    ))]
+    Remains { paths: Vec<PathBuf>, source: io::Error },
+    /// Found by `verify`, which has told each.
+    #[error("{}", damaged(*count, root))]
+    #[diagnostic(help(
+        "`holdall cache verify --fix` removes what is damaged, and the next bundle makes it again; if this comes back, check the disk"
+    ))]
+    Damaged { root: PathBuf, count: usize },
+}
+
+fn remaining(paths: &[PathBuf]) -> String {
+    match paths {
+        [path] => format!("`{}` from the cache", path.display()),
+        [path, more @ ..] => format!("`{}` and {} more from the cache", path.display(), more.len()),
+        [] => "anything".to_owned(),
+    }
+}
+
+fn damaged(count: usize, root: &Path) -> String {
+    let things = if count == 1 { "1 thing is damaged" } else { &format!("{count} things are damaged") };
+    format!("{things} in the cache `{}`", root.display())
+}
+
+impl CacheError {
+    pub fn is_precondition(&self) -> bool {
+        matches!(self, CacheError::NotOurs { .. } | CacheError::Unreadable { .. })
+    }
 }
 
 impl Cache {
@@ -22,9 +101,11 @@ impl Cache {
     }
 
     /// HOLDALL_CACHE, else where the system keeps caches: `%LOCALAPPDATA%\holdall\cache`, `~/.cache/holdall`.
+    ///
+    /// Always a whole path: other programs are told of what lies in it, and they are started elsewhere.
     pub fn of_user() -> io::Result<Cache> {
         if let Some(folder) = std::env::var_os("HOLDALL_CACHE").filter(|folder| !folder.is_empty()) {
-            return Ok(Cache::at(folder));
+            return Ok(Cache::at(std::path::absolute(folder)?));
         }
         let base = etcetera::choose_base_strategy().map_err(io::Error::other)?;
         let folder = if cfg!(windows) { "holdall\\cache" } else { "holdall" };
@@ -50,9 +131,18 @@ pub fn write_whole(
     write: impl FnOnce(&mut tempfile::NamedTempFile) -> io::Result<()>,
 ) -> io::Result<()> {
     let folder = path.parent().expect("a cached file lies in a folder");
-    let mut file = Passing::make(|| tempfile::Builder::new().prefix(".part-").tempfile_in(folder))?;
-    write(&mut file)?;
-    file.flush()?;
-    file.as_file().sync_all()?;
+    let mut file = Passing::make(|| tempfile::Builder::new().prefix(PART).tempfile_in(folder))?;
+    let written = write(&mut file).and_then(|()| file.flush()).and_then(|()| file.as_file().sync_all());
+    written.map_err(|error| naming(path, error))?;
     file.hand_over(|file| crate::held::persist(file, path))
+}
+
+/// An error of the system, as it comes from a file that was opened, with the name of that file.
+pub fn naming(path: &Path, error: io::Error) -> io::Error {
+    match error.raw_os_error() {
+        Some(_) => {
+            io::Error::new(error.kind(), format!("failed to write to file `{}`: {error}", path.display()))
+        }
+        None => error,
+    }
 }

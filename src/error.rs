@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use crate::app::AppError;
 use crate::archive::ArchiveError;
+use crate::cache::CacheError;
 use crate::cli::preview::PreviewError;
 use crate::layer::LayerError;
 use crate::packages::PackagesError;
@@ -16,6 +17,7 @@ use crate::runtime::RuntimeError;
 use crate::signature::{KeyError, SignatureError};
 use crate::site::given::GivenError;
 use crate::site::local::LocalError;
+use crate::target::Target;
 use crate::tools::ToolsError;
 
 /// The exit codes of every command.
@@ -41,6 +43,9 @@ pub enum Error {
     #[error("cannot use the cache folder")]
     #[diagnostic(help("check that you may write there and that the disk is not full, or set HOLDALL_CACHE"))]
     Cache(#[source] io::Error),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    CacheContents(#[from] CacheError),
     #[error("this machine does not let holdall listen for signals")]
     #[diagnostic(help("it is out of threads, memory or open files: end other programs and try again"))]
     System(#[source] io::Error),
@@ -92,6 +97,9 @@ pub enum Error {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Local(#[from] LocalError),
+    #[error("`{}` would change", path.display())]
+    #[diagnostic(help("run `holdall lock --target {target}`, look at what changed, and commit it"))]
+    LockWouldChange { path: PathBuf, target: Target },
     /// Found by `verify`, which has told each difference.
     #[error("`{}` is not what was bundled: {}", path.display(), differing(*count))]
     #[diagnostic(help("fetch the bundle again, or expand it again into an empty folder"))]
@@ -123,6 +131,7 @@ impl Error {
             | Error::NoPython
             | Error::Program(_)
             | Error::Given(_) => Exit::Precondition,
+            Error::CacheContents(error) if error.is_precondition() => Exit::Precondition,
             Error::Runtime(error) if error.is_precondition() => Exit::Precondition,
             Error::Packages(error) if error.is_precondition() => Exit::Precondition,
             Error::Local(error) if error.is_precondition() => Exit::Precondition,
@@ -130,7 +139,8 @@ impl Error {
             Error::Release(error) if error.is_precondition() => Exit::Precondition,
             Error::Key(error) if error.is_precondition() => Exit::Precondition,
             Error::Signature(SignatureError::SignedAlready { .. }) => Exit::Precondition,
-            Error::Key(_)
+            Error::CacheContents(_)
+            | Error::Key(_)
             | Error::Signature(_)
             | Error::Runtime(_)
             | Error::Packages(_)
@@ -139,6 +149,7 @@ impl Error {
             | Error::Release(_)
             | Error::Preview(_)
             | Error::Local(_)
+            | Error::LockWouldChange { .. }
             | Error::Differs { .. } => Exit::Failed,
         }
     }

@@ -14,7 +14,7 @@ mod pack;
 use std::path::{Path, PathBuf};
 
 pub use build::{build_cached, build_in};
-pub use cached::{Found, Key, find};
+pub use cached::{Found, Key, damage, find};
 pub use earlier::{Earlier, keep};
 pub use index::{Index, IndexedFile};
 pub(crate) use pack::inflate;

@@ -4,6 +4,8 @@
 
 /// The developer's half, read aloud: a project becomes a bundle.
 pub mod bundle;
+/// What `holdall lock` does: the wheels of a target, written down.
+pub mod lock;
 /// Find a Django project and read its configuration.
 pub mod project;
 /// A CPython of this machine, or one that was given, becomes a layer.

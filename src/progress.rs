@@ -15,6 +15,7 @@ pub enum Stage {
     Assemble,
     Verify,
     Expand,
+    Prune,
 }
 
 impl Stage {
@@ -32,6 +33,7 @@ impl Stage {
             Stage::Assemble => "assemble",
             Stage::Verify => "verify",
             Stage::Expand => "expand",
+            Stage::Prune => "prune",
         }
     }
 }

@@ -7,7 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use crate::cache::Cache;
+use crate::cache::{self, Cache};
 use crate::interrupt::{self, Passing};
 use crate::recipe::ToolRecipe;
 use crate::said::Said;
@@ -39,9 +39,10 @@ pub fn installed(
     cache: &Cache,
     pythons: impl IntoIterator<Item = PathBuf>,
 ) -> Result<PathBuf, PythonToolError> {
-    let tools = cache.folder("tools")?;
+    let tools = cache.folder(cache::TOOLS)?;
     let folder = tools.join(format!("{}-{}", recipe.name, recipe.version));
     if let Some(program) = program_in(&folder, &recipe.name) {
+        cache::used(&folder);
         return Ok(program);
     }
     let scratch = Passing::make(|| tempfile::Builder::new().prefix(".part-").tempdir_in(&tools))?;
@@ -64,6 +65,13 @@ fn program_in(folder: &Path, name: &str) -> Option<PathBuf> {
         .map(|scripts| folder.join(scripts).join(&name))
         .into_iter()
         .find(|program| program.is_file())
+}
+
+/// In what way a program in the cache is damaged, if it is. Its folder has its name and its version.
+pub fn damage(folder: &Path) -> io::Result<Option<String>> {
+    let name = folder.file_name().and_then(|name| Some(name.to_str()?.rsplit_once('-')?.0));
+    let there = name.is_some_and(|name| program_in(folder, name).is_some());
+    Ok((!there).then(|| "the program is gone".to_owned()))
 }
 
 /// Installs into a folder below `scratch` and returns it.

@@ -18,6 +18,12 @@ fn wheel(name: &str) -> WheelFile {
     Maker::new(name).add(&format!("{name}/__init__.py"), "x = 1\n".repeat(100)).build()
 }
 
+/// A wheel of 6 MB, which nothing packs smaller.
+fn large() -> WheelFile {
+    let noise = (0..6_000_000u32).map(|n| (n.wrapping_mul(2_654_435_761).rotate_left(n % 31) >> 11) as u8);
+    Maker::new("large").add("large/noise.bin", noise.collect::<Vec<_>>()).build()
+}
+
 /// The site, which requires the wheels of the index and nothing else.
 fn site_of(index_url: &str, names: &[&str]) -> Test {
     let test = site();
@@ -79,13 +85,18 @@ fn wrong(due: &Answer) -> Answer {
 
 #[test]
 fn an_index_with_passing_troubles_gives_every_wheel() {
-    let troubles = ["breaks", "forgets", "changes", "mixes", "busy", "page", "longer", "good"];
-    let wheels = troubles.map(wheel);
+    let troubles = ["breaks", "forgets", "changes", "mixes", "busy", "page", "longer", "large", "good"];
+    let wheels = troubles.map(|name| match name {
+        "large" => large(),
+        name => wheel(name),
+    });
     let index = Index::with(&wheels, |asked, before, due| {
         let trouble = asked.path.strip_prefix("/files/")?.strip_suffix("-1.0-py3-none-any.whl")?;
         match (trouble, before) {
             ("breaks", 0 | 1) => Some(due.clone().cut(100)),
             // Without a tag nobody knows whether the rest would be that of the same file.
+            // A line that breaks often still brings a large file.
+            ("large", 0..=3) => Some(due.clone().cut(1_200_000)),
             ("forgets", 0) => Some(due.clone().without("etag").cut(100)),
             ("changes", 0) => Some(wrong(due).with("etag", "\"old\"").cut(80)),
             ("mixes", 0) => Some(wrong(due).with("etag", due.header("etag")).cut(80)),
@@ -111,6 +122,7 @@ fn an_index_with_passing_troubles_gives_every_wheel() {
     assert_eq!(ranges("busy"), ["", "", ""]);
     assert_eq!(ranges("page"), [""]);
     assert_eq!(ranges("longer"), ["", ""]);
+    assert_eq!(ranges("large"), ["", "bytes=1200000-", "bytes=2400000-", "bytes=3600000-", "bytes=4800000-"]);
     assert_eq!(ranges("good"), [""]);
     let busy = asked_for("busy");
     assert!(busy[1].at - busy[0].at >= std::time::Duration::from_secs(2), "Retry-After was not heeded");
@@ -123,7 +135,7 @@ fn a_wheel_that_was_damaged_in_the_cache_is_fetched_again() {
     let test = site_of(&index.simple(""), &["demo"]);
     test.fetches(std::slice::from_ref(&demo), &[]);
     let kept = test.path(&format!("cache/wheels/{}/{}", demo.sha256(), demo.file_name));
-    for damaged in [&demo.bytes[..50], b"", &[b'x'; 836]] {
+    for damaged in [&demo.bytes[..50], b"", &vec![b'x'; demo.bytes.len()]] {
         fs_err::write(&kept, damaged).unwrap();
         test.fetches(std::slice::from_ref(&demo), &[]);
     }
@@ -137,9 +149,11 @@ fn a_wheel_that_was_damaged_in_the_cache_is_fetched_again() {
 /// What is told of an index that answers so whenever it is asked for the wheel, and how often that was.
 #[track_caller]
 fn while_fetching(answer: impl Fn(&Answer) -> Answer + Send + Sync + 'static) -> (String, usize) {
-    let index = Index::with(&[wheel("demo")], for_wheel(move |_, due| Some(answer(due))));
+    let demo = wheel("demo");
+    let index = Index::with(std::slice::from_ref(&demo), for_wheel(move |_, due| Some(answer(due))));
     let told =
-        site_of(&index.simple(&format!("{LOGIN}@")), &["demo"]).fails(&index, 1, &[("UV_HTTP_TIMEOUT", "1")]);
+        site_of(&index.simple(&format!("{LOGIN}@")), &["demo"]).fails(&index, 1, &[("UV_HTTP_TIMEOUT", "2")]);
+    let told = told.replace(&format!("the {} bytes", demo.bytes.len()), "the [size] bytes");
     (told, index.asked_for_wheels().len())
 }
 
@@ -155,14 +169,14 @@ fn an_index_that_never_sends_all_is_told_of() {
     let (told, asked) = while_fetching(|due| Answer::of("application/octet-stream", &due.body[..100]));
     assert_snapshot!(told, @r"
     × cannot fetch `demo-1.0-py3-none-any.whl`
-    ╰─▶ the index sent 100 of the 836 bytes that the lock says
+    ╰─▶ the index sent 100 of the [size] bytes that the lock says
     help: check the network and the proxy, then run the same command again: what is there is kept
     ");
     assert_eq!(asked, 3);
     let (told, asked) = while_fetching(|due| due.clone().hanging(40));
     assert_snapshot!(told, @r"
     × cannot fetch `demo-1.0-py3-none-any.whl`
-    ╰─▶ the index sent nothing for 1 s
+    ╰─▶ the index sent nothing for 2 s
     help: check the network and the proxy, then run the same command again: what is there is kept
     ");
     assert_eq!(asked, 3);
@@ -174,7 +188,7 @@ fn an_index_that_sends_too_much_is_told_of() {
     let (told, asked) = while_fetching(more);
     assert_snapshot!(told, @r"
     × cannot fetch `demo-1.0-py3-none-any.whl`
-    ╰─▶ the index sends more than the 836 bytes that the lock says
+    ╰─▶ the index sends more than the [size] bytes that the lock says
     help: check the network and the proxy, then run the same command again: what is there is kept
     ");
     assert_eq!(asked, 3);
@@ -222,13 +236,13 @@ fn an_index_that_gives_no_wheel_is_told_of() {
     let (denied, asked) = while_fetching(|_| Answer::status("403 Forbidden"));
     assert_snapshot!(denied, @r"
     × the index does not give `demo-1.0-py3-none-any.whl` to you: it answered 403 Forbidden
-    help: name and password for the index are missing or wrong: give them as uv takes them (in the URL of the index, as UV_INDEX_NAME_USERNAME and UV_INDEX_NAME_PASSWORD, or in `~/.netrc`); what only a keyring knows, fetch by hand into a folder and name that in UV_FIND_LINKS
+    help: name and password for the index are missing or wrong: give them as uv takes them (in the URL of the index, as UV_INDEX_NAME_USERNAME and UV_INDEX_NAME_PASSWORD, or in `~/.netrc`); what only a keyring knows, fetch by hand into a folder (`pip download --dest wheels`) and name that with `--find-links wheels`
     ");
     assert_eq!(asked, 1);
     let (gone, asked) = while_fetching(|_| Answer::status("404 Not Found"));
     assert_snapshot!(gone, @r"
     × the index has no `demo-1.0-py3-none-any.whl`: it answered 404 Not Found
-    help: it is gone since it was locked, or another index has it: lock again, or put the file into a folder and name that in UV_FIND_LINKS
+    help: it is gone since it was locked, or another index has it: lock again, or put the file into a folder and name that with `--find-links DIR`
     ");
     assert_eq!(asked, 1);
 }
@@ -319,7 +333,7 @@ fn while_uv_asks(
         asked.path.ends_with("/demo/").then(|| answer(due))
     });
     let test = site_of(&index.simple(&format!("{LOGIN}@")), &["demo"]);
-    without_uvs_words(&test.fails(&index, code, &[("UV_HTTP_TIMEOUT", "1")]), essential)
+    without_uvs_words(&test.fails(&index, code, &[("UV_HTTP_TIMEOUT", "2")]), essential)
 }
 
 #[test]
@@ -327,7 +341,7 @@ fn an_index_that_fails_while_uv_asks_it_is_told_of() {
     let busy = while_uv_asks(|_| Answer::status("503 Service Unavailable"), 1, "503 Service Unavailable");
     assert_snapshot!(busy, @r"
     × uv cannot reach the package index
-    help: check the network, the proxy and the credentials of the index; without a network, name folders of wheels in UV_FIND_LINKS and set UV_OFFLINE=1
+    help: check the network and the proxy; without a network, name folders of wheels with `--find-links DIR` and bundle with `--offline`
     ");
     assert_eq!(
         while_uv_asks(|due| due.clone().cut(20), 1, "end of file before message length reached"),
@@ -354,7 +368,7 @@ fn an_index_that_does_not_let_uv_in_is_told_of() {
     let denied = while_uv_asks(|_| Answer::status("401 Unauthorized"), 1, "(401 Unauthorized)");
     assert_snapshot!(denied, @r"
     × the package index does not let uv in
-    help: give it name and password: in the URL of the index, as UV_INDEX_NAME_USERNAME and UV_INDEX_NAME_PASSWORD, or in `~/.netrc`; what only a keyring knows, fetch by hand into a folder and name that in UV_FIND_LINKS
+    help: give it name and password: in the URL of the index, as UV_INDEX_NAME_USERNAME and UV_INDEX_NAME_PASSWORD, or in `~/.netrc`; what only a keyring knows, fetch by hand into a folder (`pip download --dest wheels`) and name that with `--find-links wheels`
     ");
     assert_eq!(while_uv_asks(|_| Answer::status("403 Forbidden"), 1, "403 Forbidden"), denied);
 }

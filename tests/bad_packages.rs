@@ -48,13 +48,16 @@ fn with_other_hashes(text: &str, begin: &str, end: &str) -> String {
 fn a_package_without_a_wheel_is_named_with_the_ways_out() {
     let test = site();
     test.append("site/requirements.txt", "uwsgi==2.0.28\n");
-    let told = test.refused(3, HOST);
+    // A bundle for this machine could be built from source; a lock is for others too.
+    let told = test.refused(3, &["lock", "site", "--runtime", "host"]);
     // Whose machine it is that has no need of it depends on whose this is.
     let told = told.replace("== 'linux'", "== '[other]'").replace("== 'win32'", "== '[other]'");
-    assert_snapshot!(without_uvs_words(&told, "uwsgi"), @r"
+    let (before, after) = told.split_once("(`py").unwrap();
+    let told = format!("{before}(`[python]{}", &after[after.find(" -m pip").unwrap()..]);
+    assert_snapshot!(without_uvs_words(&told, "uwsgi"), @r#"
     × `uwsgi` has no wheel for [host] and Python 3.X
-    help: name another version of it that has one; or make a wheel by hand on that platform (`pip wheel uwsgi`) and name its folder in UV_FIND_LINKS; or, if [host] can do without it, give it a platform marker (`; sys_platform == '[other]'`)
-    ");
+    help: name another version of it that has one; or make a wheel on [host] (`[python] -m pip wheel --no-deps --wheel-dir wheels uwsgi`) and bundle with `--find-links wheels`, or `find-links = ["wheels"]` below `[packages]` in holdall.toml; or, if [host] can do without it, give it a platform marker (`; sys_platform == '[other]'`)
+    "#);
 }
 
 #[test]
@@ -64,7 +67,7 @@ fn a_requirement_that_nothing_meets_is_told_in_uvs_words() {
     let told = test.refused(3, HOST);
     assert_snapshot!(without_uvs_words(&told, "there is no version of django==99.9"), @r"
     × the packages for [host] and Python 3.X cannot be selected
-    help: change the requirement that uv names; what works for it works for holdall
+    help: change the requirement that uv names; what works for it works for holdall. pip's own settings are not read: a private index goes into UV_INDEX, or `[[tool.uv.index]]` in `pyproject.toml`
     ");
     test.write("site/requirements.txt", "-r base.txt\n");
     assert_snapshot!(test.refused(3, HOST), @r"
@@ -129,7 +132,7 @@ fn hashed_requirements_must_have_all_their_hashes_and_the_right_ones() {
     test.write("site/requirements.txt", with_other_hashes(&hashed, "django==", "\nsqlparse=="));
     assert_snapshot!(test.refused(3, HOST), @r"
     × the wheel of `django` 5.2.1 for [host] is not in `[here]/site/requirements.txt`
-    help: its hash stands there neither under that name nor at all: if the lock was made for one platform or one Python only, make it anew for all (`uv lock`, `uv export`, `uv pip compile --universal --generate-hashes`); if not, someone changed the file in the index: find out before you go on
+    help: its hash stands there neither under that name nor at all: if the lock was made for one platform or one Python only, make it anew for all (`uv lock`, `uv export`, `uv pip compile --universal --generate-hashes`); if the wheel is your own, from a folder, lock it from there; if not, someone changed the file in the index: find out before you go on
     ");
 }
 

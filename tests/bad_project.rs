@@ -382,7 +382,7 @@ fn a_place_that_cannot_be_written_to_is_named() {
     assert_eq!(told.status.code(), Some(3));
     assert_snapshot!(without_the_systems_words(&test.words(&told.stderr)), @r"
     × cannot use the cache folder
-    ╰─▶ failed to create directory `[here]/site/dist/runs`: [why]
+    ╰─▶ failed to create directory `[here]/site/dist`: [why]
     help: check that you may write there and that the disk is not full, or set HOLDALL_CACHE
     ");
 }

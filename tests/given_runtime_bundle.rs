@@ -25,7 +25,12 @@ fn project(test: &Test) {
 
 /// `holdall bundle site --runtime …`: what it reports.
 fn bundle(test: &Test, runtime: &Path, more: &[&str]) -> Value {
-    let args = ["--format", "json", "bundle", "site", "--output", "dist", "--runtime"].map(str::to_owned);
+    bundle_of(test, "site", runtime, more)
+}
+
+/// `holdall bundle PROJECT --runtime …`: what it reports.
+pub fn bundle_of(test: &Test, project: &str, runtime: &Path, more: &[&str]) -> Value {
+    let args = ["--format", "json", "bundle", project, "--output", "dist", "--runtime"].map(str::to_owned);
     let args = args.into_iter().chain([runtime.display().to_string()]);
     let done = test.holdall(args.chain(more.iter().map(|arg| arg.to_string()))).success();
     serde_json::from_slice(&done.get_output().stdout).unwrap()
@@ -36,20 +41,24 @@ pub fn tools(test: &Test) {
     test.write("tools/holdall-windows-x86_64.exe", PROGRAM);
     let name = format!("holdall_bridge-{}", env!("CARGO_PKG_VERSION"));
     let info = format!("{name}.dist-info");
-    let wheel = "Wheel-Version: 1.0\nRoot-Is-Purelib: false\nTag: cp310-abi3-win_amd64\n";
+    let about = "Wheel-Version: 1.0\nRoot-Is-Purelib: false\nTag: cp310-abi3-win_amd64\n";
     let files = [
         ("holdall_bridge/__init__.py".to_owned(), ""),
         ("holdall_bridge/_bridge.pyd".to_owned(), "MZ"),
         (format!("{info}/METADATA"), "Metadata-Version: 2.4\nName: holdall-bridge\n"),
-        (format!("{info}/WHEEL"), wheel),
+        (format!("{info}/WHEEL"), about),
     ];
+    wheel(&test.path(&format!("tools/bridges/{name}-cp310-abi3-win_amd64.whl")), &info, &files);
+}
+
+/// Writes a wheel of these files, with a RECORD of them in `info`.
+pub fn wheel(path: &Path, info: &str, files: &[(String, &str)]) {
     let mut record = String::new();
-    for (name, text) in &files {
+    for (name, text) in files {
         let hash = base64::prelude::BASE64_URL_SAFE_NO_PAD.encode(Sha256::of(text).as_bytes());
         record.push_str(&format!("{name},sha256={hash},{}\n", text.len()));
     }
     record.push_str(&format!("{info}/RECORD,,\n"));
-    let path = test.path(&format!("tools/bridges/{name}-cp310-abi3-win_amd64.whl"));
     fs_err::create_dir_all(path.parent().unwrap()).unwrap();
     let mut archive = zip::ZipWriter::new(fs_err::File::create(path).unwrap());
     let record = (format!("{info}/RECORD"), record.as_str());

@@ -177,6 +177,12 @@ impl Preview {
         page(self.agent.get(self.url(path)).call().unwrap())
     }
 
+    /// A page as somebody who reads `language` gets it.
+    #[cfg(unix)]
+    pub fn get_in(&self, language: &str, path: &str) -> Page {
+        page(self.agent.get(self.url(path)).header("accept-language", language).call().unwrap())
+    }
+
     pub fn post(&self, path: &str, content_type: &str, body: &[u8]) -> Page {
         page(self.agent.post(self.url(path)).header("content-type", content_type).send(body).unwrap())
     }
@@ -269,7 +275,10 @@ pub fn host() -> &'static str {
 pub fn shared_uv() -> &'static Uv {
     static UV: LazyLock<Uv> = LazyLock::new(|| {
         let recipes = Recipes::of_user().unwrap();
-        Uv::find(&Cache::at(cache()), &prepared("HOLDALL_TEST_PYTHON"), &recipes.uv).unwrap()
+        let cache = Cache::at(cache());
+        // It may have to be installed, while stories beside run the command.
+        let _in_use = cache.enter(|| ()).unwrap();
+        Uv::find(&cache, &prepared("HOLDALL_TEST_PYTHON"), &recipes.uv).unwrap()
     });
     &UV
 }

@@ -11,7 +11,9 @@ fn help(args: &[&str]) -> String {
 #[test]
 fn every_command_explains_itself() {
     insta::assert_snapshot!("holdall", help(&["--help"]));
-    for command in ["bundle", "init", "preview", "inspect", "verify", "sign", "key", "key new"] {
+    let commands = ["bundle", "init", "lock", "preview", "inspect", "verify", "sign", "key", "key new"];
+    let of_the_cache = ["cache", "cache info", "cache prune", "cache verify"];
+    for command in commands.into_iter().chain(of_the_cache) {
         let words: Vec<_> = command.split(' ').collect();
         let page = help(&[&words[..], &["--help"]].concat());
         assert_eq!(page, help(&[&["help"], &words[..]].concat()));

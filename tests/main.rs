@@ -10,6 +10,9 @@ mod bad_packages;
 mod bad_project;
 mod bundle;
 mod bytecode;
+mod cache;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod cache_faults;
 // The exporters are programs of this machine's Python: Wine has none of its own.
 #[cfg(unix)]
 mod exporters;
@@ -20,19 +23,27 @@ mod help;
 mod hostile_wheels;
 mod index_server;
 mod init;
-mod minisign;
+mod lock;
 #[cfg(target_os = "linux")]
 mod large_project;
+mod minisign;
+mod own_package;
 mod preview;
 mod pruning;
+#[cfg(unix)]
+mod reproducible;
 mod runtime_given;
 #[cfg(target_os = "linux")]
 mod runtime_host;
+mod sdist;
 mod shapes;
 mod signatures;
 mod startproject;
 mod system;
 #[cfg(target_os = "linux")]
 mod terminal;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod traced;
+mod traps;
 mod wagtail;
 mod wheels;

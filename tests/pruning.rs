@@ -7,9 +7,9 @@ use serde_json::Value;
 
 use crate::harness::{Test, command};
 
-/// The guestbook, which needs Django, with this configuration.
+/// The guestbook, which needs Django, with this configuration, and without bytecode: its files are to be counted.
 fn site(test: &Test, config: &str) {
-    test.guestbook("site").write("site/holdall.toml", config);
+    test.guestbook("site").write("site/holdall.toml", format!("[build]\nbytecode = false\n{config}"));
 }
 
 /// What a run reports.

@@ -43,6 +43,19 @@ print(json.dumps({
 }))
 "#;
 
+/// Tells which modules of the list on standard input do not import.
+const IMPORT_ALL: &str = r#"
+import contextlib, importlib, io, json, sys
+failed = []
+for name in json.load(sys.stdin):
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            importlib.import_module(name)
+    except BaseException as error:
+        failed.append(f"{name}: {type(error).__name__}")
+print(json.dumps(failed))
+"#;
+
 /// One interpreter of each kind that is on this machine: the newest of those below a home, and the system's.
 fn kinds() -> Vec<HostPython> {
     let mut kinds = BTreeMap::new();
@@ -173,6 +186,48 @@ fn pythons_of_this_machine_run_from_a_folder_of_their_own() {
         assert!(texts("mapped").iter().any(|file| file.contains("/python/lib/libssl.so")), "{said}");
         assert!(texts("modules").len() > 20, "{said}");
         assert_eq!(said["utf8"], 1);
+    }
+}
+
+/// The modules written in Python among the files of a runtime, but for programs and one that opens a browser.
+fn modules(plan: &RuntimePlan, sources: &[Source]) -> Vec<String> {
+    let library = format!("python/lib/python{}/", plan.layout.version.minor);
+    let names = sources.iter().filter_map(|source| {
+        let module = source.path.as_str().strip_prefix(&library)?.strip_suffix(".py")?;
+        let module = module.strip_suffix("/__init__").unwrap_or(module).replace('/', ".");
+        let starts = module.ends_with("__main__") || module == "antigravity";
+        (!starts && module.split('.').all(|part| part != "lib-dynload")).then_some(module)
+    });
+    names.collect()
+}
+
+fn that_fail(program: &Path, modules: &[String]) -> Vec<String> {
+    let folder = tempfile::tempdir().unwrap();
+    let list = folder.path().join("modules.json");
+    fs_err::write(&list, serde_json::to_vec(modules).unwrap()).unwrap();
+    let output = Command::new(program)
+        // Without `site`, as packages of the machine may put something in the place of the library.
+        .args(["-I", "-S", "-B", "-W", "ignore", "-X", "utf8", "-c", IMPORT_ALL])
+        .stdin(fs_err::File::open(list).unwrap().into_file())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn what_is_left_of_the_library_imports_as_it_did_with_all_of_it() {
+    for python in kinds() {
+        let plan = plan(&python);
+        let folder = tempfile::tempdir().unwrap();
+        let sources = runtime::sources(&plan, &cache()).unwrap();
+        expand(&sources, folder.path());
+        let modules = modules(&plan, &sources);
+        assert!(modules.len() > 400, "{}", modules.len());
+        let left = that_fail(&plan.layout.program.below(folder.path()), &modules);
+        assert_eq!(left, that_fail(&python.path, &modules), "CPython {}", python.version);
+        // Modules of other systems.
+        assert!(left.len() < 20, "{left:?}");
     }
 }
 

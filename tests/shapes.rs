@@ -1,21 +1,60 @@
 //! Real projects of several shapes: each is bundled as it lies there, previewed, and asked for its front page and
 //! a static file.
 
-use std::path::Path;
+mod frontend;
+mod locks;
+mod places;
+mod templates;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use serde_json::Value;
 
 use crate::bundle::entries;
+use crate::given_runtime_bundle as given;
 use crate::harness::{Page, Preview, Test, host};
+use crate::runtime_given::{self as runtimes, AMD64};
 
 /// The stylesheet that the front page links to.
-fn stylesheet(site: &Preview) -> (String, Page) {
+pub fn stylesheet(site: &Preview) -> (String, Page) {
     let front = site.get("/");
     assert_eq!(front.status, 200, "{}", front.text());
     let address = front.between("href=\"", "\"");
     let page = site.get(&address);
     assert_eq!(page.status, 200, "{address}");
     (address, page)
+}
+
+/// What `manage.py ARGS` prints, run by the release's own Python.
+#[track_caller]
+pub fn manage(site: &Preview, given: &[(&str, &str)], args: &[&str]) -> String {
+    let release = PathBuf::from(site.ready["release"].as_str().unwrap());
+    let manifest: Value =
+        serde_json::from_slice(&fs_err::read(release.join("holdall.json")).unwrap()).unwrap();
+    let within = |part: &str, key: &str| release.join(manifest[part][key].as_str().unwrap());
+    let mut python = Command::new(within("python", "program"));
+    python.args(["-I", "-B", "-X", "utf8"]).arg(within("django", "manage")).args(args);
+    python.env("DJANGO_SETTINGS_MODULE", "holdall_site.settings");
+    python.env("HOLDALL_SHARED", release.ancestors().nth(2).unwrap().join("shared"));
+    let done = python.envs(given.iter().copied()).current_dir(&release).output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).replace('\r', "");
+    assert!(done.status.success(), "{args:?}: {}{}", text(&done.stdout), text(&done.stderr));
+    text(&done.stdout)
+}
+
+/// What a bundle for Windows of the project is reported to be; nothing in it is started.
+fn windows(test: &Test, project: &str) -> Value {
+    given::tools(test);
+    let runtime = runtimes::zip(&test.path(""), &runtimes::full("", AMD64, 12, 10));
+    given::bundle_of(test, project, &runtime, &["--tools", "tools"])
+}
+
+/// The names of the packages inside, sorted.
+fn packages(manifest: &Value) -> Vec<&str> {
+    let layers = manifest["layers"].as_array().unwrap().iter();
+    let packages = layers.filter(|layer| layer["kind"] == "package");
+    packages.map(|layer| layer["name"].as_str().unwrap()).collect()
 }
 
 fn manifest(bundle: &Path) -> Value {
@@ -85,6 +124,7 @@ fn a_src_layout_with_ready_static_files_takes_its_version_from_git() {
         (address.as_str(), style.text().as_str()),
         ("/static/css/site.3f9a1c52d07e.css", "p { color: teal; }\n")
     );
+    manage(&site, &[("SECRET_KEY", "for a test")], &["check"]);
     site.stop();
     let names = entries(&bundle);
     assert!(

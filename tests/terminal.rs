@@ -4,6 +4,8 @@ use std::process::Command;
 
 use crate::harness::{Test, command, prepared, program};
 
+const COLUMNS: usize = 100;
+
 /// Runs its arguments on a pseudo-terminal of 100 columns; prints what came, and ends with the same exit code. The lines
 /// of TYPED answer questions, which end with a colon and a blank, once the terminal shows no more what is typed.
 const TERMINAL: &str = "\
@@ -77,6 +79,11 @@ fn screen(bytes: &str) -> Vec<String> {
                 }
             }
             c => {
+                // A bar above another fills its line, and leaves it to the terminal to begin the next.
+                if column == COLUMNS {
+                    (row, column) = (row + 1, 0);
+                    lines.resize(lines.len().max(row + 1), Vec::new());
+                }
                 let line = &mut lines[row];
                 line.resize(line.len().max(column + 1), ' ');
                 line[column] = c;

@@ -53,7 +53,8 @@ impl Maker {
         maker
     }
 
-    /// What the package needs besides.
+    /// What the package needs besides. Only the stories with exporters ask, which are for Unix.
+    #[cfg(unix)]
     pub fn requires(&mut self, requirement: &str) -> &mut Maker {
         self.metadata += &format!("Requires-Dist: {requirement}\n");
         self

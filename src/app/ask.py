@@ -81,11 +81,34 @@ def load_settings(question, answer):
             path = inside(os.fspath(value), question["root"])
             if path is not None and path != "app":
                 answer["named"][name] = path
+    answer["mentions"] = mentions(loaded, question["root"])
     answer["lacks_secret_key"] = loaded.seen["lacks_secret_key"]
     answer["static_url"] = settings.STATIC_URL
     answer["allowed_hosts"] = [str(host) for host in settings.ALLOWED_HOSTS]
     answer["wsgi"] = getattr(settings, "WSGI_APPLICATION", None)
     answer["asgi"] = getattr(settings, "ASGI_APPLICATION", None)
+
+
+def mentions(loaded, root):
+    """The files and folders of the project that are there and that settings lead to: path in the bundle -> setting."""
+    found = {}
+
+    def look(setting, value, depth=0):
+        if isinstance(value, dict):
+            value = list(value.values())
+        if isinstance(value, (list, tuple, set, frozenset)):
+            for part in value if depth < 6 else ():  # a list may hold itself
+                look(setting, part, depth + 1)
+        elif isinstance(value, (str, os.PathLike)) and os.path.isabs(value):
+            path = inside(os.fspath(value), root)
+            if path not in (None, "app") and (os.path.isfile(value) or any(files for _, _, files in os.walk(value))):
+                found.setdefault(path, setting)
+
+    for name in dir(loaded):
+        # Static files are collected from where they lie.
+        if name.isupper() and not name.startswith("STATIC"):
+            look(name, getattr(loaded, name))
+    return found
 
 
 def inside(path, root):

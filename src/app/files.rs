@@ -55,9 +55,10 @@ pub fn files(input: &Input<'_>, facts: Option<&SiteFacts>) -> Result<AppFiles, A
     let include = globs("include", input.root, input.include)?;
     let executable = globs("executable", input.root, input.executable)?;
     let left_out = Arc::new(Mutex::new(BTreeSet::new()));
+    let data = data(input, facts);
 
     let wanted: tree::Wanted = {
-        let (exclude, left_out, data) = (Arc::clone(&exclude), Arc::clone(&left_out), data(input, facts));
+        let (exclude, left_out, data) = (Arc::clone(&exclude), Arc::clone(&left_out), data.clone());
         Arc::new(move |relative, disk, is_folder| {
             // A link to a folder goes by the folder's rules: `.venv` is often one.
             let is_folder = is_folder || disk.is_dir();
@@ -77,6 +78,7 @@ pub fn files(input: &Input<'_>, facts: Option<&SiteFacts>) -> Result<AppFiles, A
     let mut named_only = BTreeMap::new();
     if !include.is_empty() {
         let include = Arc::new(include);
+        let exclude = Arc::clone(&exclude);
         let wanted: tree::Wanted = Arc::new(move |relative, _, is_folder| {
             let excluded = exclude.matched(relative, is_folder).is_ignore();
             !excluded && (is_folder || include.matched_path_or_any_parents(relative, false).is_ignore())
@@ -105,6 +107,19 @@ pub fn files(input: &Input<'_>, facts: Option<&SiteFacts>) -> Result<AppFiles, A
         std::mem::take(&mut *left_out.lock().expect("nobody panics while holding it")).into_iter().collect();
     left_out.retain(|left| !brought_back(left));
     let mut notices = Vec::from_iter(uncompiled(input.root, &chosen));
+    let meant = |path: &Path| {
+        let disk = input.root.join(path);
+        let parts = path.ancestors().filter(|part| !part.as_os_str().is_empty());
+        let mut by_name = parts.filter_map(|part| match input.root.join(part) {
+            disk if disk.is_dir() => keep::folder(part, &disk),
+            _ => keep::file(part),
+        });
+        let excluded = exclude.matched_path_or_any_parents(path, disk.is_dir()).is_ignore();
+        excluded
+            || by_name.any(|why| why != Why::Output)
+            || data.keys().any(|place| path.starts_with(place) || place.starts_with(path))
+    };
+    notices.extend(missed(facts, &chosen, meant));
     notices.extend(left_out.iter().filter(|left| left.why == Why::Key).map(|left| {
         Notice {
             what: format!("`{}` is left out: it may be a private key", left.path),
@@ -113,6 +128,27 @@ pub fn files(input: &Input<'_>, facts: Option<&SiteFacts>) -> Result<AppFiles, A
         }
     }));
     Ok(AppFiles { sources, left_out, notices })
+}
+
+/// What settings lead to, and what is not bundled without being `meant` to stay behind: as a rule it is made by a
+/// build and ignored by git, and the site fails for want of it when it runs.
+fn missed(
+    facts: Option<&SiteFacts>,
+    chosen: &BTreeMap<PathBuf, PathBuf>,
+    meant: impl Fn(&Path) -> bool,
+) -> Vec<Notice> {
+    let mentions = facts.into_iter().flat_map(|facts| &facts.mentions);
+    let mentions = mentions.filter_map(|(inside, setting)| Some((inside.strip_prefix("app/")?, setting)));
+    let missed = mentions.filter(|(path, _)| {
+        let path = Path::new(path);
+        !chosen.keys().any(|file| file.starts_with(path)) && !meant(path)
+    });
+    missed
+        .map(|(path, setting)| Notice {
+            what: format!("{setting} leads to `{path}`, which is left out as the output of a build, or because a `.gitignore` file names it"),
+            help: format!("if the site reads it when it runs, add `include = [\"/{path}\"]` under `[files]` in holdall.toml"),
+        })
+        .collect()
 }
 
 /// Places of the project that hold data, and static files made from others.

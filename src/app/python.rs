@@ -67,6 +67,8 @@ pub struct Answer {
     pub places: Vec<Place>,
     /// Settings that are a path inside the project: name -> path inside the bundle.
     pub named: BTreeMap<String, String>,
+    /// What of the project is there and is led to by a setting: path inside the bundle -> setting.
+    pub mentions: BTreeMap<String, String>,
     pub static_url: Option<String>,
     pub static_root: Option<String>,
     pub static_storage: Option<String>,

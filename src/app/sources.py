@@ -7,13 +7,28 @@ import os
 READERS = {"env": ("environ", "environs"), "config": ("decouple",)}
 
 
+# What `env.db()` and its like of django-environ read when they are given no name.
+BY_HABIT = {
+    "db": "DATABASE_URL",
+    "db_url": "DATABASE_URL",
+    "cache": "CACHE_URL",
+    "cache_url": "CACHE_URL",
+    "email": "EMAIL_URL",
+    "email_url": "EMAIL_URL",
+    "search_url": "SEARCH_URL",
+}
+
+
 def read(question):
     """Names of needed environment variables, and where a secret key or a fixed settings module is written down."""
     found = {"environment": [], "secret_key": None, "fixed_settings": None}
     names = set()
-    for path in settings_files(question["settings"], question["roots"]):
-        tree = parsed(path)
-        names |= set(needed(tree))
+    files = settings_files(question["settings"], question["roots"])
+    # `from .base import env` brings a reader from where it was made.
+    trees = {path: parsed(path) for path in files}
+    readers, with_default = readers_in(trees.values())
+    for path, tree in trees.items():
+        names |= set(needed(tree, readers, with_default))
         line = literal_secret_key(tree)
         if line and found["secret_key"] is None:
             found["secret_key"] = f"{shown(path, question)}:{line}"
@@ -69,31 +84,33 @@ def module_file(module, roots):
     return None, False
 
 
-def needed(tree):
-    """Variables read without a default by statements that always run when the module is loaded."""
-    imported = set()
-    for node in ast.walk(tree):
+def readers_in(trees):
+    """The names of the readers of variables, and the variables that they are told a default for."""
+    imported, with_default = set(), set()
+    for node in (node for tree in trees for node in ast.walk(tree)):
         if isinstance(node, ast.Import):
             imported |= {alias.name.split(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             imported.add((node.module or "").split(".")[0])
-    readers = {name for name, modules in READERS.items() if imported & set(modules)}
-    with_default = {
-        keyword.arg
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Call) and dotted(node.func).rpartition(".")[2] in ("Env", "FileAwareEnv")
-        for keyword in node.keywords
-    }
+        elif isinstance(node, ast.Call) and dotted(node.func).rpartition(".")[2] in ("Env", "FileAwareEnv"):
+            with_default |= {keyword.arg for keyword in node.keywords}
+    return {name for name, modules in READERS.items() if imported & set(modules)}, with_default
+
+
+def needed(tree, readers, with_default):
+    """Variables read without a default by statements that always run when the module is loaded."""
     for node in always(tree):
         if isinstance(node, ast.Subscript) and dotted(node.value) in ("os.environ", "environ"):
             if isinstance(node.ctx, ast.Load) and is_text(node.slice):
                 yield node.slice.value
         elif isinstance(node, ast.Call) and dotted(node.func).split(".")[0] in readers:
+            kind = dotted(node.func).rpartition(".")[2]
             reads = len(node.args) == 1 and is_text(node.args[0]) and node.args[0].value.isidentifier()
-            defaults = any(keyword.arg in ("default", None) for keyword in node.keywords)
-            if reads and not defaults and node.args[0].value not in with_default:
-                if dotted(node.func).rpartition(".")[2] not in ("read_env", "read_envfile", "prefixed"):
-                    yield node.args[0].value
+            name = node.args[0].value if reads else None if node.args else BY_HABIT.get(kind)
+            defaults = any(keyword.arg in ("default", "var", None) for keyword in node.keywords)
+            if name and not defaults and name not in with_default:
+                if kind not in ("read_env", "read_envfile", "prefixed"):
+                    yield name
 
 
 def always(node):

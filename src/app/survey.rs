@@ -30,6 +30,9 @@ pub struct SiteFacts {
     pub environment: Vec<String>,
     pub static_files: StaticFacts,
     pub writable: Writable,
+    /// What of the project a setting leads to: path inside the bundle -> setting.
+    #[serde(skip)]
+    pub mentions: BTreeMap<String, String>,
     /// Migrations known to the project, by application, sorted.
     pub migrations: BTreeMap<String, Vec<String>>,
     pub notices: Vec<Notice>,
@@ -87,7 +90,7 @@ fn facts(input: &Input<'_>, mut answer: Answer, gathered: Gathered) -> Result<Si
     let failure = answer.failure.take();
     if let Some(failure) = &failure {
         if failure.step == "load_django" || *input.static_files == StaticChoice::Collect {
-            return Err(not_loaded(input, failure));
+            return Err(not_loaded(input, failure, &answer.sources.environment));
         }
         notices.push(not_asked(failure));
     }
@@ -116,6 +119,7 @@ fn facts(input: &Input<'_>, mut answer: Answer, gathered: Gathered) -> Result<Si
         environment: environment.into_iter().collect(),
         static_files,
         writable,
+        mentions: answer.mentions,
         migrations: answer.migrations,
         notices,
     })
@@ -172,7 +176,9 @@ fn static_facts(
 }
 
 /// The error for settings or applications that cannot be loaded.
-pub(super) fn not_loaded(input: &Input<'_>, failure: &Failure) -> AppError {
+///
+/// `needed` are the variables that the settings are known to read.
+pub(super) fn not_loaded(input: &Input<'_>, failure: &Failure, needed: &[String]) -> AppError {
     let settings = input.build_settings.unwrap_or(input.settings);
     let source = failure.traceback();
     let what = match failure.step.as_str() {
@@ -185,11 +191,22 @@ pub(super) fn not_loaded(input: &Input<'_>, failure: &Failure) -> AppError {
     };
     let mut cures = Vec::new();
     if let Some(variable) = &failure.missing_variable {
+        let given = |name: &&String| {
+            *name == variable || GIVEN.contains(&name.as_str()) || input.build_env.contains_key(*name)
+        };
+        let others: Vec<_> =
+            needed.iter().filter(|name| !given(name)).map(|name| format!("`{name}`")).collect();
+        let others = match others.is_empty() || input.build_settings.is_some() {
+            true => String::new(),
+            false => format!("; the settings read {} too", others.join(", ")),
+        };
         cures.push(format!(
-            "give `{variable}` a value for bundling: `{variable} = \"…\"` under `[build.env]` in holdall.toml (it does not enter the bundle; variables of your shell are not passed on)"
+            "give `{variable}` a value for bundling: `{variable} = \"…\"` under `[build.env]` in holdall.toml (it does not enter the bundle; variables of your shell are not passed on){others}"
         ));
     } else if let Some(module) = &failure.missing_module {
-        cures.push(if is_own(input, module) {
+        cures.push(if let Some(folder) = elsewhere(input, module) {
+            format!("`{module}` lies in `{folder}`, which is not on Python's path: `python_path = [\"{folder}\"]` under `[project]` in holdall.toml puts it there")
+        } else if is_own(input, module) {
             format!("`{module}` is not in the project: correct its name, or add its folder to `[project] python_path` in holdall.toml")
         } else {
             format!("`{module}` is not among the project's dependencies: add the package that has it, unless it exists on Windows alone")
@@ -210,6 +227,30 @@ pub(super) fn not_loaded(input: &Input<'_>, failure: &Failure) -> AppError {
             .to_owned(),
     );
     AppError::NotLoaded { what, help: format!("- {}", cures.join("\n- ")), source }
+}
+
+/// Variables that have a value while bundling, whoever gives none.
+const GIVEN: [&str; 2] = ["SECRET_KEY", "DJANGO_SECRET_KEY"];
+
+/// The folder of the project in which a module that is missing lies, when it is not on Python's path.
+fn elsewhere(input: &Input<'_>, module: &str) -> Option<String> {
+    let top = module.split('.').next().unwrap_or_default();
+    // Files chosen by name are the project's own: no virtual environment and no cache is among them.
+    let chosen = super::files(input, None).ok()?;
+    let files = chosen.sources.iter().filter_map(|source| source.path.as_str().strip_prefix("app/"));
+    let files = files.map(Path::new).filter(|file| file.extension().is_some_and(|kind| kind == "py"));
+    let folders = files.filter_map(|file| {
+        let module = file.with_extension("");
+        let module = module.ancestors().find(|path| path.file_name().is_some_and(|name| name == top))?;
+        Some(module.parent()?.to_owned())
+    });
+    // A module of a package is imported by the package's name: `shop/celery.py` is not the missing `celery`.
+    let is_root = |folder: &PathBuf| {
+        !input.roots().contains(&folder.as_path()) && !input.root.join(folder).join("__init__.py").exists()
+    };
+    let nearest = folders.filter(is_root).min_by_key(|folder| folder.components().count())?;
+    let names: Vec<_> = nearest.components().map(|part| part.as_os_str().to_string_lossy()).collect();
+    Some(if names.is_empty() { ".".to_owned() } else { names.join("/") })
 }
 
 /// Whether a module that is missing should have stood in the project itself.

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 
 use super::ArchiveError;
 use crate::held;
@@ -32,15 +33,21 @@ pub fn write_whole<T>(
 const PREFIX: &str = ".holdall-";
 const SUFFIX: &str = ".part";
 
+/// How long a file may be empty, and nobody hold it, before its run is taken for dead.
+const BEGINNING: Duration = Duration::from_secs(60);
+
 /// Removes what runs that were killed have left in `folder`. Whoever still writes holds a lock; one that has only
 /// just made its file may not hold it yet, but has written nothing either.
 fn sweep(folder: &Path) {
     let parts = std::fs::read_dir(folder).into_iter().flatten().flatten().filter(|entry| {
         let name = entry.file_name();
         let name = name.to_string_lossy();
+        let begins = |part: &std::fs::Metadata| {
+            part.len() == 0 && part.modified().is_ok_and(|at| at.elapsed().is_ok_and(|age| age < BEGINNING))
+        };
         name.starts_with(PREFIX)
             && name.ends_with(SUFFIX)
-            && entry.metadata().is_ok_and(|part| part.is_file() && part.len() > 0)
+            && entry.metadata().is_ok_and(|part| part.is_file() && !begins(&part))
     });
     for part in parts {
         let file = std::fs::File::options().write(true).open(part.path());

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::Output;
 use super::output::{duration, printable, size};
+use super::packages::Packages;
 use super::password;
 use super::stop::Ending;
 use super::table::Table;
@@ -59,6 +60,10 @@ pub struct Args {
     /// The folder for the bundle, made if missing [default: `dist` in the project]
     #[arg(long, short, value_name = "DIR")]
     output: Option<PathBuf>,
+    /// Bundle every file of every package, tests and type stubs too. `[packages] prune` and `whole` in holdall.toml say
+    /// it for good
+    #[arg(long)]
+    no_prune: bool,
     /// Sign the bundle with this secret key, which `holdall key new` or minisign made
     #[arg(long, value_name = "KEY")]
     sign: Option<PathBuf>,
@@ -66,10 +71,6 @@ pub struct Args {
     /// before anything is made]
     #[arg(long, value_name = "FILE", requires = "sign")]
     password_file: Option<PathBuf>,
-    /// Bundle every file of every package, tests and type stubs too. `[packages] prune` and `whole` in holdall.toml say
-    /// it for good
-    #[arg(long)]
-    no_prune: bool,
     #[command(flatten)]
     found: Found,
 }
@@ -103,6 +104,8 @@ struct Found {
     /// .python-version, pyproject.toml, uv.lock or runtime.txt says]
     #[arg(long, value_parser = PythonWanted::from_str)]
     python: Option<PythonWanted>,
+    #[command(flatten)]
+    packages: Packages,
     /// The folder with Holdall's own parts for other targets, `bridges/*.whl` and `holdall-<target>` [default:
     /// HOLDALL_TOOLS, else beside this program]
     #[arg(long, value_name = "DIR")]
@@ -125,6 +128,7 @@ impl Found {
                 wsgi: self.wsgi,
                 python: self.python,
                 runtime,
+                ..self.packages.overrides()
             },
             tools: self.tools,
             output,
@@ -136,7 +140,7 @@ impl Found {
 pub fn run(args: Args, output: &Output) -> Result<(), Error> {
     let started = Instant::now();
     let _ending = Ending::listen(output).map_err(Error::System)?;
-    let cache = Cache::of_user().map_err(Error::Cache)?;
+    let (cache, _in_use) = super::cache::enter(output)?;
     let progress = output.progress();
     // A password that is wrong is best told of before the long work.
     let key = args.sign.as_deref();
@@ -178,7 +182,7 @@ pub fn run(args: Args, output: &Output) -> Result<(), Error> {
 
 /// Bundles a project with the Python of this machine into `folder`, to be looked at; returns the bundle.
 pub fn for_this_machine(project: &Path, folder: &Path, output: &Output) -> Result<PathBuf, Error> {
-    let cache = Cache::of_user().map_err(Error::Cache)?;
+    let (cache, _in_use) = super::cache::enter(output)?;
     let progress = output.progress();
     let overrides =
         Overrides { runtime: Some(RuntimeFrom::Host), target: Target::host(), ..Overrides::default() };
@@ -216,6 +220,10 @@ fn findings(plan: &BundlePlan) -> String {
     table.row(["settings", &settings.value, &settings.from]);
     table.row(["application", &wsgi.value, &wsgi.from]);
     table.row(["dependencies", &dependencies.value.to_string(), &dependencies.from]);
+    if let Some(file) = &plan.lock_file {
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        table.row(["lock", &name, &shown(file)]);
+    }
     if let Some(python) = python {
         table.row(["Python wanted", &python.value.to_string(), &python.from]);
     }
@@ -330,7 +338,7 @@ fn times(took: &[(Stage, Duration)], all: Duration) -> String {
 }
 
 /// A path as people would type it here.
-fn shown(path: &Path) -> String {
+pub fn shown(path: &Path) -> String {
     let here = std::env::current_dir().ok().and_then(|here| path.strip_prefix(here).ok());
     here.unwrap_or(path).display().to_string()
 }
@@ -339,6 +347,8 @@ fn shown(path: &Path) -> String {
 #[derive(Serialize)]
 struct PlanValue<'a> {
     project: &'a Project,
+    /// The committed lock that the wheels are read from.
+    lock: Option<&'a Path>,
     target: Target,
     runtime: Sha256,
     wheels: Vec<WheelValue<'a>>,
@@ -367,6 +377,7 @@ impl PlanValue<'_> {
         let wheels = plan.lock.wheels.iter().chain([&plan.bridge]);
         PlanValue {
             project: &plan.project,
+            lock: plan.lock_file.as_deref(),
             target: plan.runtime.target,
             runtime: plan.runtime.digest,
             wheels: wheels

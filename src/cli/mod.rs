@@ -2,11 +2,14 @@
 //! one that prints.
 
 pub mod bundle;
+pub mod cache;
 pub mod init;
 pub mod inspect;
 pub mod key;
+pub mod lock;
 mod opened;
 pub mod output;
+mod packages;
 mod password;
 pub mod preview;
 mod report;
@@ -26,6 +29,7 @@ pub use output::Output;
 /// What stands below the help of `holdall` itself. Each command says below its own what its codes mean there.
 const AFTER: &str = "\
 The way of a site:
+  holdall lock --python 3.12           fix the versions of all packages, for you to commit
   holdall bundle --runtime host        pack the project in this folder into dist/
   holdall preview dist/SITE.zip        look at it in a browser
   holdall verify dist/SITE.zip         check that a copy arrived as it was made
@@ -73,9 +77,11 @@ struct Cli {
 enum Command {
     Bundle(bundle::Args),
     Init(init::Args),
+    Lock(lock::Args),
     Preview(preview::Args),
     Inspect(inspect::Args),
     Verify(verify::Args),
+    Cache(cache::Args),
     Sign(sign::Args),
     Key(key::Args),
 }
@@ -111,9 +117,11 @@ fn run(command: Command, output: &Output) -> Result<(), crate::Error> {
     match command {
         Command::Init(args) => init::run(args, output),
         Command::Bundle(args) => bundle::run(args, output),
+        Command::Lock(args) => lock::run(args, output),
         Command::Inspect(args) => inspect::run(args, output),
         Command::Preview(args) => preview::run(args, output),
         Command::Verify(args) => verify::run(args, output),
+        Command::Cache(args) => cache::run(args, output),
         Command::Sign(args) => sign::run(args, output),
         Command::Key(args) => key::run(args, output),
     }

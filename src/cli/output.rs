@@ -10,6 +10,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
 use super::report::Report;
+use crate::cache::CacheError;
 use crate::progress::{Notice, Progress, Silent, Stage, Unit};
 
 /// For whom results are printed.
@@ -74,8 +75,14 @@ impl Output {
     /// Prints why the command failed.
     pub fn error(&self, error: &crate::Error) {
         if self.is_json() {
-            // The differences themselves were the result; one value is all a script reads.
-            if !matches!(error, crate::Error::Differs { .. }) {
+            // What was found was the result; one value is all a script reads.
+            let told = matches!(
+                error,
+                crate::Error::Differs { .. }
+                    | crate::Error::LockWouldChange { .. }
+                    | crate::Error::CacheContents(CacheError::Damaged { .. })
+            );
+            if !told {
                 self.json(&Report::of(error));
             }
         } else {
@@ -123,6 +130,19 @@ pub fn duration(time: Duration) -> String {
     match time.as_secs() {
         0..100 => format!("{:.2} s", time.as_secs_f64()),
         seconds => format!("{} min {:02} s", seconds / 60, seconds % 60),
+    }
+}
+
+/// How long ago something was, as people say it: `3 hours ago`.
+pub fn ago(age: Duration) -> String {
+    const UNITS: [(u64, &str); 3] = [(24 * 60 * 60, "day"), (60 * 60, "hour"), (60, "minute")];
+    let seconds = age.as_secs();
+    match UNITS.iter().find(|(unit, _)| seconds >= *unit) {
+        None => "just now".to_owned(),
+        Some((unit, name)) => match seconds / unit {
+            1 => format!("1 {name} ago"),
+            count => format!("{count} {name}s ago"),
+        },
     }
 }
 
@@ -208,6 +228,14 @@ mod tests {
         );
         assert_eq!(duration(Duration::from_millis(1234)), "1.23 s");
         assert_eq!(duration(Duration::from_secs(187)), "3 min 07 s");
+    }
+
+    #[test]
+    fn ages_are_said_in_the_largest_unit_that_fits() {
+        let said = [59, 60, 119, 7200, 24 * 3600, 40 * 24 * 3600].map(|s| ago(Duration::from_secs(s)));
+        let expected =
+            ["just now", "1 minute ago", "1 minute ago", "2 hours ago", "1 day ago", "40 days ago"];
+        assert_eq!(said, expected);
     }
 
     #[test]

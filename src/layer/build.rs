@@ -10,7 +10,7 @@ use super::index::{Index, IndexedFile};
 use super::pack::{self, Data, Packed, STREAM_ABOVE, Surveyed};
 use super::{Earlier, Layer, LayerError, Source};
 use crate::archive::records::{End, Record};
-use crate::cache::Cache;
+use crate::cache::{self, Cache};
 use crate::digest::{Hasher, Sha256};
 use crate::elf::Glibc;
 use crate::entry;
@@ -60,7 +60,7 @@ pub fn build_in(
     let mut draft = Draft::pack(folder, key.target(), name, sources, earlier, stage, progress)?;
     let file = folder.join(format!("{}.zip", draft.digest));
     let mut zip = fs_err::File::create(&file).map_err(unwritable)?;
-    draft.write(zip.file_mut()).map_err(unwritable)?;
+    draft.write(zip.file_mut()).map_err(|error| unwritable(cache::naming(&file, error)))?;
     Ok(draft.into_layer(file, key, name))
 }
 

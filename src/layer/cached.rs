@@ -14,7 +14,7 @@ use crate::progress::Notice;
 use crate::target::Target;
 
 /// The cache folder of the layers.
-pub(super) const FOLDER: &str = "layers";
+pub(super) const FOLDER: &str = cache::LAYERS;
 
 /// Changes whenever the bytes of a layer of equal sources would, or what stands beside them.
 const LAYER_FORMAT: &str = "layer 3";
@@ -94,6 +94,7 @@ pub fn find(cache: &Cache, key: &Key, name: &str) -> Found {
     if let Some(seal) = whole(&zip, &seal)
         && let Ok(layer) = read(&zip, key, name, seal.glibc)
     {
+        cache::used(&zip);
         return Found::Layer(Box::new(layer));
     }
     Found::Damaged(Notice {
@@ -131,6 +132,22 @@ impl Seal {
 fn whole(zip: &Path, seal: &Path) -> Option<Seal> {
     let seal = Seal::parse(&fs_err::read_to_string(seal).ok()?)?;
     (Sha256::of_file(zip).ok()? == seal.sha256).then_some(seal)
+}
+
+/// In what way a file in the folder of layers is damaged, if it is: the zip of a layer must be the one that was sealed.
+pub fn damage(file: &Path) -> io::Result<Option<String>> {
+    if file.extension().is_none_or(|extension| extension != "zip") {
+        return Ok(None);
+    }
+    let Ok(seal) = fs_err::read_to_string(file.with_extension("sha256")) else {
+        return Ok(Some("its seal is missing".to_owned()));
+    };
+    // What follows may be in the words of another holdall, whose layers lie here too.
+    Ok(match seal.lines().next().and_then(|line| line.parse::<Sha256>().ok()) {
+        None => Some("its seal is broken".to_owned()),
+        Some(sealed) if sealed != Sha256::of_file(file)? => Some("it is not what its seal says".to_owned()),
+        Some(_) => None,
+    })
 }
 
 /// Writes a layer and the seal beside it; returns the layer's file.

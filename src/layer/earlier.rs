@@ -14,12 +14,12 @@ use super::{Index, Layer, pack};
 use crate::archive::positioned::{Positioned, Range};
 use crate::archive::records::{Method, Record};
 use crate::archive::{self, block, directory};
-use crate::cache::Cache;
+use crate::cache::{self, Cache};
 use crate::digest::Sha256;
 use crate::held;
 
 /// The cache folder of these layers: one for each project, target and kind.
-const FOLDER: &str = "blocks";
+const FOLDER: &str = cache::BLOCKS;
 
 /// What an earlier run has packed.
 #[derive(Debug)]
@@ -38,6 +38,7 @@ impl Earlier {
         let index = block::index_bytes(&file, records.first()?).ok()?;
         let index = Index::parse(&index, key.target()).ok()?;
         block::check(&path, &index, &records).ok()?;
+        cache::used(&path);
         let mut earlier = Earlier { file, contents: HashMap::new(), paths: HashMap::new() };
         for (indexed, record) in index.files.into_iter().zip(records.into_iter().skip(1)) {
             earlier.paths.insert(record.name.clone(), indexed.sha256);

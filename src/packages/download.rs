@@ -5,13 +5,15 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::credentials;
 use super::error::PackagesError;
 use super::fetch::{Draft, Fetcher};
 use super::lock::{LockedWheel, Origin};
 use super::parallel::each;
-use crate::cache::{Cache, write_whole};
+use super::question::Request;
+use crate::cache::{self, Cache, write_whole};
 use crate::digest::Sha256;
-use crate::progress::{Progress, Stage, Unit};
+use crate::progress::{Notice, Progress, Stage, Unit};
 
 /// A wheel on disk whose bytes are those of the lock.
 #[derive(Debug, Clone)]
@@ -21,23 +23,44 @@ pub struct Wheel {
 }
 
 /// The folder of the cache that holds wheels.
-const FOLDER: &str = "wheels";
+const FOLDER: &str = cache::WHEELS;
 
 /// How many wheels are on their way at once. More than this makes an index slow rather than us fast.
 const AT_ONCE: usize = 8;
 
-/// Makes sure that all `wheels` are in the cache, whole and right; gives them back in the same order.
+/// Makes sure that all `wheels` are in the cache, whole and right; gives them back in the same order. Who asks, and
+/// whether the index may be asked at all, is the `request`'s matter. What the
+/// person should know of it goes to `notices`.
 pub fn download(
     wheels: &[LockedWheel],
+    request: &Request<'_>,
     cache: &Cache,
     progress: &dyn Progress,
+    notices: &mut Vec<Notice>,
 ) -> Result<Vec<Wheel>, PackagesError> {
     let folder = cache.folder(FOLDER)?;
     progress.begin(Stage::Download, wheels.iter().filter_map(|wheel| wheel.size).sum(), Unit::Bytes);
     let fetcher = Fetcher::default();
-    let fetched = each(AT_ONCE, wheels, |wheel| bring(wheel, &folder, &fetcher, progress));
+    let mut asked = wheels.to_vec();
+    if !wheels.iter().all(|wheel| is_cached(wheel, cache)) {
+        credentials::give(&mut asked, request.folder(), request.requirements());
+    }
+    let offline = request.supply.offline;
+    let fetched = each(AT_ONCE, &asked, |wheel| bring(wheel, &folder, &fetcher, offline, progress));
     progress.end(Stage::Download);
-    fetched
+    let (fetched, damaged): (Vec<_>, Vec<_>) = fetched?.into_iter().unzip();
+    notices.extend(damaged.into_iter().flatten());
+    // What is known further on has no credentials.
+    let known = fetched.into_iter().zip(wheels);
+    Ok(known.map(|(wheel, locked): (Wheel, _)| Wheel { locked: locked.clone(), ..wheel }).collect())
+}
+
+/// What to say of a wheel in the cache whose bytes are not those of its name any more.
+fn damaged(file: &Path) -> Notice {
+    Notice {
+        what: format!("the cached wheel `{}` is damaged (`{}`)", name_of(file), file.display()),
+        help: "nothing: it was fetched again; if this comes back, check the disk".to_owned(),
+    }
 }
 
 /// Whether a wheel lies in the cache. Whether it is whole is looked at when it is used.
@@ -45,32 +68,62 @@ pub fn is_cached(wheel: &LockedWheel, cache: &Cache) -> bool {
     place(wheel, &cache.root().join(FOLDER)).is_file()
 }
 
+/// In what way a folder of the cache's wheels is damaged, if it is: it is named by the SHA-256 of the file in it.
+pub fn damage(folder: &Path) -> io::Result<Option<String>> {
+    let expected = folder.file_name().and_then(|name| name.to_str()?.parse().ok());
+    let Some(expected) = expected else { return Ok(Some("its name is no SHA-256".to_owned())) };
+    let files = fs_err::read_dir(folder)?.map(|entry| Ok(entry?.path()));
+    for file in files.collect::<io::Result<Vec<_>>>()? {
+        let is_wheel = file.extension().is_some_and(|extension| extension == "whl");
+        if is_wheel && Sha256::of_file(&file)? != expected {
+            return Ok(Some(format!("`{}` has another SHA-256", name_of(&file))));
+        }
+    }
+    Ok(None)
+}
+
+fn name_of(file: &Path) -> String {
+    file.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
 /// Where a wheel lies in the cache: its name is kept, since it says what the wheel is for.
 fn place(wheel: &LockedWheel, wheels: &Path) -> PathBuf {
     wheels.join(wheel.sha256.to_string()).join(&wheel.file_name)
+}
+
+/// Where a wheel lies in this cache; its folder is there.
+pub(super) fn place_in(wheel: &LockedWheel, cache: &Cache) -> io::Result<PathBuf> {
+    let file = place(wheel, &cache.folder(FOLDER)?);
+    fs_err::create_dir_all(file.parent().expect("a place in the cache has a folder"))?;
+    Ok(file)
 }
 
 fn bring(
     wheel: &LockedWheel,
     wheels: &Path,
     fetcher: &Fetcher,
+    offline: bool,
     progress: &dyn Progress,
-) -> Result<Wheel, PackagesError> {
+) -> Result<(Wheel, Option<Notice>), PackagesError> {
     let file = place(wheel, wheels);
     let folder = file.parent().expect("a place in the cache has a folder");
+    let mut notice = None;
     if file.is_file() {
         if Sha256::of_file(&file)? == wheel.sha256 {
+            cache::used(folder);
             progress.advance(Stage::Download, wheel.size.unwrap_or(0));
-            return Ok(Wheel { locked: wheel.clone(), file });
+            return Ok((Wheel { locked: wheel.clone(), file }, None));
         }
-        // Something damaged it since; what the lock says can be fetched again.
-        fs_err::remove_file(&file)?;
+        // What the lock says can be fetched again. It takes the place of what is there: another run may just have put
+        // the right one there.
+        notice = Some(damaged(&file));
     }
     fs_err::create_dir_all(folder)?;
     let brought = written(
         &file,
         |draft| match &wheel.origin {
-            Origin::Path(path) => draft.copy(fs_err::File::open(path)?),
+            Origin::Path(path) | Origin::Project(path) => draft.copy(fs_err::File::open(path)?),
+            Origin::Url(_) if offline => Err(PackagesError::NotHere { file: wheel.file_name.clone() }),
             Origin::Url(url) => fetcher.fetch(url, draft),
         },
         wheel,
@@ -80,7 +133,7 @@ fn bring(
         // Only if it is empty; another run may be writing there.
         let _ = std::fs::remove_dir(folder);
     }
-    brought.map(|()| Wheel { locked: wheel.clone(), file })
+    brought.map(|()| (Wheel { locked: wheel.clone(), file }, notice))
 }
 
 /// Gives the file its name when `fill` has filled the draft of it with what the lock wants.
@@ -112,7 +165,11 @@ mod tests {
     use reqwest::Url;
 
     use super::*;
+    use crate::packages::{Build, Supply};
     use crate::progress::Silent;
+    use crate::project::Dependencies;
+    use crate::python::MinorVersion;
+    use crate::target::Target;
 
     /// Serves `answers` in turn, one a connection, and gives back the requests it heard.
     fn index(answers: Vec<Vec<u8>>) -> (Url, std::thread::JoinHandle<Vec<String>>) {
@@ -164,7 +221,19 @@ mod tests {
         }
 
         fn download(&self, wheel: LockedWheel) -> Result<PathBuf, PackagesError> {
-            let wheels = download(&[wheel], &Cache::at(self.0.path()), &Silent)?;
+            self.download_with(wheel, &mut Vec::new())
+        }
+
+        fn download_with(
+            &self,
+            wheel: LockedWheel,
+            notices: &mut Vec<Notice>,
+        ) -> Result<PathBuf, PackagesError> {
+            let dependencies = Dependencies::Requirements(Vec::new());
+            let minor = MinorVersion { major: 3, minor: 12 };
+            let (supply, target, build) = (Supply::default(), Target::LinuxX86_64, Build::Nothing);
+            let request = Request { dependencies: &dependencies, supply: &supply, build, target, minor };
+            let wheels = download(&[wheel], &request, &Cache::at(self.0.path()), &Silent, notices)?;
             Ok(wheels.into_iter().next().unwrap().file)
         }
 
@@ -196,7 +265,9 @@ mod tests {
         assert!(is_cached(&wheel, &cache));
         place.download(wheel.clone()).unwrap();
         fs_err::write(&file, "damaged").unwrap();
-        place.download(wheel).unwrap();
+        let mut notices = Vec::new();
+        place.download_with(wheel, &mut notices).unwrap();
+        assert!(notices[0].what.starts_with("the cached wheel `a-1-py3-none-any.whl` is damaged"));
         assert_eq!(fs_err::read(file).unwrap(), b"content");
         assert_eq!(heard.join().unwrap().len(), 2);
     }

@@ -30,6 +30,22 @@ pub enum PackagesError {
     #[error("`{}` is out of step with the project's `pyproject.toml`", lock.display())]
     #[diagnostic(help("run `uv lock` in the project, look at what changed, and commit it"))]
     LockOutOfStep { lock: PathBuf, source: Said },
+    #[error("there is no lock `{}`, which `[packages] lock` names", file.display())]
+    #[diagnostic(help("run `holdall lock --target {target}`, which writes it there, and commit it"))]
+    NoLock { file: PathBuf, target: Target },
+    #[error("`{}` is out of date: {why}", file.display())]
+    #[diagnostic(help("run `holdall lock --target {target}`, look at what changed, and commit it"))]
+    LockOutOfDate { file: PathBuf, why: String, target: Target },
+    #[error("`{}` is for {found}, and the bundle is for {target} and Python {minor}", file.display())]
+    #[diagnostic(help(
+        "make the lock anew with `holdall lock --target {target} --python {minor}`, or bundle for what it was made for"
+    ))]
+    LockForOther { file: PathBuf, found: String, target: Target, minor: MinorVersion },
+    #[error("cannot write the lock `{}`", file.display())]
+    #[diagnostic(help(
+        "check that you may write there and that the disk is not full; the lock that was there is as it was"
+    ))]
+    LockUnwritable { file: PathBuf, source: io::Error },
     #[error("only {} reads `{}`, and there is none on PATH", exporter.name(), lock.display())]
     #[diagnostic(help(
         "install it ({}), or name the program in {}; or commit what it makes of the lock (`{}`) and set `packages.requirements` in `holdall.toml` to that",
@@ -63,27 +79,63 @@ pub enum PackagesError {
     Malformed { file: PathBuf, problem: String },
     #[error("{} no wheel for {target} and Python {minor}", names(packages, "has", "have"))]
     #[diagnostic(help(
-        "name another version of it that has one; or make a wheel by hand on that platform (`pip wheel {}`) and name its folder in UV_FIND_LINKS; or, if {target} can do without it, give it a platform marker (`; {}`)",
-        packages.first().map_or("NAME", String::as_str),
+        "name another version of it that has one; or make a wheel on {target} (`{}`) and bundle with `--find-links wheels`, or `find-links = [\"wheels\"]` below `[packages]` in holdall.toml; or, if {target} can do without it, give it a platform marker (`; {}`)",
+        wheel_command(packages, *target, *minor),
         marker_without(*target)
     ))]
     NoWheel { packages: Vec<String>, target: Target, minor: MinorVersion, source: Said },
+    #[error(
+        "{} no wheel for {target} and Python {minor} in {}, and the index is not asked",
+        names(packages, "has", "have"),
+        folders(searched)
+    )]
+    #[diagnostic(help(
+        "put one there: on a machine that reaches the index `{}` fetches it; or bundle without `--offline`",
+        fetch_command(packages, *target, *minor)
+    ))]
+    NotSupplied {
+        packages: Vec<String>,
+        target: Target,
+        minor: MinorVersion,
+        searched: Vec<PathBuf>,
+        source: Said,
+    },
+    #[error("`{file}` is not in the cache, and the index is not asked")]
+    #[diagnostic(help(
+        "put that file into a folder of wheels and name it with `--find-links DIR`; or bundle once without `--offline`"
+    ))]
+    NotHere { file: String },
+    #[error("`{package}` {version} is there as source alone, and no wheel of it can be built here")]
+    #[diagnostic(help(
+        "install what its build asks for, or make a wheel elsewhere on {target} (`{}`) and bundle with `--find-links wheels`",
+        wheel_command(std::slice::from_ref(package), *target, *minor)
+    ))]
+    NotBuilt { package: String, version: String, target: Target, minor: MinorVersion, source: Said },
+    #[error(
+        "the wheel of `{package}` {version} built here is for this machine alone, and the bundle's Python is for others too"
+    )]
+    #[diagnostic(help(
+        "make a wheel that fits every {target} with auditwheel in a manylinux image and bundle with `--find-links wheels`; or bundle for this machine alone with `--runtime host`"
+    ))]
+    BuiltForHere { package: String, version: String, target: Target },
     #[error("`{package}` comes from {origin}, and a bundle takes wheels only")]
     #[diagnostic(help(
-        "make a wheel of it for {target} (`uv build --wheel`, or `pip wheel`), and name the wheel's file in place of it or the wheel's folder in UV_FIND_LINKS"
+        "make a wheel of it for {target} (`uv build --wheel --out-dir wheels`, or `pip wheel`), and name the wheel's file in place of it, or require it by name and bundle with `--find-links wheels`"
     ))]
     NotAWheel { package: String, origin: &'static str, target: Target },
     #[error("the packages for {target} and Python {minor} cannot be selected")]
-    #[diagnostic(help("change the requirement that uv names; what works for it works for holdall"))]
+    #[diagnostic(help(
+        "change the requirement that uv names; what works for it works for holdall. pip's own settings are not read: a private index goes into UV_INDEX, or `[[tool.uv.index]]` in `pyproject.toml`"
+    ))]
     Unresolved { target: Target, minor: MinorVersion, source: Said },
     #[error("uv cannot reach the package index")]
     #[diagnostic(help(
-        "check the network, the proxy and the credentials of the index; without a network, name folders of wheels in UV_FIND_LINKS and set UV_OFFLINE=1"
+        "check the network and the proxy; without a network, name folders of wheels with `--find-links DIR` and bundle with `--offline`"
     ))]
     Unreachable { source: Said },
     #[error("the package index does not let uv in")]
     #[diagnostic(help(
-        "give it name and password: in the URL of the index, as UV_INDEX_NAME_USERNAME and UV_INDEX_NAME_PASSWORD, or in `~/.netrc`; what only a keyring knows, fetch by hand into a folder and name that in UV_FIND_LINKS"
+        "give it name and password: in the URL of the index, as UV_INDEX_NAME_USERNAME and UV_INDEX_NAME_PASSWORD, or in `~/.netrc`; what only a keyring knows, fetch by hand into a folder (`pip download --dest wheels`) and name that with `--find-links wheels`"
     ))]
     IndexDenied { source: Said },
     #[error("what answers uv is no package index, or a broken one")]
@@ -96,9 +148,14 @@ pub enum PackagesError {
     Uv { doing: &'static str, source: Said },
     #[error("the wheel of `{package}` {version} for {target} is not in `{}`", file.display())]
     #[diagnostic(help(
-        "its hash stands there neither under that name nor at all: if the lock was made for one platform or one Python only, make it anew for all (`uv lock`, `uv export`, `uv pip compile --universal --generate-hashes`); if not, someone changed the file in the index: find out before you go on"
+        "its hash stands there neither under that name nor at all: if the lock was made for one platform or one Python only, make it anew for all (`uv lock`, `uv export`, `uv pip compile --universal --generate-hashes`); if the wheel is your own, from a folder, lock it from there; if not, someone changed the file in the index: find out before you go on"
     ))]
     NotInLock { package: String, version: String, target: Target, file: PathBuf },
+    #[error("`{}` was made for other platforms than {target} and Python {minor}: {}", file.display(), markers.join("; "))]
+    #[diagnostic(help(
+        "let `environments` below `[tool.uv]` in `pyproject.toml` say that platform too, or remove it, and run `uv lock` (for a `pylock.toml`: export it anew)"
+    ))]
+    LockForOtherPlatforms { file: PathBuf, markers: Vec<String>, target: Target, minor: MinorVersion },
     #[error("{} no SHA-256 in `{}`, and other packages there have some", names(packages, "has", "have"), file.display())]
     #[diagnostic(help(
         "give all of them hashes, as `uv pip compile --universal --generate-hashes` and `uv export` do: what has none cannot be told from what someone put in its place"
@@ -113,12 +170,12 @@ pub enum PackagesError {
     Busy { file: String, answer: String },
     #[error("the index does not give `{file}` to you: it answered {answer}")]
     #[diagnostic(help(
-        "name and password for the index are missing or wrong: give them as uv takes them (in the URL of the index, as UV_INDEX_NAME_USERNAME and UV_INDEX_NAME_PASSWORD, or in `~/.netrc`); what only a keyring knows, fetch by hand into a folder and name that in UV_FIND_LINKS"
+        "name and password for the index are missing or wrong: give them as uv takes them (in the URL of the index, as UV_INDEX_NAME_USERNAME and UV_INDEX_NAME_PASSWORD, or in `~/.netrc`); what only a keyring knows, fetch by hand into a folder (`pip download --dest wheels`) and name that with `--find-links wheels`"
     ))]
     Denied { file: String, answer: String },
     #[error("the index has no `{file}`: it answered {answer}")]
     #[diagnostic(help(
-        "it is gone since it was locked, or another index has it: lock again, or put the file into a folder and name that in UV_FIND_LINKS"
+        "it is gone since it was locked, or another index has it: lock again, or put the file into a folder and name that with `--find-links DIR`"
     ))]
     Gone { file: String, answer: String },
     #[error("the index sent a web page in place of `{file}`")]
@@ -193,6 +250,35 @@ fn marker_without(target: Target) -> &'static str {
     }
 }
 
+/// The command that makes wheels of packages on the target.
+fn wheel_command(packages: &[String], target: Target, minor: MinorVersion) -> String {
+    let python = if target.is_windows() { format!("py -{minor}") } else { format!("python{minor}") };
+    format!("{python} -m pip wheel --no-deps --wheel-dir wheels {}", packages.join(" "))
+}
+
+/// The command that fetches wheels for the target on any machine.
+fn fetch_command(packages: &[String], target: Target, minor: MinorVersion) -> String {
+    let platform = match target {
+        Target::WindowsX86_64 => "win_amd64",
+        Target::WindowsArm64 => "win_arm64",
+        Target::LinuxX86_64 => "manylinux_2_28_x86_64",
+        Target::LinuxArm64 => "manylinux_2_28_aarch64",
+    };
+    format!(
+        "pip download --no-deps --only-binary :all: --platform {platform} --python-version {minor} --dest wheels {}",
+        packages.join(" ")
+    )
+}
+
+/// `no folder`, `` `a` ``, `` `a` or `b` ``
+fn folders(folders: &[PathBuf]) -> String {
+    let quoted: Vec<String> = folders.iter().map(|folder| format!("`{}`", folder.display())).collect();
+    match quoted.as_slice() {
+        [] => "any folder (none is named with `--find-links`)".to_owned(),
+        folders => folders.join(" or "),
+    }
+}
+
 impl PackagesError {
     /// Whether the project or this machine is not ready, rather than the work having failed.
     pub fn is_precondition(&self) -> bool {
@@ -207,6 +293,7 @@ impl PackagesError {
                 | PackagesError::Gone { .. }
                 | PackagesError::WebPage { .. }
                 | PackagesError::WrongDigest { .. }
+                | PackagesError::LockUnwritable { .. }
                 | PackagesError::Layer(_)
                 | PackagesError::Io(_)
         )
@@ -220,8 +307,9 @@ fn anew(file: &Path, target: Target) -> String {
             "pipenv locks for the machine that it runs on, so run `pipenv lock` on {target}, or require those packages in the `Pipfile` without a marker"
         ),
         false => {
-            "make it anew for all (`uv lock`, `uv export`, `uv pip compile --universal --generate-hashes`)"
-                .to_owned()
+            format!(
+                "make it anew for all (`uv lock`, `uv export`, `uv pip compile --universal --generate-hashes`), or name what it was made from and let `holdall lock` make one for {target}"
+            )
         }
     }
 }

@@ -1,26 +1,24 @@
 //! The lock: exactly one wheel, with its hash, for each package that a project needs on a target.
 //!
-//! uv selects; what it chose is held against the project's committed lock. Nothing is fetched here but what uv
-//! needs to choose.
+//! A lock that is committed for the target says it all; else uv selects, and what it chose is held against what the
+//! project's own lock says. Nothing is fetched here but what uv needs to choose.
 
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use reqwest::Url;
 use serde::{Serialize, Serializer};
 
-use super::committed::Committed;
-use super::credentials;
+use super::download::is_cached;
 use super::error::PackagesError;
-use super::export;
-use super::pylock;
+use super::inputs::{Inputs, plain};
+use super::question::{Question, Request};
 use super::refusal::refusal;
 use super::tags::WheelName;
-use super::uv::{Uv, UvFailure};
+use super::uv::Uv;
+use super::{answers, pylock, sdist, target_lock};
+use crate::cache::Cache;
 use crate::digest::Sha256;
-use crate::interrupt::Passing;
-use crate::progress::{Progress, Stage, Unit};
-use crate::project::Dependencies;
+use crate::progress::{Notice, Progress, Stage, Unit};
 use crate::python::MinorVersion;
 use crate::target::Target;
 
@@ -52,6 +50,8 @@ pub struct LockedWheel {
 pub(super) enum Origin {
     Url(Url),
     Path(PathBuf),
+    /// The project itself as a package, made by Holdall from what its `pyproject.toml` says.
+    Project(PathBuf),
 }
 
 impl Lock {
@@ -72,6 +72,10 @@ impl Lock {
 }
 
 impl LockedWheel {
+    pub(super) fn is_project(&self) -> bool {
+        matches!(self.origin, Origin::Project(_))
+    }
+
     /// The package URL by which software inventories know it: no host is in it.
     pub fn purl(&self) -> String {
         format!("pkg:pypi/{}@{}", self.name, self.version.replace('+', "%2B").replace('!', "%21"))
@@ -95,18 +99,99 @@ impl Serialize for LockedWheel {
     }
 }
 
-/// Narrows what a project asks for to one wheel a package, for `target` and this Python.
+/// A lock, and how it came about.
+#[derive(Debug)]
+pub struct Selected {
+    pub lock: Lock,
+    /// The lock of the target that it was read from, if one is committed.
+    pub file: Option<PathBuf>,
+    pub notices: Vec<Notice>,
+}
+
+/// The wheels for a bundle: those of the lock committed for the target, which `named` is or which lies beside the
+/// dependencies; without one, those that uv selects.
 pub fn lock(
     uv: &Uv,
-    dependencies: &Dependencies,
-    target: Target,
-    minor: MinorVersion,
+    request: &Request<'_>,
+    named: Option<&Path>,
+    cache: &Cache,
+    progress: &dyn Progress,
+) -> Result<Selected, PackagesError> {
+    progress.begin(Stage::Resolve, 0, Unit::Steps);
+    let selected = match target_lock::find(request, named) {
+        Ok(Some((file, lock))) => Ok(Selected { lock, file: Some(file), notices: Vec::new() }),
+        Ok(None) => select(uv, request, cache),
+        Err(error) => Err(error),
+    };
+    progress.end(Stage::Resolve);
+    selected.map(|mut selected| {
+        request.supply.prefer(&mut selected.lock.wheels, cache);
+        selected
+    })
+}
+
+/// Lets uv select for a lock to be committed. The versions of `before` are kept as far as the dependencies allow.
+pub fn select_for_lock(
+    uv: &Uv,
+    request: &Request<'_>,
+    before: Option<&Path>,
     progress: &dyn Progress,
 ) -> Result<Lock, PackagesError> {
     progress.begin(Stage::Resolve, 0, Unit::Steps);
-    let lock = Question::of(uv, dependencies, target).and_then(|question| question.narrow(uv, minor));
+    let lock = Question::of(uv, request).and_then(|question| {
+        let lock = narrow(&question, uv, request, before)?;
+        question.check_whole(&lock.wheels, request.minor)?;
+        Ok(lock)
+    });
     progress.end(Stage::Resolve);
     lock
+}
+
+/// What uv selects, or selected when the same was asked before and its answer cannot have become another.
+fn select(uv: &Uv, request: &Request<'_>, cache: &Cache) -> Result<Selected, PackagesError> {
+    let of = |wheels| Lock::of(wheels, request.target, request.minor);
+    let key = request.key(uv, "")?;
+    let folder = std::path::absolute(request.folder())?;
+    let read = |kept: String| pylock::read(&kept, &folder.join("answer"), request.target, request.minor).ok();
+    // An answer holds no credentials: where only the tool of a lock has them, the wheels must be there.
+    let there = |wheels: &Vec<LockedWheel>| {
+        !request.is_exported() || wheels.iter().all(|wheel| is_cached(wheel, cache))
+    };
+    if let Some(wheels) = answers::find(cache, key).and_then(read).filter(there) {
+        return Ok(Selected { lock: of(wheels), file: None, notices: Vec::new() });
+    }
+    let question = Question::of(uv, request)?;
+    let lock = match narrow(&question, uv, request, None) {
+        Err(refused) if sdist::can_build(uv, request, &refused)? => {
+            let built = sdist::select(uv, &question, request, refused, cache)?;
+            return Ok(Selected { lock: of(built.wheels), file: None, notices: built.notices });
+        }
+        narrowed => narrowed?,
+    };
+    if question.fixes(&lock.wheels) {
+        answers::keep(cache, key, &pylock::write::write(&lock, &Inputs::default(), &[], &[], &folder)?)?;
+    }
+    let notices = question.check_whole(&lock.wheels, request.minor)?.into_iter().collect();
+    Ok(Selected { lock, file: None, notices })
+}
+
+/// One wheel a package for the target, all of them known to the committed lock, if there is one.
+fn narrow(
+    question: &Question,
+    uv: &Uv,
+    request: &Request<'_>,
+    wishes: Option<&Path>,
+) -> Result<Lock, PackagesError> {
+    let Request { target, minor, .. } = *request;
+    let file = question.compile(uv, &request.aim(), wishes).map_err(|failure| refusal(&failure, request))?;
+    let text = fs_err::read_to_string(&file)?;
+    let within = plain(&std::path::absolute(request.folder())?);
+    let mut wheels = pylock::read_within(Some(&within), &text, &file, target, minor)?;
+    question.give_credentials(&mut wheels);
+    if let Some(committed) = &question.committed {
+        committed.check(&wheels, target, minor)?;
+    }
+    Ok(Lock::of(wheels, target, minor))
 }
 
 /// A wheel that lies on this machine, as the bridge does.
@@ -125,157 +210,6 @@ pub fn local_wheel(path: &Path) -> Result<LockedWheel, PackagesError> {
         size: Some(fs_err::metadata(path)?.len()),
         origin: Origin::Path(std::path::absolute(path)?),
     })
-}
-
-/// What uv is asked: requirements that it reads, and how.
-pub(super) struct Question {
-    /// Where uv runs: its settings are looked for there, and paths in requirements count from there.
-    folder: PathBuf,
-    files: Vec<PathBuf>,
-    options: Vec<OsString>,
-    /// The input is a whole lock for all platforms: nothing is to be added to it.
-    whole: bool,
-    committed: Option<Committed>,
-    target: Target,
-    work: Passing<tempfile::TempDir>,
-}
-
-impl Question {
-    /// Brings what the project says into a form that `uv pip compile` takes; `target` is what errors name.
-    pub(super) fn of(
-        uv: &Uv,
-        dependencies: &Dependencies,
-        target: Target,
-    ) -> Result<Question, PackagesError> {
-        let work = Passing::make(|| tempfile::Builder::new().prefix("holdall-lock-").tempdir())?;
-        let question = |work, folder: &Path, files| {
-            let folder = std::path::absolute(folder)?;
-            let options = Vec::new();
-            Ok::<_, PackagesError>(Question {
-                folder,
-                files,
-                options,
-                whole: false,
-                committed: None,
-                target,
-                work,
-            })
-        };
-        match dependencies {
-            Dependencies::UvLock { lock, project, extras, groups } => {
-                check_in_step(uv, project, lock)?;
-                let exported = work.path().join("requirements.txt");
-                let export = ["export", "--frozen", "--no-dev", "--no-emit-project", "--no-header"];
-                let format = ["--no-annotate", "--quiet", "--format", "requirements.txt", "-o"];
-                let mut args: Vec<OsString> = export.into_iter().chain(format).map(OsString::from).collect();
-                args.push(exported.clone().into());
-                args.extend(options("--extra", extras).chain(options("--group", groups)));
-                uv.run(project, args).map_err(|failure| failure.while_doing("read `uv.lock`"))?;
-                let committed = Committed::of_requirements(std::slice::from_ref(&exported), lock)?;
-                Ok(Question { whole: true, committed, ..question(work, project, vec![exported])? })
-            }
-            Dependencies::PoetryLock { lock, extras, groups } => {
-                let exported = work.path().join("requirements.txt");
-                fs_err::write(&exported, export::poetry(lock, extras, groups)?)?;
-                let committed = Committed::of_requirements(std::slice::from_ref(&exported), lock)?;
-                Ok(Question { whole: true, committed, ..question(work, folder_of(lock), vec![exported])? })
-            }
-            Dependencies::PipfileLock { lock, categories } => {
-                let exported = work.path().join("requirements.txt");
-                fs_err::write(&exported, export::pipenv(lock, categories)?)?;
-                let committed = Committed::of_requirements(std::slice::from_ref(&exported), lock)?;
-                // Not whole: pipenv locks for the machine it runs on, and what the target needs besides must be missed.
-                Ok(Question { committed, ..question(work, folder_of(lock), vec![exported])? })
-            }
-            Dependencies::Pylock(file) => {
-                let text = fs_err::read_to_string(file)?;
-                let (requirements, committed) = pylock::committed(&text, file, target)?;
-                let written = work.path().join("requirements.txt");
-                fs_err::write(&written, requirements)?;
-                Ok(Question { committed: Some(committed), ..question(work, folder_of(file), vec![written])? })
-            }
-            Dependencies::Pyproject { file, extras, groups } => {
-                let options = options("--extra", extras).chain(options("--group", groups)).collect();
-                Ok(Question { options, ..question(work, folder_of(file), vec![std::path::absolute(file)?])? })
-            }
-            Dependencies::Requirements(files) => {
-                let first = files.first().map_or(Path::new("requirements.txt"), PathBuf::as_path);
-                let committed = Committed::of_requirements(files, first)?;
-                let files = files.iter().map(std::path::absolute).collect::<Result<_, _>>()?;
-                Ok(Question { committed, ..question(work, folder_of(first), files)? })
-            }
-        }
-    }
-
-    /// One wheel a package for the target, all of them known to the committed lock, if there is one.
-    fn narrow(&self, uv: &Uv, minor: MinorVersion) -> Result<Lock, PackagesError> {
-        let of_minor = minor.to_string();
-        let platform = ["--python-platform", self.target.uv_platform(), "--python-version", &of_minor];
-        let aim: Vec<OsString> = platform.map(OsString::from).into();
-        let file = self.compile(uv, &aim).map_err(|failure| refusal(&failure, self.target, minor))?;
-        let mut wheels = pylock::read(&fs_err::read_to_string(&file)?, &file, self.target, minor)?;
-        credentials::give(&mut wheels, &self.folder, &self.files);
-        if let Some(committed) = &self.committed {
-            committed.check(&wheels, self.target, minor)?;
-        }
-        Ok(Lock::of(wheels, self.target, minor))
-    }
-
-    /// Lets uv choose; `aim` says for which platform and under which constraints. The file with its choice lives
-    /// as long as the question.
-    pub(super) fn compile(&self, uv: &Uv, aim: &[OsString]) -> Result<PathBuf, UvFailure> {
-        let chosen = self.compile_once(uv, aim, self.whole);
-        match chosen {
-            // A lock made with overrides contradicts the packages' own words: then it is taken as it stands.
-            Err(failure) if self.committed.is_some() && !self.whole && failure.is_contradiction() => {
-                self.compile_once(uv, aim, true)
-            }
-            chosen => chosen,
-        }
-    }
-
-    fn compile_once(&self, uv: &Uv, aim: &[OsString], whole: bool) -> Result<PathBuf, UvFailure> {
-        // uv wants this form of name, and takes an old file of it for wishes: each run has its own folder.
-        let folder = tempfile::Builder::new().disable_cleanup(true).tempdir_in(self.work.path());
-        let folder = folder.map_err(|error| UvFailure(error.to_string()))?;
-        let output = folder.path().join(format!("pylock.{}.toml", self.target));
-        let mut args: Vec<OsString> = ["pip", "compile"].map(OsString::from).into();
-        args.extend(self.files.iter().map(|file| file.clone().into_os_string()));
-        args.extend(self.options.iter().chain(aim).cloned());
-        let form = ["--only-binary", ":all:", "--generate-hashes", "--format", "pylock.toml", "--no-header"];
-        args.extend(form.into_iter().chain(["--quiet", "-o"]).map(OsString::from));
-        args.push(output.clone().into());
-        args.extend(whole.then(|| "--no-deps".into()));
-        uv.run(&self.folder, args)?;
-        Ok(output)
-    }
-}
-
-/// Fails if `uv.lock` does not answer to the project's `pyproject.toml` any more. uv needs no network to tell,
-/// unless the answer is no.
-fn check_in_step(uv: &Uv, project: &Path, lock: &Path) -> Result<(), PackagesError> {
-    // Not `--quiet`: older versions of uv then keep the answer to themselves.
-    let args = ["lock", "--check"];
-    let mut checked = uv.run(project, args);
-    // The Python at hand need not be one that the project supports: uv may know of another.
-    if matches!(&checked, Err(failure) if failure.0.contains("incompatible with the project")) {
-        checked = uv.run_without_python(project, args);
-    }
-    checked.map(drop).map_err(|failure| {
-        if failure.0.contains("needs to be updated") {
-            return PackagesError::LockOutOfStep { lock: lock.to_owned(), source: failure.said() };
-        }
-        failure.while_doing("check `uv.lock` against `pyproject.toml`")
-    })
-}
-
-fn options<'a>(option: &'a str, values: &'a [String]) -> impl Iterator<Item = OsString> + 'a {
-    values.iter().flat_map(move |value| [option.into(), value.into()])
-}
-
-/// The folder of a file, which is `.` for a bare name.
-fn folder_of(file: &Path) -> &Path {
-    file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// A package's name in the form that all its spellings share (PEP 503).

@@ -2,124 +2,17 @@
 //!
 //! Decides on names and mentions alone; [`survey`] reads the wheels.
 
-pub mod mentions;
+mod force;
+mod mentions;
 pub mod survey;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::lock::normalized;
-use crate::layer::{Content, Source};
-use crate::recipe::{PackageRecipes, Pruning};
-use mentions::{Interest, Mentions};
-
-/// The prunings that are in force.
-#[derive(Debug, Clone)]
-pub struct Prunings {
-    recipes: PackageRecipes,
-    whole: Whole,
-    /// What the project's own modules mention.
-    project: Mentions,
-}
-
-/// Packages of which nothing is left out.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Whole {
-    All,
-    /// By normalized name.
-    Only(BTreeSet<String>),
-}
-
-/// One pruning in force.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct InForce {
-    /// The package that it is for; without one it is for all.
-    pub package: Option<String>,
-    pub what: String,
-    pub reason: String,
-}
-
-impl Whole {
-    /// These packages, by any name that means them.
-    pub fn only<'a>(names: impl IntoIterator<Item = &'a String>) -> Whole {
-        Whole::Only(names.into_iter().map(|name| normalized(name)).collect())
-    }
-}
-
-impl Prunings {
-    pub fn new(recipes: PackageRecipes, whole: Whole) -> Prunings {
-        Prunings { recipes, whole, project: Mentions::default() }
-    }
-
-    /// Keeps what the project's own modules mention, as its settings do in INSTALLED_APPS; its tests do not count.
-    pub fn heed(&mut self, project: &[Source]) {
-        let rules: Vec<&Pruning> = self.recipes.of("").collect();
-        let names: Vec<&str> = project.iter().map(|source| source.path.as_str()).collect();
-        let tests = Candidates::of(&names, &rules);
-        let interest = self.interest();
-        for (number, source) in project.iter().enumerate() {
-            if !source.path.as_str().ends_with(".py") || tests.part(number).is_some() {
-                continue;
-            }
-            let bytes = match &source.content {
-                Content::Bytes(bytes) => bytes.clone(),
-                // A file that cannot be read is told of when it is packed.
-                Content::File(file) => fs_err::read(file).unwrap_or_default(),
-            };
-            self.project.add(mentions::mentions(names[number], &String::from_utf8_lossy(&bytes), &interest));
-        }
-    }
-
-    pub(super) fn project(&self) -> &Mentions {
-        &self.project
-    }
-
-    /// Those for one package, when all `packages` of the bundle are these.
-    pub(super) fn of(&self, package: &str, packages: &BTreeSet<&str>) -> Vec<&Pruning> {
-        match &self.whole {
-            Whole::All => Vec::new(),
-            Whole::Only(names) if names.contains(package) => Vec::new(),
-            Whole::Only(_) => self
-                .recipes
-                .of(package)
-                .filter(|rule| !rule.needed_by.iter().any(|name| packages.contains(name.as_str())))
-                .collect(),
-        }
-    }
-
-    /// What would be left out of `packages`: for all of them first, then by package.
-    pub fn in_force(&self, packages: &BTreeSet<&str>) -> Vec<InForce> {
-        let one = |package: Option<&str>, rule: &Pruning| InForce {
-            package: package.map(str::to_owned),
-            what: rule.what.clone(),
-            reason: rule.reason.clone(),
-        };
-        let (mut general, mut own) = (Vec::new(), Vec::new());
-        for package in packages {
-            for rule in self.of(package, packages) {
-                match self.recipes.is_for_any(rule) {
-                    true => general.push(one(None, rule)),
-                    false => own.push(one(Some(package), rule)),
-                }
-            }
-        }
-        let mut seen = BTreeSet::new();
-        general.retain(|rule| seen.insert((rule.what.clone(), rule.reason.clone())));
-        general.extend(own);
-        general
-    }
-
-    /// What the text of every module is searched for, whatever packages there are.
-    pub(super) fn interest(&self) -> Interest {
-        let mut interest = Interest::default();
-        for rule in self.recipes.all() {
-            interest.modules.extend(rule.modules().map(str::to_owned));
-            interest.words.extend(rule.unless.iter().cloned());
-        }
-        interest
-    }
-}
+use crate::recipe::Pruning;
+pub use force::{InForce, Prunings, Whole};
+use mentions::Mentions;
 
 /// What a bundle does without, of one package and for one reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -1,8 +1,10 @@
 //! Reading `pylock.toml` (PEP 751): the narrow one that uv writes for us, and the one that a project commits.
 
+pub(super) mod write;
+
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Component, Path, PathBuf};
+use std::path::Path;
 
 use reqwest::Url;
 use serde::Deserialize;
@@ -10,6 +12,7 @@ use serde::de::IgnoredAny;
 
 use super::committed::Committed;
 use super::error::PackagesError;
+use super::inputs::plain;
 use super::lock::{LockedWheel, Origin, normalized};
 use super::tags::WheelName;
 use crate::digest::Sha256;
@@ -31,7 +34,7 @@ struct Package {
     marker: Option<String>,
     #[serde(default)]
     wheels: Vec<File>,
-    sdist: Option<IgnoredAny>,
+    sdist: Option<File>,
     vcs: Option<IgnoredAny>,
     directory: Option<Directory>,
     archive: Option<File>,
@@ -61,13 +64,52 @@ pub(super) fn read(
     target: Target,
     minor: MinorVersion,
 ) -> Result<Vec<LockedWheel>, PackagesError> {
+    read_within(None, text, file, target, minor)
+}
+
+/// As [`read`], for dependencies that lie in the folder `within`: what is asked for by `-e .` is the project itself,
+/// which is bundled as the application.
+pub(super) fn read_within(
+    within: Option<&Path>,
+    text: &str,
+    file: &Path,
+    target: Target,
+    minor: MinorVersion,
+) -> Result<Vec<LockedWheel>, PackagesError> {
+    Ok(read_with_sources(&BTreeSet::new(), within, text, file, target, minor)?.0)
+}
+
+/// As [`read_within`], where some packages may be there as source archives alone: those come second.
+pub(super) fn read_with_sources(
+    sources: &BTreeSet<String>,
+    within: Option<&Path>,
+    text: &str,
+    file: &Path,
+    target: Target,
+    minor: MinorVersion,
+) -> Result<(Vec<LockedWheel>, Vec<LockedWheel>), PackagesError> {
     let pylock = parse(text, file)?;
     let mut seen = BTreeSet::new();
     let mut wheels = Vec::new();
-    for package in &pylock.packages {
+    let mut archives = Vec::new();
+    let folder = file.parent().unwrap_or(Path::new("."));
+    let is_project = |package: &&Package| match (within, &package.directory) {
+        (Some(within), Some(directory)) => within.starts_with(plain(&folder.join(&directory.path))),
+        _ => false,
+    };
+    for package in pylock.packages.iter().filter(|package| !is_project(package)) {
         let name = normalized(&package.name);
         if !seen.insert(name.clone()) {
             return Err(malformed(file, format!("it holds `{name}` twice")));
+        }
+        if let (Some(sdist), Some(version)) = (&package.sdist, &package.version)
+            && sources.contains(&name)
+            && package.wheels.is_empty()
+        {
+            let odd = || malformed(file, format!("`{name}` has a source archive without a name"));
+            let file_name = sdist.file_name().filter(|name| !name.contains(['/', '\\'])).ok_or_else(odd)?;
+            archives.push(sdist.locked(&name, version.clone(), file_name, file)?);
+            continue;
         }
         let candidates = match &package.archive {
             Some(archive) => std::slice::from_ref(archive),
@@ -90,12 +132,7 @@ pub(super) fn read(
         wheels.push(best.locked(&name, version, file_name, file)?);
     }
     wheels.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(wheels)
-}
-
-/// The names of the packages in a lock that uv wrote.
-pub(super) fn names(text: &str, file: &Path) -> Result<BTreeSet<String>, PackagesError> {
-    Ok(parse(text, file)?.packages.iter().map(|package| normalized(&package.name)).collect())
+    Ok((wheels, archives))
 }
 
 /// What a committed lock asks for, as requirements that uv can narrow to a target, and the hashes it holds.
@@ -220,7 +257,7 @@ impl File {
         let nowhere = || malformed(lock, "a file stands there with neither `url` nor `path`".to_owned());
         if let Some(path) = &self.path {
             let path = std::path::absolute(lock.parent().unwrap_or(Path::new(".")).join(path))?;
-            return Url::from_file_path(without_dots(&path)).map_err(|()| nowhere());
+            return Url::from_file_path(plain(&path)).map_err(|()| nowhere());
         }
         let url = Url::parse(self.url.as_deref().ok_or_else(nowhere)?).map_err(|_| nowhere())?;
         match url.scheme() {
@@ -228,20 +265,6 @@ impl File {
             scheme => Err(malformed(lock, format!("a file is to come by `{scheme}`"))),
         }
     }
-}
-
-/// The same place without `..`: the folder that uv wrote its lock into, and counted from, will be gone.
-fn without_dots(path: &Path) -> PathBuf {
-    let mut plain = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::ParentDir => {
-                plain.pop();
-            }
-            part => plain.push(part),
-        }
-    }
-    plain
 }
 
 /// Undoes the `%XX` of a URL's path; `+` of a local version is often written so.

@@ -5,21 +5,29 @@ use std::collections::BTreeSet;
 
 use super::error::PackagesError;
 use super::lock::normalized;
+use super::question::Request;
 use super::uv::UvFailure;
-use crate::python::MinorVersion;
-use crate::target::Target;
 
 /// Why `uv pip compile` found no set of wheels.
-pub(super) fn refusal(failure: &UvFailure, target: Target, minor: MinorVersion) -> PackagesError {
+pub(super) fn refusal(failure: &UvFailure, request: &Request<'_>) -> PackagesError {
+    let Request { target, minor, supply, .. } = *request;
     let source = failure.said();
     let words = unwrapped(failure);
-    let packages = without_wheels(&words);
-    if !packages.is_empty() {
-        return PackagesError::NoWheel { packages, target, minor, source };
-    }
-    let denied = ["lack of valid authentication credentials", "returned a 403 Forbidden error"];
+    // uv goes on without an index that turns it away, and then misses what is there.
+    let denied = ["lack of valid authentication credentials", "401 Unauthorized", "403 Forbidden"];
     if denied.iter().any(|sign| words.contains(sign)) {
         return PackagesError::IndexDenied { source };
+    }
+    let mut packages = without_wheels(&words);
+    if supply.offline {
+        packages.extend(failure.not_supplied());
+        if !packages.is_empty() {
+            let searched = supply.folders.clone();
+            return PackagesError::NotSupplied { packages, target, minor, searched, source };
+        }
+    }
+    if !packages.is_empty() {
+        return PackagesError::NoWheel { packages, target, minor, source };
     }
     let nonsense =
         ["Received some unexpected JSON", "Received some unexpected HTML", "Unsupported `Content-Type`"];
@@ -30,7 +38,7 @@ pub(super) fn refusal(failure: &UvFailure, target: Target, minor: MinorVersion) 
     if network.iter().any(|sign| words.contains(sign)) {
         return PackagesError::Unreachable { source };
     }
-    if let Some(package) = built(&words) {
+    if let Some((package, _)) = built(&words) {
         return PackagesError::NotAWheel { package, origin: "sources", target };
     }
     if words.contains("No solution found") {
@@ -43,6 +51,19 @@ impl UvFailure {
     /// The packages that have no wheel for the platform, if that is why uv failed.
     pub(super) fn without_wheels(&self) -> Vec<String> {
         without_wheels(&unwrapped(self))
+    }
+
+    /// The packages of which no folder has any file, where no index is asked.
+    pub(super) fn not_supplied(&self) -> Vec<String> {
+        let words = unwrapped(self);
+        let before: Vec<&str> = words.split(" was not found in the provided package locations").collect();
+        let names = before[..before.len() - 1].iter().filter_map(|before| before.rsplit(' ').next());
+        names.map(|name| normalized(name.split(['{', '[']).next().unwrap_or(name))).collect()
+    }
+
+    /// The package, and its version, that uv tried to build.
+    pub(super) fn built(&self) -> Option<(String, String)> {
+        built(&unwrapped(self))
     }
 
     /// Whether uv found no set of versions for another reason than a missing wheel.
@@ -87,12 +108,13 @@ fn subject(before: &str) -> Option<&str> {
 }
 
 /// The package that uv tried to build, which it does for a folder or a repository even when told not to.
-fn built(words: &str) -> Option<String> {
+fn built(words: &str) -> Option<(String, String)> {
     let signs =
         ["Failed to download and build `", "Failed to build `", "Building source distributions for `"];
     let name = signs.iter().find_map(|sign| words.split(sign).nth(1)).map(until_mark)?;
+    let version = name.split_once("==").map_or("", |(_, version)| version);
     let name = name.split([' ', '=', '@']).next().unwrap_or(name);
-    Some(normalized(name))
+    Some((normalized(name), version.to_owned()))
 }
 
 fn until_mark(text: &str) -> &str {
@@ -104,11 +126,23 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    const PY312: MinorVersion = MinorVersion { major: 3, minor: 12 };
+    use crate::packages::Supply;
+    use crate::project::Dependencies;
+    use crate::python::MinorVersion;
+    use crate::target::Target;
 
     #[track_caller]
     fn check(words: &str, expected: &str) {
-        let error = refusal(&UvFailure(words.to_owned()), Target::WindowsArm64, PY312);
+        check_with(words, &Supply::default(), expected);
+    }
+
+    #[track_caller]
+    fn check_with(words: &str, supply: &Supply, expected: &str) {
+        let dependencies = Dependencies::Requirements(Vec::new());
+        let (target, minor) = (Target::WindowsArm64, MinorVersion { major: 3, minor: 12 });
+        let build = crate::packages::Build::Nothing;
+        let request = Request { dependencies: &dependencies, supply, build, target, minor };
+        let error = refusal(&UvFailure(words.to_owned()), &request);
         assert_eq!(error.to_string(), expected);
     }
 
@@ -147,6 +181,24 @@ mod tests {
             "what answers uv is no package index, or a broken one",
         );
         check("error: Couldn't parse requirement in `a.txt`", "uv failed to select the packages");
+    }
+
+    #[test]
+    fn what_no_folder_has_is_named_when_the_index_is_not_asked() {
+        let supply = Supply { folders: vec!["/p/wheels".into()], offline: true };
+        check_with(
+            "error: No solution found when resolving dependencies\n  cause: Because django was not found in the provided package locations and you require django, we can conclude",
+            &supply,
+            "`django` has no wheel for windows-arm64 and Python 3.12 in `/p/wheels`, and the index is not asked",
+        );
+    }
+
+    #[test]
+    fn an_index_that_turns_one_away_is_told_from_one_that_has_not_what_is_wanted() {
+        check(
+            "error: No solution found when resolving dependencies\n  cause: Because asgiref was not found in the package registry and you require asgiref\n\nhint: An index URL (http://127.0.0.1:8765/simple) could not be queried due to a lack of valid authentication credentials (401 Unauthorized)",
+            "the package index does not let uv in",
+        );
     }
 
     #[test]

@@ -60,8 +60,28 @@ impl Folder {
     }
 }
 
+/// Wheels come from the index alone.
+static INDEX: LazyLock<Supply> = LazyLock::new(Supply::default);
+
+fn request(dependencies: &Dependencies, target: Target, minor: MinorVersion) -> Request<'_> {
+    Request { dependencies, supply: &INDEX, build: Build::Nothing, target, minor }
+}
+
+fn lock_for(dependencies: &Dependencies, target: Target, minor: MinorVersion) -> Result<Lock, PackagesError> {
+    // No answer is kept from one test to another.
+    let folder = tempfile::tempdir().unwrap();
+    let request = request(dependencies, target, minor);
+    Ok(lock(&UV, &request, None, &Cache::at(folder.path()), &Silent)?.lock)
+}
+
 fn locked(dependencies: &Dependencies, target: Target) -> Result<Lock, PackagesError> {
-    lock(&UV, dependencies, target, PY312, &Silent)
+    lock_for(dependencies, target, PY312)
+}
+
+fn downloaded(wheels: &[LockedWheel], cache: &Cache) -> Vec<Wheel> {
+    let dependencies = Dependencies::Requirements(Vec::new());
+    download(wheels, &request(&dependencies, Target::LinuxX86_64, PY312), cache, &Silent, &mut Vec::new())
+        .unwrap()
 }
 
 fn names(lock: &Lock) -> Vec<&str> {
@@ -107,7 +127,11 @@ fn a_package_without_a_wheel_is_named_with_the_cures() {
     let error = locked(&inputs, Target::WindowsX86_64).unwrap_err();
     assert_eq!(error.to_string(), "`uwsgi` has no wheel for windows-x86_64 and Python 3.12");
     let help = miette::Diagnostic::help(&error).unwrap().to_string();
-    assert!(help.contains("pip wheel uwsgi") && help.contains("UV_FIND_LINKS"), "{help}");
+    assert!(
+        help.contains("py -3.12 -m pip wheel --no-deps --wheel-dir wheels uwsgi")
+            && help.contains("--find-links wheels"),
+        "{help}"
+    );
 
     let (_folder, inputs) = Folder::requirements("psycopg[binary]==3.2.1\n");
     let error = locked(&inputs, Target::WindowsArm64).unwrap_err();
@@ -201,7 +225,7 @@ fn a_pylock_and_a_pyproject_are_narrowed_too() {
 fn wheelhouse(folder: &Folder) -> String {
     let (_requirements, dependencies) = Folder::requirements("asgiref==3.8.1\n");
     let lock = locked(&dependencies, Target::LinuxX86_64).unwrap();
-    let wheel = download(&lock.wheels, &CACHE, &Silent).unwrap().remove(0);
+    let wheel = downloaded(&lock.wheels, &CACHE).remove(0);
     fs_err::create_dir(folder.path("wheels")).unwrap();
     let name = wheel.locked.file_name;
     fs_err::copy(wheel.file, folder.path("wheels").join(&name)).unwrap();
@@ -226,8 +250,7 @@ fn a_wheel_of_the_project_is_taken_from_its_folder() {
         let lock = locked(&dependencies, Target::WindowsX86_64).unwrap();
         let asgiref = lock.wheels.iter().find(|wheel| wheel.name == "asgiref").unwrap();
         assert_eq!((asgiref.version.as_str(), &asgiref.file_name), ("3.8.1", &wheel));
-        let fetched =
-            download(std::slice::from_ref(asgiref), &Cache::at(folder.path("cache")), &Silent).unwrap();
+        let fetched = downloaded(std::slice::from_ref(asgiref), &Cache::at(folder.path("cache")));
         assert!(fetched[0].file.is_file());
     }
 }
@@ -271,11 +294,12 @@ fn run_python(python: &Path, script: &str) -> String {
 fn the_build_environment_has_the_wheels_of_a_bundle_for_this_machine() {
     let Some(host) = Target::host() else { return };
     let (_folder, inputs) = Folder::requirements("django==5.2.1\n");
-    let lock = lock(&UV, &inputs, host, host_minor(), &Silent).unwrap();
-    let wheels = download(&lock.wheels, &CACHE, &Silent).unwrap();
+    let lock = lock_for(&inputs, host, host_minor()).unwrap();
+    let wheels = downloaded(&lock.wheels, &CACHE);
     let folder = tempfile::tempdir().unwrap();
     let cache = Cache::at(folder.path());
-    let make = || environment(&UV, &inputs, &lock, &wheels, &PYTHON, &cache, &Silent).unwrap();
+    let request = request(&inputs, host, host_minor());
+    let make = || environment(&UV, &request, &lock, &wheels, &PYTHON, &cache, &Silent).unwrap();
     // Two runs at once come to one environment.
     let (first, second) = std::thread::scope(|scope| {
         let other = scope.spawn(make);
@@ -294,10 +318,19 @@ fn the_build_environment_for_windows_leaves_out_what_this_machine_cannot_have() 
         return;
     }
     let (_folder, inputs) = Folder::requirements("django==5.2.*\npywin32\nmysqlclient==2.2.7\n");
-    let lock = lock(&UV, &inputs, Target::WindowsX86_64, PY312, &Silent).unwrap();
+    let lock = locked(&inputs, Target::WindowsX86_64).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let cache = Cache::at(folder.path());
-    let made = environment(&UV, &inputs, &lock, &[], &PYTHON, &cache, &Silent).unwrap();
+    let made = environment(
+        &UV,
+        &request(&inputs, Target::WindowsX86_64, PY312),
+        &lock,
+        &[],
+        &PYTHON,
+        &cache,
+        &Silent,
+    )
+    .unwrap();
     assert_eq!(made.left_out, ["mysqlclient", "pywin32", "tzdata"]);
     let version = run_python(&made.python, "import django; print(django.__version__)");
     assert_eq!(Some(version.as_str()), lock.version_of("django"));
@@ -348,8 +381,8 @@ fn importlib_finds_every_package_whole_in_what_was_mapped() {
     let minor = host_minor();
     let (_folder, dependencies) =
         Folder::requirements("django==5.2.1\npillow\ncryptography\npsycopg[binary]\nwhitenoise\ngunicorn\n");
-    let lock = lock(&UV, &dependencies, host, minor, &Silent).unwrap();
-    let wheels = download(&lock.wheels, &CACHE, &Silent).unwrap();
+    let lock = lock_for(&dependencies, host, minor).unwrap();
+    let wheels = downloaded(&lock.wheels, &CACHE);
     let layout = layout(host, minor);
     let folder = tempfile::tempdir().unwrap();
     for wheel in &wheels {
@@ -376,7 +409,7 @@ fn a_windows_bundle_keeps_all_native_code_and_every_module_that_is_no_test_or_ex
     );
     let target = Target::WindowsX86_64;
     let lock = locked(&dependencies, target).unwrap();
-    let wheels = download(&lock.wheels, &CACHE, &Silent).unwrap();
+    let wheels = downloaded(&lock.wheels, &CACHE);
     let layout = layout(target, PY312);
     let map = || wheels.iter().map(|wheel| wheel::map(wheel, &layout, target).unwrap()).collect::<Vec<_>>();
     let whole = map();
@@ -416,7 +449,7 @@ fn the_layers_of_a_windows_bundle_are_made_once() {
     let (_folder, dependencies) = Folder::requirements("django==5.2.1\npillow\npywin32\ncryptography\n");
     let target = Target::WindowsX86_64;
     let lock = locked(&dependencies, target).unwrap();
-    let mut wheels = download(&lock.wheels, &CACHE, &Silent).unwrap();
+    let mut wheels = downloaded(&lock.wheels, &CACHE);
     let bridge = wheels.pop().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let cache = Cache::at(folder.path());

@@ -114,6 +114,8 @@ impl Uv {
             .env("UV_PYTHON_DOWNLOADS", "never")
             .env("UV_NO_PROGRESS", "1")
             .env("NO_COLOR", "1")
+            // What is built has this time in it, and not that of the build.
+            .env("SOURCE_DATE_EPOCH", "315532800")
             // An active environment of the user's is no business of this run, and uv warns about it.
             .env_remove("VIRTUAL_ENV")
             .env_remove("FORCE_COLOR")

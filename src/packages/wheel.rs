@@ -1,7 +1,7 @@
 //! A wheel's files get their places in the bundle, as PEP 427 says.
 //!
 //! Each file is held against the wheel's own RECORD. Scripts and headers are left out: a server neither types
-//! commands into a shell nor compiles.
+//! commands into a shell nor compiles. Bytecode that a wheel carries is left out as well: a bundle has its own.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufReader, Read as _};
@@ -22,7 +22,7 @@ use crate::python::PythonLayout;
 use crate::target::Target;
 
 /// Changes whenever the same wheel would be mapped to other files: a layer of another mapping is built anew.
-pub(super) const MAPPING: &str = "wheel mapping 1";
+pub(super) const MAPPING: &str = "wheel mapping 2";
 
 /// A wheel that unpacks to more than this many bytes, and to more than so many times its own size, is hostile.
 const HUGE: u64 = 64 << 20;
@@ -259,6 +259,10 @@ enum Place<'a> {
 }
 
 fn place(name: &str) -> Place<'_> {
+    // Made by another Python; one without its module could not even be imported.
+    if name.ends_with(".pyc") && name.split('/').any(|part| part == "__pycache__") {
+        return Place::Nowhere;
+    }
     let Some((_, rest)) = name.split_once('/').filter(|(top, _)| top.ends_with(".data")) else {
         return Place::SitePackages(name);
     };

@@ -57,6 +57,13 @@ pub struct PackagesKeys {
     pub lock: Option<PathBuf>,
     pub extras: Vec<String>,
     pub groups: Vec<String>,
+    /// Folders of wheels, absolute.
+    #[serde(rename = "find-links")]
+    pub find_links: Vec<PathBuf>,
+    /// Whether the package index is never asked.
+    pub offline: bool,
+    /// Whether the project itself is a package of its bundle; decided by its `pyproject.toml` unless set.
+    pub project: Option<bool>,
     /// Whether packages are bundled without what no site reads; yes unless set.
     pub prune: Option<bool>,
     /// Packages of which nothing is left out.
@@ -160,7 +167,10 @@ impl Config {
                 lock: keys.path("packages.lock")?,
                 extras: keys.texts("packages.extras")?,
                 groups: keys.texts("packages.groups")?,
-                prune: keys.switch("packages.prune")?,
+                find_links: keys.folders("packages.find-links", root)?,
+                offline: keys.flag("packages.offline")?.unwrap_or(false),
+                project: keys.flag("packages.project")?,
+                prune: keys.flag("packages.prune")?,
                 whole: keys.texts("packages.whole")?,
             },
             runtime: RuntimeKeys {
@@ -172,7 +182,7 @@ impl Config {
             build: BuildKeys {
                 settings: keys.module("build.settings")?,
                 static_files: keys.static_files("build.static")?,
-                bytecode: keys.switch("build.bytecode")?,
+                bytecode: keys.flag("build.bytecode")?,
                 env: build_env,
             },
             env: EnvKeys { required: keys.variable_names("env.required")? },
@@ -309,6 +319,9 @@ mod tests {
             lock = "pylock.toml"
             extras = ["postgres"]
             groups = ["prod"]
+            find-links = ["wheels", "../shared/wheels"]
+            offline = true
+            project = false
             prune = false
             whole = ["numpy"]
             [runtime]
@@ -337,6 +350,9 @@ mod tests {
             (Some(false), &["numpy".to_owned()][..])
         );
         assert_eq!(config.runtime.from, Some(RuntimeFrom::Host));
+        let shop = Path::new("/shop");
+        assert_eq!(config.packages.find_links, [shop.join("wheels"), shop.join("../shared/wheels")]);
+        assert!(config.packages.offline && config.packages.project == Some(false));
         assert_eq!(config.build.static_files, StaticFiles::Prebuilt(PathBuf::from("prebuilt")));
         assert_eq!(config.build.env["NAME"], "value");
         assert_eq!(config.paths["MEDIA_ROOT"], "uploads/all");
@@ -377,7 +393,7 @@ mod tests {
             "wrong value: holdall.toml, key `packages.extras` is a string, and a list of strings is wanted";
         refused("packages.extras = 'x'", message, "[\"a\", \"b\"]");
         let message = "wrong value: holdall.toml, key `packages.prune` is a list of other things, and true or false is wanted";
-        refused("packages.prune = ['numpy']", message, "prune = false");
+        refused("packages.prune = ['numpy']", message, "prune = true");
         let message = "wrong value: holdall.toml, key `project` is a string, and a table is wanted";
         refused("project = 'x'", message, "[project]");
         let message = "wrong value: holdall.toml, key `build.env.PORT` is an integer, and a string is wanted";

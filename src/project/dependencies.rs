@@ -75,6 +75,21 @@ pub fn find(
     Ok(found)
 }
 
+/// The lock that the configuration names, if `holdall lock` wrote it or is still to write it.
+pub fn named_lock(root: &Path, config: &Config) -> Option<PathBuf> {
+    let file = root.join(config.packages.lock.as_ref()?);
+    let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let of_target = name.strip_prefix("pylock.").is_some_and(|rest| rest.strip_suffix(".toml").is_some());
+    let to_write = !file.exists() && of_target;
+    (to_write || is_targets_lock(&file)).then_some(file)
+}
+
+/// Whether `holdall lock` wrote this file. One that cannot be read is told of by who reads it.
+fn is_targets_lock(file: &Path) -> bool {
+    let table = fs_err::read_to_string(file).ok().and_then(|text| text.parse::<toml::Table>().ok());
+    table.is_some_and(|table| disk::lookup(&table, "tool.holdall.target").is_some())
+}
+
 struct Survey<'a> {
     root: &'a Path,
     folders: &'a [PathBuf],
@@ -86,7 +101,9 @@ impl Survey<'_> {
     /// What the configuration names.
     fn set(&self) -> Result<Option<Found<Dependencies>>, ProjectError> {
         let keys = &self.config.packages;
-        if let Some(lock) = &keys.lock {
+        // A target's own lock is made from something: that is what the project depends on.
+        let own = named_lock(self.root, self.config).is_some();
+        if let Some(lock) = keys.lock.as_ref().filter(|_| !own) {
             let place = self.config.place("packages.lock");
             let wrong = |why: &str, help: &str| ProjectError::WrongValue {
                 place: place.clone(),
@@ -160,7 +177,7 @@ impl Survey<'_> {
         }
         let for_target = format!("pylock.{target}.toml");
         let names = [for_target.as_str(), "pylock.toml", "pylock.production.toml", "pylock.prod.toml"];
-        if let Some(file) = self.files(&names).next() {
+        if let Some(file) = self.files(&names).find(|file| !is_targets_lock(file)) {
             return Ok(self.found(Dependencies::Pylock(file.clone()), &file));
         }
         if let Some(file) = self.files(REQUIREMENTS).next() {
@@ -190,7 +207,13 @@ impl Survey<'_> {
                 return Ok(Found::new(self.pyproject(pyproject.path.clone()), place));
             }
         }
-        Err(self.nothing())
+        // Where nothing else is there, a lock of `holdall lock` says it all.
+        let named = named_lock(self.root, self.config);
+        let named = named.filter(|file| file.is_file());
+        match named.or_else(|| self.files(&[&for_target]).next()) {
+            Some(file) => Ok(self.found(Dependencies::Pylock(file.clone()), &file)),
+            None => Err(self.nothing()),
+        }
     }
 
     /// The files of these names that exist: by name first, then by closeness.

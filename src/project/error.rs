@@ -5,6 +5,14 @@ use std::path::PathBuf;
 
 use crate::manifest::NotAName;
 
+const NAME_THE_FOLDER: &str = "run holdall in the folder of `manage.py` or name that folder; a `manage.py` that lies deeper is named by `project.manage` in `holdall.toml`";
+
+fn name_deeper(folder: &str) -> String {
+    format!(
+        "there is `{folder}/manage.py`: give its folder to bundle that alone, or set `manage = \"{folder}/manage.py\"` under `[project]` in a `holdall.toml` here, if the site needs more of what lies here"
+    )
+}
+
 /// Each variant is a situation of the person who ran the command.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 pub enum ProjectError {
@@ -12,11 +20,13 @@ pub enum ProjectError {
     #[diagnostic(help("name the folder of a Django project, the one that holds `manage.py`"))]
     NoFolder(PathBuf),
 
-    #[error("no `manage.py` in `{}` nor in a folder directly below", .0.display())]
-    #[diagnostic(help(
-        "run holdall in the folder of `manage.py` or name that folder; a `manage.py` that lies deeper is named by `project.manage` in `holdall.toml`"
-    ))]
-    NotDjango(PathBuf),
+    #[error("no `manage.py` in `{}` nor in a folder directly below", dir.display())]
+    #[diagnostic(help("{}", deeper.as_deref().map_or_else(|| NAME_THE_FOLDER.to_owned(), name_deeper)))]
+    NotDjango {
+        dir: PathBuf,
+        /// The folder of one that lies further down, relative to `dir`.
+        deeper: Option<String>,
+    },
 
     #[error("more than one `manage.py`: {}", listed(found))]
     #[diagnostic(help(
@@ -64,6 +74,32 @@ pub enum ProjectError {
     #[error("{place} names `{path}`, and there is no such {kind}")]
     #[diagnostic(help("correct the path; it counts from the project's root `{}`", root.display()))]
     Missing { place: String, path: String, kind: &'static str, root: PathBuf },
+
+    #[error("{place} names the folder of wheels `{}`, and there is none", folder.display())]
+    #[diagnostic(help("make it and put wheels into it, or correct the path"))]
+    NoWheels { place: String, folder: PathBuf },
+
+    #[error("{place} is true, and no `pyproject.toml` gives the project a name")]
+    #[diagnostic(help(
+        "write a `[project]` table with `name` and `version` into `pyproject.toml`, or remove the key"
+    ))]
+    NoPackage { place: String },
+
+    #[error("cannot tell for which Python to lock: {said}")]
+    #[diagnostic(help(
+        "name it: `holdall lock --python 3.12`, or `python = \"3.12\"` below `[project]` in holdall.toml, or write a `.python-version`"
+    ))]
+    NoPythonVersion { said: String },
+
+    #[error("there is nothing to lock from: `{}` is all that says what the project depends on", .0.display())]
+    #[diagnostic(help("write the dependencies into a `requirements.txt` or a `pyproject.toml`, then lock"))]
+    OnlyALock(PathBuf),
+
+    #[error("`{name}` is no name for a lock")]
+    #[diagnostic(help(
+        "call it `pylock.NAME.toml`, with no further dot in NAME: other tools know a lock by that"
+    ))]
+    NotALockName { name: String },
 
     #[error("no settings module found: {}", looked.join("; "))]
     #[diagnostic(help(

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use toml::Value;
 
@@ -25,6 +25,9 @@ pub const KEYS: &[&str] = &[
     "packages.lock",
     "packages.extras",
     "packages.groups",
+    "packages.find-links",
+    "packages.offline",
+    "packages.project",
     "packages.prune",
     "packages.whole",
     "runtime.from",
@@ -102,11 +105,6 @@ impl<'a> Keys<'a> {
         texts.ok_or_else(|| self.wrong_type(key, value, TEXTS))
     }
 
-    pub fn switch(&self, key: &str) -> Result<Option<bool>, ProjectError> {
-        let switch = |value: &'a Value| value.as_bool().ok_or_else(|| self.wrong_type(key, value, SWITCH));
-        self.value(key).map(switch).transpose()
-    }
-
     /// A value that is parsed by its own type.
     pub fn parsed<T, E: Display>(
         &self,
@@ -129,6 +127,19 @@ impl<'a> Keys<'a> {
 
     pub fn paths(&self, key: &str) -> Result<Vec<PathBuf>, ProjectError> {
         self.texts(key)?.iter().map(|text| self.inside(key, text)).collect()
+    }
+
+    /// Folders that may lie outside of the project, as a share does; relative ones count from its root.
+    pub fn folders(&self, key: &str, root: &Path) -> Result<Vec<PathBuf>, ProjectError> {
+        let folder = |text: &String| {
+            if text.contains("://") {
+                let help = "name a folder of wheels; a page of links on a server goes into UV_FIND_LINKS";
+                return Err(self.wrong_value(key, &crate::said::redact(text), "which is no folder", help));
+            }
+            // A backslash is a separator for those who write one: no folder of wheels has it in its name.
+            Ok(root.join(text.replace('\\', "/")))
+        };
+        self.texts(key)?.iter().map(folder).collect()
     }
 
     /// Globs are paths too, as far as leaving the project goes.
@@ -181,6 +192,12 @@ impl<'a> Keys<'a> {
         }
         let help = format!("write the path that a browser would ask for: `\"/{text}\"`");
         Err(self.wrong_value(key, text, "which does not begin with `/`", &help))
+    }
+
+    /// `true` or `false`.
+    pub fn flag(&self, key: &str) -> Result<Option<bool>, ProjectError> {
+        let flag = |value: &'a Value| value.as_bool().ok_or_else(|| self.wrong_type(key, value, SWITCH));
+        self.value(key).map(flag).transpose()
     }
 
     pub fn static_files(&self, key: &str) -> Result<StaticFiles, ProjectError> {
@@ -277,10 +294,10 @@ struct Wanted {
     example: &'static str,
 }
 
+const SWITCH: Wanted = Wanted { what: "true or false", example: "true" };
 const TEXT: Wanted = Wanted { what: "a string", example: "\"text\"" };
 const TEXTS: Wanted = Wanted { what: "a list of strings", example: "[\"a\", \"b\"]" };
 const TABLE: Wanted = Wanted { what: "a table", example: "" };
-const SWITCH: Wanted = Wanted { what: "true or false", example: "false" };
 const SWITCH_OR_PATH: Wanted = Wanted { what: "true, false or a path", example: "\"prebuilt/\"" };
 
 fn join(path: &str, name: &str) -> String {

@@ -8,6 +8,9 @@ use super::source;
 
 const MANAGE: &str = "manage.py";
 
+/// How far down a `manage.py` is looked for to say where it is.
+const DEEPEST: usize = 4;
+
 /// Finds the project's `manage.py` in `root` or one folder below. Returns its path relative to `root`.
 pub fn find_manage(root: &Path) -> Result<PathBuf, ProjectError> {
     let mut found = Vec::new();
@@ -22,7 +25,7 @@ pub fn find_manage(root: &Path) -> Result<PathBuf, ProjectError> {
     }
     let relative = |path: &PathBuf| path.strip_prefix(root).unwrap_or(path).to_owned();
     match found.as_slice() {
-        [] => Err(ProjectError::NotDjango(root.to_owned())),
+        [] => Err(ProjectError::NotDjango { dir: root.to_owned(), deeper: deeper(root) }),
         [only] => Ok(relative(only)),
         [.., last] => Err(ProjectError::ManyProjects {
             dir: root.to_owned(),
@@ -30,6 +33,16 @@ pub fn find_manage(root: &Path) -> Result<PathBuf, ProjectError> {
             found: found.iter().map(|path| disk::shown(root, path)).collect(),
         }),
     }
+}
+
+/// The folder of the first `manage.py` that lies deeper, as in a repository of many services.
+fn deeper(root: &Path) -> Option<String> {
+    let ours = |entry: &walkdir::DirEntry| entry.depth() == 0 || !is_foreign(entry.path());
+    let below = walkdir::WalkDir::new(root).max_depth(DEEPEST).sort_by_file_name().into_iter();
+    let files = below.filter_entry(ours).filter_map(Result::ok);
+    let mut files = files.map(walkdir::DirEntry::into_path);
+    let manage = files.find(|path| path.ends_with(MANAGE) && names_django(path))?;
+    Some(disk::shown(root, manage.parent().unwrap_or(root)))
 }
 
 /// Folders that hold other people's code.

@@ -8,6 +8,7 @@ mod advice;
 pub mod config;
 pub mod dependencies;
 mod disk;
+mod distribution;
 mod error;
 mod git;
 mod identity;
@@ -19,16 +20,18 @@ mod requirements;
 mod settings;
 mod source;
 mod start;
+mod sys_path;
 mod template;
 mod variants;
 pub mod wanted;
 mod wsgi;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use config::ConfigSource;
+use config::{ConfigSource, PackagesKeys};
 use layout::Roots;
 use pyproject::Pyproject;
 
@@ -38,6 +41,7 @@ use crate::target::Target;
 
 pub use config::{Config, Files, RuntimeFrom, StaticFiles};
 pub use dependencies::Dependencies;
+pub use distribution::Distribution;
 pub use error::ProjectError;
 pub use template::ConfigFile;
 pub use wanted::PythonWanted;
@@ -66,6 +70,11 @@ pub struct Project {
     pub python: Option<Found<PythonWanted>>,
     pub runtime: Option<Found<RuntimeFrom>>,
     pub dependencies: Found<Dependencies>,
+    /// A lock of `holdall lock` that the configuration names.
+    pub lock: Option<PathBuf>,
+    /// The project as a package, if it is one.
+    #[serde(skip)]
+    pub distribution: Option<Distribution>,
     pub config: Config,
     /// What the text of the settings gives reason to say. Who has loaded them knows better.
     #[serde(skip)]
@@ -128,6 +137,11 @@ pub struct Overrides {
     pub wsgi: Option<String>,
     pub python: Option<PythonWanted>,
     pub runtime: Option<RuntimeFrom>,
+    /// These lists are added to those of the configuration.
+    pub extras: Vec<String>,
+    pub groups: Vec<String>,
+    pub find_links: Vec<PathBuf>,
+    pub offline: bool,
 }
 
 impl Overrides {
@@ -152,6 +166,27 @@ impl Overrides {
     }
 }
 
+impl Overrides {
+    fn add_to(&self, packages: &mut PackagesKeys) -> Result<(), ProjectError> {
+        let add = |list: &mut Vec<String>, more: &[String]| {
+            list.extend_from_slice(more);
+            let mut seen = BTreeSet::new();
+            list.retain(|word| seen.insert(word.clone()));
+        };
+        add(&mut packages.extras, &self.extras);
+        add(&mut packages.groups, &self.groups);
+        for folder in &self.find_links {
+            let absolute = std::path::absolute(folder).map_err(|source| disk::unreadable(folder, source))?;
+            if !absolute.is_dir() {
+                return Err(ProjectError::NoWheels { place: "`--find-links`".to_owned(), folder: absolute });
+            }
+            packages.find_links.push(absolute);
+        }
+        packages.offline |= self.offline;
+        Ok(())
+    }
+}
+
 impl Project {
     /// Finds out about the project in `dir`. The project's own files are read, nothing is run but git.
     pub fn discover(dir: &Path, overrides: &Overrides) -> Result<Project, ProjectError> {
@@ -168,11 +203,15 @@ impl Project {
             config = Config::read(ConfigSource::only(config.source.take(), beside)?, &root)?;
         }
         check_folders(&root, &config)?;
+        overrides.add_to(&mut config.packages)?;
 
         let mut folders = vec![home, root.clone()];
         folders.dedup();
         let pyprojects = Pyproject::find(&root, &folders)?;
-        let roots = Roots::new(&root, &manage, &config.project.python_path);
+        let statements =
+            source::read(&root.join(&manage)).map_err(|why| disk::unreadable(&root.join(&manage), why))?;
+        let on_path = sys_path::folders(&root, &manage, &statements);
+        let roots = Roots::new(&root, &manage, &[&config.project.python_path[..], &on_path].concat());
         let start = start::find(&roots, &manage, &config, overrides, &mut notices)?;
         let application = start.wsgi.value.split(':').next().unwrap_or_default();
         let python_path = roots.path_for(&[&start.settings.value, application]);
@@ -180,11 +219,13 @@ impl Project {
         let git = git::state(&root, &manage, &mut notices);
         let name = identity::name(&root, &start.settings.value, &pyprojects, &config, overrides)?;
         let version = identity::version(&pyprojects, git.as_ref(), &config, overrides, &mut notices)?;
+        let distribution = distribution::find(&pyprojects, &config, &version, &mut notices)?;
         let runtime = runtime(&config, overrides);
         let target = target(&config, overrides, runtime.as_ref());
         let python = wanted::find(&root, &folders, &pyprojects, &config, overrides, &mut notices)?;
         let dependencies =
             dependencies::find(&root, &folders, &pyprojects, &config, target.value, &mut notices)?;
+        let lock = dependencies::named_lock(&root, &config);
         let advice = advice::advise(&root, &start.text);
 
         Ok(Project {
@@ -200,6 +241,8 @@ impl Project {
             python,
             runtime,
             dependencies,
+            lock,
+            distribution,
             config,
             advice,
             notices,
@@ -237,6 +280,10 @@ fn check_folders(root: &Path, config: &Config) -> Result<(), ProjectError> {
         StaticFiles::Prebuilt(path) => Some(("build.static", path)),
         StaticFiles::Collect | StaticFiles::None => None,
     };
+    if let Some(folder) = config.packages.find_links.iter().find(|folder| !folder.is_dir()) {
+        let (place, folder) = (config.place("packages.find-links"), folder.clone());
+        return Err(ProjectError::NoWheels { place, folder });
+    }
     match paths.chain(ready).find(|(_, path)| !root.join(path).is_dir()) {
         Some((key, path)) => Err(missing(root, config, key, path, "folder")),
         None => Ok(()),

@@ -53,6 +53,17 @@ const LINES: &[Line] = &[
         "Dependency groups (of pipenv: categories) that belong to production.",
         "[\"production\"]",
     ),
+    line("packages.find-links", "Folders of wheels, looked into beside the package index.", "[\"wheels\"]"),
+    line(
+        "packages.offline",
+        "Never ask the package index: take wheels from `find-links` and the cache.",
+        "true",
+    ),
+    line(
+        "packages.project",
+        "Whether the project itself is a package of its bundle, known to importlib.metadata.",
+        "false",
+    ),
     line(
         "packages.prune",
         "Leave out of packages what no site reads: tests, type stubs and the like.",

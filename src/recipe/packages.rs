@@ -97,11 +97,15 @@ pub struct Pruning {
 /// A pattern over names: `*` and `?` within a part, `**` over parts.
 #[derive(Clone, Deserialize)]
 #[serde(try_from = "String")]
-pub struct Pattern(GlobMatcher);
+pub struct Pattern {
+    matcher: GlobMatcher,
+    /// How every name ends that matches: most names are told by it, and much sooner.
+    ending: String,
+}
 
 impl fmt::Debug for Pattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}", self.0.glob().glob())
+        write!(f, "{:?}", self.matcher.glob().glob())
     }
 }
 
@@ -109,24 +113,27 @@ impl TryFrom<String> for Pattern {
     type Error = globset::Error;
 
     fn try_from(text: String) -> Result<Pattern, globset::Error> {
-        Ok(Pattern(GlobBuilder::new(&text).literal_separator(true).build()?.compile_matcher()))
+        let matcher = GlobBuilder::new(&text).literal_separator(true).build()?.compile_matcher();
+        let ending =
+            text.rsplit(['/', '*', '?', '[', ']', '{', '}', '\\']).next().unwrap_or_default().to_owned();
+        Ok(Pattern { matcher, ending })
     }
 }
 
 impl Pattern {
     pub fn matches(&self, name: &str) -> bool {
-        self.0.is_match(name)
+        name.ends_with(&self.ending) && self.matcher.is_match(name)
     }
 
     fn last_part(&self) -> &str {
-        let text = self.0.glob().glob();
+        let text = self.matcher.glob().glob();
         text.rsplit('/').next().unwrap_or(text)
     }
 }
 
 impl PartialEq for Pattern {
     fn eq(&self, other: &Pattern) -> bool {
-        self.0.glob() == other.0.glob()
+        self.matcher.glob() == other.matcher.glob()
     }
 }
 

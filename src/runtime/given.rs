@@ -14,7 +14,7 @@ use crate::python::{PythonLayout, PythonVersion};
 use crate::target::Target;
 
 /// Counts the ways in which these modules have shaped a runtime: another number, another layer.
-const SHAPE: &str = "given runtime 2";
+const SHAPE: &str = "given runtime 3";
 
 /// Where the runtime begins in what was given: at the top; in the folder of python-build-standalone; in the
 /// folder of a NuGet package.

@@ -21,7 +21,7 @@ use crate::progress::Notice;
 use crate::target::Target;
 
 /// Counts the ways in which this module has shaped a runtime: another number, another layer.
-const SHAPE: &str = "host runtime 1";
+const SHAPE: &str = "host runtime 2";
 
 /// What becomes of this machine's CPython.
 #[derive(Debug, Clone)]

@@ -1,9 +1,13 @@
-//! What of CPython's standard library stays out of a bundle: what no Django site imports and what costs much.
+//! What of CPython's standard library stays out of a bundle: what no Django site imports and what costs much, in
+//! bytes or in files. Each file costs twice, as its bytecode lies beside it, and files are what costs on Windows.
 //!
-//! One list for every form of runtime, so that a site finds the same library whichever it was given.
+//! One list for every form of runtime, so that a site finds the same library whichever it was given. The library stays
+//! in files; `benches/startup.md` says why it does not become one zip, as that of python.org's embeddable form is.
+
+use std::path::Path;
 
 /// Folders and files at the top of the standard library that are left out.
-const LEFT_OUT: [&str; 9] = [
+const LEFT_OUT: [&str; 12] = [
     // A word to pip, which a bundle does not have.
     "EXTERNALLY-MANAGED",
     // Packages of the host or of the runtime's maker (pip, setuptools): a bundle has its own.
@@ -18,12 +22,26 @@ const LEFT_OUT: [&str; 9] = [
     "turtle.py",
     // Brings pip as wheels: nothing is ever installed into a bundle.
     "ensurepip",
+    // Rewrites sources of Python 2. The largest package after `encodings`, and gone from CPython 3.13: whatever is
+    // imported there too does without.
+    "lib2to3",
+    // Writes installers for Windows; gone from CPython 3.13.
+    "msilib",
+    // A sample for the tests of frozen modules.
+    "__phello__",
+];
+
+/// Folders further down.
+const LEFT_OUT_BELOW: [&str; 1] = [
+    // Finds libraries on macOS, and is imported there alone.
+    "ctypes/macholib",
 ];
 
 /// Whether the file or folder at `path` (relative to the standard library's folder, `/`-separated) is left out.
 pub fn left_out(path: &str) -> bool {
     let top = path.split('/').next().unwrap_or(path);
     LEFT_OUT.contains(&top)
+        || LEFT_OUT_BELOW.iter().any(|folder| Path::new(path).starts_with(folder))
         // What is needed to embed or extend CPython: a static library of tens of megabytes, and makefiles.
         || top.starts_with("config-")
         // Bytecode holds the time and the paths of where it was compiled.
@@ -57,10 +75,13 @@ mod tests {
             "json/__pycache__/decoder.cpython-312.pyc",
             "config-3.12-x86_64-linux-gnu/Makefile",
             "EXTERNALLY-MANAGED",
+            "lib2to3/pgen2/driver.py",
+            "ctypes/macholib",
+            "ctypes/macholib/dyld.py",
         ] {
             assert!(left_out(path), "{path}");
         }
-        for path in ["os.py", "unittest/case.py", "configparser.py", "venv/__init__.py", "doctest.py"] {
+        for path in ["os.py", "unittest/case.py", "configparser.py", "venv/__init__.py", "ctypes/util.py"] {
             assert!(!left_out(path), "{path}");
         }
         assert!(extension_left_out("_tkinter.pyd"));

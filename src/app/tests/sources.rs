@@ -45,6 +45,10 @@ fn only_variables_that_are_always_needed_are_called_needed() {
         "from decouple import config\nK = config('KEY')\nD = config('DEBUG', default=False)",
         r#"[["KEY"], null, null]"#,
     );
+    read_source(
+        "from .base import env\nimport environ\nA = env('A')\nB = env.db()\nC = env.cache(default='x')\nD = env.db(var='D')",
+        r#"[["A", "DATABASE_URL"], null, null]"#,
+    );
     read_source("this is no Python", "[[], null, null]");
 }
 

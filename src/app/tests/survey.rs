@@ -56,6 +56,16 @@ fn settings_that_need_a_variable_are_refused_with_its_name_until_it_is_given() {
     assert!(help(&error).contains("`SHOP_HOST = \"…\"` under `[build.env]`"), "{}", help(&error));
     shop.build_env.insert("SHOP_HOST".to_owned(), "example.com".to_owned());
     assert_eq!(shop.survey().unwrap().environment, ["SHOP_HOST"]);
+    // All that will be missed is said at once.
+    let more = shop
+        .settings("PORT, KEY = os.environ['SHOP_PORT'], os.environ['SECRET_KEY']\nTILL = os.environ['TILL']");
+    let error = more.survey().unwrap_err();
+    let cure = "of your shell are not passed on); the settings read `TILL` too\n";
+    assert!(
+        help(&error).starts_with("- give `SHOP_PORT` a value") && help(&error).contains(cure),
+        "{}",
+        help(&error)
+    );
 }
 
 #[test]
@@ -69,6 +79,13 @@ fn a_module_that_is_missing_is_told_from_one_that_the_project_should_have() {
     assert!(help(&missing).contains("under `[build]`"));
     let own = Shop::start().settings("from mysite.locals import *").survey().unwrap_err();
     assert!(help(&own).starts_with("- `mysite.locals` is not in the project"), "{}", help(&own));
+    let off_path = Shop::start().file("libs/py/tills/core.py", "").settings("import tills.core").survey();
+    let off_path = help(&off_path.unwrap_err());
+    let begin = "- `tills` lies in `libs/py`, which is not on Python's path: `python_path = [\"libs/py\"]`";
+    assert!(off_path.starts_with(begin), "{off_path}");
+    let namesake = Shop::start().file("mysite/celery.py", "import celery").settings("import mysite.celery");
+    let namesake = help(&namesake.survey().unwrap_err());
+    assert!(namesake.starts_with("- `celery` is not among the project's dependencies"), "{namesake}");
     let app = Shop::start().settings("INSTALLED_APPS.append('shop')").survey().unwrap_err();
     assert!(app.to_string().starts_with("an application named by"), "{app}");
 }
@@ -133,4 +150,34 @@ fn what_the_shell_holds_does_not_reach_the_project() {
     let shop = Shop::start()
         .settings("import os\nassert 'PATH' in os.environ and 'CARGO_MANIFEST_DIR' not in os.environ");
     shop.survey().unwrap();
+}
+
+#[test]
+fn what_a_setting_leads_to_and_git_ignores_is_told_unless_it_is_meant_to_stay() {
+    let shop = Shop::start()
+        .settings(
+            "STATS = {'DEFAULT': {'FILE': str(BASE_DIR / 'stats.json')}}\nPAGES = [BASE_DIR / 'dist' / 'index.html']\nSECRETS = BASE_DIR / '.env'\nSTATICFILES_DIRS = [BASE_DIR / 'built']\nMEDIA_ROOT = BASE_DIR / 'media'\nHERE = BASE_DIR\nROWS = BASE_DIR / 'db.sqlite3'\nNOWHERE = BASE_DIR / 'none.json'\nKEPT = BASE_DIR / 'mysite'",
+        )
+        .file(".gitignore", "/stats.json\n/dist\n/.env\n/built\n/media\n*.sqlite3\n")
+        .file("stats.json", "{}")
+        .file("dist/index.html", "")
+        .file(".env", "A=1")
+        .file("built/a.js", "")
+        .file("media/a.jpg", "")
+        .file("db.sqlite3", "");
+    let facts = shop.survey().unwrap();
+    let told = |shop: &Shop| -> Vec<String> {
+        let found = shop.with(|input| files(input, Some(&facts))).unwrap();
+        found.notices.into_iter().map(|notice| notice.what).collect()
+    };
+    let cause = "which is left out as the output of a build, or because a `.gitignore` file names it";
+    let [first, second] = &*told(&shop) else { panic!("{:?}", told(&shop)) };
+    assert_eq!(first, &format!("PAGES leads to `dist/index.html`, {cause}"));
+    assert_eq!(second, &format!("STATS leads to `stats.json`, {cause}"));
+    let mut chosen = shop;
+    chosen.include.push("/stats.json".to_owned());
+    assert_eq!(told(&chosen), std::slice::from_ref(first));
+    let exclude = ["/dist".to_owned()];
+    let found = chosen.with(|input| files(&Input { exclude: &exclude, ..*input }, Some(&facts))).unwrap();
+    assert!(found.notices.is_empty(), "{:?}", found.notices);
 }

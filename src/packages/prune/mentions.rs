@@ -106,11 +106,7 @@ fn bare(name: &str, before: &str, package: &[&str]) -> Option<String> {
     if last_word(&blank(before)) == "from" {
         return Some(name.to_owned());
     }
-    let import = before.rfind("import").filter(|&at| !before[..at].ends_with(in_word))?;
-    let between = &before[import + "import".len()..];
-    if !between.starts_with([' ', '\t', '(', '\\', '*']) || !is_list(between) {
-        return None;
-    }
+    let import = import(before)?;
     let head = blank(&before[..import]);
     let module = head[head.trim_end_matches(in_dotted).len()..].to_owned();
     let is_from = last_word(&blank(&head[..head.len() - module.len()])) == "from";
@@ -121,20 +117,29 @@ fn bare(name: &str, before: &str, package: &[&str]) -> Option<String> {
     }
 }
 
-/// Whether this can be the beginning of the names that an import statement lists.
-fn is_list(text: &str) -> bool {
-    let mut open = false;
-    let mut lines = text.split('\n').peekable();
-    while let Some(line) = lines.next() {
-        let line = line.split('#').next().unwrap_or_default().trim_end();
-        open |= line.contains('(');
-        let continued = open || line.ends_with('\\');
+/// Where the word `import` stands when the end of `text` is in the list of its names, on that line or lines above that
+/// hold nothing else.
+fn import(text: &str) -> Option<usize> {
+    let mut end = text.len();
+    let mut above = false;
+    loop {
+        let start = text[..end].rfind('\n').map_or(0, |at| at + 1);
+        let line = text[start..end].split('#').next().unwrap_or_default().trim_end();
+        let mut words = line.rmatch_indices("import").map(|(at, word)| (at, at + word.len()));
+        let word =
+            words.find(|&(from, to)| !line[..from].ends_with(in_word) && !line[to..].starts_with(in_dotted));
+        let names = word.map_or(line, |(_, to)| &line[to..]);
         let listed = |c: char| in_dotted(c) || matches!(c, ' ' | '\t' | ',' | '(' | '\\' | '*');
-        if !line.chars().all(listed) || (lines.peek().is_some() && !continued) {
-            return false;
+        if !names.chars().all(listed) {
+            return None;
         }
+        if let Some((from, _)) = word {
+            let continued = !above || names.contains('(') || names.ends_with('\\');
+            return continued.then_some(start + from);
+        }
+        end = start.checked_sub(1)?;
+        above = true;
     }
-    true
 }
 
 fn last_word(text: &str) -> &str {
@@ -190,6 +195,8 @@ mod tests {
         check("try: from . import tests\nexcept ImportError: pass", &["shop.cart.tests"]);
         check("from . import (  # noqa: two\n    a,  # one (of two)\n    tests,\n)", &["shop.cart.tests"]);
         check("from . import a, \\\r\n    tests", &["shop.cart.tests"]);
+        check("from . import important, tests", &["shop.cart.tests"]);
+        check("from . import (\n    imports, reimport,\n    tests)", &["shop.cart.tests"]);
         check("from . import tests, conftest", &["shop.cart.conftest", "shop.cart.tests"]);
         check("from ....... import tests", &["tests"]);
     }
@@ -212,6 +219,8 @@ mod tests {
         check("from os import path\n\nruns = [tests]", &[]);
         check("import os; run(tests)", &[]);
         check("important tests", &[]);
+        check("from os import path\npath, tests", &[]);
+        check("x = important(\n    tests,", &[]);
         check("suite().tests, suites[0].tests", &[]);
         check("latests.x, tests_a.b, shop.mytests", &[]);
         check("os.path.join(here, 'tests')", &[]);

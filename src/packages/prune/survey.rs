@@ -1,21 +1,46 @@
-//! Reads what the modules of a wheel mention, once: the cache keeps it.
+//! Reads what modules mention: those of the project, and those of a wheel, which are read once, for the cache keeps it.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::Path;
 
 use super::mentions::{Interest, Mentions, mentions};
-use super::{Candidates, Surveyed};
-use crate::cache::{Cache, write_whole};
+use super::{Candidates, Prunings, Surveyed};
+use crate::cache::{self, Cache, write_whole};
 use crate::digest::{Hasher, Sha256};
+use crate::layer::{Content, Source};
 use crate::packages::error::PackagesError;
 use crate::packages::wheel::Mapped;
+use crate::recipe::Pruning;
 
 /// The cache folder of what was found.
-const FOLDER: &str = "mentions";
+const FOLDER: &str = cache::MENTIONS;
 
 /// Changes whenever the same text would be found to mention something else.
-const SEARCH: &str = "mentions 2";
+const SEARCH: &str = "mentions 3";
+
+impl Prunings {
+    /// Keeps what the project's own modules mention, as its settings do in INSTALLED_APPS; its tests do not count.
+    pub fn heed(&mut self, project: &[Source]) {
+        let rules: Vec<&Pruning> = self.for_any().collect();
+        let names: Vec<&str> = project.iter().map(|source| source.path.as_str()).collect();
+        let tests = Candidates::of(&names, &rules);
+        let interest = self.interest();
+        let mut found = Mentions::default();
+        for (number, source) in project.iter().enumerate() {
+            if !source.path.as_str().ends_with(".py") || tests.part(number).is_some() {
+                continue;
+            }
+            let bytes = match &source.content {
+                Content::Bytes(bytes) => bytes.clone(),
+                // A file that cannot be read is told of when it is packed.
+                Content::File(file) => fs_err::read(file).unwrap_or_default(),
+            };
+            found.add(mentions(names[number], &String::from_utf8_lossy(&bytes), &interest));
+        }
+        self.project = found;
+    }
+}
 
 /// What the modules of one wheel mention, found in the cache if it was looked for before.
 pub(in crate::packages) fn survey<'a>(
@@ -26,7 +51,10 @@ pub(in crate::packages) fn survey<'a>(
 ) -> Result<Surveyed<'a>, PackagesError> {
     let file = cache.folder(FOLDER)?.join(format!("{}.json", key(mapped, &candidates, interest)));
     let mentions = match kept(&file) {
-        Some(mentions) => mentions,
+        Some(mentions) => {
+            cache::used(&file);
+            mentions
+        }
         None => {
             let mentions = search(mapped, &candidates, interest)?;
             let json = serde_json::to_string(&mentions).expect("texts by texts");

@@ -1,6 +1,8 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
+use crate::layer::{Content, Source};
+use crate::recipe::Recipes;
 
 /// The one recipe of these tests.
 const RECIPE: &str = r#"
@@ -31,7 +33,7 @@ fn prunings(whole: Whole) -> Prunings {
     let folder = tempfile::tempdir().unwrap();
     fs_err::create_dir(folder.path().join("packages")).unwrap();
     fs_err::write(folder.path().join("packages/any.toml"), RECIPE).unwrap();
-    Prunings::new(crate::recipe::Recipes::read(Some(folder.path())).unwrap().packages, whole)
+    Prunings::new(Recipes::read(Some(folder.path())).unwrap().packages, whole)
 }
 
 /// A project with one module of this text.

@@ -106,6 +106,7 @@ fn each_part_of_a_wheel_gets_its_place_and_record_lists_what_is_there() {
     maker.add("shop/__init__.py", "x = 1\n").add("shop-1.data/purelib/shop/pure.py", "pure");
     maker.add("shop-1.data/platlib/shop/plat.py", "plat").add("shop-1.data/data/share/shop, de.txt", "data");
     maker.add("shop-1.data/scripts/shop", "#!python").add("shop-1.data/headers/shop.h", "int x;");
+    maker.add("shop/__pycache__/pure.cpython-312.pyc", "old");
     maker.add("shop-1.dist-info/REQUESTED", "").add_unlisted("shop-1.dist-info/RECORD.jws", "signed", 0o644);
     maker.add("shop-1.dist-info/INSTALLER", "pip\n").add("shop-1.dist-info/direct_url.json", "{}");
     let files = maker.sources(LINUX).unwrap();

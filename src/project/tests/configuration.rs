@@ -93,6 +93,7 @@ fn every_line_of_the_written_configuration_can_be_uncommented() {
     let tree = Tree::startproject();
     tree.write("shop/src/x.py", "");
     tree.write("shop/mysite/settings_build.py", "");
+    tree.write("shop/wheels/a-1-py3-none-any.whl", "");
     let text = ConfigFile::render(&tree.project()).text;
     let is_setting = |line: &&str| line.starts_with('[') || line.contains(" = ");
     let uncommented = text.lines().map(|line| line.strip_prefix("# ").unwrap_or(line)).filter(is_setting);

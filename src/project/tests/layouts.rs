@@ -204,11 +204,11 @@ fn two_projects_are_an_error_until_one_is_chosen() {
 
 #[test]
 fn a_folder_without_a_project_is_refused() {
-    let tree = Tree::new(&[("shop/a/b/manage.py", "import django")]);
-    tree.check_refused(
-        "no `manage.py` in `…/shop` nor in a folder directly below",
-        "run holdall in the folder",
-    );
+    let tree = Tree::new(&[("shop/node_modules/b/manage.py", "import django"), ("shop/a/b/manage.py", "")]);
+    let message = "no `manage.py` in `…/shop` nor in a folder directly below";
+    tree.check_refused(message, "run holdall in the folder");
+    tree.write("shop/a/b/manage.py", "import django");
+    tree.check_refused(message, "there is `a/b/manage.py`: give its folder");
     let error = Project::discover(&tree.path("none"), &Overrides::default()).unwrap_err();
     assert!(error.to_string().starts_with("there is no folder `"), "{error}");
 }

@@ -1,24 +1,7 @@
-//! `cargo xtask bench bundle`: Holdall against its peers, on the same bytes, interleaved in one run, told as ratios.
+//! `cargo xtask bench`: what Holdall costs, measured in one run and told as ratios.
 
-mod expanding;
-mod growth;
-mod machine;
-mod measure;
-mod ours;
-mod packing;
-mod peers;
-mod project;
-mod report;
-
-use std::path::{Path, PathBuf};
-
-use crate::tools;
-use ours::Holdall;
-use project::Project;
-use report::Report;
-
-/// Where the table stands.
-const DOCUMENT: &str = "benches/bundle.md";
+mod bundle;
+mod startup;
 
 /// What can be measured.
 #[derive(clap::Subcommand)]
@@ -27,103 +10,16 @@ pub enum Bench {
     ///
     /// Everything lies below target/bench and is made once. Peers of the package index are installed into a virtual
     /// environment; zip, unzip, 7zz and zstd are taken if they are there. The machine should do nothing else.
-    Bundle(Args),
-}
-
-#[derive(clap::Args)]
-pub struct Args {
-    /// Two rounds, none of the peers that take a minute, no growing trees; benches/bundle.md stays as it is
-    #[arg(long)]
-    quick: bool,
-    /// How often everything is measured; peers that take a minute are measured twice
-    #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u16).range(1..))]
-    rounds: u16,
+    Bundle(bundle::Args),
+    /// Start the guestbook with and without bytecode, and with its standard library as a zip (Linux)
+    ///
+    /// Writes the table of benches/startup.md. Everything lies below target/bench. The machine should do nothing else.
+    Startup(startup::Args),
 }
 
 pub fn run(bench: &Bench) -> anyhow::Result<()> {
-    let Bench::Bundle(args) = bench;
-    let rounds = if args.quick { 2 } else { usize::from(args.rounds) };
-    let stand = Stand::prepare()?;
-    let packing = packing::measure(&stand, rounds, args.quick)?;
-    let expanding = expanding::measure(&stand, rounds)?;
-    let growing = if args.quick { Vec::new() } else { growth::measure(&stand)? };
-    let report =
-        Report { machine: machine::Machine::of_this(), tree: stand.tree, packing, expanding, growing };
-
-    let lines = stand.folder.join("bundle.jsonl");
-    fs_err::write(&lines, report.json_lines())?;
-    println!("\n{report}");
-    println!("for machines: {}", lines.display());
-    if !args.quick {
-        let document = tools::root().join(DOCUMENT);
-        let text = report::replace_table(&fs_err::read_to_string(&document)?, &report.to_string())?;
-        fs_err::write(&document, text)?;
-    }
-    Ok(())
-}
-
-/// Everything that is made once: the programs, the project, its bundle and the tree that comes out of it.
-struct Stand {
-    folder: PathBuf,
-    holdall: Holdall,
-    project: Project,
-    /// The bundle of the project as it is at first, and the release it expands into.
-    bundle: PathBuf,
-    release: PathBuf,
-    tree: report::Tree,
-}
-
-impl Stand {
-    fn prepare() -> anyhow::Result<Stand> {
-        let product = tools::build_released_product()?;
-        tools::step("build the program that expands");
-        let expand = tools::build_program("bench", "expand", &["--release"])?;
-        let folder = tools::target().join("bench");
-        let holdall =
-            Holdall { program: product.holdall, expand, tools: product.tools, folder: folder.clone() };
-
-        tools::step("make the project, download its packages, bundle it and expand the bundle");
-        let project = Project::write(&empty(&folder.join("project"))?)?;
-        // The bumped one first, so that its new wheel lies in the cache as all others do.
-        project.pin(true)?;
-        holdall.bundle(&project.folder, &folder.join("first"))?;
-        project.pin(false)?;
-        let bundled = holdall.bundle(&project.folder, &folder.join("first"))?;
-        let release = folder.join("release");
-        holdall.expand(&bundled.path, &release)?;
-        let tree = report::Tree::of(&release)?;
-        Ok(Stand { folder, holdall, project, bundle: bundled.path, release, tree })
-    }
-
-    /// A folder with the project's wheels, for peers that install.
-    fn wheelhouse(&self, python: &Path) -> anyhow::Result<PathBuf> {
-        let folder = self.folder.join("wheelhouse");
-        tools::step("download the wheels for peers that install");
-        tools::quietly(
-            std::process::Command::new(python)
-                .args(["-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"])
-                .args(["--only-binary", ":all:", "--dest"])
-                .arg(&folder)
-                .arg("-r")
-                .arg(self.project.folder.join("requirements.txt")),
-        )?;
-        Ok(folder)
-    }
-}
-
-/// Removes what lies at `folder` and makes it again.
-fn empty(folder: &Path) -> anyhow::Result<PathBuf> {
-    remove(folder)?;
-    fs_err::create_dir_all(folder)?;
-    Ok(folder.to_owned())
-}
-
-/// Removes a file or a folder, if it is there.
-fn remove(path: &Path) -> anyhow::Result<()> {
-    match fs_err::symlink_metadata(path) {
-        Ok(metadata) if metadata.is_dir() => Ok(fs_err::remove_dir_all(path)?),
-        Ok(_) => Ok(fs_err::remove_file(path)?),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(error.into()),
+    match bench {
+        Bench::Bundle(args) => bundle::run(args),
+        Bench::Startup(args) => startup::run(args),
     }
 }

@@ -223,7 +223,7 @@ impl Random {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bench::report::Tree;
+    use crate::bench::bundle::report::Tree;
 
     #[test]
     fn the_project_is_the_same_wherever_it_is_written() -> anyhow::Result<()> {
