@@ -81,16 +81,14 @@ fn take(peer: &Peer, row: &mut Row) -> anyhow::Result<()> {
             row.size = Some(size(&made.output)?);
             row.version = Some(made.version.clone());
         }
-        // A peer that fails is told of; what was measured of the others still counts.
-        Err(error) => row.missing = Some(last_line(&error)),
+        // A peer that fails is told of, here in its own words, which may name places of this machine; what was
+        // measured of the others still counts.
+        Err(error) => {
+            eprintln!("{error:#}");
+            row.missing = Some("it failed, and the run says why".to_owned());
+        }
     }
     Ok(())
-}
-
-/// What a program says last is mostly why it failed.
-fn last_line(error: &anyhow::Error) -> String {
-    let said = error.to_string();
-    said.trim().lines().next_back().unwrap_or("it failed").trim().to_owned()
 }
 
 /// The size of a file, or of all files in a folder.
