@@ -39,6 +39,10 @@ pub const WHEELS: &str = "wheels";
 pub const BLOCKS: &str = "blocks";
 /// The folder of what was found in wheels while pruning them.
 pub const MENTIONS: &str = "mentions";
+/// The folder of what uv answered, and can only answer again.
+pub const ANSWERS: &str = "answers";
+/// The folder of wheels that were built here.
+pub const BUILT: &str = "built";
 pub const TOOLS: &str = "tools";
 pub const ENVIRONMENTS: &str = "environments";
 

@@ -271,11 +271,12 @@ fn what_was_not_used_for_long_goes_and_what_is_used_stays() {
         .iter()
         .map(|removal| (removal["kind"].as_str().unwrap(), removal["why"].as_str().unwrap()))
         .collect();
-    // What was packed of the first project's own files, what it was asked with, and its wheel in three forms.
-    let kinds = ["blocks", "blocks", "environments", "layers", "mentions", "wheels"];
+    // What uv answered, what was packed of the first project's own files, what it was asked with, and its wheel in three
+    // forms.
+    let kinds = ["answers", "blocks", "blocks", "environments", "layers", "mentions", "wheels"];
     assert_eq!(going, kinds.map(|kind| (kind, "unused")));
     assert!(
-        shown.contains("  last used 40 days ago\n") && shown.contains("\n\nto remove: 6 things ("),
+        shown.contains("  last used 40 days ago\n") && shown.contains("\n\nto remove: 7 things ("),
         "{shown}"
     );
 
@@ -307,7 +308,7 @@ fn a_cache_is_made_small_by_what_was_used_least_lately() {
 
     let shown = text(&cache_command(&test, "cache", &["prune", "--all"]).success());
     let kinds: Vec<_> = shown.lines().filter_map(|line| line.split_whitespace().next()).collect();
-    assert_eq!(kinds, ["blocks", "environments", "layers", "mentions", "wheels", "removed:"]);
+    assert_eq!(kinds, ["answers", "blocks", "environments", "layers", "mentions", "wheels", "removed:"]);
     assert_eq!(size(&info()), 0);
     let wrong = cache_command(&test, "cache", &["prune", "--all", "--keep-size", "1GB"]).code(2).stdout("");
     assert!(String::from_utf8_lossy(&wrong.get_output().stderr).contains("cannot be used with"));

@@ -10,10 +10,13 @@ use rayon::prelude::*;
 use walkdir::WalkDir;
 
 use super::lock::remove;
-use super::{BLOCKS, Cache, CacheError, ENVIRONMENTS, LAYERS, MENTIONS, PART, RUNS, TOOLS, WHEELS};
+use super::{
+    ANSWERS, BLOCKS, BUILT, Cache, CacheError, ENVIRONMENTS, LAYERS, MENTIONS, PART, RUNS, TOOLS, WHEELS,
+};
 
 /// The kinds that there were before caches were marked: a folder with nothing else is one.
-pub(super) const KINDS: [&str; 7] = [LAYERS, BLOCKS, WHEELS, MENTIONS, TOOLS, ENVIRONMENTS, RUNS];
+pub(super) const KINDS: [&str; 9] =
+    [LAYERS, BLOCKS, WHEELS, MENTIONS, ANSWERS, BUILT, TOOLS, ENVIRONMENTS, RUNS];
 
 /// What is kept or removed as one.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

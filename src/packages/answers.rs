@@ -13,16 +13,18 @@ use super::error::PackagesError;
 use super::inputs::uv_lock_files;
 use super::question::Request;
 use super::uv::Uv;
-use crate::cache::{Cache, write_whole};
+use crate::cache::{self, Cache, write_whole};
 use crate::digest::{Hasher, Sha256};
 use crate::project::Dependencies;
 
 /// The folder of the cache that holds answers.
-const FOLDER: &str = "answers";
+const FOLDER: &str = cache::ANSWERS;
 
 /// The kept answer to the question of this key. A damaged one is none.
 pub(super) fn find(cache: &Cache, key: Sha256) -> Option<String> {
-    let text = fs_err::read_to_string(cache.root().join(FOLDER).join(format!("{key}.toml"))).ok()?;
+    let file = cache.root().join(FOLDER).join(format!("{key}.toml"));
+    let text = fs_err::read_to_string(&file).ok()?;
+    cache::used(&file);
     let (first, answer) = text.split_once('\n')?;
     (first == format!("# {}", Sha256::of(answer))).then(|| answer.to_owned())
 }

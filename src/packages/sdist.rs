@@ -16,7 +16,7 @@ use super::pylock;
 use super::question::{Question, Request};
 use super::tags::WheelName;
 use super::uv::Uv;
-use crate::cache::Cache;
+use crate::cache::{self, Cache};
 use crate::digest::Sha256;
 use crate::interrupt::Passing;
 use crate::progress::{Notice, Silent};
@@ -41,7 +41,7 @@ pub(super) struct Built {
 }
 
 /// The folder of the cache that holds wheels built here.
-const FOLDER: &str = "built";
+const FOLDER: &str = cache::BUILT;
 
 /// How many lines of a build that failed are shown.
 const LINES: usize = 12;
@@ -140,6 +140,7 @@ fn build(
             crate::held::rename(&out, &folder)?;
         }
     }
+    cache::used(&folder);
     let file = wheel_in(&folder)?;
     let wheel = local_wheel(&file)?;
     let parts = WheelName::parse(&wheel.file_name).expect("its name was read just now");
