@@ -96,7 +96,7 @@ impl Test {
 }
 
 /// Text with `/` in the paths that it quotes. One with a backslash that was escaped is no path of this system.
-fn with_slashes(text: &str) -> String {
+pub fn with_slashes(text: &str) -> String {
     let parts = text.split('`').enumerate().map(|(at, part)| match at % 2 == 1 && !part.contains("\\\\") {
         true => part.replace('\\', "/"),
         false => part.to_owned(),

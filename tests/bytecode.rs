@@ -21,7 +21,8 @@ fn expanded(test: &Test, report: &Value) -> PathBuf {
     release
 }
 
-/// Runs a line of Python in the release as the site's processes run; returns what it wrote to standard error.
+/// Runs a line of Python in the release as the site's processes run; returns what it wrote to standard error, with
+/// paths as they are elsewhere: Windows' own, and those that Python shows as literals.
 fn python(release: &Path, report: &Value, options: &[&str], line: &str) -> String {
     let program = release.join(report["manifest"]["python"]["program"].as_str().unwrap());
     let mut command = Command::new(program);
@@ -31,7 +32,7 @@ fn python(release: &Path, report: &Value, options: &[&str], line: &str) -> Strin
         .args(options)
         .args(["-c", line])
         .current_dir(release);
-    String::from_utf8_lossy(&command.output().unwrap().stderr).replace('\\', "/")
+    String::from_utf8_lossy(&command.output().unwrap().stderr).replace(r"\\", "/").replace('\\', "/")
 }
 
 #[test]

@@ -250,6 +250,9 @@ fn a_cache_says_where_it_is_and_how_much_of_what_it_holds() {
     assert!(tag.starts_with("Signature: 8a477f597d28d172789f06886806bc55\n# "), "{tag}");
 }
 
+/// Where a bundle for Windows is one for this machine, uv is not asked what this machine needs to load the project.
+const ANSWERS_NOT_KEPT: usize = if cfg!(windows) { 1 } else { 0 };
+
 #[test]
 fn what_was_not_used_for_long_goes_and_what_is_used_stays() {
     let test = little();
@@ -273,12 +276,11 @@ fn what_was_not_used_for_long_goes_and_what_is_used_stays() {
         .collect();
     // What uv answered, what was packed of the first project's own files, what it was asked with, and its wheel in three
     // forms.
-    let kinds = ["answers", "blocks", "blocks", "environments", "layers", "mentions", "wheels"];
-    assert_eq!(going, kinds.map(|kind| (kind, "unused")));
-    assert!(
-        shown.contains("  last used 40 days ago\n") && shown.contains("\n\nto remove: 7 things ("),
-        "{shown}"
-    );
+    let mut kinds = vec!["answers", "blocks", "blocks", "environments", "layers", "mentions", "wheels"];
+    kinds.drain(..ANSWERS_NOT_KEPT);
+    assert_eq!(going, kinds.iter().map(|kind| (*kind, "unused")).collect::<Vec<_>>());
+    let sum = format!("\n\nto remove: {} things (", kinds.len());
+    assert!(shown.contains("  last used 40 days ago\n") && shown.contains(&sum), "{shown}");
 
     let pruned = json(&cache_command(&test, "cache", &["prune", "--format", "json"]).success().stderr(""));
     assert_eq!(pruned["removals"], planned["removals"]);
@@ -308,7 +310,8 @@ fn a_cache_is_made_small_by_what_was_used_least_lately() {
 
     let shown = text(&cache_command(&test, "cache", &["prune", "--all"]).success());
     let kinds: Vec<_> = shown.lines().filter_map(|line| line.split_whitespace().next()).collect();
-    assert_eq!(kinds, ["answers", "blocks", "environments", "layers", "mentions", "wheels", "removed:"]);
+    let all = ["answers", "blocks", "environments", "layers", "mentions", "wheels", "removed:"];
+    assert_eq!(kinds, all[ANSWERS_NOT_KEPT..]);
     assert_eq!(size(&info()), 0);
     let wrong = cache_command(&test, "cache", &["prune", "--all", "--keep-size", "1GB"]).code(2).stdout("");
     assert!(String::from_utf8_lossy(&wrong.get_output().stderr).contains("cannot be used with"));

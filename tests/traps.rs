@@ -10,6 +10,12 @@ use crate::harness::Test;
 /// Locks for Windows: what any machine can do.
 const WINDOWS: &[&str] = &["lock", "site", "--target", "windows-x86_64", "--python", "3.12"];
 
+/// What is told of a lock that cannot be made; the project stays as it was.
+fn refused(test: &Test) -> String {
+    let told = test.refused(3, WINDOWS);
+    if cfg!(windows) { told.replace("[host]", "windows-x86_64") } else { told }
+}
+
 /// What is told, without the words of uv.
 fn without_uvs_words(told: &str) -> String {
     let (what, rest) = told.split_once("  ╰─▶ ").unwrap();
@@ -29,7 +35,7 @@ fn compiled_on_linux(requirements: &str, options: &[&str]) -> Test {
 #[test]
 fn requirements_with_hashes_made_on_linux_lack_what_windows_needs() {
     let test = compiled_on_linux("django==5.2.1\n", &["--generate-hashes"]);
-    assert_snapshot!(test.refused(3, WINDOWS), @r"
+    assert_snapshot!(refused(&test), @r"
     × Python 3.X on windows-x86_64 needs `tzdata`, which `[here]/site/requirements.txt` does not have
     help: the lock was made for another platform or another Python: make it anew for all (`uv lock`, `uv export`, `uv pip compile --universal --generate-hashes`), or name what it was made from and let `holdall lock` make one for windows-x86_64
     ");
@@ -39,7 +45,7 @@ fn requirements_with_hashes_made_on_linux_lack_what_windows_needs() {
 fn requirements_that_a_tool_wrote_on_linux_lack_what_windows_needs() {
     // `portalocker` needs pywin32 on Windows alone.
     let test = compiled_on_linux("django==5.2.1\nportalocker==3.2.0\n", &[]);
-    assert_snapshot!(test.refused(3, WINDOWS), @r"
+    assert_snapshot!(refused(&test), @r"
     × Python 3.X on windows-x86_64 needs `pywin32` and `tzdata`, which `[here]/site/requirements.txt` does not have
     help: the lock was made for another platform or another Python: make it anew for all (`uv lock`, `uv export`, `uv pip compile --universal --generate-hashes`), or name what it was made from and let `holdall lock` make one for windows-x86_64
     ");
@@ -48,7 +54,10 @@ fn requirements_that_a_tool_wrote_on_linux_lack_what_windows_needs() {
 #[test]
 fn a_list_of_versions_that_lacks_one_is_bundled_with_a_word() {
     let test = site();
-    test.write("site/requirements.txt", "django==5.2.1\nsqlparse==0.5.3\ndjango-extensions==4.1\n");
+    test.write(
+        "site/requirements.txt",
+        "django==5.2.1\nsqlparse==0.5.3\ntzdata==2025.2\ndjango-extensions==4.1\n",
+    );
     let plan = ["bundle", "site", "--runtime", "host", "--plan", "--format", "json"];
     let plan: Value = serde_json::from_slice(&test.holdall(plan).success().get_output().stdout).unwrap();
     let notices = plan["notices"].to_string();
@@ -67,13 +76,13 @@ fn a_lock_of_uv_for_linux_alone_is_none_for_windows() {
     };
     test.write("site/pyproject.toml", project("\"sys_platform == 'linux'\""));
     test.uv("site", &["lock"]);
-    assert_snapshot!(test.refused(3, WINDOWS), @r"
+    assert_snapshot!(refused(&test), @r"
     × `[here]/site/uv.lock` was made for other platforms than windows-x86_64 and Python 3.X: sys_platform == 'linux'
     help: let `environments` below `[tool.uv]` in `pyproject.toml` say that platform too, or remove it, and run `uv lock` (for a `pylock.toml`: export it anew)
     ");
     test.uv("site", &["export", "--format", "pylock.toml", "-o", "pylock.toml"]);
     fs_err::remove_file(test.path("site/uv.lock")).unwrap();
-    let told = test.refused(3, WINDOWS);
+    let told = refused(&test);
     assert!(
         told.contains("`[here]/site/pylock.toml` was made for other platforms than windows-x86_64"),
         "{told}"
@@ -106,7 +115,7 @@ fn a_lock_of_uv_that_lacks_a_wheel_for_windows_names_the_package() {
         "[project]\nname = \"shop\"\nversion = \"1\"\nrequires-python = \">=3.10\"\ndependencies = [\"django==5.2.1\", \"uvloop==0.21.0\"]\n",
     );
     test.uv("site", &["lock"]);
-    assert_snapshot!(without_uvs_words(&test.refused(3, WINDOWS)), @r#"
+    assert_snapshot!(without_uvs_words(&refused(&test)), @r#"
     × `uvloop` has no wheel for windows-x86_64 and Python 3.X
     help: name another version of it that has one; or make a wheel on windows-x86_64 (`py -3.12 -m pip wheel --no-deps --wheel-dir wheels uvloop`) and bundle with `--find-links wheels`, or `find-links = ["wheels"]` below `[packages]` in holdall.toml; or, if windows-x86_64 can do without it, give it a platform marker (`; sys_platform == 'linux'`)
     "#);

@@ -18,6 +18,7 @@ IMPORTS = os.path.dirname(os.path.abspath(importlib.__file__))
 def main():
     with open(sys.argv[1], encoding="utf-8") as file:
         question = json.load(file)
+    keep_bytecode_of_packages()
     from holdall_site import sources
 
     # The folder of this script holds `holdall_site`; the project's own modules come first, as with manage.py.
@@ -53,6 +54,25 @@ def main():
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)
+
+
+def keep_bytecode_of_packages():
+    """Lets Python keep what it compiles of the packages, whose files never change, and of nothing else.
+
+    Compiling Django anew takes as long as all the rest. Of the project's own files nothing is kept: their times, by
+    which Python would tell old bytecode, count whole seconds only.
+    """
+    from importlib.machinery import SourceFileLoader
+
+    environment = os.path.join(sys.prefix, "")
+    set_data = SourceFileLoader.set_data
+
+    def set_data_of_packages(self, path, data, **options):
+        if path.startswith(environment):
+            set_data(self, path, data, **options)
+
+    SourceFileLoader.set_data = set_data_of_packages
+    sys.dont_write_bytecode = False
 
 
 def load_django(question, answer):

@@ -52,12 +52,14 @@ impl Cache {
     /// Waits while somebody prunes it; `waiting` is called once if that takes longer than a moment.
     pub fn enter(&self, waiting: impl FnOnce()) -> io::Result<InUse> {
         fs_err::create_dir_all(self.root())?;
-        let lock = self.lock()?;
+        let mut lock = self.lock()?;
         match lock.try_lock() {
             Ok(()) => {
                 survey::sweep(self);
                 self.mark()?;
-                lock.unlock()?;
+                // Closing the file lets go of it. Asking Windows to do so asks twice, and Wine takes the second for an
+                // error.
+                lock = self.lock()?;
             }
             // Whoever holds it alone does the same.
             Err(TryLockError::WouldBlock) => {}

@@ -19,7 +19,7 @@ use crate::progress::{Progress, Stage};
 use crate::target::Target;
 
 /// What one batch may hold in memory, and in files.
-const BATCH_BYTES: u64 = 64 << 20;
+const BATCH_BYTES: u64 = 24 << 20;
 const BATCH_FILES: usize = 4096;
 /// Packed entries wait here for the index, which stands before them: in memory up to this size.
 const SPOOL: usize = 8 << 20;

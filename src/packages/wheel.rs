@@ -321,7 +321,10 @@ fn read(zip: &mut Archive, number: usize, size: Option<u64>) -> Result<Vec<u8>, 
     let mut file = zip.by_index(number).map_err(|error| error.to_string())?;
     let name = file.name().map_err(|error| error.to_string())?.escape_debug().to_string();
     let limit = size.unwrap_or(file.size());
-    let mut bytes = Vec::new();
+    // Room for all of it at once: a growing vector would hold up to twice as much. What is said is not believed beyond
+    // what a wheel may well have.
+    let room = usize::try_from(limit).unwrap_or(usize::MAX).min(64 << 20);
+    let mut bytes = Vec::with_capacity(room + 1);
     file.by_ref()
         .take(limit.saturating_add(1))
         .read_to_end(&mut bytes)

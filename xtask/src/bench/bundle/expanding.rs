@@ -81,6 +81,10 @@ fn unzip_row(row: &mut Row, args: &[&str], paths: &[PathBuf]) -> anyhow::Result<
 
 /// Copies each share by a `cp` of its own, all at once.
 fn copy(tree: &Path, shares: &[Vec<PathBuf>], to: &Path) -> anyhow::Result<()> {
+    // Of two that want to make one folder at the same time one would fail.
+    for part in shares.iter().flatten() {
+        fs_err::create_dir_all(to.join(part.parent().unwrap_or(Path::new(""))))?;
+    }
     let started = shares.iter().map(|share| {
         let mut cp = Command::new("cp");
         cp.args(["-r", "--parents"]).args(share).arg(to).current_dir(tree).stdin(Stdio::null());
