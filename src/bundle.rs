@@ -16,6 +16,7 @@ use crate::cache::{Cache, RUNS};
 use crate::digest::Sha256;
 use crate::error::Error;
 use crate::interrupt::Passing;
+use crate::layer::Content;
 use crate::packages::{
     self, Build, Lock, LockedWheel, PackageLayers, Pruned, Prunings, Request, Selected, Shaping, Supply, Uv,
     Whole,
@@ -46,6 +47,8 @@ pub struct Wanted {
     pub leave_whole: bool,
     /// The folder for the bundle: `dist` in the project unless given.
     pub output: Option<PathBuf>,
+    /// Files that must not go in: the secret key, and its password.
+    pub secrets: Vec<PathBuf>,
     /// The key to sign it with.
     pub signer: Option<Signer>,
 }
@@ -121,6 +124,7 @@ pub fn plan(wanted: Wanted, cache: &Cache, progress: &dyn Progress) -> Result<Bu
     let static_files = static_choice(&project.config.build.static_files);
     let compiler = compiler(&project, &python, minor);
     let files = app::files(&input(&project, &runtime, &static_files, compiler.as_ref()), None)?;
+    keep_out(&wanted.secrets, &files)?;
     prunings.heed(&files.sources);
     let dirty = is_dirty(&project, &files);
     let mut notices =
@@ -333,6 +337,22 @@ fn build_python(runtime: &RuntimePlan) -> Result<HostPython, Error> {
     runtime::find_python(|python| python.version.minor == minor)
         .or_else(|| runtime::find_python(|_| true))
         .ok_or(Error::NoPython)
+}
+
+/// Fails if one of `secrets` lies among the files that would be bundled.
+fn keep_out(secrets: &[PathBuf], files: &AppFiles) -> Result<(), Error> {
+    let real = |path: &Path| fs_err::canonicalize(path).ok();
+    for secret in secrets {
+        let secret_file = real(secret);
+        let inside = files.sources.iter().any(|source| match &source.content {
+            Content::File(file) => file.file_name() == secret.file_name() && real(file) == secret_file,
+            Content::Bytes(_) => false,
+        });
+        if inside {
+            return Err(Error::SecretInside { file: secret.clone() });
+        }
+    }
+    Ok(())
 }
 
 /// Compiles with `python` if its bytecode is the runtime's, unless the project wants none.

@@ -21,7 +21,7 @@ use crate::target::Target;
 const SCRIPT: &str = include_str!("bytecode/compile.py");
 
 /// Changes whenever the same source would become other bytecode under the same CPython.
-const FORM: &str = "bytecode 1";
+const FORM: &str = "bytecode 2";
 
 /// A CPython of this machine that compiles for the runtime of a bundle. It runs in several processes, which end
 /// when the last copy of this value goes.
@@ -209,7 +209,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::runtime::find_python;
+    use crate::runtime::{find_python, pythons};
 
     const TARGET: Target = Target::LinuxX86_64;
 
@@ -246,28 +246,38 @@ mod tests {
 
     #[test]
     fn the_same_source_gives_the_same_bytes_whatever_was_compiled_before() {
-        let library = fs_err::read_dir(find_python(|_| true).unwrap().stdlib).unwrap();
-        let mut sources: Vec<Source> = library
-            .map(|entry| entry.unwrap().path())
-            .filter(|path| path.extension().is_some_and(|extension| extension == "py"))
-            .map(|path| Source {
-                path: EntryPath::parse(path.file_name().unwrap().to_str().unwrap(), TARGET).unwrap(),
-                content: Content::File(path),
-                executable: false,
-            })
-            .collect();
-        let compiled = |compiler: &Compiler, sources: &[Source]| -> BTreeMap<EntryPath, Vec<u8>> {
-            let compiled = compiler.compile(sources, TARGET).unwrap();
-            compiled.into_iter().map(|bytecode| (bytecode.path, bytecode.bytes)).collect()
-        };
-        let one = compiler();
-        let first = compiled(&one, &sources);
-        assert!(first.len() > 100, "{}", first.len());
-        sources.reverse();
-        assert!(compiled(&one, &sources) == first, "by the same processes");
-        assert!(compiled(&compiler(), &sources) == first, "by others");
-        let alone = compiled(&compiler(), &sources[50..51]);
-        assert!(alone.iter().all(|(path, bytes)| first[path] == *bytes), "{:?}", alone.keys());
+        // Each minor version has ways of its own in which what was compiled before could show.
+        for python in pythons().flatten() {
+            let compiler = || Compiler::new(python.path.clone(), python.version);
+            let library = fs_err::read_dir(&python.stdlib).unwrap().map(|entry| entry.unwrap().path());
+            let mut sources: Vec<Source> = library
+                .filter(|path| path.extension().is_some_and(|extension| extension == "py"))
+                .map(|path| Source {
+                    path: EntryPath::parse(path.file_name().unwrap().to_str().unwrap(), TARGET).unwrap(),
+                    content: Content::File(path),
+                    executable: false,
+                })
+                .collect();
+            let compiled = |compiler: &Compiler, sources: &[Source]| -> BTreeMap<EntryPath, Vec<u8>> {
+                let compiled = compiler.compile(sources, TARGET).unwrap();
+                compiled.into_iter().map(|bytecode| (bytecode.path, bytecode.bytes)).collect()
+            };
+            let one = compiler();
+            let first = compiled(&one, &sources);
+            assert!(first.len() > 100, "{python:?}: {}", first.len());
+            sources.reverse();
+            assert!(compiled(&one, &sources) == first, "{python:?}: by the same processes");
+            sources.rotate_left(50);
+            assert!(compiled(&compiler(), &sources) == first, "{python:?}: by others");
+            for source in sources.iter().step_by(40) {
+                let alone = compiled(&compiler(), std::slice::from_ref(source));
+                assert!(
+                    alone.iter().all(|(path, bytes)| first[path] == *bytes),
+                    "{python:?}: {}",
+                    source.path
+                );
+            }
+        }
     }
 
     #[test]

@@ -49,6 +49,11 @@ pub enum Error {
     #[error("this machine does not let holdall listen for signals")]
     #[diagnostic(help("it is out of threads, memory or open files: end other programs and try again"))]
     System(#[source] io::Error),
+    #[error("`{}` is secret, and would be bundled with the project", file.display())]
+    #[diagnostic(help(
+        "keep it outside of the project; or leave it out with `[files] exclude` in holdall.toml, and see to it that it is in no repository either"
+    ))]
+    SecretInside { file: PathBuf },
     #[error(transparent)]
     #[diagnostic(transparent)]
     Project(#[from] ProjectError),
@@ -129,6 +134,7 @@ impl Error {
             | Error::Tools(_)
             | Error::App(_)
             | Error::NoPython
+            | Error::SecretInside { .. }
             | Error::Program(_)
             | Error::Given(_) => Exit::Precondition,
             Error::CacheContents(error) if error.is_precondition() => Exit::Precondition,

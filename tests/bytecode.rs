@@ -96,3 +96,25 @@ fn who_wants_no_bytecode_gets_none() {
     let zip = zip::ZipArchive::new(fs_err::File::open(bundle).unwrap()).unwrap();
     assert!(!zip.file_names().any(|name| name.unwrap().ends_with(".pyc")));
 }
+
+#[test]
+fn bytecode_that_the_project_has_itself_takes_no_place_of_that_of_its_sources() {
+    let test = Test::empty();
+    test.guestbook("site").write("site/entries/answer.py", "ANSWER = 42\n");
+    let release = expanded(&test, &bundle(&test));
+    let made = fs_err::read_dir(release.join("app/entries/__pycache__")).unwrap();
+    let made = made.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let answer = made.into_iter().find(|name| name.starts_with("answer.")).unwrap();
+
+    test.write(&format!("site/entries/__pycache__/{answer}"), "of another source");
+    test.write("site/holdall.toml", "[files]\ninclude = [\"__pycache__/\"]\n");
+    for _ in 0..2 {
+        let report = bundle(&test);
+        let file = test.path(report["path"].as_str().unwrap());
+        let mut zip = zip::ZipArchive::new(fs_err::File::open(file).unwrap()).unwrap();
+        let mut bytes = Vec::new();
+        let mut entry = zip.by_name(&format!("app/entries/__pycache__/{answer}")).unwrap();
+        std::io::Read::read_to_end(&mut entry, &mut bytes).unwrap();
+        assert_ne!(bytes, b"of another source");
+    }
+}

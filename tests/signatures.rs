@@ -708,3 +708,18 @@ fn holdall_identity(bundle: &[u8], test: &Test) -> holdall::digest::Sha256 {
     test.write("before.zip", bundle);
     Bundle::open(&test.path("before.zip")).unwrap().identity()
 }
+
+#[test]
+fn the_key_that_signs_is_not_bundled() {
+    let test = shop();
+    test.guestbook("site");
+    fs_err::create_dir(test.path("site/secret")).unwrap();
+    fs_err::copy(test.path("keys/ann.key"), test.path("site/secret/ann")).unwrap();
+    let sign = ["bundle", "site", "--runtime", "host", "--sign", "site/secret/ann"];
+    assert_snapshot!(test.refused(3, &sign), @r"
+    × `site/secret/ann` is secret, and would be bundled with the project
+    help: keep it outside of the project; or leave it out with `[files] exclude` in holdall.toml, and see to it that it is in no repository either
+    ");
+    test.write("site/holdall.toml", "[files]\nexclude = [\"secret/\"]\n");
+    test.holdall(sign).success();
+}

@@ -9,7 +9,6 @@ use super::{AppError, AppFiles, Collected, Input, SiteFacts, site_package};
 use crate::bytecode::{Bytecode, Compiler};
 use crate::cache::Cache;
 use crate::digest::Sha256;
-use crate::entry::EntryPath;
 use crate::layer::{self, Content, Earlier, Key, Layer, LayerError, Source};
 use crate::manifest::LayerKind;
 use crate::progress::{Notice, Progress, Running, Stage, Unit};
@@ -78,6 +77,7 @@ fn add_bytecode(
 ) -> Result<(), AppError> {
     let mut known = Vec::new();
     let mut unknown = Vec::new();
+    let mut places = BTreeSet::new();
     for source in sources.iter_mut() {
         let Some(place) = compiler.place(&source.path, input.target) else { continue };
         // Read once, so that source and bytecode are of the same moment.
@@ -86,6 +86,7 @@ fn add_bytecode(
             let bytes = bytes.map_err(|error| LayerError::unreadable(path, error))?;
             source.content = Content::Bytes(bytes);
         }
+        places.insert(place.clone());
         let bytecode = earlier.and_then(|earlier| {
             let Content::Bytes(bytes) = &source.content else { return None };
             let same = earlier.digest_at(source.path.as_str())? == Sha256::of(bytes);
@@ -97,7 +98,8 @@ fn add_bytecode(
         }
     }
     known.extend(compiler.compile(&unknown, input.target)?);
-    let there: BTreeSet<EntryPath> = sources.iter().map(|source| source.path.clone()).collect();
-    sources.extend(known.into_iter().filter(|known| !there.contains(&known.path)).map(Source::from));
+    // What the project has there itself may be of another source: nobody compares it when the module is imported.
+    sources.retain(|source| !places.contains(&source.path));
+    sources.extend(known.into_iter().map(Source::from));
     Ok(())
 }

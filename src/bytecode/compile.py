@@ -12,9 +12,54 @@ del sys.path[0]
 
 import importlib.util
 import marshal
+import types
 
 # PEP 552: the source is named by its hash, and nobody compares it when the module is imported.
 HASHED_UNCHECKED = (1).to_bytes(4, "little")
+
+
+def has_sets(code):
+    return any(
+        isinstance(part, frozenset) or isinstance(part, types.CodeType) and has_sets(part) for part in code.co_consts
+    )
+
+
+def with_one_of_equal_sets(code, sets):
+    """The code with one object for all constant sets that are equal.
+
+    The compiler has them so, unless one of their texts was in use before: then it makes each anew.
+    """
+    constants = []
+    for part in code.co_consts:
+        if isinstance(part, frozenset):
+            kind = tuple(sorted((type(item).__name__, repr(item)) for item in part))
+            part = sets.setdefault(kind, part)
+        elif isinstance(part, types.CodeType) and has_sets(part):
+            part = with_one_of_equal_sets(part, sets)
+        constants.append(part)
+    return code.replace(co_consts=tuple(constants))
+
+
+def parts(code):
+    """All objects that a code object is made of.
+
+    Whoever holds them gives each a second reference. marshal marks what has more than one, and some have one more when
+    something else that was compiled before had the same: now all are marked alike.
+    """
+    found = []
+    left = [code]
+    while left:
+        part = left.pop()
+        found.append(part)
+        if isinstance(part, (tuple, frozenset)):
+            left.extend(part)
+        elif isinstance(part, types.CodeType):
+            names = ["co_consts", "co_names", "co_varnames", "co_freevars", "co_cellvars", "co_filename", "co_name"]
+            names += ["co_qualname", "co_linetable", "co_exceptiontable"]
+            if sys.version_info < (3, 11):  # since then made anew at each look
+                names.append("co_code")
+            left.extend(getattr(part, name) for name in names if hasattr(part, name))
+    return found
 
 
 def compiled(path, source):
@@ -22,8 +67,13 @@ def compiled(path, source):
         code = compile(source, path, "exec", dont_inherit=True, optimize=0)
     except (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError):
         return b""
+    if has_sets(code):
+        code = with_one_of_equal_sets(code, {})
+    held = parts(code)
     head = importlib.util.MAGIC_NUMBER + HASHED_UNCHECKED + importlib.util.source_hash(source)
-    return head + marshal.dumps(code)
+    bytecode = head + marshal.dumps(code)
+    held.clear()
+    return bytecode
 
 
 def main():

@@ -146,7 +146,8 @@ pub fn run(args: Args, output: &Output) -> Result<(), Error> {
     let key = args.sign.as_deref();
     let signer = key.map(|key| password::open(key, args.password_file.as_deref())).transpose()?;
     let wanted = args.found.wanted(args.project, args.output);
-    let wanted = Wanted { leave_whole: args.no_prune, signer, ..wanted };
+    let secrets = args.sign.iter().chain(&args.password_file).cloned().collect();
+    let wanted = Wanted { leave_whole: args.no_prune, secrets, signer, ..wanted };
     let mut plan = bundle::plan(wanted, &cache, &*progress)?;
     plan.notices.extend(not_for_servers(&plan));
     if args.plan {

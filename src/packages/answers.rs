@@ -76,7 +76,6 @@ pub(super) fn key(uv: &Uv, request: &Request<'_>, more: &str) -> Result<Sha256, 
     for folder in &request.supply.folders {
         key.folder(folder);
     }
-    key.add(request.supply.offline.to_string());
     for (name, value) in settings_variables() {
         key.add(name.as_encoded_bytes());
         key.add(value.as_encoded_bytes());

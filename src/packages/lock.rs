@@ -153,9 +153,11 @@ fn select(uv: &Uv, request: &Request<'_>, cache: &Cache) -> Result<Selected, Pac
     let key = request.key(uv, "")?;
     let folder = std::path::absolute(request.folder())?;
     let read = |kept: String| pylock::read(&kept, &folder.join("answer"), request.target, request.minor).ok();
-    // An answer holds no credentials: where only the tool of a lock has them, the wheels must be there.
+    // An answer holds no credentials: where only the tool of a lock has them, the wheels must be there. Where no index
+    // is asked, a folder may have what the answer would have from an index.
     let there = |wheels: &Vec<LockedWheel>| {
-        !request.is_exported() || wheels.iter().all(|wheel| is_cached(wheel, cache))
+        !(request.is_exported() || request.supply.offline)
+            || wheels.iter().all(|wheel| is_cached(wheel, cache))
     };
     if let Some(wheels) = answers::find(cache, key).and_then(read).filter(there) {
         return Ok(Selected { lock: of(wheels), file: None, notices: Vec::new() });

@@ -58,7 +58,10 @@ impl UvFailure {
         let words = unwrapped(self);
         let before: Vec<&str> = words.split(" was not found in the provided package locations").collect();
         let names = before[..before.len() - 1].iter().filter_map(|before| before.rsplit(' ').next());
-        names.map(|name| normalized(name.split(['{', '[']).next().unwrap_or(name))).collect()
+        // Of a package that is fixed uv says which version it has not found.
+        let versions = words.split("there is no version of ").skip(1);
+        let fixed = versions.filter_map(|rest| Some(rest.split(' ').next()?.split_once("==")?.0));
+        names.chain(fixed).map(|name| normalized(name.split(['{', '[']).next().unwrap_or(name))).collect()
     }
 
     /// The package, and its version, that uv tried to build.

@@ -34,7 +34,9 @@ impl FromStr for Size {
     fn from_str(text: &str) -> Result<Size, Self::Err> {
         let (number, unit) = parts(text);
         let bytes = match unit.to_ascii_lowercase().as_str() {
-            "" | "b" => 1,
+            "b" => 1,
+            // Nobody means bytes, but nothing is nothing in every unit.
+            "" if number.parse() == Ok(0.0) => 1,
             "k" | "kb" => 1_000,
             "m" | "mb" => 1_000_000,
             "g" | "gb" => 1_000_000_000,
@@ -83,6 +85,6 @@ mod tests {
             ["0", "5GB", "1.5 kB", "2G", "1GiB", "10mib"].map(bytes),
             [0, 5_000_000_000, 1500, 2_000_000_000, 1 << 30, 10 << 20].map(Some)
         );
-        assert_eq!(["", "GB", "5 bytes", "-5GB", "1.2.3MB", "infGB"].map(bytes), [None; 6]);
+        assert_eq!(["", "2", "GB", "5 bytes", "-5GB", "1.2.3MB", "infGB"].map(bytes), [None; 7]);
     }
 }
