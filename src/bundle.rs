@@ -345,7 +345,7 @@ fn keep_out(secrets: &[PathBuf], files: &AppFiles) -> Result<(), Error> {
     for secret in secrets {
         let secret_file = real(secret);
         let inside = files.sources.iter().any(|source| match &source.content {
-            Content::File(file) => file.file_name() == secret.file_name() && real(file) == secret_file,
+            Content::File(file) => secret_file.is_some() && real(file) == secret_file,
             Content::Bytes(_) => false,
         });
         if inside {

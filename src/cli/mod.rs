@@ -29,7 +29,7 @@ pub use output::Output;
 /// What stands below the help of `holdall` itself. Each command says below its own what its codes mean there.
 const AFTER: &str = "\
 The way of a site:
-  holdall lock --python 3.12           fix the versions of all packages, for you to commit
+  holdall lock --runtime host          fix the versions of all packages, for you to commit
   holdall bundle --runtime host        pack the project in this folder into dist/
   holdall preview dist/SITE.zip        look at it in a browser
   holdall verify dist/SITE.zip         check that a copy arrived as it was made
