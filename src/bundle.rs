@@ -346,7 +346,7 @@ fn keep_out(secrets: &[PathBuf], files: &AppFiles) -> Result<(), Error> {
         let secret_file = real(secret);
         let inside = files.sources.iter().any(|source| match &source.content {
             Content::File(file) => secret_file.is_some() && real(file) == secret_file,
-            Content::Bytes(_) => false,
+            Content::Bytes(_) | Content::Kept(_) => false,
         });
         if inside {
             return Err(Error::SecretInside { file: secret.clone() });

@@ -121,15 +121,7 @@ impl Compiler {
     ) -> io::Result<Vec<Bytecode>> {
         let mut compiled = Vec::with_capacity(modules.len());
         for (source, place) in modules {
-            let read;
-            let bytes = match &source.content {
-                Content::Bytes(bytes) => bytes,
-                Content::File(path) => {
-                    read = fs_err::read(path)?;
-                    &read
-                }
-            };
-            let bytecode = match worker.compile(&source.path, bytes) {
+            let bytecode = match worker.compile(&source.path, &source.content.read()?) {
                 Ok(bytecode) => bytecode,
                 Err(_) => {
                     // Some sources are nested so deeply that they end the compiler. Whether it was that, or this

@@ -9,14 +9,18 @@ mod build;
 mod cached;
 mod earlier;
 pub mod index;
+mod kept;
 mod pack;
 
+use std::borrow::Cow;
+use std::io;
 use std::path::{Path, PathBuf};
 
 pub use build::{build_cached, build_in};
 pub use cached::{Found, Key, damage, find};
 pub use earlier::{Earlier, keep};
 pub use index::{Index, IndexedFile};
+pub use kept::Kept;
 pub(crate) use pack::inflate;
 pub use pack::total_size;
 
@@ -41,6 +45,28 @@ pub struct Source {
 pub enum Content {
     Bytes(Vec<u8>),
     File(PathBuf),
+    /// Deflated already, in another zip.
+    Kept(Kept),
+}
+
+impl Content {
+    /// All of the bytes.
+    pub fn read(&self) -> io::Result<Cow<'_, [u8]>> {
+        Ok(match self {
+            Content::Bytes(bytes) => Cow::Borrowed(bytes),
+            Content::File(path) => Cow::Owned(fs_err::read(path)?),
+            Content::Kept(kept) => Cow::Owned(kept.content()?),
+        })
+    }
+
+    /// Of all of the bytes.
+    pub fn sha256(&self) -> io::Result<Sha256> {
+        match self {
+            Content::Bytes(bytes) => Ok(Sha256::of(bytes)),
+            Content::File(path) => Sha256::of_file(path),
+            Content::Kept(kept) => Ok(kept.sha256),
+        }
+    }
 }
 
 /// A layer on disk, ready to be copied into a bundle.
@@ -75,10 +101,10 @@ impl Layer {
 
 impl LayerError {
     /// A file that was chosen cannot be read any more.
-    pub fn unreadable(path: &Path, source: std::io::Error) -> LayerError {
+    pub fn unreadable(path: &Path, source: io::Error) -> LayerError {
         let path = path.to_owned();
         match source.kind() {
-            std::io::ErrorKind::NotFound => LayerError::Vanished { path },
+            io::ErrorKind::NotFound => LayerError::Vanished { path },
             _ => LayerError::Unreadable { path, source },
         }
     }
@@ -100,7 +126,7 @@ pub enum LayerError {
     NotAFile { path: PathBuf },
     #[error("cannot read `{}`", path.display())]
     #[diagnostic(help("check that you may read it, then run the same command again"))]
-    Unreadable { path: PathBuf, source: std::io::Error },
+    Unreadable { path: PathBuf, source: io::Error },
     #[error("the files of the layer `{layer}` cannot stand beside each other")]
     Names {
         layer: String,
@@ -110,5 +136,5 @@ pub enum LayerError {
     },
     #[error("cannot write the layer `{layer}`")]
     #[diagnostic(help("check that the disk has room and that you may write there"))]
-    Unwritable { layer: String, source: std::io::Error },
+    Unwritable { layer: String, source: io::Error },
 }

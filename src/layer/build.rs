@@ -7,6 +7,7 @@ use rayon::prelude::*;
 
 use super::cached::{self, Key};
 use super::index::{Index, IndexedFile};
+use super::kept::CopyError;
 use super::pack::{self, Data, Packed, STREAM_ABOVE, Surveyed};
 use super::{Earlier, Layer, LayerError, Source};
 use crate::archive::records::{End, Record};
@@ -85,7 +86,6 @@ impl Draft {
         stage: Stage,
         progress: &dyn Progress,
     ) -> Result<Draft, LayerError> {
-        let unwritable = |source| LayerError::Unwritable { layer: name.to_owned(), source };
         sources.sort_by(|a, b| a.path.cmp(&b.path));
         entry::check_set(sources.iter().map(|source| &source.path), target)
             .map_err(|source| LayerError::Names { layer: name.to_owned(), source })?;
@@ -113,7 +113,7 @@ impl Draft {
                 });
                 glibc = glibc.max(packed.glibc);
                 records.push(packed.record.at(entries.written));
-                entries.put(packed).map_err(unwritable)?;
+                entries.put(packed, name)?;
             }
         }
 
@@ -174,7 +174,7 @@ fn batches<'a, 'b>(mut rest: &'a [Surveyed<'b>]) -> impl Iterator<Item = &'a [Su
         let mut bytes = 0;
         let mut count = 0;
         for file in rest.iter().take(BATCH_FILES) {
-            bytes += file.size;
+            bytes += file.held();
             if count > 0 && bytes > BATCH_BYTES {
                 break;
             }
@@ -216,11 +216,17 @@ struct Hashing<W> {
 }
 
 impl<W: Write> Hashing<W> {
-    fn put(&mut self, packed: Packed) -> io::Result<()> {
-        self.write_all(&packed.record.local())?;
+    fn put(&mut self, packed: Packed, layer: &str) -> Result<(), LayerError> {
+        let unwritable = |source| LayerError::Unwritable { layer: layer.to_owned(), source };
+        self.write_all(&packed.record.local()).map_err(unwritable)?;
         match packed.data {
-            Data::Memory(bytes) => self.write_all(&bytes),
-            Data::File(mut file) => io::copy(&mut file, self).map(|_| ()),
+            Data::Memory(bytes) => self.write_all(&bytes).map_err(unwritable),
+            Data::File(mut file) => io::copy(&mut file, self).map(|_| ()).map_err(unwritable),
+            Data::Kept(kept) => kept.copy(self).map_err(|error| match error {
+                CopyError::Changed => LayerError::Changed { path: kept.zip().to_owned() },
+                CopyError::Read(source) => LayerError::unreadable(kept.zip(), source),
+                CopyError::Write(source) => unwritable(source),
+            }),
         }
     }
 }

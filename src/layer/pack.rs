@@ -8,7 +8,7 @@ use flate2::write::DeflateEncoder;
 use libdeflater::{CompressionLvl, Compressor, Decompressor};
 use object::read::ReadCache;
 
-use super::{Content, Earlier, LayerError, Source};
+use super::{Content, Earlier, Kept, LayerError, Source};
 use crate::archive::records::{Method, Record};
 use crate::digest::{Hasher, Sha256};
 use crate::elf::Glibc;
@@ -29,6 +29,16 @@ pub(super) struct Surveyed<'a> {
     pub modified: Option<SystemTime>,
 }
 
+impl Surveyed<'_> {
+    /// How many bytes lie in memory when it was packed, at most.
+    pub fn held(&self) -> u64 {
+        match self.source.content {
+            Content::Kept(_) => 0,
+            _ => self.size,
+        }
+    }
+}
+
 /// A file as it will stand in the zip. The record's offset is still zero.
 pub(super) struct Packed {
     pub record: Record,
@@ -42,6 +52,7 @@ pub(super) struct Packed {
 pub(super) enum Data {
     Memory(Vec<u8>),
     File(std::fs::File),
+    Kept(Kept),
 }
 
 /// Sum of the sources' sizes, for a progress bar: what cannot be read counts nothing.
@@ -51,6 +62,7 @@ pub fn total_size(sources: &[Source]) -> u64 {
         .map(|source| match &source.content {
             Content::Bytes(bytes) => bytes.len() as u64,
             Content::File(path) => fs_err::metadata(path).map_or(0, |metadata| metadata.len()),
+            Content::Kept(kept) => kept.size,
         })
         .sum()
 }
@@ -58,6 +70,7 @@ pub fn total_size(sources: &[Source]) -> u64 {
 pub(super) fn survey(source: &Source) -> Result<Surveyed<'_>, LayerError> {
     match &source.content {
         Content::Bytes(bytes) => Ok(Surveyed { source, size: bytes.len() as u64, modified: None }),
+        Content::Kept(kept) => Ok(Surveyed { source, size: kept.size, modified: None }),
         Content::File(path) => {
             let metadata = fs_err::metadata(path).map_err(|error| LayerError::unreadable(path, error))?;
             if !metadata.is_file() {
@@ -83,6 +96,7 @@ pub(super) fn pack(
     let bytes = match &source.content {
         Content::Bytes(bytes) => bytes,
         Content::File(path) => &read_whole(path, surveyed)?,
+        Content::Kept(kept) => return Ok(packed_already(kept, source)),
     };
     let sha256 = Sha256::of(bytes);
     let (method, data) = earlier
@@ -91,6 +105,16 @@ pub(super) fn pack(
     let record = record(source.path.as_str(), method, bytes, data.len(), source.executable);
     let glibc = Glibc::needed_by(bytes.as_slice(), target);
     Ok(Packed { record, sha256, glibc, data: Data::Memory(data) })
+}
+
+/// What was deflated by somebody else stays as it is.
+fn packed_already(kept: &Kept, source: &Source) -> Packed {
+    Packed {
+        record: kept.record(source.path.as_str(), source.executable),
+        sha256: kept.sha256,
+        glibc: kept.glibc,
+        data: Data::Kept(kept.clone()),
+    }
 }
 
 /// Packs bytes that are already in memory.
@@ -167,6 +191,7 @@ pub(super) fn pack_large(
         deflated.write_all(piece).map_err(unwritable)
     };
     let glibc = match &surveyed.source.content {
+        Content::Kept(kept) => return Ok(packed_already(kept, surveyed.source)),
         Content::Bytes(bytes) => {
             bytes.chunks(1 << 20).try_for_each(&mut take)?;
             Glibc::needed_by(bytes.as_slice(), target)

@@ -20,7 +20,7 @@ use crate::python::PythonLayout;
 use crate::target::Target;
 
 /// How many bytes of unpacked wheels are held in memory at once, or one wheel.
-const UNPACKED: u64 = 32 << 20;
+const UNPACKED: u64 = 64 << 20;
 
 /// The layers of all packages, by name, and that of the bridge after them.
 #[derive(Debug)]
@@ -70,7 +70,7 @@ pub fn layers(
             progress.advance(Stage::Packages, mapped.size());
             return Ok((layer, notices));
         }
-        let layer = memory.with(mapped.size(), || {
+        let layer = memory.with(mapped.held(), || {
             let sources = mapped.sources(taken, compiler)?;
             Ok::<_, PackagesError>(layer::build_cached(
                 cache,

@@ -25,14 +25,15 @@ enum Algorithm {
 }
 
 impl Recorded {
-    /// Whether these are the bytes of the file.
-    pub fn fits(&self, bytes: &[u8]) -> bool {
-        let digest = match self.algorithm {
-            Algorithm::Sha256 => sha2::Sha256::digest(bytes).to_vec(),
-            Algorithm::Sha384 => sha2::Sha384::digest(bytes).to_vec(),
-            Algorithm::Sha512 => sha2::Sha512::digest(bytes).to_vec(),
+    /// The SHA-256 of these bytes, if they are those of the file.
+    pub fn sha256_of(&self, bytes: &[u8]) -> Option<Sha256> {
+        let sha256 = Sha256::of(bytes);
+        let fits = match self.algorithm {
+            Algorithm::Sha256 => self.digest == sha256.as_bytes(),
+            Algorithm::Sha384 => self.digest == sha2::Sha384::digest(bytes)[..],
+            Algorithm::Sha512 => self.digest == sha2::Sha512::digest(bytes)[..],
         };
-        digest == self.digest && self.size.is_none_or(|size| size == bytes.len() as u64)
+        (fits && self.size.is_none_or(|size| size == bytes.len() as u64)).then_some(sha256)
     }
 
     /// Whether both say the same of a file's content.
@@ -107,7 +108,10 @@ mod tests {
         assert_eq!(lines[0], "a-1.dist-info/RECORD,,");
         assert!(lines[1].starts_with("a.py,sha256=") && lines[1].ends_with(",2"), "{lines:?}");
         let read = read(&text).unwrap();
-        assert!(read[&odd].as_ref().unwrap().fits(b"x") && !read[&odd].as_ref().unwrap().fits(b"y"));
+        assert!(
+            read[&odd].as_ref().unwrap().sha256_of(b"x").is_some()
+                && read[&odd].as_ref().unwrap().sha256_of(b"y").is_none()
+        );
         assert_eq!(read["a-1.dist-info/RECORD"], None);
     }
 
@@ -115,7 +119,7 @@ mod tests {
     fn better_hashes_are_known_and_worse_ones_are_not() {
         let sha512 = URL_SAFE_NO_PAD.encode(sha2::Sha512::digest(b"x"));
         let record = read(format!("a.py,sha512={sha512},1\r\n").as_bytes()).unwrap();
-        assert!(record["a.py"].as_ref().unwrap().fits(b"x"));
+        assert!(record["a.py"].as_ref().unwrap().sha256_of(b"x").is_some());
         assert_eq!(read(b"a.py,md5=abc,1\n").unwrap_err(), "its RECORD gives `a.py` no hash that is known");
         assert_eq!(read(b"a,,\na,,\n").unwrap_err(), "its RECORD names `a` twice");
     }

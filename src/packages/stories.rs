@@ -10,7 +10,6 @@ use std::sync::LazyLock;
 use super::*;
 use crate::cache::Cache;
 use crate::entry::EntryPath;
-use crate::layer::Content;
 use crate::manifest::LayerKind;
 use crate::progress::Silent;
 use crate::project::Dependencies;
@@ -387,7 +386,7 @@ fn importlib_finds_every_package_whole_in_what_was_mapped() {
     let folder = tempfile::tempdir().unwrap();
     for wheel in &wheels {
         for source in wheel::map(wheel, &layout, host).unwrap().sources(&BTreeMap::new(), None).unwrap() {
-            let Content::Bytes(bytes) = source.content else { panic!("wheels are read into memory") };
+            let bytes = source.content.read().unwrap().into_owned();
             let file = source.path.below(folder.path());
             fs_err::create_dir_all(file.parent().unwrap()).unwrap();
             fs_err::write(&file, bytes).unwrap();

@@ -3,10 +3,15 @@
 //! Each file is held against the wheel's own RECORD. Scripts and headers are left out: a server neither types
 //! commands into a shell nor compiles. Bytecode that a wheel carries is left out as well: a bundle has its own.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::io::{BufReader, Read as _};
-use std::path::Path;
+mod data;
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::BufReader;
+use std::path::Path;
+use std::sync::Arc;
+
+use libdeflater::Decompressor;
+use rayon::prelude::*;
 use zip::ZipArchive;
 
 use super::download::Wheel;
@@ -14,19 +19,24 @@ use super::error::PackagesError;
 use super::lock::normalized;
 use super::record::{self, Recorded};
 use super::tags::WheelName;
+use crate::archive::positioned::Positioned;
 use crate::bytecode::Compiler;
 use crate::digest::Sha256;
 use crate::entry::EntryPath;
-use crate::layer::{Content, Source};
+use crate::layer::{Content, Kept, Source};
 use crate::python::PythonLayout;
 use crate::target::Target;
+use data::{Data, Read};
 
 /// Changes whenever the same wheel would be mapped to other files: a layer of another mapping is built anew.
-pub(super) const MAPPING: &str = "wheel mapping 2";
+pub(super) const MAPPING: &str = "wheel mapping 3";
 
 /// A wheel that unpacks to more than this many bytes, and to more than so many times its own size, is hostile.
 const HUGE: u64 = 64 << 20;
 const HUGE_RATIO: u64 = 100;
+
+/// Files above this size are unpacked one after the other, so that a few large ones do not fill the memory.
+const LARGE: u64 = 64 << 20;
 
 /// Where the files of one wheel will lie. Its contents are read by [`Mapped::sources`].
 pub(super) struct Mapped {
@@ -42,13 +52,21 @@ pub(super) struct Mapped {
 
 /// One file of a wheel.
 pub(super) struct MappedFile {
-    /// Its number in the zip.
-    number: usize,
+    data: Data,
     pub path: EntryPath,
     /// Its name in RECORD: relative to site-packages.
     pub name: String,
     pub recorded: Recorded,
     executable: bool,
+}
+
+/// A file that was read and is the one of RECORD.
+struct Unpacked {
+    content: Content,
+    size: u64,
+    sha256: Sha256,
+    /// The text of a module, for the compiler.
+    module: Option<Vec<u8>>,
 }
 
 /// A file that another package of the bundle brings already.
@@ -75,10 +93,11 @@ pub(super) fn map(wheel: &Wheel, layout: &PythonLayout, target: Target) -> Resul
     let entries = entries(&mut zip).map_err(bad)?;
     check_sizes(entries.values(), fs_err::metadata(&wheel.file)?.len()).map_err(bad)?;
     let dist_info = dist_info(entries.values(), &parts).map_err(bad)?;
-    let mut text = |name: &str| {
-        let entry = entries.iter().find(|(_, entry)| entry.name == name);
-        let (&number, _) = entry.ok_or_else(|| bad(format!("it has no `{name}`")))?;
-        read(&mut zip, number, None).map_err(bad)
+    let file = Positioned::open(&wheel.file)?;
+    let text = |name: &str| {
+        let entry = entries.values().find(|entry| entry.name == name);
+        let entry = entry.ok_or_else(|| bad(format!("it has no `{name}`")))?;
+        read(&file, name, entry.data, &mut Decompressor::new()).map(Read::into_content).map_err(bad)
     };
     check_version(&text(&format!("{dist_info}/WHEEL"))?).map_err(bad)?;
     let mut recorded = record::read(&text(&format!("{dist_info}/RECORD"))?).map_err(bad)?;
@@ -87,7 +106,7 @@ pub(super) fn map(wheel: &Wheel, layout: &PythonLayout, target: Target) -> Resul
     let site_packages = &layout.site_packages;
     let prefix = site_packages.folders().next().unwrap_or(site_packages.as_str());
     let mut files = Vec::new();
-    for (&number, Entry { name, executable, size, .. }) in &entries {
+    for Entry { name, executable, data } in entries.values() {
         // Checked as it stands, before any part of it is taken off.
         EntryPath::parse(name, target).map_err(misplaced)?;
         if is_about_the_list(name, &dist_info) {
@@ -98,7 +117,7 @@ pub(super) fn map(wheel: &Wheel, layout: &PythonLayout, target: Target) -> Resul
             .remove(name)
             .flatten()
             .ok_or_else(|| bad(format!("it holds `{name}`, which has no hash in its RECORD")))?;
-        if recorded.size.is_some_and(|listed| listed != *size) {
+        if recorded.size.is_some_and(|listed| listed != data.size) {
             return Err(bad(format!("its `{name}` is not as long as its RECORD says")));
         }
         let path = match place(name) {
@@ -109,7 +128,7 @@ pub(super) fn map(wheel: &Wheel, layout: &PythonLayout, target: Target) -> Resul
         };
         let path = EntryPath::parse(&path, target).map_err(misplaced)?;
         let name = recorded_name(&path, site_packages);
-        files.push(MappedFile { number, path, name, recorded, executable: *executable });
+        files.push(MappedFile { data: *data, path, name, recorded, executable: *executable });
     }
     if let Some(missing) = recorded.into_keys().find(|name| !is_about_the_list(name, &dist_info)) {
         return Err(bad(format!("its RECORD names `{}`, which is not there", missing.escape_debug())));
@@ -134,47 +153,112 @@ impl Mapped {
         self.files.retain(|_| !number.next().is_some_and(&is_left_out));
     }
 
+    /// How much memory its files take while they are read and compiled, in bytes and roughly: modules with their
+    /// bytecode, what was not packed, and the largest file.
+    pub fn held(&self) -> u64 {
+        let kept = |file: &MappedFile| match file.path.as_str().ends_with(".py") {
+            true => file.data.size.saturating_mul(2),
+            false if file.data.is_stored() => file.data.size,
+            false => 0,
+        };
+        let largest = self.files.iter().map(|file| file.data.size).max().unwrap_or(0);
+        self.files.iter().map(kept).fold(largest, u64::saturating_add)
+    }
+
     /// Hands the content of the files that are `wanted` to `with`, with their numbers in `files`.
     pub fn read(
         &self,
         wanted: impl Fn(&MappedFile) -> bool,
         mut with: impl FnMut(usize, Vec<u8>),
     ) -> Result<(), PackagesError> {
-        let bad = |problem: String| PackagesError::BadWheel { file: self.wheel.file.clone(), problem };
-        let mut zip = open(&self.wheel.file)?;
+        let zip = Positioned::open(&self.wheel.file)?;
+        let mut decompressor = Decompressor::new();
         for (number, file) in self.files.iter().enumerate().filter(|(_, file)| wanted(file)) {
-            with(number, read(&mut zip, file.number, file.recorded.size).map_err(bad)?);
+            let read = read(&zip, &file.name, file.data, &mut decompressor);
+            with(number, read.map_err(|problem| self.bad(problem))?.into_content());
         }
         Ok(())
     }
 
+    fn bad(&self, problem: String) -> PackagesError {
+        PackagesError::BadWheel { file: self.wheel.file.clone(), problem }
+    }
+
+    /// Reads all files, several at once, and holds each against RECORD. The modules' text is wanted where there is a
+    /// compiler.
+    fn unpack(&self, with_modules: bool) -> Result<Vec<Unpacked>, PackagesError> {
+        let zip = Arc::new(Positioned::open(&self.wheel.file)?);
+        let with = || (zip.another(), Decompressor::new());
+        let one = |(another, decompressor): &mut (std::io::Result<Positioned>, Decompressor),
+                   file: &MappedFile| {
+            let another = another.as_ref().map_err(|error| self.bad(error.to_string()))?;
+            let read =
+                read(another, &file.name, file.data, decompressor).map_err(|problem| self.bad(problem))?;
+            self.check(file, &zip, read, with_modules)
+        };
+        let is_large = |file: &MappedFile| file.data.size > LARGE;
+        let mut unpacked: Vec<Option<Unpacked>> = self
+            .files
+            .par_iter()
+            .map_init(with, |with, file| (!is_large(file)).then(|| one(with, file)).transpose())
+            .collect::<Result<_, _>>()?;
+        for (file, unpacked) in self.files.iter().zip(&mut unpacked).filter(|(file, _)| is_large(file)) {
+            *unpacked = Some(one(&mut with(), file)?);
+        }
+        Ok(unpacked.into_iter().flatten().collect())
+    }
+
+    /// A file that is the one of RECORD, ready for a layer.
+    fn check(
+        &self,
+        file: &MappedFile,
+        zip: &Arc<Positioned>,
+        read: Read,
+        with_modules: bool,
+    ) -> Result<Unpacked, PackagesError> {
+        let content = read.content();
+        let size = content.len() as u64;
+        let sha256 = file.recorded.sha256_of(content);
+        let sha256 =
+            sha256.ok_or_else(|| self.bad(format!("its `{}` is not the file of its RECORD", file.name)))?;
+        let module = (with_modules && file.path.as_str().ends_with(".py")).then(|| content.to_vec());
+        let content = match read {
+            Read::Deflated(packed, content) => {
+                Kept::new(zip, file.data.offset, &packed, &content, sha256, self.target)
+                    .map_or_else(|| Content::Bytes(content), Content::Kept)
+            }
+            Read::Stored(content) => Content::Bytes(content),
+        };
+        Ok(Unpacked { content, size, sha256, module })
+    }
+
     /// Reads the files of the wheel, except those that another package has brought, and adds what an installer
     /// writes: bytecode if there is a compiler, INSTALLER, and a RECORD of what is really there.
+    ///
+    /// What the wheel has deflated stays as it is: to deflate it anew makes a bundle about half a percent smaller, and
+    /// takes as long as all the rest.
     pub fn sources(
         &self,
         taken: &BTreeMap<EntryPath, Taken>,
         compiler: Option<&Compiler>,
     ) -> Result<Vec<Source>, PackagesError> {
-        let bad = |problem: String| PackagesError::BadWheel { file: self.wheel.file.clone(), problem };
-        let mut zip = open(&self.wheel.file)?;
         let mut sources = Vec::with_capacity(self.files.len() + 2);
+        let mut modules = Vec::new();
         let mut list = Vec::with_capacity(self.files.len() + 1);
-        for file in &self.files {
-            let bytes = read(&mut zip, file.number, file.recorded.size).map_err(bad)?;
-            if !file.recorded.fits(&bytes) {
-                return Err(bad(format!("its `{}` is not the file of its RECORD", file.name)));
-            }
+        for (file, unpacked) in self.files.iter().zip(self.unpack(compiler.is_some())?) {
             let taken = taken.get(&file.path);
             if taken != Some(&Taken::Other) {
-                list.push((file.name.clone(), Sha256::of(&bytes), bytes.len() as u64));
+                list.push((file.name.clone(), unpacked.sha256, unpacked.size));
             }
             if taken.is_none() {
-                let content = Content::Bytes(bytes);
-                sources.push(Source { path: file.path.clone(), content, executable: file.executable });
+                let (path, executable) = (&file.path, file.executable);
+                let source = |content| Source { path: path.clone(), content, executable };
+                modules.extend(unpacked.module.map(Content::Bytes).map(source));
+                sources.push(source(unpacked.content));
             }
         }
         if let Some(compiler) = compiler {
-            for bytecode in compiler.compile(&sources, self.target)? {
+            for bytecode in compiler.compile(&modules, self.target)? {
                 let name = recorded_name(&bytecode.path, &self.site_packages);
                 list.push((name, Sha256::of(&bytecode.bytes), bytecode.bytes.len() as u64));
                 sources.push(bytecode.into());
@@ -294,8 +378,7 @@ fn open(file: &Path) -> Result<Archive, PackagesError> {
 struct Entry {
     name: String,
     executable: bool,
-    /// Unpacked, in bytes, as the zip says it.
-    size: u64,
+    data: Data,
 }
 
 /// The files in the zip, by their number there.
@@ -310,29 +393,18 @@ fn entries(zip: &mut Archive) -> Result<BTreeMap<usize, Entry>, String> {
         // What the wheel's maker said, not what any file system here thinks.
         let executable = file.unix_mode().is_some_and(|mode| mode & 0o111 != 0);
         if !file.is_dir() {
-            entries.insert(number, Entry { name, executable, size: file.size() });
+            let data =
+                Data::of(&file).map_err(|problem| format!("its `{}`: {problem}", name.escape_debug()))?;
+            entries.insert(number, Entry { name, executable, data });
         }
     }
     Ok(entries)
 }
 
-/// Reads one file, never more of it than it is said to have.
-fn read(zip: &mut Archive, number: usize, size: Option<u64>) -> Result<Vec<u8>, String> {
-    let mut file = zip.by_index(number).map_err(|error| error.to_string())?;
-    let name = file.name().map_err(|error| error.to_string())?.escape_debug().to_string();
-    let limit = size.unwrap_or(file.size());
-    // Room for all of it at once: a growing vector would hold up to twice as much. What is said is not believed beyond
-    // what a wheel may well have.
-    let room = usize::try_from(limit).unwrap_or(usize::MAX).min(64 << 20);
-    let mut bytes = Vec::with_capacity(room + 1);
-    file.by_ref()
-        .take(limit.saturating_add(1))
-        .read_to_end(&mut bytes)
-        .map_err(|error| format!("its `{name}` cannot be read: {error}"))?;
-    match bytes.len() as u64 == limit {
-        true => Ok(bytes),
-        false => Err(format!("its `{name}` is not as long as it says")),
-    }
+/// Reads one file. The error is the problem.
+fn read(zip: &Positioned, name: &str, data: Data, decompressor: &mut Decompressor) -> Result<Read, String> {
+    data.read(zip, decompressor)
+        .map_err(|problem| format!("its `{}` cannot be read: {problem}", name.escape_debug()))
 }
 
 /// The one dist-info folder, which must be that of the package.
@@ -352,7 +424,7 @@ fn dist_info<'a>(entries: impl Iterator<Item = &'a Entry>, parts: &WheelName<'_>
 /// A small archive that claims to be huge is a bomb: deflate packs nothing by more than 1 : 1032, and no package by more
 /// than a small part of that.
 fn check_sizes<'a>(entries: impl Iterator<Item = &'a Entry>, packed: u64) -> Result<(), String> {
-    let unpacked: u64 = entries.map(|entry| entry.size).fold(0, u64::saturating_add);
+    let unpacked: u64 = entries.map(|entry| entry.data.size).fold(0, u64::saturating_add);
     match unpacked > HUGE && unpacked / HUGE_RATIO > packed {
         true => Err(format!("its {packed} bytes would become {unpacked}, as those of no real package do")),
         false => Ok(()),

@@ -68,10 +68,7 @@ pub fn read(path: &Path) -> Result<Tree, RuntimeError> {
 
 /// The bytes of one file.
 pub fn bytes(content: &Content) -> Result<Vec<u8>, RuntimeError> {
-    match content {
-        Content::Bytes(bytes) => Ok(bytes.clone()),
-        Content::File(file) => fs_err::read(file).map_err(RuntimeError::file),
-    }
+    Ok(content.read().map_err(RuntimeError::file)?.into_owned())
 }
 
 fn kind(magic: &[u8]) -> &'static str {
@@ -281,10 +278,7 @@ fn folder_of(name: &str) -> &str {
 pub fn digest(files: &BTreeMap<String, Content>) -> Result<Sha256, RuntimeError> {
     let mut hasher = Hasher::default();
     for (name, content) in files {
-        let digest = match content {
-            Content::Bytes(bytes) => Sha256::of(bytes),
-            Content::File(file) => Sha256::of_file(file).map_err(RuntimeError::file)?,
-        };
+        let digest = content.sha256().map_err(RuntimeError::file)?;
         hasher.update(format!("{name}\0{digest}\0"));
     }
     Ok(hasher.finish())

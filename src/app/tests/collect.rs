@@ -116,10 +116,7 @@ STORAGES = {'staticfiles': {'BACKEND': 'whitenoise.storage.CompressedManifestSta
         assert!(found.iter().find(wanted).is_some(), "{start}*{end} in {found:?}");
     }
     let bytes = |collected: &Collected| -> Vec<_> {
-        let read = |source: &crate::layer::Source| match &source.content {
-            Content::File(file) => fs_err::read(file).unwrap(),
-            Content::Bytes(bytes) => bytes.clone(),
-        };
+        let read = |source: &crate::layer::Source| source.content.read().unwrap().into_owned();
         collected.sources.iter().map(|source| (source.path.clone(), read(source))).collect()
     };
     let first = bytes(&collected);

@@ -130,10 +130,7 @@ impl Shop {
         for source in sources.into_iter().chain(self.collect().unwrap().sources) {
             let path = source.path.below(&release);
             fs_err::create_dir_all(path.parent().unwrap()).unwrap();
-            match source.content {
-                Content::Bytes(bytes) => fs_err::write(path, bytes).unwrap(),
-                Content::File(file) => drop(fs_err::copy(file, path).unwrap()),
-            }
+            fs_err::write(path, source.content.read().unwrap()).unwrap();
         }
         Release { folder: release, shared: Some(self.folder.path().join("shared")), env: Vec::new() }
     }

@@ -8,7 +8,7 @@ use super::mentions::{Interest, Mentions, mentions};
 use super::{Candidates, Prunings, Surveyed};
 use crate::cache::{self, Cache, write_whole};
 use crate::digest::{Hasher, Sha256};
-use crate::layer::{Content, Source};
+use crate::layer::Source;
 use crate::packages::error::PackagesError;
 use crate::packages::wheel::Mapped;
 use crate::recipe::Pruning;
@@ -31,11 +31,8 @@ impl Prunings {
             if !source.path.as_str().ends_with(".py") || tests.part(number).is_some() {
                 continue;
             }
-            let bytes = match &source.content {
-                Content::Bytes(bytes) => bytes.clone(),
-                // A file that cannot be read is told of when it is packed.
-                Content::File(file) => fs_err::read(file).unwrap_or_default(),
-            };
+            // A file that cannot be read is told of when it is packed.
+            let bytes = source.content.read().unwrap_or_default();
             found.add(mentions(names[number], &String::from_utf8_lossy(&bytes), &interest));
         }
         self.project = found;
