@@ -33,6 +33,8 @@ use crate::tools::{self, Tools};
 use clock::Clock;
 use describe::Known;
 
+pub use clock::Span;
+
 /// The folder of a run for collected static files.
 const STATIC: &str = "static";
 
@@ -88,13 +90,27 @@ pub struct Bundled {
     pub pruned: Vec<Pruned>,
     pub signed_by: Option<KeyId>,
     pub notices: Vec<Notice>,
-    /// How long each stage took, in the order in which they ended.
-    pub took: Vec<(Stage, Duration)>,
+    /// When each stage was worked on, in the order in which that ended; some are at the same time.
+    pub spans: Vec<Span>,
+}
+
+impl Bundled {
+    /// How long each stage was worked on, in the order in which they first ended; parts of one stage add up.
+    pub fn took(&self) -> Vec<(Stage, Duration)> {
+        let mut took: Vec<(Stage, Duration)> = Vec::new();
+        for Span { stage, from, to } in &self.spans {
+            match took.iter_mut().find(|(known, _)| known == stage) {
+                Some((_, sum)) => *sum += *to - *from,
+                None => took.push((*stage, *to - *from)),
+            }
+        }
+        took
+    }
 }
 
 /// Finds out what a bundle of this project will hold. Changes nothing outside of the cache.
 pub fn plan(wanted: Wanted, cache: &Cache, progress: &dyn Progress) -> Result<BundlePlan, Error> {
-    let clock = Clock::default();
+    let clock = Clock::start();
     // Everything needs it: a folder that cannot be used is told of as such, and first.
     cache.folder(RUNS).map_err(Error::Cache)?;
     let project = Project::discover(&wanted.project, &wanted.overrides)?;
@@ -189,7 +205,7 @@ pub fn carry_out(plan: BundlePlan, cache: &Cache, progress: &dyn Progress) -> Re
 
     // What the project's code says changes nothing about the layers that it has no part in.
     let input = input(&project, &runtime, &static_files, compiler);
-    let ask = || -> Result<_, Error> {
+    let own = || -> Result<_, Error> {
         let environment = clock.time(Stage::Environment, || {
             packages::environment(&plan.uv, &request, &lock, &wheels, &plan.python.path, cache, progress)
         })?;
@@ -197,38 +213,38 @@ pub fn carry_out(plan: BundlePlan, cache: &Cache, progress: &dyn Progress) -> Re
             app::survey(&input, &environment.python, &scratch.path().join(STATIC), progress)
         })?;
         let collected = clock.time(Stage::Static, || app::collect(&input, &facts, progress))?;
-        Ok((environment, facts, collected))
+        let (own, dirty) = clock.time(Stage::App, || {
+            planned.still_there()?;
+            let files = app::files(&input, Some(&facts))?;
+            let dirty = is_dirty(&project, &files);
+            app::layers(&input, &facts, &collected, files, cache, scratch.path(), progress)
+                .map(|own| (own, dirty))
+        })?;
+        Ok((environment, facts, collected, own, dirty))
     };
-    let pack = || -> Result<_, Error> {
-        let mut notices = Vec::new();
-        let target = runtime.target;
-        let python = clock
-            .time(Stage::Runtime, || runtime::layer(&runtime, compiler, cache, progress, &mut notices))?;
+    let target = runtime.target;
+    let mut of_runtime = Vec::new();
+    let mut of_program = Vec::new();
+    let runtime_layer = || {
+        clock.time(Stage::Runtime, || runtime::layer(&runtime, compiler, cache, progress, &mut of_runtime))
+    };
+    let package_layers = || {
         let shaping = Shaping { layout: &runtime.layout, target, prunings: &prunings, compiler };
-        let packages = clock
-            .time(Stage::Packages, || packages::layers(&wheels, &bridge_wheel, &shaping, cache, progress))?;
-        let program = clock
-            .time(Stage::Tools, || tools::layer(program, holdall, target, cache, progress, &mut notices))?;
-        Ok((python, packages, program, notices))
+        clock.time(Stage::Packages, || packages::layers(&wheels, &bridge_wheel, &shaping, cache, progress))
     };
-    let (asked, packed) = at_once(ask, pack);
-    let (environment, facts, collected) = asked?;
-    let (python, packages, program, of_layers) = packed?;
-    let PackageLayers { mut layers, pruned, notices: of_packages } = packages;
-    layers.extend([python, program]);
-
-    let (own, dirty) = clock.time(Stage::App, || {
-        planned.still_there()?;
-        let files = app::files(&input, Some(&facts))?;
-        let dirty = is_dirty(&project, &files);
-        app::layers(&input, &facts, &collected, files, cache, scratch.path(), progress)
-            .map(|own| (own, dirty))
-    })?;
+    let program_layer = || {
+        clock.time(Stage::Tools, || tools::layer(program, holdall, target, cache, progress, &mut of_program))
+    };
+    let (owned, (packages, (python, program))) =
+        at_once(own, || at_once(package_layers, || at_once(runtime_layer, program_layer)));
+    let (environment, facts, collected, own, dirty) = owned?;
+    let PackageLayers { mut layers, pruned, notices: of_packages } = packages?;
+    layers.extend([python?, program?]);
     if facts.loaded && input.build_settings.is_none() {
         notices.retain(|notice| !project.advice.contains(notice));
     }
     notices.extend(not_installed(&environment.left_out));
-    notices.extend([environment.notices, of_layers, of_packages].concat());
+    notices.extend([environment.notices, of_runtime, of_program, of_packages].concat());
     notices.extend([&facts.notices[..], &collected.notices, &own.notices].concat());
     notices.sort();
     notices.dedup();
@@ -251,7 +267,7 @@ pub fn carry_out(plan: BundlePlan, cache: &Cache, progress: &dyn Progress) -> Re
         clock.time(Stage::Assemble, || archive::assemble(manifest, layers, &output, signer, progress))?;
     own.keep(cache);
     let signed_by = signer.map(|signer| signer.public().id);
-    Ok(Bundled { written, pruned, signed_by, notices, took: clock.took() })
+    Ok(Bundled { written, pruned, signed_by, notices, spans: clock.spans() })
 }
 
 /// Does both; the second in a thread of its own.

@@ -1,4 +1,4 @@
-//! Measures how long the stages of a run take.
+//! Measures when the stages of a run are worked on.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -6,27 +6,35 @@ use std::time::{Duration, Instant};
 use crate::progress::Stage;
 
 /// Measures the stages, some of which run at the same time.
-#[derive(Default)]
-pub struct Clock {
-    took: Mutex<Vec<(Stage, Duration)>>,
+pub(super) struct Clock {
+    began: Instant,
+    spans: Mutex<Vec<Span>>,
+}
+
+/// A time in which a stage was worked on, since the beginning of the run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    pub stage: Stage,
+    pub from: Duration,
+    pub to: Duration,
 }
 
 impl Clock {
-    /// Runs one part of a stage; parts of one stage add up.
+    pub fn start() -> Clock {
+        Clock { began: Instant::now(), spans: Mutex::default() }
+    }
+
+    /// Runs one part of a stage.
     pub fn time<T>(&self, stage: Stage, work: impl FnOnce() -> T) -> T {
-        let started = Instant::now();
+        let from = self.began.elapsed();
         let done = work();
-        let took = started.elapsed();
-        let mut all = self.took.lock().unwrap_or_else(PoisonError::into_inner);
-        match all.iter_mut().find(|(known, _)| *known == stage) {
-            Some((_, sum)) => *sum += took,
-            None => all.push((stage, took)),
-        }
+        let span = Span { stage, from, to: self.began.elapsed() };
+        self.spans.lock().unwrap_or_else(PoisonError::into_inner).push(span);
         done
     }
 
-    /// How long each stage took, in the order in which they first ended.
-    pub fn took(self) -> Vec<(Stage, Duration)> {
-        self.took.into_inner().unwrap_or_else(PoisonError::into_inner)
+    /// In the order in which they ended.
+    pub fn spans(self) -> Vec<Span> {
+        self.spans.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -170,7 +170,7 @@ pub fn run(args: Args, output: &Output) -> Result<(), Error> {
         if !bundled.pruned.is_empty() {
             output.line(printable(&format!("\n{}", left_out(&bundled.pruned).trim_end())));
         }
-        output.line(format!("\n{}\n", times(&bundled.took, started.elapsed())));
+        output.line(format!("\n{}\n", times(&bundled.took(), started.elapsed())));
         bundled.notices.iter().for_each(|notice| output.notice(notice));
         output.line(format!("identity  {}", bundled.written.identity));
         if let Some(key) = bundled.signed_by {
@@ -407,13 +407,29 @@ struct Report<'a> {
     manifest: &'a Manifest,
     pruned: &'a [Pruned],
     notices: &'a [Notice],
+    /// How long each stage was worked on.
     seconds: serde_json::Map<String, serde_json::Value>,
+    /// And when: some are at the same time.
+    spans: Vec<SpanValue>,
+}
+
+/// In seconds since the beginning.
+#[derive(Serialize)]
+struct SpanValue {
+    stage: &'static str,
+    from: f64,
+    to: f64,
 }
 
 impl Report<'_> {
     fn of(bundled: &Bundled) -> Report<'_> {
-        let seconds =
-            bundled.took.iter().map(|(stage, took)| (stage.as_str().to_owned(), took.as_secs_f64().into()));
+        let seconds = bundled.took().into_iter();
+        let seconds = seconds.map(|(stage, took)| (stage.as_str().to_owned(), took.as_secs_f64().into()));
+        let spans = bundled.spans.iter().map(|span| SpanValue {
+            stage: span.stage.as_str(),
+            from: span.from.as_secs_f64(),
+            to: span.to.as_secs_f64(),
+        });
         Report {
             path: &bundled.written.path,
             identity: bundled.written.identity,
@@ -423,6 +439,7 @@ impl Report<'_> {
             pruned: &bundled.pruned,
             notices: &bundled.notices,
             seconds: seconds.collect(),
+            spans: spans.collect(),
         }
     }
 }

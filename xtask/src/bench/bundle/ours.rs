@@ -33,6 +33,8 @@ pub struct Bundled {
     pub run: Run,
     /// Seconds of each stage, as the command tells them.
     pub stages: Vec<(String, f64)>,
+    /// When each was worked on: stage, from, to.
+    spans: Vec<(String, f64, f64)>,
     pub path: PathBuf,
     pub size: u64,
     /// Sizes of all files inside, together.
@@ -40,10 +42,22 @@ pub struct Bundled {
 }
 
 impl Bundled {
-    /// Seconds of the stages that do what an archiver does.
+    /// Seconds in which one or more of the stages were worked on that do what an archiver does.
     pub fn packing(&self) -> f64 {
-        self.stages.iter().filter(|(stage, _)| PACKING.contains(&stage.as_str())).map(|(_, took)| took).sum()
+        let packing = self.spans.iter().filter(|(stage, ..)| PACKING.contains(&stage.as_str()));
+        together(packing.map(|(_, from, to)| (*from, *to)).collect())
     }
+}
+
+/// How long at least one of these lasts, each given by its beginning and its end.
+fn together(mut spans: Vec<(f64, f64)>) -> f64 {
+    spans.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let (mut sum, mut until) = (0.0, f64::NEG_INFINITY);
+    for (from, to) in spans {
+        sum += (to - from.max(until)).max(0.0);
+        until = until.max(to);
+    }
+    sum
 }
 
 impl Holdall {
@@ -61,11 +75,16 @@ impl Holdall {
         let stages = said["seconds"].as_object().context("holdall tells no times")?;
         let stages =
             stages.iter().map(|(stage, took)| (stage.clone(), took.as_f64().unwrap_or(0.0))).collect();
+        let spans = said["spans"].as_array().context("holdall tells no spans")?;
+        let span = |span: &serde_json::Value| {
+            Some((span["stage"].as_str()?.to_owned(), span["from"].as_f64()?, span["to"].as_f64()?))
+        };
+        let spans = spans.iter().map(span).collect::<Option<_>>().context("holdall tells odd spans")?;
         let layers = said["manifest"]["layers"].as_array().context("holdall tells no layers")?;
         let content = layers.iter().filter_map(|layer| layer["size"].as_u64()).sum();
         let path = PathBuf::from(said["path"].as_str().context("holdall tells no path")?);
         let size = said["size"].as_u64().context("holdall tells no size")?;
-        Ok(Bundled { run, stages, path, size, content })
+        Ok(Bundled { run, stages, spans, path, size, content })
     }
 
     /// Expands a bundle into the folder `into`, which must not be needed any more.
@@ -97,5 +116,16 @@ impl Holdall {
 
     fn cache(&self) -> PathBuf {
         self.folder.join("cache")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_done_at_the_same_time_counts_once() {
+        assert_eq!(together(vec![]), 0.0);
+        assert_eq!(together(vec![(5.0, 6.0), (0.0, 2.0), (1.0, 3.0), (1.5, 2.5)]), 4.0);
     }
 }
