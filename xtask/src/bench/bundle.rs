@@ -56,32 +56,58 @@ struct Stand {
     folder: PathBuf,
     holdall: Holdall,
     project: Project,
+    locks: Locks,
     /// The bundle of the project as it is at first, and the release it expands into.
     bundle: PathBuf,
     release: PathBuf,
     tree: report::Tree,
 }
 
+/// The project's committed lock: as it was, and with one wheel of another version.
+struct Locks {
+    file: PathBuf,
+    usual: Vec<u8>,
+    bumped: Vec<u8>,
+}
+
 impl Stand {
+    /// Pins the packages: as they were, or with one wheel of another version.
+    fn pin(&self, bumped: bool) -> anyhow::Result<()> {
+        self.project.pin(bumped)?;
+        let lock = if bumped { &self.locks.bumped } else { &self.locks.usual };
+        Ok(fs_err::write(&self.locks.file, lock)?)
+    }
+
     fn prepare() -> anyhow::Result<Stand> {
         let product = tools::build_released_product()?;
         tools::step("build the program that expands");
         let expand = tools::build_program("bench", "expand", &["--release"])?;
         let folder = tools::target().join("bench");
-        let holdall =
-            Holdall { program: product.holdall, expand, tools: product.tools, folder: folder.clone() };
+        let holdall = Holdall {
+            program: product.holdall,
+            expand,
+            tools: product.tools,
+            python: tools::host_python()?.path,
+            folder: folder.clone(),
+        };
 
         tools::step("make the project, download its packages, bundle it and expand the bundle");
         let project = Project::write(&empty(&folder.join("project"))?)?;
-        // The bumped one first, so that its new wheel lies in the cache as all others do.
-        project.pin(true)?;
-        holdall.bundle(&project.folder, &folder.join("first"))?;
-        project.pin(false)?;
-        let bundled = holdall.bundle(&project.folder, &folder.join("first"))?;
+        // The bumped one first, so that its new wheel lies in the cache as all others do. Both are locked, as projects
+        // are that people deploy: with a committed lock no run waits for a package index.
+        let locked = |bumped| {
+            project.pin(bumped)?;
+            let lock = holdall.lock(&project.folder)?;
+            let bundled = holdall.bundle(&project.folder, &folder.join("first"))?;
+            Ok::<_, anyhow::Error>((fs_err::read(&lock)?, lock, bundled))
+        };
+        let (bumped, ..) = locked(true)?;
+        let (usual, file, bundled) = locked(false)?;
+        let locks = Locks { file, usual, bumped };
         let release = folder.join("release");
         holdall.expand(&bundled.path, &release)?;
         let tree = report::Tree::of(&release)?;
-        Ok(Stand { folder, holdall, project, bundle: bundled.path, release, tree })
+        Ok(Stand { folder, holdall, project, locks, bundle: bundled.path, release, tree })
     }
 
     /// A folder with the project's wheels, for peers that install.

@@ -16,6 +16,7 @@ pub struct Holdall {
     /// The bench `expand`.
     pub expand: PathBuf,
     pub tools: PathBuf,
+    pub python: PathBuf,
     pub folder: PathBuf,
 }
 
@@ -64,12 +65,9 @@ impl Holdall {
     /// Bundles for this machine into the folder `output`, which holds nothing else afterwards.
     pub fn bundle(&self, project: &Path, output: &Path) -> anyhow::Result<Bundled> {
         empty(output)?;
-        let mut bundle = Command::new(&self.program);
-        bundle.args(["bundle", "--format", "json", "--runtime", "host", "--name", "shop", "--version", "1"]);
+        let mut bundle = self.command("bundle");
+        bundle.args(["--format", "json", "--runtime", "host", "--name", "shop", "--version", "1"]);
         bundle.arg(project).arg("--output").arg(output);
-        bundle.env("HOLDALL_TOOLS", &self.tools).env("HOLDALL_CACHE", self.cache());
-        // uv's own cache, too: whatever the person who runs this has used uv for.
-        bundle.env("UV_CACHE_DIR", self.folder.join("uv"));
         let run = measure::run(&mut bundle)?;
         let said: serde_json::Value = serde_json::from_slice(&run.said)?;
         let stages = said["seconds"].as_object().context("holdall tells no times")?;
@@ -85,6 +83,16 @@ impl Holdall {
         let path = PathBuf::from(said["path"].as_str().context("holdall tells no path")?);
         let size = said["size"].as_u64().context("holdall tells no size")?;
         Ok(Bundled { run, stages, spans, path, size, content })
+    }
+
+    /// Locks the project for this machine, and returns the lock's file.
+    pub fn lock(&self, project: &Path) -> anyhow::Result<PathBuf> {
+        let mut lock = self.command("lock");
+        measure::run(lock.args(["--runtime", "host"]).arg(project))?;
+        let locks =
+            fs_err::read_dir(project)?.map(|entry| Ok(entry?.path())).collect::<anyhow::Result<Vec<_>>>()?;
+        let is_lock = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "toml");
+        locks.into_iter().find(is_lock).context("`holdall lock` wrote no lock")
     }
 
     /// Expands a bundle into the folder `into`, which must not be needed any more.
@@ -112,6 +120,16 @@ impl Holdall {
             }
         }
         Ok(())
+    }
+
+    fn command(&self, verb: &str) -> Command {
+        let mut command = Command::new(&self.program);
+        command.arg(verb).env("HOLDALL_TOOLS", &self.tools).env("HOLDALL_CACHE", self.cache());
+        // uv's own cache, too: whatever the person who runs this has used uv for.
+        command.env("UV_CACHE_DIR", self.folder.join("uv"));
+        // Named, so that no shim is measured that stands for Python on this machine's PATH.
+        command.env("HOLDALL_PYTHON", &self.python);
+        command
     }
 
     fn cache(&self) -> PathBuf {

@@ -53,11 +53,11 @@ fn perform(stand: &Stand, step: Step, round: usize) -> anyhow::Result<Bundled> {
         Step::Again => {}
         Step::Module => stand.project.change_module(round)?,
         Step::StaticFile => stand.project.change_static_file(round)?,
-        Step::Bump => stand.project.pin(true)?,
+        Step::Bump => stand.pin(true)?,
     }
     let bundled = stand.holdall.bundle(&stand.project.folder, &stand.folder.join("out"));
     // Peers that install have the wheels of the first lock only.
-    stand.project.pin(false)?;
+    stand.pin(false)?;
     bundled
 }
 
