@@ -10,12 +10,27 @@ import sys
 # Nothing that lies in the current folder is imported.
 del sys.path[0]
 
+import gc
 import importlib.util
 import marshal
+import operator
 import types
 
 # PEP 552: the source is named by its hash, and nobody compares it when the module is imported.
 HASHED_UNCHECKED = (1).to_bytes(4, "little")
+
+# What a code object is made of.
+ATTRIBUTES = ["co_consts", "co_names", "co_varnames", "co_freevars", "co_cellvars", "co_filename", "co_name"]
+ATTRIBUTES += ["co_qualname", "co_linetable", "co_exceptiontable"]
+if sys.version_info < (3, 11):  # since then made anew at each look
+    ATTRIBUTES.append("co_code")
+ATTRIBUTES = operator.attrgetter(*(name for name in ATTRIBUTES if hasattr(types.CodeType, name)))
+
+
+# There is one object for each text of one letter. marshal marks those that are interned, and what was compiled before
+# may have had one of them interned: now all are.
+for number in range(256):
+    sys.intern(chr(number))
 
 
 def has_sets(code):
@@ -46,19 +61,13 @@ def parts(code):
     Whoever holds them gives each a second reference. marshal marks what has more than one, and some have one more when
     something else that was compiled before had the same: now all are marked alike.
     """
-    found = []
-    left = [code]
-    while left:
-        part = left.pop()
-        found.append(part)
-        if isinstance(part, (tuple, frozenset)):
-            left.extend(part)
-        elif isinstance(part, types.CodeType):
-            names = ["co_consts", "co_names", "co_varnames", "co_freevars", "co_cellvars", "co_filename", "co_name"]
-            names += ["co_qualname", "co_linetable", "co_exceptiontable"]
-            if sys.version_info < (3, 11):  # since then made anew at each look
-                names.append("co_code")
-            left.extend(getattr(part, name) for name in names if hasattr(part, name))
+    found = [code]
+    for part in found:  # which grows meanwhile
+        kind = type(part)
+        if kind is types.CodeType:
+            found.extend(ATTRIBUTES(part))
+        elif kind is tuple or kind is frozenset:
+            found.extend(part)
     return found
 
 
@@ -77,6 +86,8 @@ def compiled(path, source):
 
 
 def main():
+    # Nothing that is made here refers to itself, and looking for what does takes time.
+    gc.disable()
     requests, answers = sys.stdin.buffer, sys.stdout.buffer
     while head := requests.read(8):
         path = requests.read(int.from_bytes(head[:4], "little")).decode()
