@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use holdall::cache::Cache;
-use holdall::layer::{Content, Source};
+use holdall::layer::Source;
 use holdall::progress::Silent;
 use holdall::python::MinorVersion;
 use holdall::recipe::Recipes;
@@ -131,10 +131,7 @@ fn sources(plan: &RuntimePlan) -> Vec<Source> {
 }
 
 fn bytes(source: &Source) -> Vec<u8> {
-    match &source.content {
-        Content::Bytes(bytes) => bytes.clone(),
-        Content::File(file) => fs_err::read(file).unwrap(),
-    }
+    source.content.read().unwrap().into_owned()
 }
 
 fn names(sources: &[Source]) -> Vec<&str> {

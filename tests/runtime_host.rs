@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use holdall::cache::Cache;
-use holdall::layer::{Content, Source};
+use holdall::layer::Source;
 use holdall::recipe::Recipes;
 use holdall::runtime::{self, HostPython, RuntimeChoice, RuntimeError, RuntimePlan, Wanted};
 use holdall::target::Target;
@@ -87,10 +87,7 @@ fn expand(sources: &[Source], folder: &Path) {
 }
 
 fn bytes(source: &Source) -> Vec<u8> {
-    match &source.content {
-        Content::Bytes(bytes) => bytes.clone(),
-        Content::File(file) => fs_err::read(file).unwrap(),
-    }
+    source.content.read().unwrap().into_owned()
 }
 
 /// The folders in which the interpreter finds its library where it comes from.
