@@ -55,12 +55,12 @@ pub struct Cache {
     root: PathBuf,
 }
 
-/// Why the cache cannot be tidied.
+/// Why the cache cannot be looked at or tidied.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 pub enum CacheError {
     #[error("`{}` is not a folder that holdall made for its cache alone", root.display())]
     #[diagnostic(help(
-        "nothing was removed, since other files lie there: set HOLDALL_CACHE to a folder of its own, or remove its folders there yourself (`layers`, `wheels`, `tools`, `environments` and so on)"
+        "other files lie there, so nothing in it is listed, checked or removed: set HOLDALL_CACHE to a folder of its own, or remove its folders there yourself (`layers`, `wheels`, `tools`, `environments` and so on)"
     ))]
     NotOurs { root: PathBuf },
     #[error("cannot read the cache folder `{}`", root.display())]
@@ -121,6 +121,17 @@ impl Cache {
         let folder = self.root.join(kind);
         fs_err::create_dir_all(&folder)?;
         Ok(folder)
+    }
+
+    /// A folder for one run, read by nobody else. It goes when it is dropped; what a run that was killed has left goes
+    /// when the next one begins.
+    pub fn of_run(&self) -> io::Result<Passing<tempfile::TempDir>> {
+        let folder = self.folder(RUNS)?;
+        let mut builder = tempfile::Builder::new();
+        // Requirements that another tool wrote may hold credentials.
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
+        Passing::make(|| builder.tempdir_in(folder))
     }
 
     pub fn root(&self) -> &Path {

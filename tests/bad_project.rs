@@ -105,7 +105,7 @@ pub fn with_slashes(text: &str) -> String {
 }
 
 /// An error without the reason that the system gives, which each words in its own way.
-fn without_the_systems_words(told: &str) -> String {
+pub fn without_the_systems_words(told: &str) -> String {
     let (before, after) = told.split_once(" (os error ").unwrap();
     let (_, after) = after.split_once(')').unwrap();
     let (what, _) = before.rsplit_once(": ").unwrap();
@@ -176,6 +176,10 @@ fn a_wrong_configuration_is_told_with_its_key_and_the_near_one() {
     assert_snapshot!(refused("[project]\nsettings = \"mysite.prod\"\n"), @r"
     × there is no settings module `mysite.prod`, which holdall.toml, key `project.settings` names
     help: did you mean `mysite.settings`?
+    ");
+    assert_snapshot!(refused("[packages]\nfind-links = [\"\"]\n"), @r"
+    × wrong value: holdall.toml, key `packages.find-links` is ``, which names no folder
+    help: name a folder of wheels, such as `wheels`, or remove it from the list
     ");
     assert_snapshot!(refused("[project\n"), @r"
     × `holdall.toml` is not valid TOML
@@ -359,6 +363,32 @@ fn wrong_usage_ends_with_two() {
         told.contains("'amiga' for '--target <TARGET>': unknown target `amiga`: the targets are"),
         "{told}"
     );
+    // A script gets it as every other error.
+    let value = |args: &[&str]| -> serde_json::Value {
+        let told = test.holdall(args).code(2).stderr("");
+        let value: serde_json::Value = serde_json::from_slice(&told.get_output().stdout).unwrap();
+        assert_eq!((&value["exit"], &value["causes"]), (&2.into(), &serde_json::json!([])), "{args:?}");
+        value
+    };
+    let told = value(&["bundle", "site", "--runtim", "host", "--format", "json"]);
+    assert_eq!(told["error"], "unexpected argument '--runtim' found");
+    assert_snapshot!(told["help"].as_str().unwrap(), @r"
+    tip: a similar argument exists: '--runtime'
+
+    Usage: holdall bundle --runtime <host|PATH> <PROJECT>
+
+    For more information, try '--help'.
+    ");
+    let told = value(&["--format=json", "inspect"]);
+    assert_eq!(told["error"], "the following required arguments were not provided: <BUNDLE|FOLDER>");
+    let told = value(&["--format", "json", "key"]);
+    assert_eq!(told["error"], "a command is missing");
+    assert_eq!(told["help"], "add `--help` to see which there are");
+    let help = test.holdall(["--format", "json", "inspect", "--help"]).success().stderr("");
+    let help = String::from_utf8_lossy(&help.get_output().stdout).into_owned();
+    assert!(help.contains("\nUsage: holdall inspect "), "{help}");
+    let version = test.holdall(["--format", "json", "--version"]).success().stderr("");
+    assert!(version.get_output().stdout.starts_with(b"holdall "));
     assert_snapshot!(test.refused(2, &["inspect"]), @r"
     error: the following required arguments were not provided:
       <BUNDLE|FOLDER>

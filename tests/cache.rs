@@ -14,9 +14,13 @@ use insta::assert_snapshot;
 use serde_json::Value;
 
 use crate::bad_project::listing;
+#[cfg(unix)]
+use crate::bad_project::wait_for;
 use crate::given_runtime_bundle::tools;
 use crate::harness::{Test, command, prepared, shared_uv};
 use crate::runtime_given::{self as given, AMD64};
+#[cfg(unix)]
+use crate::system::end;
 
 pub const BUNDLE: &str = "shop-1.0-windows-x86_64.zip";
 
@@ -315,9 +319,15 @@ fn a_cache_is_made_small_by_what_was_used_least_lately() {
     assert_eq!(size(&info()), 0);
     let wrong = cache_command(&test, "cache", &["prune", "--all", "--keep-size", "1GB"]).code(2).stdout("");
     assert!(String::from_utf8_lossy(&wrong.get_output().stderr).contains("cannot be used with"));
-    let wrong = cache_command(&test, "cache", &["prune", "--older-than", "30"]).code(2).stdout("");
-    let said = String::from_utf8_lossy(&wrong.get_output().stderr).into_owned();
-    assert!(said.contains("give a number and one of `min`, `h`, `d`, `w`, as in `30d`"), "{said}");
+    let wrong = |option: &str, value: &str, why: &str| {
+        let wrong = cache_command(&test, "cache", &["prune", option, value]).code(2).stdout("");
+        let said = String::from_utf8_lossy(&wrong.get_output().stderr).into_owned();
+        assert!(said.starts_with(&format!("error: invalid value '{value}' for '{option} <")), "{said}");
+        assert!(said.contains(why), "{said}");
+    };
+    wrong("--older-than", "30", "give a number and one of `min`, `h`, `d`, `w`, as in `30d`");
+    wrong("--older-than", "-1d", "an age is not below zero: give a whole number and its unit, as in `30d`");
+    wrong("--keep-size", "-5GB", "a size is not below zero: give a number and its unit, as in `5GB`");
 }
 
 #[test]
@@ -350,6 +360,52 @@ fn what_runs_that_were_killed_have_left_goes_with_the_next_run_or_when_pruning()
     leave();
     bundled(bundling(&test, "site", "cache", "dist"));
     assert_eq!(parts(&test.path("cache")), [""; 0].map(PathBuf::from));
+}
+
+/// A uv that says which process it is and waits, where what it is asked has these words in it.
+#[cfg(unix)]
+fn uv_that_waits_for(test: &Test, words: &str) -> PathBuf {
+    let (uv, real, pid) = (test.path("waiting-uv"), shared_uv().program.display(), test.path("pid"));
+    let (real, pid) = (real.to_string(), pid.display());
+    let wait = format!("echo $$ > '{pid}.part'; mv '{pid}.part' '{pid}'; exec sleep 120");
+    let script = format!("#!/bin/sh\ncase \" $* \" in *' {words} '*) {wait};; esac\nexec '{real}' \"$@\"\n");
+    test.write("waiting-uv", script);
+    fs_err::set_permissions(&uv, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    uv
+}
+
+#[cfg(unix)]
+#[test]
+fn a_run_that_is_killed_leaves_nothing_outside_of_the_cache_and_the_next_one_clears_that() {
+    let test = little();
+    fs_err::create_dir(test.path("temporary")).unwrap();
+    let settings = test.read("site/shop/settings.py");
+    for (round, words) in ["--generate-hashes", "--constraints", "install", "settings"].iter().enumerate() {
+        let cache = format!("cache-{round}");
+        let mut run = bundling(&test, "site", &cache, "dist");
+        run.env("TMPDIR", test.path("temporary")).env("HOLDALL_UV", uv_that_waits_for(&test, words));
+        if *words == "settings" {
+            let pid = test.path("pid").display().to_string();
+            let wait = format!(
+                "import os, time\nopen('{pid}.part', 'w').write(str(os.getpid()))\n\
+                 os.rename('{pid}.part', '{pid}')\ntime.sleep(120)\n"
+            );
+            test.write("site/shop/settings.py", settings.clone() + &wait);
+        }
+        let mut run = run.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        wait_for(words, || test.path("pid").exists());
+        run.kill().unwrap();
+        run.wait().unwrap();
+        // Nobody can tell it: it waits for itself.
+        end(test.read("pid").trim());
+        fs_err::remove_file(test.path("pid")).unwrap();
+        test.write("site/shop/settings.py", &settings);
+        assert_eq!(files(&test.path("temporary")), [""; 0].map(PathBuf::from), "{words}");
+        assert!(!parts(&test.path(&cache)).is_empty(), "{words}");
+
+        bundled(bundling(&test, "site", &cache, "dist"));
+        assert_eq!(parts(&test.path(&cache)), [""; 0].map(PathBuf::from), "{words}");
+    }
 }
 
 #[test]
@@ -529,13 +585,28 @@ fn a_cache_folder_that_cannot_be_used_is_named() {
     test.write("home/thesis.txt", "").write("home/tools/hammer", "");
     bundled(bundling(&test, "site", "home", "dist"));
     assert!(!test.path("home/CACHEDIR.TAG").exists());
-    let before = listing(&test.path("home"));
-    let told = cache_command(&test, "home", &["prune", "--all"]).code(3).stdout("");
-    assert_eq!(listing(&test.path("home")), before);
-    assert_snapshot!(test.words(&told.get_output().stderr), @r"
-    × `[here]/home` is not a folder that holdall made for its cache alone
-    help: nothing was removed, since other files lie there: set HOLDALL_CACHE to a folder of its own, or remove its folders there yourself (`layers`, `wheels`, `tools`, `environments` and so on)
+    // Neither is it listed, nor is a tool of theirs taken for a damaged one of ours; and no lock is laid there.
+    test.write("shed/tools/hammer", "").write("shed/notes/today", "");
+    let mut told = std::collections::BTreeSet::new();
+    for folder in ["home", "shed"] {
+        let before = listing(&test.path(folder));
+        let ways =
+            [&["info"][..], &["verify"], &["verify", "--fix"], &["prune", "--plan"], &["prune", "--all"]];
+        for args in ways {
+            let refused = cache_command(&test, folder, args).code(3).stdout("");
+            told.insert(test.words(&refused.get_output().stderr).replace(folder, "[folder]"));
+        }
+        assert_eq!(listing(&test.path(folder)), before);
+    }
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_snapshot!(told.first().unwrap(), @r"
+    × `[here]/[folder]` is not a folder that holdall made for its cache alone
+    help: other files lie there, so nothing in it is listed, checked or removed: set HOLDALL_CACHE to a folder of its own, or remove its folders there yourself (`layers`, `wheels`, `tools`, `environments` and so on)
     ");
+    fs_err::create_dir(test.path("new")).unwrap();
+    for args in [&["info"][..], &["verify"], &["prune"]] {
+        cache_command(&test, "new", args).success();
+    }
 
     // An empty name is none, and one that is not whole counts from where one stands.
     let mut bundle = bundling(&test, "site", "unused", "dist");

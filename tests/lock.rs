@@ -9,7 +9,7 @@ use holdall::digest::Sha256;
 use insta::assert_snapshot;
 use serde_json::Value;
 
-use crate::bad_project::site;
+use crate::bad_project::{site, without_the_systems_words};
 use crate::bundle::entries;
 use crate::given_runtime_bundle::tools;
 use crate::harness::{Test, command, host};
@@ -187,6 +187,38 @@ fn which_python_to_lock_for_is_said_or_asked() {
 }
 
 #[test]
+fn the_lock_that_is_there_is_the_one_that_is_meant_unless_there_are_several() {
+    let test = with_wheels("demo==1.0\n");
+    let lock = |more: &[&str]| test.cut_off(&[&["lock", "site"], OFFLINE, more].concat());
+    let value = |more: &[&str]| json(lock(&[&["--format", "json"], more].concat()));
+    // One that is for neither the default's target nor, as far as anybody knows, the default's Python.
+    lock(&["--target", "linux-arm64", "--python", "3.12"]).success();
+    lock(&["--check"]).success();
+    test.write("site/requirements.txt", "demo\n");
+    let upgraded = value(&["--upgrade"]);
+    assert_eq!(
+        (&upgraded["target"], &upgraded["python_from"], &upgraded["updated"][0]["to"]),
+        (&"linux-arm64".into(), &"the lock that is there".into(), &"1.1".into())
+    );
+    lock(&["--check"]).success();
+    assert!(!test.path("site/pylock.windows-x86_64.toml").exists());
+
+    // A Python is named for a lock that is to come.
+    assert_eq!(value(&["--python", "3.12"])["target"], "windows-x86_64");
+    let told = test.refused(3, &[&["lock", "site", "--check"], OFFLINE].concat());
+    assert_snapshot!(told.replace("[host]", host()), @r"
+    × cannot tell which lock is meant: there are `pylock.windows-x86_64.toml` and `pylock.linux-arm64.toml`
+    help: name the target of one of them: `holdall lock --target windows-x86_64` or `holdall lock --target linux-arm64`
+    ");
+    lock(&["--check", "--target", "linux-arm64"]).success();
+
+    // One at another place says itself for what it is.
+    lock(&["--target", "windows-arm64", "--python", "3.13", "--output", "site/pylock.other.toml"]).success();
+    let other = value(&["--check", "--output", "site/pylock.other.toml"]);
+    assert_eq!((&other["target"], &other["python"]), (&"windows-arm64".into(), &"3.13".into()));
+}
+
+#[test]
 fn a_bundle_of_a_committed_lock_asks_no_index_and_tells_when_the_lock_is_out_of_date() {
     let test = site();
     test.write("site/requirements.txt", "django>=5.2,<5.3\n");
@@ -229,16 +261,86 @@ fn a_bundle_of_a_committed_lock_asks_no_index_and_tells_when_the_lock_is_out_of_
     test.write("site/requirements.txt", "django>=5.2,<5.3\n");
     let other = written.replace("python = \"3.", "python = \"3.9");
     test.write(&lock, other);
-    let told = test.refused(3, HOST);
-    assert!(
-        told.contains(" is for [host] and Python 3.X, and the bundle is for [host] and Python 3.X\n"),
-        "{told}"
-    );
+    assert_snapshot!(for_any_python(&test.refused(3, HOST)), @r"
+    × `[here]/site/pylock.[host].toml` is for [host] and Python 3.X, and the bundle is for [host] and Python 3.X
+    help: make the lock anew with `holdall lock --target [host] --python 3.X`, or bundle for what it was made for
+    ");
     test.write(&lock, &written[..written.len() / 2]);
     assert_snapshot!(test.refused(3, HOST), @r"
     × `[here]/site/pylock.[host].toml` is no lock that holdall can read: unclosed inline table, expected `}`
-    help: make the file anew with the tool that wrote it
+    help: take the committed one (`git checkout -- pylock.[host].toml`); or remove it, and make it anew with `holdall lock --target [host]` or the tool that wrote it
     ");
+    fs_err::remove_file(test.path(&lock)).unwrap();
+    test.holdall(["lock", "site", "--target", host(), "--python", "3.12"]).success();
+}
+
+/// What is told, with a command for whichever Python this machine has.
+fn for_any_python(told: &str) -> String {
+    let (before, after) = told.split_once("--python 3.").unwrap();
+    format!("{before}--python 3.X{}", after.trim_start_matches(|c: char| c.is_ascii_digit()))
+}
+
+/// The site with a lock of uv in place of its requirements; `more` is the end of its `pyproject.toml`.
+fn locked_by_uv(dependency: &str, more: &str) -> Test {
+    let test = site();
+    fs_err::remove_file(test.path("site/requirements.txt")).unwrap();
+    test.write("house/uwsgi-2.0.28-py3-none-any.whl", wheel("uwsgi", "2.0.28"));
+    test.write("house/demo-1.0-py3-none-any.whl", wheel("demo", "1.0"));
+    test.write(
+        "site/pyproject.toml",
+        format!(
+            "[project]\nname = \"shop\"\nversion = \"1.0\"\nrequires-python = \">=3.10\"\n\
+             dependencies = [\"django==5.2.1\", \"{dependency}\"]\n{more}"
+        ),
+    );
+    test.uv("site", &["lock"]);
+    test
+}
+
+#[test]
+fn a_wheel_of_ones_own_that_the_lock_of_uv_does_not_know_goes_into_one_of_holdall() {
+    // The index has no wheel of it at all.
+    let test = locked_by_uv("uwsgi==2.0.28", "");
+    let bundle = [HOST, &["--find-links", "house"]].concat();
+    assert_snapshot!(for_any_python(&test.refused(3, &bundle)), @r"
+    × `[here]/site/uv.lock` does not know the wheel of `uwsgi` 2.0.28 in `[here]/house`
+    help: if the wheel is your own, `holdall lock --target [host] --python 3.X --find-links [here]/house` writes its hash into a lock for that target, to be committed; if not, find out who changed it before you go on
+    ");
+    test.holdall(["lock", "site", "--runtime", "host", "--find-links", "house"]).success();
+    let lock = test.read(&format!("site/pylock.{}.toml", host()));
+    assert!(lock.contains("path = \"../house/uwsgi-2.0.28-py3-none-any.whl\""), "{lock}");
+    test.holdall(&bundle).success();
+    // The lock alone knows the place, and holds what lies there against its hash.
+    let other = wheel("uwsgi", "2.0.29");
+    let found = Sha256::of(&other);
+    test.write("house/uwsgi-2.0.28-py3-none-any.whl", &other);
+    let uwsgi = crate::harness::cache().join("wheels").join(Sha256::of(wheel("uwsgi", "2.0.28")).to_string());
+    holdall::held::remove_dir_all(&uwsgi).unwrap();
+    let told = test.refused(1, HOST);
+    assert!(
+        told.starts_with(&format!("  × `uwsgi-2.0.28-py3-none-any.whl` has SHA-256 {found}, and")),
+        "{told}"
+    );
+}
+
+#[test]
+fn a_lock_of_uv_without_hashes_of_what_lies_in_a_folder_says_why_and_both_ways_out_work() {
+    let test = locked_by_uv("demo", "[tool.uv]\nfind-links = [\"../house\"]\n");
+    assert_snapshot!(for_any_python(&test.refused(3, HOST)), @r#"
+    × `demo` has no SHA-256 in `[here]/site/uv.lock`: uv writes none of a wheel in a folder
+    help: `holdall lock --target [host] --python 3.X` writes it into a lock for that target, to be committed; or name the wheel in place of its folder (`demo = { path = "../house/demo-1.0-py3-none-any.whl" }` below `[tool.uv.sources]` in `pyproject.toml`) and run `uv lock`
+    "#);
+    let lock = test.path(&format!("site/pylock.{}.toml", host()));
+    test.holdall(["lock", "site", "--runtime", "host"]).success();
+    test.holdall([HOST, &["--plan"]].concat()).success();
+    fs_err::remove_file(lock).unwrap();
+
+    test.append(
+        "site/pyproject.toml",
+        "[tool.uv.sources]\ndemo = { path = \"../house/demo-1.0-py3-none-any.whl\" }\n",
+    );
+    test.uv("site", &["lock"]);
+    test.holdall([HOST, &["--plan"]].concat()).success();
 }
 
 #[test]
@@ -345,15 +447,8 @@ fn a_wheelhouse_is_enough_with_a_cold_cache_and_what_it_lacks_is_named() {
     }
     let cold = [("HOLDALL_CACHE", &*cache), ("UV_CACHE_DIR", &*uv), ("UV_DEFAULT_INDEX", NOWHERE)];
     // The wheels of the tests' own Django are what a wheelhouse has.
-    let report = json(test.holdall_with(&[], &[HOST, &["--plan", "--format", "json"]].concat()));
-    test.holdall_with(&[], HOST).success();
-    for wheel in report["wheels"].as_array().unwrap() {
-        let (name, sha256) = (wheel["file"].as_str().unwrap(), wheel["sha256"].as_str().unwrap());
-        if name.starts_with("holdall") {
-            continue;
-        }
-        let cached = crate::harness::cache().join("wheels").join(sha256).join(name);
-        test.write(&format!("house/{name}"), fs_err::read(cached).unwrap());
+    for (name, wheel) in wheels_of_the_site(&test) {
+        test.write(&format!("house/{name}"), wheel);
     }
     let offline = [HOST, &["--find-links", "house", "--offline"]].concat();
     test.holdall_with(&cold, &offline).success();
@@ -374,6 +469,18 @@ fn a_wheelhouse_is_enough_with_a_cold_cache_and_what_it_lacks_is_named() {
     × `--find-links` names the folder of wheels `[here]/houses`, and there is none
     help: make it and put wheels into it, or correct the path
     ");
+}
+
+/// The wheels that a bundle of the site takes, by name, as they are in the cache once it is made.
+pub fn wheels_of_the_site(test: &Test) -> Vec<(String, Vec<u8>)> {
+    let plan = json(test.holdall([HOST, &["--plan", "--format", "json"]].concat()));
+    test.holdall(HOST).success();
+    let wheels = plan["wheels"].as_array().unwrap().iter().map(|wheel| {
+        let (name, sha256) = (wheel["file"].as_str().unwrap(), wheel["sha256"].as_str().unwrap());
+        (name, crate::harness::cache().join("wheels").join(sha256).join(name))
+    });
+    let others = wheels.filter(|(name, _)| !name.starts_with("holdall"));
+    others.map(|(name, cached)| (name.to_owned(), fs_err::read(cached).unwrap())).collect()
 }
 
 /// The programs that a cache holds, uv among them, in another one.
@@ -482,6 +589,41 @@ fn an_index_that_turns_one_away_is_told_with_the_ways_in() {
     // A folder with the wheel serves as well.
     test.write("house/demo-1.0-py3-none-any.whl", &demo.bytes);
     test.holdall([HOST, &["--find-links", "house"]].concat()).success();
+}
+
+#[test]
+fn a_wheel_that_no_folder_has_is_not_asked_of_the_index_when_that_is_forbidden() {
+    let test = site();
+    let word = test.path("").display().to_string().replace('\\', "/");
+    let (index, demo) = private(&word);
+    // From here on Django and what it needs are in the cache.
+    test.bundle("site", &[]);
+    test.write("site/requirements.txt", "django>=5.2,<5.3\ndemo\n");
+    let uv = test.path("uv-cache").display().to_string();
+    let with_login = index.simple(&format!("{LOGIN}@"));
+    let lock = ["lock", "site", "--runtime", "host"];
+    test.holdall_with(&[("UV_INDEX", &with_login), ("UV_CACHE_DIR", &uv)], &lock).success();
+    test.write("house/demo-1.0-py3-none-any.whl", &demo.bytes);
+    let before = index.asked().len();
+    assert_snapshot!(test.refused(3, &[HOST, &["--offline"]].concat()), @r"
+    × `demo-1.0-py3-none-any.whl` is not in the cache, and the index is not asked
+    help: put that file into a folder of wheels and name it with `--find-links DIR`; or bundle once without `--offline`
+    ");
+    assert_eq!(index.asked().len(), before);
+    test.holdall([HOST, &["--offline", "--find-links", "house"]].concat()).success();
+}
+
+#[test]
+fn a_lock_that_cannot_be_written_is_named() {
+    let test = with_wheels("demo\n");
+    test.write("notes", "a file where a folder should be\n");
+    let lock =
+        [&["lock", "site", "--python", "3.12", "--output", "notes/pylock.shop.toml"], OFFLINE].concat();
+    assert_snapshot!(without_the_systems_words(&test.refused(1, &lock)), @r"
+    × cannot write the lock `notes/pylock.shop.toml`
+    ╰─▶ failed to create directory `notes`: [why]
+    help: check that you may write there and that the disk is not full; the lock that was there is as it was
+    ");
 }
 
 /// A uv that notes what it is asked, before it answers; returns the program and its notes.

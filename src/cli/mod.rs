@@ -17,6 +17,7 @@ pub mod sign;
 mod stop;
 mod table;
 mod trust;
+mod usage;
 pub mod verify;
 
 use std::ffi::OsString;
@@ -81,9 +82,11 @@ enum Command {
     Preview(preview::Args),
     Inspect(inspect::Args),
     Verify(verify::Args),
-    Cache(cache::Args),
+    #[command(subcommand)]
+    Cache(cache::Command),
     Sign(sign::Args),
-    Key(key::Args),
+    #[command(subcommand)]
+    Key(key::Command),
 }
 
 /// Runs the command line `args` and returns the exit code of the process.
@@ -91,16 +94,10 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     // The old console shows colours only once it is asked to; one that cannot is none of ours.
     #[cfg(windows)]
     let _ = anstyle_query::windows::enable_ansi_colors();
-    let cli = match Cli::try_parse_from(args) {
+    let args: Vec<OsString> = args.into_iter().collect();
+    let cli = match Cli::try_parse_from(&args) {
         Ok(cli) => cli,
-        Err(error) => {
-            // Help and version are no errors: clap prints them to standard output and says so by this code.
-            let code = if error.use_stderr() { crate::error::Exit::Usage } else { crate::error::Exit::Done };
-            return match error.print() {
-                Ok(()) => code.into(),
-                Err(_) => crate::error::Exit::Failed.into(),
-            };
-        }
+        Err(error) => return usage::told(&error, &args),
     };
     let output = Output::new(cli.format);
     let result = run(cli.command, &output);
@@ -121,8 +118,8 @@ fn run(command: Command, output: &Output) -> Result<(), crate::Error> {
         Command::Inspect(args) => inspect::run(args, output),
         Command::Preview(args) => preview::run(args, output),
         Command::Verify(args) => verify::run(args, output),
-        Command::Cache(args) => cache::run(args, output),
+        Command::Cache(command) => cache::run(command, output),
         Command::Sign(args) => sign::run(args, output),
-        Command::Key(args) => key::run(args, output),
+        Command::Key(command) => key::run(command, output),
     }
 }
