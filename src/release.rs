@@ -2,16 +2,22 @@
 //!
 //! Never writes outside of the folder it was given, and never into one that holds something already.
 
+mod complete;
 mod error;
 mod expand;
+mod id;
+mod mark;
 mod slot;
 mod verify;
 
 use std::io;
 use std::path::{Path, PathBuf};
 
+pub use complete::Complete;
 pub use error::ReleaseError;
 pub use expand::{check_fits, expand};
+pub use id::{NotAReleaseId, ReleaseId};
+pub use mark::{MARK, MadeFile, Mark, MarkError, Origin, PRUNING};
 pub use slot::Slot;
 pub use verify::verify;
 
@@ -56,6 +62,7 @@ impl Release {
         let vouched = trust.check(folder, &bytes, signature.as_deref())?;
         let manifest = Manifest::parse(&bytes).map_err(|source| ReleaseError::Manifest { path, source })?;
         let vouched = vouched.map(|vouched| vouched.matched(folder, &manifest)).transpose()?;
+        archive::check_indexes(folder, &manifest)?;
         let mut indexes = Vec::with_capacity(manifest.layers.len());
         for layer in &manifest.layers {
             let path = folder.join(Index::name(&layer.digest));
@@ -87,11 +94,21 @@ fn read_signature(folder: &Path) -> Result<Option<Vec<u8>>, ReleaseError> {
 }
 
 /// Reads a file whose first `limit` bytes are enough to tell what it is.
+///
+/// Whoever gives a folder away may have put a pipe or a device into it under any name: nobody waits for those.
 fn read_up_to(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    let mut options = fs_err::OpenOptions::new();
+    options.read(true);
+    #[cfg(unix)]
+    fs_err::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, libc::O_NONBLOCK);
+    let file = options.open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
+    }
     let mut bytes = Vec::new();
-    io::Read::read_to_end(
-        &mut io::Read::take(fs_err::File::open(path)?, limit.saturating_add(1)),
-        &mut bytes,
-    )?;
+    io::Read::read_to_end(&mut io::Read::take(file, limit.saturating_add(1)), &mut bytes)?;
     Ok(bytes)
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use super::mark::MarkError;
 use crate::archive::ArchiveError;
 use crate::layer::index::IndexError;
 use crate::manifest::{MANIFEST, ManifestError};
@@ -72,6 +73,16 @@ pub enum ReleaseError {
         path: PathBuf,
         #[source]
         source: IndexError,
+    },
+    #[error("the mark `{}` is not accepted", path.display())]
+    #[diagnostic(help(
+        "the release counts as incomplete: deploy its bundle again, or another, and this one can be removed"
+    ))]
+    Mark {
+        path: PathBuf,
+        #[source]
+        #[diagnostic_source]
+        source: MarkError,
     },
 }
 
