@@ -12,6 +12,7 @@ mod id;
 mod leftover;
 mod make;
 mod mark;
+pub mod prune;
 mod releases;
 mod reuse;
 mod slot;

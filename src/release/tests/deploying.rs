@@ -77,7 +77,7 @@ fn a_power_cut_at_any_step_leaves_the_old_release_whole_and_the_next_deploy_fini
 }
 
 /// Power cuts are played without modes: what is a program in [`FILES`] becomes one again.
-fn restore_modes(site: &Path) {
+pub(super) fn restore_modes(site: &Path) {
     for entry in walkdir::WalkDir::new(site) {
         let path = entry.unwrap().into_path();
         #[cfg(unix)]
@@ -133,6 +133,50 @@ fn a_deploy_that_fails_leaves_nothing_behind() {
         assert!(matches!(error, ReleaseError::Unwritable { .. }), "{error}");
         assert_eq!(fs_err::read_dir(site.join("releases")).unwrap().count(), 0);
     }
+}
+
+/// A disk of so many kilobytes, as long as this lives.
+#[cfg(target_os = "linux")]
+struct Small<'a>(&'a Path);
+
+#[cfg(target_os = "linux")]
+impl Small<'_> {
+    fn mount(folder: &Path, size: u32) -> Option<Small<'_>> {
+        let mut mount = std::process::Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", &format!("size={size}k"), "tmpfs"]).arg(folder);
+        mount.output().is_ok_and(|done| done.status.success()).then_some(Small(folder))
+    }
+}
+
+#[cfg(target_os = "linux")]
+impl Drop for Small<'_> {
+    fn drop(&mut self) {
+        std::process::Command::new("umount").arg(self.0).status().unwrap();
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+#[allow(clippy::print_stderr, reason = "a test that is skipped says so")]
+fn a_disk_that_is_full_at_any_moment_holds_nothing_that_looks_complete() {
+    let folder = scratch();
+    let bundle = bundle(folder.path(), "1.0", &FILES);
+    let site = folder.path().join("site");
+    fs_err::create_dir(&site).unwrap();
+    let mut failures = 0;
+    for pages in 1.. {
+        let Some(_small) = Small::mount(&site, pages * 4) else {
+            eprintln!("skipped: only root may make a small disk");
+            return;
+        };
+        match deploy(&releases(&site), &bundle, None) {
+            Ok(_) => break,
+            Err(error) => assert!(matches!(error, ReleaseError::Unwritable { .. }), "{error}"),
+        }
+        assert!(releases(&site).find().unwrap().is_empty(), "{pages} pages");
+        failures += 1;
+    }
+    assert!(failures > 5, "{failures}");
 }
 
 #[test]

@@ -2,7 +2,10 @@
 #![allow(clippy::unwrap_used)]
 
 mod deploying;
+mod making;
 mod opening;
+mod pruning;
+mod reusing;
 
 use std::path::Path;
 use std::time::{Duration, SystemTime};
