@@ -176,15 +176,17 @@ impl Bundle {
     }
 }
 
-/// Refuses a manifest whose indexes would fill the memory, each being small enough.
+/// Refuses a manifest whose indexes would fill the memory, one of them or all together.
 pub(crate) fn check_indexes(path: &Path, manifest: &Manifest) -> Result<(), ArchiveError> {
-    let sizes = manifest.layers.iter().map(|layer| layer.index.size);
-    let size = sizes.fold(0, u64::saturating_add);
-    if size > block::INDEX_LIMIT {
-        let (file, what, limit) = (path.to_owned(), "the indexes of its layers", block::INDEX_LIMIT);
-        return Err(ArchiveError::TooLarge { file, what, size, limit });
+    let sizes = || manifest.layers.iter().map(|layer| layer.index.size);
+    let largest = ("the index of a layer", sizes().max().unwrap_or(0));
+    let all = ("the indexes of its layers", sizes().fold(0, u64::saturating_add));
+    match [largest, all].into_iter().find(|(_, size)| *size > block::INDEX_LIMIT) {
+        Some((what, size)) => {
+            Err(ArchiveError::TooLarge { file: path.to_owned(), what, size, limit: block::INDEX_LIMIT })
+        }
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// The next record, if it has this name.
