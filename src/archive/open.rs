@@ -94,6 +94,7 @@ impl Bundle {
             .map_err(|source| ArchiveError::Manifest { file: path.to_owned(), source })?;
         let vouched = vouched.map(|vouched| vouched.matched(path, &manifest)).transpose()?;
 
+        check_indexes(path, &manifest)?;
         let mut layers = Vec::with_capacity(manifest.layers.len());
         for entry in &manifest.layers {
             layers.push(open_layer(&file, entry, &manifest, &mut rest)?);
@@ -172,6 +173,19 @@ impl Bundle {
             let place = layer.index.files.binary_search_by(|file| file.path.as_str().cmp(path)).ok()?;
             Some(BundleFile { indexed: &layer.index.files[place], record: &layer.records[place] })
         })
+    }
+}
+
+/// Refuses a manifest whose indexes would fill the memory, one of them or all together.
+pub(crate) fn check_indexes(path: &Path, manifest: &Manifest) -> Result<(), ArchiveError> {
+    let sizes = || manifest.layers.iter().map(|layer| layer.index.size);
+    let largest = ("the index of a layer", sizes().max().unwrap_or(0));
+    let all = ("the indexes of its layers", sizes().fold(0, u64::saturating_add));
+    match [largest, all].into_iter().find(|(_, size)| *size > block::INDEX_LIMIT) {
+        Some((what, size)) => {
+            Err(ArchiveError::TooLarge { file: path.to_owned(), what, size, limit: block::INDEX_LIMIT })
+        }
+        None => Ok(()),
     }
 }
 
