@@ -9,6 +9,7 @@ pub mod given;
 pub mod invocation;
 pub mod local;
 pub mod place;
+pub mod probe;
 
 pub use bridge_toml::BridgeToml;
 pub use invocation::{Invocation, bridge, manage};
