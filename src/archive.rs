@@ -19,6 +19,7 @@ mod whole;
 pub use assemble::{Written, assemble};
 pub use error::ArchiveError;
 pub(crate) use head::{MANIFEST_LIMIT, SIGNATURE_LIMIT};
+pub(crate) use open::check_indexes;
 pub use open::{Bundle, BundleFile, BundleLayer};
 pub(crate) use read::stream;
 pub use read::{CopyError, Reader};

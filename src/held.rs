@@ -19,7 +19,7 @@ pub fn persist(file: tempfile::NamedTempFile, path: &Path) -> io::Result<()> {
     }
     // The standard library can replace a file that somebody reads at the moment, `persist` cannot.
     let (file, part) = file.keep().map_err(|error| error.error)?;
-    let done = moved(&part, path);
+    let done = replace(&part, path);
     drop(file);
     if done.is_err() {
         // What cannot be removed now is found under a name that says what it is.
@@ -31,10 +31,11 @@ pub fn persist(file: tempfile::NamedTempFile, path: &Path) -> io::Result<()> {
 /// Renames a folder to a name that nothing has.
 pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
     // One that somebody else made meanwhile is nothing to wait for.
-    if to.exists() { fs_err::rename(from, to) } else { moved(from, to) }
+    if to.exists() { fs_err::rename(from, to) } else { replace(from, to) }
 }
 
-fn moved(from: &Path, to: &Path) -> io::Result<()> {
+/// Renames, over what is there.
+pub fn replace(from: &Path, to: &Path) -> io::Result<()> {
     // Once more at the end: fs_err's errors name the files, and hide the code of the system.
     patiently(|| fs::rename(from, to)).or_else(|_| fs_err::rename(from, to))
 }

@@ -54,6 +54,8 @@ pub mod python_tool;
 pub mod said;
 /// How stages tell of their progress.
 pub mod progress;
+/// Writing so that a power cut leaves the old or the new.
+pub mod durable;
 /// Files that somebody else holds for a moment.
 pub mod held;
 /// What must not outlive a run that is stopped halfway.

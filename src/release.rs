@@ -2,22 +2,30 @@
 //!
 //! Never writes outside of the folder it was given, and never into one that holds something already.
 
+mod complete;
+mod error;
 mod expand;
+mod id;
+mod mark;
 mod slot;
 mod verify;
 
 use std::io;
 use std::path::{Path, PathBuf};
 
+pub use complete::Complete;
+pub use error::ReleaseError;
 pub use expand::{check_fits, expand};
+pub use id::{NotAReleaseId, ReleaseId};
+pub use mark::{MARK, MadeFile, Mark, MarkError, Origin, PRUNING};
 pub use slot::Slot;
 pub use verify::verify;
 
-use crate::archive::{self, ArchiveError};
+use crate::archive;
 use crate::digest::Sha256;
-use crate::layer::{Index, index::IndexError};
-use crate::manifest::{MANIFEST, Manifest, ManifestError};
-use crate::signature::{KeyId, SignatureError, Trust};
+use crate::layer::Index;
+use crate::manifest::{MANIFEST, Manifest};
+use crate::signature::{KeyId, Trust};
 
 /// A bundle in a folder, complete.
 #[derive(Debug, Clone)]
@@ -32,81 +40,6 @@ pub struct Release {
     pub vouched: Option<KeyId>,
     /// Of the manifest's layers, in their order.
     pub indexes: Vec<Index>,
-}
-
-/// Why a bundle cannot become a release, or a folder is none.
-#[derive(Debug, thiserror::Error, miette::Diagnostic)]
-pub enum ReleaseError {
-    #[error("`{}` is not empty", folder.display())]
-    #[diagnostic(help(
-        "a bundle is expanded into a folder of its own: name one that is empty or does not exist"
-    ))]
-    NotEmpty { folder: PathBuf },
-    #[error("`{}` is not a folder", folder.display())]
-    #[diagnostic(help("name a folder that is empty or does not exist"))]
-    NotAFolder { folder: PathBuf },
-    #[error(
-        "below `{}` the path of `{path}` would have {length} characters, and Windows takes {limit}",
-        folder.display()
-    )]
-    #[diagnostic(help(
-        "expand into a folder whose path is at least {} characters shorter (`--root` names one)",
-        length - limit
-    ))]
-    PathTooLong { folder: PathBuf, path: String, length: usize, limit: usize },
-    #[error("the bundle is for {target}, and this system cannot hold all of its names")]
-    #[diagnostic(help("expand it on {target}"))]
-    Names {
-        target: crate::target::Target,
-        #[source]
-        #[diagnostic_source]
-        source: crate::entry::EntryPathError,
-    },
-    #[error("cannot write `{}`", path.display())]
-    #[diagnostic(help(
-        "check that the disk has room and that you may write there; what was expanded is removed again"
-    ))]
-    Unwritable { path: PathBuf, source: io::Error },
-    #[error("cannot read `{}`", path.display())]
-    #[diagnostic(help("check that it is there and that you may read it"))]
-    Unreadable { path: PathBuf, source: io::Error },
-    #[error(transparent)]
-    #[diagnostic(transparent)]
-    Archive(#[from] ArchiveError),
-    #[error("`{}` is not an expanded bundle: it has no `{MANIFEST}`", folder.display())]
-    #[diagnostic(help("name a bundle, or the folder that one was expanded into"))]
-    NotARelease { folder: PathBuf },
-    #[error(transparent)]
-    #[diagnostic(transparent)]
-    Signature(#[from] SignatureError),
-    #[error("the signature `{}` is larger than one can be", path.display())]
-    #[diagnostic(help("the folder was changed after the bundle was expanded: expand it again"))]
-    SignatureTooLarge { path: PathBuf },
-    #[error("the manifest `{}` is not accepted", path.display())]
-    Manifest {
-        path: PathBuf,
-        #[source]
-        #[diagnostic_source]
-        source: ManifestError,
-    },
-    #[error("`{}` is not the index that the manifest names", path.display())]
-    #[diagnostic(help("the folder was changed after the bundle was expanded: expand it again"))]
-    IndexDiffers { path: PathBuf },
-    #[error("the index `{}` cannot be used", path.display())]
-    #[diagnostic(help("the bundle was not made by holdall: make it again"))]
-    Index {
-        path: PathBuf,
-        #[source]
-        source: IndexError,
-    },
-}
-
-impl ReleaseError {
-    /// Whether the place was not fit and nothing was written.
-    pub fn is_precondition(&self) -> bool {
-        use ReleaseError::*;
-        matches!(self, NotEmpty { .. } | NotAFolder { .. } | PathTooLong { .. } | Names { .. })
-    }
 }
 
 impl Release {
@@ -129,6 +62,7 @@ impl Release {
         let vouched = trust.check(folder, &bytes, signature.as_deref())?;
         let manifest = Manifest::parse(&bytes).map_err(|source| ReleaseError::Manifest { path, source })?;
         let vouched = vouched.map(|vouched| vouched.matched(folder, &manifest)).transpose()?;
+        archive::check_indexes(folder, &manifest)?;
         let mut indexes = Vec::with_capacity(manifest.layers.len());
         for layer in &manifest.layers {
             let path = folder.join(Index::name(&layer.digest));
@@ -160,11 +94,21 @@ fn read_signature(folder: &Path) -> Result<Option<Vec<u8>>, ReleaseError> {
 }
 
 /// Reads a file whose first `limit` bytes are enough to tell what it is.
+///
+/// Whoever gives a folder away may have put a pipe or a device into it under any name: nobody waits for those.
 fn read_up_to(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    let mut options = fs_err::OpenOptions::new();
+    options.read(true);
+    #[cfg(unix)]
+    fs_err::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, libc::O_NONBLOCK);
+    let file = options.open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
+    }
     let mut bytes = Vec::new();
-    io::Read::read_to_end(
-        &mut io::Read::take(fs_err::File::open(path)?, limit.saturating_add(1)),
-        &mut bytes,
-    )?;
+    io::Read::read_to_end(&mut io::Read::take(file, limit.saturating_add(1)), &mut bytes)?;
     Ok(bytes)
 }
+
+#[cfg(test)]
+mod tests;

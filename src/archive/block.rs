@@ -9,8 +9,8 @@ use super::positioned::Positioned;
 use super::records::{Method, Record};
 use crate::layer::{Index, index, inflate};
 
-/// What an index may take in memory. A hundred thousand files need a tenth of it.
-const INDEX_LIMIT: u64 = 256 << 20;
+/// What the indexes of a bundle may take in memory, each and all together. A hundred thousand files need a tenth of it.
+pub const INDEX_LIMIT: u64 = 256 << 20;
 
 /// Compares the index with the records of its block: the index's own first, then its files, in order.
 /// Records of other blocks may follow.

@@ -94,6 +94,7 @@ impl Bundle {
             .map_err(|source| ArchiveError::Manifest { file: path.to_owned(), source })?;
         let vouched = vouched.map(|vouched| vouched.matched(path, &manifest)).transpose()?;
 
+        check_indexes(path, &manifest)?;
         let mut layers = Vec::with_capacity(manifest.layers.len());
         for entry in &manifest.layers {
             layers.push(open_layer(&file, entry, &manifest, &mut rest)?);
@@ -173,6 +174,17 @@ impl Bundle {
             Some(BundleFile { indexed: &layer.index.files[place], record: &layer.records[place] })
         })
     }
+}
+
+/// Refuses a manifest whose indexes would fill the memory, each being small enough.
+pub(crate) fn check_indexes(path: &Path, manifest: &Manifest) -> Result<(), ArchiveError> {
+    let sizes = manifest.layers.iter().map(|layer| layer.index.size);
+    let size = sizes.fold(0, u64::saturating_add);
+    if size > block::INDEX_LIMIT {
+        let (file, what, limit) = (path.to_owned(), "the indexes of its layers", block::INDEX_LIMIT);
+        return Err(ArchiveError::TooLarge { file, what, size, limit });
+    }
+    Ok(())
 }
 
 /// The next record, if it has this name.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::digest::Sha256;
 use crate::manifest::Manifest;
+use crate::release::ReleaseId;
 
 /// One release of one site, and the site's folders around it.
 #[derive(Debug, Clone)]
@@ -14,7 +15,7 @@ pub struct Place {
     /// `<root>/<site>`
     pub site: PathBuf,
     /// The release's name below `releases/` and `run/`.
-    pub id: String,
+    pub id: ReleaseId,
     /// The expanded bundle: unchanged once complete. Mostly `<root>/<site>/releases/<id>`.
     pub release: PathBuf,
 }
@@ -23,7 +24,7 @@ impl Place {
     /// The place below `root` of a bundle with this manifest and identity, under the bundle's own name.
     pub fn below(root: &Path, manifest: Manifest, identity: Sha256) -> Place {
         let site = root.join(manifest.name.as_str());
-        let id = format!("{}-{}", manifest.version, identity.short());
+        let id = ReleaseId::new(&manifest.version, &identity);
         Place { release: site.join("releases").join(&id), manifest, site, id }
     }
 
