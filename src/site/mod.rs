@@ -8,6 +8,7 @@ pub mod environment;
 pub mod given;
 pub mod invocation;
 pub mod local;
+pub mod lock;
 pub mod place;
 pub mod probe;
 
