@@ -316,26 +316,6 @@ impl fmt::Display for RunId {
     }
 }
 
-impl Step {
-    pub const ALL: [Step; 15] = [
-        Step::Lock,
-        Step::Preflight,
-        Step::Plan,
-        Step::Fetch,
-        Step::Expand,
-        Step::Complete,
-        Step::HooksBefore,
-        Step::SelfCheck,
-        Step::Register,
-        Step::Stage,
-        Step::Switch,
-        Step::Probe,
-        Step::Services,
-        Step::HooksAfter,
-        Step::Retire,
-    ];
-}
-
 fn render(line: &Line) -> String {
     serde_json::to_string(line).expect("text, numbers and lists of them can be written as JSON")
 }

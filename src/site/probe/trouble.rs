@@ -69,6 +69,13 @@ pub enum Trouble {
     ))]
     SslRedirect { path: String, location: String, release: Option<String> },
 
+    #[error("{address} sends `{path}` to where it is: by HTTPS, to the same page")]
+    #[diagnostic(help(
+        "the project doesn't see that visitors come by HTTPS: SECURE_PROXY_SSL_HEADER in its settings names a header \
+         that nothing in front of this server sets"
+    ))]
+    SslLoop { address: String, path: String, release: Option<String> },
+
     #[error("{address} answers `{path}` with status {status}{}", quoted(said))]
     Status {
         address: String,
@@ -92,6 +99,7 @@ impl Trouble {
             Trouble::Unauthorized { release, .. }
             | Trouble::HostRefused { release, .. }
             | Trouble::SslRedirect { release, .. }
+            | Trouble::SslLoop { release, .. }
             | Trouble::Status { release, .. } => release.as_deref(),
             _ => None,
         };
@@ -128,6 +136,9 @@ impl Expected {
                 let location = answer.location.clone().unwrap_or_default();
                 Err(Trouble::SslRedirect { path, location, release })
             }
+            301 | 308 if is_loop(address, &path, answer) => {
+                Err(Trouble::SslLoop { address: address_said, path, release })
+            }
             200..300 if is_expected => Ok(answer.process),
             300..400 if is_expected && (is_page || is_to_https(address, answer)) => Ok(answer.process),
             200..400 if !is_expected => {
@@ -149,6 +160,12 @@ fn is_to_https(address: &Address, answer: &Answer) -> bool {
         rest.and_then(|_| location[8..].split(['/', '?', '#', ':']).next())
     });
     host.is_some_and(|host| host.eq_ignore_ascii_case(address.name()))
+}
+
+/// Whether an answer over HTTPS sends to the page that was asked for, in the same way.
+fn is_loop(address: &Address, path: &str, answer: &Answer) -> bool {
+    let asked = format!("https://{}{path}", address.host);
+    address.https && answer.location.as_ref().is_some_and(|location| location.eq_ignore_ascii_case(&asked))
 }
 
 fn help(status: u16, is_page: bool) -> &'static str {
@@ -245,6 +262,18 @@ mod tests {
         check(&expected(), &to(301, secure), "the site has no binding for that");
         check(&Expected { has_https: true, ..expected() }, &to(301, secure), "right");
         check(&expected(), &to(301, "http://www.example.org/"), "right");
+    }
+
+    #[test]
+    fn a_page_that_sends_to_itself_is_not_right() {
+        let secure = Address { https: true, host: "www.example.org".to_owned(), ..address() };
+        let judge = |location: &str| {
+            let expected = Expected { has_https: true, ..expected() };
+            expected.judge(&secure, &Question::Page("/a/?q=1".to_owned()), &to(301, location))
+        };
+        assert!(matches!(judge("https://www.example.org/a/?q=1"), Err(Trouble::SslLoop { .. })));
+        assert_eq!(judge("https://www.example.org/a/b/"), Ok(Some(7)));
+        assert_eq!(judge("/a/"), Ok(Some(7)));
     }
 
     #[test]
