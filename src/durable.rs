@@ -174,6 +174,20 @@ impl Disk {
         writable_then(path, || std::fs::remove_dir(path))
     }
 
+    /// Sets the time at which a file was last written to; nobody relies on it after a power cut.
+    pub fn set_modified(&self, path: &Path, time: SystemTime) -> io::Result<()> {
+        let mut options = fs_err::OpenOptions::new();
+        // Whoever owns a file may do this, also when it is read-only.
+        #[cfg(not(windows))]
+        options.read(true);
+        #[cfg(windows)]
+        fs_err::os::windows::fs::OpenOptionsExt::access_mode(
+            &mut options,
+            windows_sys::Win32::Storage::FileSystem::FILE_WRITE_ATTRIBUTES,
+        );
+        options.open(path)?.file().set_modified(time)
+    }
+
     /// Makes the names in a folder durable. Does nothing on Windows, where that cannot be had.
     pub fn sync_folder(&self, path: &Path) -> io::Result<()> {
         self.step(Step::SyncFolder(path))?;
@@ -210,6 +224,14 @@ impl NewFile<'_> {
     pub fn sync(self) -> io::Result<()> {
         self.disk.step(Step::SyncFile(self.file.path()))?;
         self.file.sync_all()
+    }
+
+    /// Removes it.
+    pub fn discard(self) -> io::Result<()> {
+        let path = self.file.path().to_owned();
+        // Windows removes no file that is open, unless everybody who has it open allows that.
+        drop(self.file);
+        self.disk.remove_file(&path)
     }
 
     /// Sets the time at which it was last written to.

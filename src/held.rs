@@ -81,24 +81,28 @@ impl Drop for Scratch {
     }
 }
 
-fn patiently<T>(mut attempt: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+fn patiently<T>(attempt: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    again(attempt, |done| done.as_ref().is_err_and(is_held))
+}
+
+/// Attempts until nothing is held any more, or patience is at its end. Where nobody holds files, that is once.
+pub fn again<T>(mut attempt: impl FnMut() -> T, is_held: impl Fn(&T) -> bool) -> T {
     let mut pause = Duration::from_millis(10);
     let mut waited = Duration::ZERO;
     loop {
-        match attempt() {
-            Err(error) if waited < PATIENCE && is_held(&error) => {
-                std::thread::sleep(pause);
-                waited += pause;
-                pause = (pause * 2).min(Duration::from_millis(500));
-            }
-            done => return done,
+        let done = attempt();
+        if !cfg!(windows) || waited >= PATIENCE || !is_held(&done) {
+            return done;
         }
+        std::thread::sleep(pause);
+        waited += pause;
+        pause = (pause * 2).min(Duration::from_millis(500));
     }
 }
 
 /// Whether Windows says so: access denied, a sharing or lock violation, a folder that is not empty because what was
 /// in it is still going, a file that is going, or one that is mapped.
-fn is_held(error: &io::Error) -> bool {
+pub fn is_held(error: &io::Error) -> bool {
     cfg!(windows) && matches!(error.raw_os_error(), Some(5 | 32 | 33 | 145 | 303 | 1224))
 }
 

@@ -15,6 +15,7 @@ pub enum Stage {
     Assemble,
     Verify,
     Expand,
+    Compile,
     Prune,
 }
 
@@ -33,6 +34,7 @@ impl Stage {
             Stage::Assemble => "assemble",
             Stage::Verify => "verify",
             Stage::Expand => "expand",
+            Stage::Compile => "compile",
             Stage::Prune => "prune",
         }
     }

@@ -2,28 +2,43 @@
 //!
 //! Never writes outside of the folder it was given, and never into one that holds something already.
 
+mod adopt;
+mod carry;
+mod compile;
 mod complete;
 mod error;
 mod expand;
 mod id;
+mod leftover;
+mod make;
 mod mark;
+pub mod prune;
+mod releases;
+mod reuse;
 mod slot;
+mod tree;
 mod verify;
 
 use std::io;
 use std::path::{Path, PathBuf};
 
+pub use adopt::{Adoption, adopt};
+pub use carry::CarryOver;
 pub use complete::Complete;
 pub use error::ReleaseError;
 pub use expand::{check_fits, expand};
 pub use id::{NotAReleaseId, ReleaseId};
+pub use make::{Completed, Handed, Making, Unmarked, complete, expand_unmarked};
 pub use mark::{MARK, MadeFile, Mark, MarkError, Origin, PRUNING};
+pub use releases::{Adopted, Found, Releases, Reserved, State};
+pub use reuse::Reuse;
 pub use slot::Slot;
-pub use verify::verify;
+pub use tree::Held;
+pub use verify::{drift, verify};
 
 use crate::archive;
 use crate::digest::Sha256;
-use crate::layer::Index;
+use crate::layer::{Index, IndexedFile};
 use crate::manifest::{MANIFEST, Manifest};
 use crate::signature::{KeyId, Trust};
 
@@ -78,6 +93,17 @@ impl Release {
         let (root, identity) = (folder.to_owned(), Sha256::of(&bytes));
         Ok(Release { root, manifest, identity, signature, vouched, indexes })
     }
+
+    /// The files of the bundle, layer by layer.
+    pub fn files(&self) -> impl Iterator<Item = &IndexedFile> {
+        self.indexes.iter().flat_map(|index| &index.files)
+    }
+}
+
+/// How bundles name what lies at `path` below `root`; `None` for a name that no bundle can have.
+fn relative(root: &Path, path: &Path) -> Option<String> {
+    let parts = path.strip_prefix(root).ok()?.iter().map(|part| part.to_str());
+    Some(parts.collect::<Option<Vec<_>>>()?.join("/"))
 }
 
 /// The bytes of the signature, if there is one.

@@ -190,6 +190,7 @@ fn left_after(before: &Tree, steps: &[Taped], names: Names, contents: Contents) 
                 }
                 if made_it(at) {
                     let shows = shown.remove(from).or(file.map(Shown::Made));
+                    let shows = shows.filter(|_| stands(&shown, to));
                     shows.map(|shows| shown.insert(to.clone(), shows));
                 }
             }

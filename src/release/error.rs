@@ -4,7 +4,11 @@ use std::io;
 use std::path::PathBuf;
 
 use super::mark::MarkError;
+use super::{MARK, ReleaseId};
 use crate::archive::ArchiveError;
+use crate::bytecode::BytecodeError;
+use crate::entry::{EntryPath, EntryPathError};
+use crate::error::differing;
 use crate::layer::index::IndexError;
 use crate::manifest::{MANIFEST, ManifestError};
 use crate::signature::SignatureError;
@@ -35,7 +39,7 @@ pub enum ReleaseError {
         target: crate::target::Target,
         #[source]
         #[diagnostic_source]
-        source: crate::entry::EntryPathError,
+        source: EntryPathError,
     },
     #[error("cannot write `{}`", path.display())]
     #[diagnostic(help(
@@ -74,6 +78,47 @@ pub enum ReleaseError {
         #[source]
         source: IndexError,
     },
+    #[error("`{}` is a link", path.display())]
+    #[diagnostic(help("a release is a folder of its own: remove the link"))]
+    Link { path: PathBuf },
+    #[error("`{path}` cannot stand in a release: the name is kept for what is made on the server")]
+    #[diagnostic(help("no project needs such a file: leave it out, and make the bundle again"))]
+    Reserved { path: EntryPath },
+    #[error("cannot remove `{}`, which is left of an earlier deploy", path.display())]
+    #[diagnostic(help("end what uses it, then run the same command again"))]
+    Remains { path: PathBuf, source: io::Error },
+    #[error("`{}` is in use, and not complete any more", folder.display())]
+    #[diagnostic(help(
+        "nothing in it is changed while it serves: roll back, or deploy a bundle of another version; then deploy this one again"
+    ))]
+    InUse { folder: PathBuf },
+    #[error("`{}` holds the release {found}", folder.display())]
+    #[diagnostic(help("a release is found by the name of its folder: give it back its name, or remove it"))]
+    OtherRelease { folder: PathBuf, found: ReleaseId },
+    #[error("`{}` holds another bundle whose identity begins alike", folder.display())]
+    #[diagnostic(help("give the bundle another version, or remove that release first"))]
+    Taken { folder: PathBuf },
+    #[error("`{}` is not what was bundled: {}", folder.display(), differing(*count))]
+    #[diagnostic(help("`holdall verify` with this folder names each file: copy the folder again"))]
+    Changed { folder: PathBuf, count: usize },
+    #[error("`{}` was made for another site", path.display())]
+    #[diagnostic(help(
+        "the folder was copied from where it was deployed before: remove `{MARK}` and this file, then run the same command again"
+    ))]
+    MadeElsewhere { path: PathBuf },
+    #[error("what is made on the server cannot stand beside the files of the bundle")]
+    Clash {
+        #[source]
+        #[diagnostic_source]
+        source: EntryPathError,
+    },
+    #[error("the Python of the release does not run: `{}`", program.display())]
+    #[diagnostic(help("the bundle is for another machine, or something keeps its programs from being run"))]
+    Python {
+        program: PathBuf,
+        #[source]
+        source: BytecodeError,
+    },
     #[error("the mark `{}` is not accepted", path.display())]
     #[diagnostic(help(
         "the release counts as incomplete: deploy its bundle again, or another, and this one can be removed"
@@ -90,6 +135,33 @@ impl ReleaseError {
     /// Whether the place was not fit and nothing was written.
     pub fn is_precondition(&self) -> bool {
         use ReleaseError::*;
-        matches!(self, NotEmpty { .. } | NotAFolder { .. } | PathTooLong { .. } | Names { .. })
+        matches!(
+            self,
+            NotEmpty { .. }
+                | NotAFolder { .. }
+                | PathTooLong { .. }
+                | Names { .. }
+                | Link { .. }
+                | Reserved { .. }
+                | InUse { .. }
+                | OtherRelease { .. }
+                | Taken { .. }
+                | Changed { .. }
+                | MadeElsewhere { .. }
+                | Clash { .. }
+        )
+    }
+
+    /// Whether a release is broken for good. What cannot be looked at now may be whole, and what a newer holdall made is
+    /// not for this one to judge.
+    pub fn is_damage(&self) -> bool {
+        use ReleaseError::*;
+        match self {
+            Manifest { source, .. } => !matches!(source, ManifestError::UnknownFormat { .. }),
+            Mark { source, .. } => !matches!(source, MarkError::UnknownFormat { .. }),
+            Unreadable { source, .. } => source.kind() == io::ErrorKind::NotFound,
+            NotARelease { .. } | SignatureTooLarge { .. } | IndexDiffers { .. } | Index { .. } => true,
+            _ => false,
+        }
     }
 }

@@ -1,12 +1,12 @@
 //! A bundle becomes a folder, in parallel; each file counts only once its SHA-256 is right.
 
 use std::collections::{BTreeMap, HashSet};
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::path::Path;
 
 use rayon::prelude::*;
 
-use super::{Release, ReleaseError, Slot};
+use super::{Release, ReleaseError, Reuse, Slot, leftover, mark};
 use crate::archive::{Bundle, BundleFile, CopyError, Reader, SIGNATURE};
 use crate::entry::{self, EntryPath};
 use crate::layer::{Index, index};
@@ -15,36 +15,55 @@ use crate::progress::{Progress, Running, Stage, Unit};
 use crate::target::Target;
 
 /// Longest path that a Windows program takes without asking for more (MAX_PATH), less the final NUL.
-const WINDOWS_LIMIT: usize = 259;
+pub(super) const WINDOWS_LIMIT: usize = 259;
 
 /// Expands the whole bundle. If that fails, the slot is empty again.
 pub fn expand(bundle: &Bundle, mut slot: Slot, progress: &dyn Progress) -> Result<Release, ReleaseError> {
+    let release = fill(bundle, &mut slot, &Reuse::default(), progress)?;
+    slot.filled();
+    Ok(release)
+}
+
+/// Makes the slot hold the whole bundle; what lies in it or in earlier releases, and is right, is not unpacked again.
+pub(super) fn fill(
+    bundle: &Bundle,
+    slot: &mut Slot,
+    reuse: &Reuse<'_>,
+    progress: &dyn Progress,
+) -> Result<Release, ReleaseError> {
     let manifest = bundle.manifest();
     check_fits(bundle, slot.root())?;
-    slot.begin().map_err(|source| ReleaseError::Unwritable { path: slot.root().to_owned(), source })?;
+    slot.begin()?;
+    let slot = &*slot;
     let root = slot.root();
+    let there = match slot.may_have_leftovers() {
+        true => leftover::take_over(slot, bundle)?,
+        false => HashSet::new(),
+    };
     let running = Running::begin(
         progress,
         Stage::Expand,
         manifest.layers.iter().map(|layer| layer.size).sum(),
         Unit::Bytes,
     );
-    create_folders(root, bundle)?;
+    create_folders(slot, bundle)?;
     bundle.read_all(|reader, file| {
-        write_file(reader, file, &file.indexed.path.below(root))?;
+        if !there.contains(file.indexed.path.as_str()) {
+            write_file(slot, reuse, reader, file)?;
+        }
         running.advance(file.indexed.size);
         Ok::<_, ReleaseError>(())
     })?;
     for layer in bundle.layers() {
-        write_new(&root.join(Index::name(&layer.entry.digest)), &bundle.index_bytes(layer)?)?;
+        write_new(slot, &Index::name(&layer.entry.digest), &bundle.index_bytes(layer)?)?;
     }
     if let Some(signature) = bundle.signature() {
-        write_new(&root.join(SIGNATURE), signature)?;
+        write_new(slot, SIGNATURE, signature)?;
     }
     // Last, as without it the folder is no release.
-    write_new(&root.join(MANIFEST), bundle.manifest_bytes())?;
+    write_new(slot, MANIFEST, bundle.manifest_bytes())?;
     Ok(Release {
-        root: slot.filled(),
+        root: root.to_owned(),
         manifest: manifest.clone(),
         identity: bundle.identity(),
         signature: bundle.signature().map(<[u8]>::to_owned),
@@ -55,6 +74,10 @@ pub fn expand(bundle: &Bundle, mut slot: Slot, progress: &dyn Progress) -> Resul
 
 /// Whether this system can hold the bundle below `root`, which need not be there; nothing is written.
 pub fn check_fits(bundle: &Bundle, root: &Path) -> Result<(), ReleaseError> {
+    // A bundle that brought its own mark would be complete before it is.
+    if let Some(file) = bundle.files().find(|file| mark::is_reserved(&file.indexed.path)) {
+        return Err(ReleaseError::Reserved { path: file.indexed.path.clone() });
+    }
     if cfg!(windows) {
         windows_holds(bundle)?;
         if bundle.manifest().target.is_windows() {
@@ -87,7 +110,7 @@ fn fits_windows<'a>(root: &Path, paths: impl Iterator<Item = &'a EntryPath>) -> 
     Ok(())
 }
 
-fn create_folders(root: &Path, bundle: &Bundle) -> Result<(), ReleaseError> {
+fn create_folders(slot: &Slot, bundle: &Bundle) -> Result<(), ReleaseError> {
     let mut folders = HashSet::from([index::FOLDER]);
     for file in bundle.files() {
         let mut path = file.indexed.path.as_str();
@@ -103,49 +126,39 @@ fn create_folders(root: &Path, bundle: &Bundle) -> Result<(), ReleaseError> {
     // A folder comes after the one it is in; those beside each other don't wait for one another.
     levels.values().try_for_each(|level| {
         level.par_iter().try_for_each(|folder| {
-            let path = folder.split('/').fold(root.to_owned(), |path, part| path.join(part));
-            fs_err::create_dir(&path).map_err(|source| ReleaseError::Unwritable { path, source })
+            let path = folder.split('/').fold(slot.root().to_owned(), |path, part| path.join(part));
+            match slot.disk().create_folder(&path) {
+                // With what an earlier run left in it. A link is none: all of them were removed.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+                made => made.map_err(|source| ReleaseError::Unwritable { path, source }),
+            }
         })
     })
 }
 
-fn write_file(reader: &mut Reader, file: BundleFile<'_>, path: &Path) -> Result<(), ReleaseError> {
-    let unwritable = |source| ReleaseError::Unwritable { path: path.to_owned(), source };
-    let mut new = create_new(path, file.indexed.executable).map_err(unwritable)?;
+fn write_file(
+    slot: &Slot,
+    reuse: &Reuse<'_>,
+    reader: &mut Reader,
+    file: BundleFile<'_>,
+) -> Result<(), ReleaseError> {
+    let path = file.indexed.path.below(slot.root());
+    let unwritable = |source| ReleaseError::Unwritable { path: path.clone(), source };
+    if reuse.copy(file.indexed, slot).map_err(unwritable)? {
+        return Ok(());
+    }
+    let mut new = slot.create(&path, file.indexed.executable).map_err(unwritable)?;
     reader.copy(file, &mut new).map_err(|error| match error {
         CopyError::Archive(error) => error.into(),
         CopyError::Write(source) => unwritable(source),
     })
 }
 
-fn write_new(path: &Path, bytes: &[u8]) -> Result<(), ReleaseError> {
-    create_new(path, false)
+fn write_new(slot: &Slot, name: &str, bytes: &[u8]) -> Result<(), ReleaseError> {
+    let path = slot.root().join(name);
+    slot.create(&path, false)
         .and_then(|mut file| file.write_all(bytes))
-        .map_err(|source| ReleaseError::Unwritable { path: path.to_owned(), source })
-}
-
-/// Makes a file that was not there, with the mode that the format fixes, whatever the umask.
-fn create_new(path: &Path, executable: bool) -> std::io::Result<fs_err::File> {
-    let mut options = fs_err::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    {
-        use fs_err::os::unix::fs::OpenOptionsExt as _;
-        use std::os::unix::fs::PermissionsExt as _;
-        let mode = if executable { 0o755 } else { 0o644 };
-        let file = options.mode(mode).open(path)?;
-        // Looking is cheaper than setting what is mostly right: only a narrow umask takes bits away.
-        if file.metadata()?.permissions().mode() & 0o7777 != mode {
-            file.set_permissions(std::fs::Permissions::from_mode(mode))?;
-        }
-        Ok(file)
-    }
-    // Windows goes by the file's extension.
-    #[cfg(not(unix))]
-    {
-        let _ = executable;
-        options.open(path)
-    }
+        .map_err(|source| ReleaseError::Unwritable { path, source })
 }
 
 #[cfg(test)]
@@ -167,27 +180,5 @@ mod tests {
         assert!(error.to_string().contains(&format!("`{}`", "p".repeat(250))), "{error}");
         let help = miette::Diagnostic::help(&error).unwrap().to_string();
         assert!(help.contains("at least 5 characters shorter"), "{help}");
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn a_narrow_umask_takes_nothing_from_a_file() {
-        use std::os::unix::fs::PermissionsExt as _;
-        const INSIDE: &str = "HOLDALL_TEST_NARROW_UMASK";
-        if std::env::var_os(INSIDE).is_some() {
-            let folder = tempfile::tempdir().unwrap();
-            for (executable, expected) in [(true, 0o755), (false, 0o644)] {
-                let file = create_new(&folder.path().join(expected.to_string()), executable).unwrap();
-                assert_eq!(file.metadata().unwrap().permissions().mode() & 0o7777, expected);
-            }
-            return;
-        }
-        // A umask is the whole process's, so the same test runs once more in one of its own.
-        let name = "release::expand::tests::a_narrow_umask_takes_nothing_from_a_file";
-        let mut narrow = std::process::Command::new("sh");
-        narrow.args(["-c", "umask 077; exec \"$0\" --exact \"$1\""]).arg(std::env::current_exe().unwrap());
-        let done = narrow.arg(name).env(INSIDE, "1").output().unwrap();
-        let said = String::from_utf8_lossy(&done.stdout);
-        assert!(done.status.success() && said.contains("1 passed"), "{said}");
     }
 }

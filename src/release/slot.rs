@@ -1,17 +1,22 @@
-//! A folder that a release may be made in: nothing is there yet, so nothing can be overwritten.
+//! A folder that a release may be made in: nobody else's files are there, so none can be overwritten.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::ReleaseError;
+use super::tree::{self, Held};
+use super::{MARK, ReleaseError};
+use crate::durable::{Disk, Mode, NewFile, gone};
 use crate::held;
 
-/// An empty place for one release. Once begun it is filled, or becomes again what it was.
+/// A place for one release. Once begun it is filled, or becomes again what it was.
 #[derive(Debug)]
 pub struct Slot {
     root: PathBuf,
-    /// Whether the folder itself was there before.
+    disk: Disk,
+    /// Whether the folder itself is somebody else's.
     existed: bool,
+    /// Whether something may lie in it that an earlier run has left.
+    leftovers: bool,
     begun: bool,
 }
 
@@ -34,23 +39,50 @@ impl Slot {
             }
             Err(source) => return Err(unreadable(source)),
         };
-        Ok(Slot { root, existed, begun: false })
+        Ok(Slot { root, disk: Disk::default(), existed, leftovers: false, begun: false })
+    }
+
+    /// Takes the folder of a release that is not complete, with what an earlier run has left in it. Nothing is written
+    /// yet.
+    pub(super) fn of_release(root: PathBuf, disk: Disk) -> Result<Slot, ReleaseError> {
+        match fs_err::symlink_metadata(&root) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(source) => return Err(ReleaseError::Unreadable { path: root, source }),
+            Ok(metadata) if metadata.is_symlink() => return Err(ReleaseError::Link { path: root }),
+            Ok(metadata) if !metadata.is_dir() => return Err(ReleaseError::NotAFolder { folder: root }),
+            Ok(_) => {}
+        }
+        Ok(Slot { root, disk, existed: false, leftovers: true, begun: false })
     }
 
     pub fn root(&self) -> &Path {
         &self.root
     }
 
+    pub(super) fn may_have_leftovers(&self) -> bool {
+        self.leftovers
+    }
+
+    pub(super) fn disk(&self) -> &Disk {
+        &self.disk
+    }
+
     /// Makes the folder. From here on what lies in it is ours to remove.
-    pub(super) fn begin(&mut self) -> io::Result<()> {
-        if !self.existed {
-            if let Some(parent) = self.root.parent() {
-                fs_err::create_dir_all(parent)?;
-            }
-            fs_err::create_dir(&self.root)?;
-        }
+    pub(super) fn begin(&mut self) -> Result<(), ReleaseError> {
+        self.make_folder().map_err(|source| ReleaseError::Unwritable { path: self.root.clone(), source })?;
         self.begun = true;
         Ok(())
+    }
+
+    fn make_folder(&self) -> io::Result<()> {
+        let there = || fs_err::symlink_metadata(&self.root).is_ok_and(|metadata| metadata.is_dir());
+        if (self.existed || self.leftovers) && there() {
+            return Ok(());
+        }
+        if let Some(parent) = self.root.parent() {
+            self.disk.create_folders(parent)?;
+        }
+        self.disk.create_folder(&self.root)
     }
 
     /// The release is complete: the folder stays.
@@ -59,26 +91,43 @@ impl Slot {
         std::mem::take(&mut self.root)
     }
 
-    fn clear(&self) -> io::Result<()> {
-        if !self.existed {
-            return held::remove_dir_all(&self.root);
+    /// Removes all but what `keep` wants. What stood here is no release from the first step on.
+    pub(super) fn clear(&self, keep: impl Fn(&Path) -> bool) -> Result<(), ReleaseError> {
+        let mark = self.root.join(MARK);
+        let unmarked = match fs_err::symlink_metadata(&mark) {
+            Ok(_) => held::again(
+                || self.disk.remove_file(&mark),
+                |removed| removed.as_ref().is_err_and(held::is_held),
+            )
+            .and_then(|()| self.disk.sync_folder(&self.root)),
+            Err(error) => gone(Err(error)),
+        };
+        unmarked.map_err(|source| ReleaseError::Remains { path: mark, source })?;
+        let left = held::again(
+            || tree::clear(&self.disk, &self.root, &keep),
+            |left| left.iter().any(|left| held::is_held(&left.source)),
+        );
+        match left.into_iter().next() {
+            Some(Held { path, source }) => Err(ReleaseError::Remains { path, source }),
+            None => Ok(()),
         }
-        for entry in fs_err::read_dir(&self.root)? {
-            let entry = entry?;
-            match entry.file_type()?.is_dir() {
-                true => held::remove_dir_all(&entry.path())?,
-                false => held::remove_file(&entry.path())?,
-            }
-        }
-        Ok(())
+    }
+
+    /// A new file in it.
+    pub(super) fn create(&self, path: &Path, executable: bool) -> io::Result<NewFile<'_>> {
+        self.disk.create(path, if executable { Mode::Program } else { Mode::Plain })
     }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
         if self.begun {
-            // What cannot be removed is left over but never taken for a release: its manifest is written last.
-            let _ = self.clear();
+            // What cannot be removed is left over but never taken for a release: its manifest, and then its mark, are
+            // written last.
+            let cleared = self.clear(|_| false);
+            if cleared.is_ok() && !self.existed {
+                let _ = self.disk.remove_folder(&self.root);
+            }
         }
     }
 }

@@ -1,40 +1,123 @@
-//! Compares a folder with the indexes of the bundle that it came from. What is in no index is extra:
-//! bytecode that Python wrote is no exception.
+//! Compares a folder with what should lie in it: the files of the bundle's indexes, and those that the mark names. What
+//! is in neither is extra: bytecode that Python wrote is no exception.
 
 use std::collections::HashSet;
+use std::fs::Metadata;
 use std::io;
 use std::path::Path;
+use std::time::SystemTime;
 
 use rayon::prelude::*;
 use walkdir::WalkDir;
 
-use super::{Release, ReleaseError};
+use super::{Complete, MARK, MadeFile, Mark, Release, ReleaseError};
 use crate::archive::{Aspect, Difference, SIGNATURE};
 use crate::digest::Sha256;
-use crate::layer::{Index, IndexedFile, index};
+use crate::entry::EntryPath;
+use crate::layer::{Index, index};
 use crate::manifest::MANIFEST;
-use crate::progress::{Progress, Running, Stage, Unit};
+use crate::progress::{Progress, Running, Silent, Stage, Unit};
 
-/// Reads every file of a release; returns what differs, sorted.
+/// Reads every file of a release; returns what differs, sorted. Its mark is read if it has one, and counts as any file
+/// does.
 pub fn verify(release: &Release, progress: &dyn Progress) -> Result<Vec<Difference>, ReleaseError> {
-    let files: Vec<&IndexedFile> = release.indexes.iter().flat_map(|index| &index.files).collect();
-    let running =
-        Running::begin(progress, Stage::Verify, release.indexes.iter().map(Index::size).sum(), Unit::Bytes);
+    let mark = Mark::read(&release.root, release.manifest.target);
+    let complete = mark.and_then(|mark| mark.map(|mark| Complete::new(release.clone(), mark)).transpose());
+    let (made, wrong) = match complete {
+        Ok(complete) => (complete.map(|complete| complete.mark.made).unwrap_or_default(), None),
+        Err(ReleaseError::Mark { .. }) => {
+            (Vec::new(), Some(Difference::Differs { path: MARK.to_owned(), what: Aspect::Content }))
+        }
+        Err(error) => return Err(error),
+    };
+    let mut differences = differences(release, &made, &[], Depth::Contents, progress)?;
+    differences.extend(wrong);
+    differences.sort();
+    Ok(differences)
+}
+
+/// What has changed in a release since it was completed, by a look at names, sizes and times; only files that were
+/// touched since then are read.
+///
+/// A change of content goes unseen if the file kept its size, and its time was set back: on Linux that takes a clock
+/// that was set back, as the time at which a file's properties changed counts, too; on Windows any program can do it.
+/// Damage to the disk shows in no time. [`verify()`] sees all of it.
+pub fn drift(complete: &Complete) -> Result<Vec<Difference>, ReleaseError> {
+    let Complete { release, mark, .. } = complete;
+    differences(release, &mark.made, &[], Depth::TouchedSince(mark.touched), &Silent)
+}
+
+/// How closely a file is looked at.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Depth {
+    Contents,
+    /// Only if it was touched at this time, in nanoseconds since 1970, or later.
+    TouchedSince(u64),
+}
+
+/// A file as it should be.
+struct Expected<'a> {
+    path: &'a EntryPath,
+    size: u64,
+    sha256: Sha256,
+    executable: bool,
+}
+
+/// What differs, sorted. Files of `tolerated` may be there or not.
+pub(super) fn differences(
+    release: &Release,
+    made: &[MadeFile],
+    tolerated: &[EntryPath],
+    depth: Depth,
+    progress: &dyn Progress,
+) -> Result<Vec<Difference>, ReleaseError> {
+    let bundled = release.files().map(|file| Expected {
+        path: &file.path,
+        size: file.size,
+        sha256: file.sha256,
+        executable: file.executable,
+    });
+    let made = made.iter().map(|file| Expected {
+        path: &file.path,
+        size: file.size,
+        sha256: file.sha256,
+        executable: false,
+    });
+    let files: Vec<Expected<'_>> = bundled.chain(made).collect();
+    let total = files.iter().fold(0, |sum: u64, file| sum.saturating_add(file.size));
+    let running = Running::begin(progress, Stage::Verify, total, Unit::Bytes);
     let mut differences = files
         .par_iter()
         .map(|file| {
-            let difference = compare(file, &release.root);
+            let difference = compare(file, &release.root, depth);
             running.advance(file.size);
             difference
         })
         .filter_map(Result::transpose)
         .collect::<Result<Vec<_>, _>>()?;
-    differences.extend(strangers(release, &files)?);
+    let known: Vec<&EntryPath> = files.iter().map(|file| file.path).chain(tolerated).collect();
+    differences.extend(strangers(release, &known)?);
     differences.sort();
     Ok(differences)
 }
 
-fn compare(file: &IndexedFile, root: &Path) -> Result<Option<Difference>, ReleaseError> {
+/// The last time at which a file was touched, in nanoseconds since 1970, as far as the system tells: written to, and
+/// on Unix also given other properties, which nobody can date back.
+pub(super) fn touched(metadata: &Metadata) -> u64 {
+    let modified = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
+    let modified = modified.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_nanos();
+    let modified = u64::try_from(modified).unwrap_or(u64::MAX);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt as _;
+        let changed = metadata.ctime().saturating_mul(1_000_000_000).saturating_add(metadata.ctime_nsec());
+        modified.max(u64::try_from(changed).unwrap_or(0))
+    }
+    #[cfg(not(unix))]
+    modified
+}
+
+fn compare(file: &Expected<'_>, root: &Path, depth: Depth) -> Result<Option<Difference>, ReleaseError> {
     let path = file.path.below(root);
     let name = || file.path.to_string();
     let unreadable = |source| ReleaseError::Unreadable { path: path.clone(), source };
@@ -49,7 +132,11 @@ fn compare(file: &IndexedFile, root: &Path) -> Result<Option<Difference>, Releas
     if !metadata.is_file() {
         return differs(Aspect::Type);
     }
-    if metadata.len() != file.size || Sha256::of_file(&path).map_err(unreadable)? != file.sha256 {
+    let read = match depth {
+        Depth::Contents => true,
+        Depth::TouchedSince(time) => touched(&metadata) >= time,
+    };
+    if metadata.len() != file.size || (read && Sha256::of_file(&path).map_err(unreadable)? != file.sha256) {
         return differs(Aspect::Content);
     }
     #[cfg(unix)]
@@ -59,15 +146,15 @@ fn compare(file: &IndexedFile, root: &Path) -> Result<Option<Difference>, Releas
     Ok(None)
 }
 
-/// What lies in the folder without standing in an index.
-fn strangers(release: &Release, files: &[&IndexedFile]) -> Result<Vec<Difference>, ReleaseError> {
+/// What lies in the folder without being known.
+fn strangers(release: &Release, known: &[&EntryPath]) -> Result<Vec<Difference>, ReleaseError> {
     let indexes: Vec<String> =
         release.manifest.layers.iter().map(|layer| Index::name(&layer.digest)).collect();
-    let own = indexes.iter().map(String::as_str).chain([MANIFEST, SIGNATURE]);
+    let own = indexes.iter().map(String::as_str).chain([MANIFEST, SIGNATURE, MARK]);
     let own: HashSet<&str> = own.collect();
-    let known: HashSet<&str> = files.iter().map(|file| file.path.as_str()).collect();
-    let folders = files.iter().flat_map(|file| file.path.folders()).chain([index::FOLDER]);
+    let folders = known.iter().flat_map(|path| path.folders()).chain([index::FOLDER]);
     let folders: HashSet<&str> = folders.collect();
+    let known: HashSet<&str> = known.iter().map(|path| path.as_str()).collect();
     let mut strangers = Vec::new();
     let mut walk = WalkDir::new(&release.root).min_depth(1).into_iter();
     while let Some(entry) = walk.next() {

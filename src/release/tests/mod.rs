@@ -1,14 +1,21 @@
 //! A small bundle, made anew for each test.
 #![allow(clippy::unwrap_used)]
 
+mod deploying;
+mod making;
 mod opening;
+mod pruning;
+mod reusing;
 
 use std::path::Path;
+use std::time::{Duration, SystemTime};
 
+use super::*;
 use crate::archive::{Bundle, assemble};
+use crate::durable::Disk;
 use crate::entry::EntryPath;
 use crate::layer::{self, Content, Key, Source};
-use crate::manifest::{LayerKind, Manifest};
+use crate::manifest::LayerKind;
 use crate::progress::{Silent, Stage};
 use crate::site::place;
 use crate::target::Target;
@@ -27,6 +34,14 @@ pub(super) const FILES: [(&str, &str); 6] = [
 
 pub(super) fn entry(path: &str) -> EntryPath {
     EntryPath::parse(path, TARGET).unwrap()
+}
+
+/// [`FILES`] with other texts for some, and with some more.
+pub(super) fn files(changed: &[(&'static str, &'static str)]) -> Vec<(&'static str, &'static str)> {
+    let mut files = FILES.to_vec();
+    files.retain(|(path, _)| changed.iter().all(|(other, _)| other != path));
+    files.extend(changed);
+    files
 }
 
 /// A manifest without layers; it says that the bytecode is in the bundle.
@@ -62,4 +77,69 @@ pub(super) fn bundle_of(folder: &Path, manifest: Manifest, files: &[(&str, &str)
 
 pub(super) fn bundle(folder: &Path, version: &str, files: &[(&str, &str)]) -> Bundle {
     bundle_of(folder, manifest(version), files)
+}
+
+/// Releases of a site in this folder.
+pub(super) fn releases(site: &Path) -> Releases {
+    Releases::open(site, Vec::new(), Disk::default()).unwrap()
+}
+
+/// The slot of a bundle that is no release yet.
+#[track_caller]
+pub(super) fn slot(releases: &Releases, bundle: &Bundle) -> Slot {
+    match releases.reserve(bundle, &[]).unwrap() {
+        Reserved::Slot(slot) => slot,
+        Reserved::Complete(complete) => panic!("{} is complete", complete.id),
+    }
+}
+
+/// A time at which nothing is done.
+pub(super) fn at() -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(1_790_000_000)
+}
+
+/// A `web.config` that says whose it is.
+pub(super) fn making(text: &str) -> Making<'static> {
+    let file = Handed {
+        path: entry("www/web.config"),
+        bytes: text.as_bytes().to_owned(),
+        origin: Origin::WebConfig,
+    };
+    Making { files: vec![file], carry_over: None }
+}
+
+/// All of a deploy that happens in the folder of a release.
+pub(super) fn deploy(
+    releases: &Releases,
+    bundle: &Bundle,
+    replaced: Option<&Complete>,
+) -> Result<Completed, ReleaseError> {
+    let slot = match releases.reserve(bundle, &[])? {
+        Reserved::Slot(slot) => slot,
+        Reserved::Complete(complete) => return Ok(Completed { complete: *complete, notices: Vec::new() }),
+    };
+    let unmarked = expand_unmarked(bundle, slot, &Reuse::of([], replaced), &Silent)?;
+    let carry_over = replaced.map(|from| CarryOver { from, retention: 2 });
+    complete(unmarked, &Making { carry_over, ..making("<configuration/>") }, at(), &Silent)
+}
+
+/// What differs in a release, a line each.
+pub(super) fn differences(release: &Release) -> Vec<String> {
+    verify(release, &Silent).unwrap().iter().map(ToString::to_string).collect()
+}
+
+/// All complete releases of a site, each of which is what its mark says.
+#[track_caller]
+pub(super) fn complete_ones(site: &Path, when: &str) -> Vec<Complete> {
+    let complete = releases(site).find().unwrap().into_iter().filter_map(|found| match found.state {
+        State::Complete(complete) => Some(*complete),
+        _ => None,
+    });
+    complete
+        .inspect(|complete| {
+            let differences = differences(&complete.release);
+            assert!(differences.is_empty(), "{when}: {} is not complete: {differences:?}", complete.id);
+            assert!(drift(complete).unwrap().is_empty(), "{when}: {}", complete.id);
+        })
+        .collect()
 }

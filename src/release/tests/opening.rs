@@ -2,16 +2,10 @@
 #![allow(clippy::unwrap_used)]
 
 use std::io;
-use std::time::{Duration, SystemTime};
 
 use super::*;
-use crate::archive::{self, ArchiveError};
-use crate::digest::Sha256;
+use crate::archive::ArchiveError;
 use crate::durable::power_cut::scratch;
-use crate::manifest::MANIFEST;
-use crate::release::{
-    Complete, MARK, MadeFile, Mark, MarkError, Origin, Release, ReleaseError, ReleaseId, Slot, expand,
-};
 
 fn expanded(folder: &Path) -> Release {
     let bundle = bundle(folder, "1.0", &FILES);

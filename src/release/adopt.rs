@@ -1,0 +1,75 @@
+//! A bundle that somebody has unpacked or copied into a folder becomes a release where it lies.
+
+use std::path::Path;
+use std::time::SystemTime;
+
+use rayon::prelude::*;
+
+use super::make::{self, Making};
+use super::verify::{self, Depth};
+use super::{Complete, MARK, Release, ReleaseError, Unmarked};
+use crate::archive::Difference;
+use crate::digest::Sha256;
+use crate::durable::{Disk, gone, unfinished};
+use crate::entry::EntryPath;
+use crate::progress::Progress;
+use crate::signature::Trust;
+
+/// What a folder is that was to be adopted.
+#[derive(Debug)]
+pub enum Adoption {
+    /// A release with its mark: nothing is to be done.
+    Complete(Box<Complete>),
+    /// All of a bundle's files; [`super::complete`] makes the rest.
+    Unmarked(Box<Unmarked>),
+}
+
+/// Takes a folder with all files of a bundle, each as it was bundled, and none beside them. Nothing else of it is
+/// changed than the times of what is served, which become `at`: in a bundle they are constant, and browsers ask by them
+/// whether something is new.
+///
+/// What an adoption that was killed has made is removed; it is told from strangers' files by its place.
+pub fn adopt(
+    folder: &Path,
+    trust: &Trust,
+    making: &Making<'_>,
+    at: SystemTime,
+    disk: &Disk,
+    progress: &dyn Progress,
+) -> Result<Adoption, ReleaseError> {
+    let unreadable = |source| ReleaseError::Unreadable { path: folder.to_owned(), source };
+    let root = std::path::absolute(folder).map_err(unreadable)?;
+    let release = Release::open_trusted(&root, trust)?;
+    if let Some(complete) = Complete::open(&root)? {
+        unchanged(&root, &super::verify(&release, progress)?)?;
+        let is_made = |file: &&make::Handed| {
+            let sha256 = Sha256::of(&file.bytes);
+            complete.mark.made.iter().any(|made| made.path == file.path && made.sha256 == sha256)
+        };
+        // Another site may serve this folder: nothing in it is changed.
+        return match making.files.iter().find(|file| !is_made(file)) {
+            Some(file) => Err(ReleaseError::MadeElsewhere { path: file.path.below(&root) }),
+            None => Ok(Adoption::Complete(Box::new(complete))),
+        };
+    }
+    let mut own = make::plan(&release, making)?.paths();
+    let part = unfinished(Path::new(MARK));
+    own.extend(EntryPath::from_relative(&part, release.manifest.target));
+    unchanged(&root, &verify::differences(&release, &[], &own, Depth::Contents, progress)?)?;
+    for path in own.iter().map(|path| path.below(&root)) {
+        gone(disk.remove_file(&path)).map_err(|source| ReleaseError::Remains { path, source })?;
+    }
+    let served: Vec<_> = release.files().filter(|file| file.path.as_str().starts_with("www/")).collect();
+    served.par_iter().try_for_each(|file| {
+        let path = file.path.below(&root);
+        disk.set_modified(&path, at).map_err(|source| ReleaseError::Unwritable { path, source })
+    })?;
+    Ok(Adoption::Unmarked(Box::new(Unmarked { release, slot: None, disk: disk.clone() })))
+}
+
+fn unchanged(root: &Path, differences: &[Difference]) -> Result<(), ReleaseError> {
+    match differences.len() {
+        0 => Ok(()),
+        count => Err(ReleaseError::Changed { folder: root.to_owned(), count }),
+    }
+}
