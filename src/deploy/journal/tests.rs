@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::durable::power_cut::scratch;
+use crate::durable::power_cut::{Tape, Tree, each_cut, scratch};
 
 fn release(version: &str) -> ReleaseId {
     ReleaseId::parse(&format!("{version}-0123abcd")).unwrap()
@@ -395,4 +395,28 @@ fn a_journal_that_has_grown_long_begins_anew_and_forgets_nothing_that_is_pending
     assert_eq!(after.last.unwrap().end, End::Failed);
     assert!(fs_err::metadata(&path).unwrap().len() < LONG / 10);
     assert!(fs_err::read(folder.path().join(EARLIER)).unwrap() == bytes);
+}
+
+#[test]
+fn a_power_cut_while_a_journal_begins_anew_loses_nothing_that_is_pending() {
+    let folder = scratch();
+    let journal = Journal::of(folder.path(), Disk::default());
+    journal.note(vec![Fact::Retiring { release: release("1"), at: 1000 }]).unwrap();
+    journal.open(Work::Deploy, Some(&release("1")), &release("2")).unwrap().close(End::Done).unwrap();
+    let path = folder.path().join(JOURNAL);
+    let mut bytes = fs_err::read(&path).unwrap();
+    bytes.resize(bytes.len() + usize::try_from(LONG).unwrap(), b'\n');
+    fs_err::write(&path, &bytes).unwrap();
+    let known = journal.read().unwrap();
+    let before = Tree::of(folder.path());
+    let (disk, tape) = Tape::new();
+    Journal::of(folder.path(), disk).open(Work::Deploy, Some(&release("2")), &release("3")).unwrap();
+    let steps = tape.steps();
+    let mut begun = 0;
+    let cuts = each_cut(&before, folder.path(), &steps, 0..=steps.len(), |cut, folder| {
+        let found = Journal::of(folder, Disk::default()).read().unwrap();
+        assert_eq!((&found.pending, &found.last), (&known.pending, &known.last), "{cut}");
+        begun += usize::from(found.unfinished.is_some());
+    });
+    assert!(cuts > 10 && begun > 0, "{cuts} {begun}");
 }
