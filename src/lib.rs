@@ -26,6 +26,8 @@ pub mod signature;
 pub mod release;
 /// How a release is started; `site::local` is the embedded web server.
 pub mod site;
+/// The server's half: a bundle goes into service.
+pub mod deploy;
 /// What may be typed, and what is printed.
 pub mod cli;
 /// Every way a command can fail, and its exit code.

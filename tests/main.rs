@@ -29,6 +29,7 @@ mod lock;
 mod minisign;
 mod own_package;
 mod preview;
+mod probing;
 mod pruning;
 #[cfg(unix)]
 mod reproducible;

@@ -84,6 +84,8 @@ const FILE: &str = r#"The file of --config, every key optional but the applicati
   path = "/"
   host = "localhost"
   https = false
+  [probe]                           # who shows the token in it may say how visitors come, and have itself held
+  file = "probe.toml"               # read for requests with X-Holdall-Probe alone; relative to this file
 
 Signals: TERM, INT and USR1, and on Windows the web server's event, let requests in flight finish, then leave.
 Exit codes: 0 done, 1 failed, 2 wrong usage."#;

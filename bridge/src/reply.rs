@@ -4,6 +4,7 @@
 use crate::exchange::Exchange;
 use crate::head::Head;
 use crate::loss::Unwanted;
+use crate::probe::PROCESS;
 
 /// Why a piece of an answer did not go out.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -29,6 +30,8 @@ pub struct Reply {
     head_only: bool,
     /// What comes after the Content-Length is left out, and nobody's mistake.
     cut_at_length: bool,
+    /// The answer says which process gave it.
+    names_process: bool,
 }
 
 impl Reply {
@@ -51,8 +54,16 @@ impl Reply {
     }
 
     /// Sets or replaces the head. Only possible until it is sent.
-    pub fn set_head(&mut self, head: Head) {
+    pub fn set_head(&mut self, mut head: Head) {
+        if self.names_process {
+            head.push(PROCESS, &std::process::id().to_string()).expect("digits are a fit value");
+        }
         self.head = Some(head);
+    }
+
+    /// Adds to every head that is set from here on which process answers.
+    pub fn name_process(&mut self) {
+        self.names_process = true;
     }
 
     /// Lets the answer end at its Content-Length, as PEP 3333 has it for `wsgi.file_wrapper`.

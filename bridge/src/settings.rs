@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::cli::Arguments;
+use crate::probe::Probes;
 
 /// Everything that was asked for, the command line over the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +21,7 @@ pub struct Settings {
     pub grace: u16,
     pub log: Option<PathBuf>,
     pub check: Question,
+    pub probe: Option<Probes>,
 }
 
 /// The request that `--check` makes.
@@ -77,12 +79,19 @@ struct File {
     environment: BTreeMap<String, String>,
     log: Log,
     check: Question,
+    probe: Option<Probe>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct Log {
     path: Option<PathBuf>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Probe {
+    file: PathBuf,
 }
 
 impl Settings {
@@ -106,6 +115,7 @@ impl Settings {
             grace: arguments.grace.or(file.grace).unwrap_or(30),
             log: file.log.path.map(|path| folder.join(path)),
             check: file.check,
+            probe: file.probe.map(|probe| Probes { file: folder.join(probe.file) }),
         };
         match settings {
             Settings { processes: 0, .. } => Err(SettingsError::Zero { key: "processes" }),
@@ -167,10 +177,13 @@ mod tests {
 
     #[test]
     fn paths_in_the_file_are_relative_to_it() {
-        let settings = read("\u{feff}app = 'a:b'\npythonpath = ['src']\nlog.path = 'l.log'", &[]).unwrap();
+        let settings =
+            read("\u{feff}app = 'a:b'\npythonpath = ['src']\nlog.path = 'l.log'\nprobe.file = 'p.toml'", &[])
+                .unwrap();
         let [path] = &settings.pythonpath[..] else { panic!("one path") };
         assert!(path.is_absolute() && path.ends_with("src"));
         assert!(settings.log.unwrap().is_absolute());
+        assert!(settings.probe.unwrap().file.is_absolute());
     }
 
     #[track_caller]

@@ -3,7 +3,8 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 
@@ -22,6 +23,8 @@ pub struct BridgeToml {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub log: Option<Log>,
     pub check: Check,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub probe: Option<Probe>,
 }
 
 /// Where the bridge and the project's `wsgi.errors` are logged; standard error when this is absent.
@@ -35,6 +38,36 @@ pub struct Log {
 pub struct Check {
     pub path: String,
     pub host: String,
+    /// Whether visitors come by HTTPS, so that a project that sends them there answers.
+    pub https: bool,
+}
+
+/// Allows probes to whoever shows the token in this file.
+#[derive(Debug, Clone, Serialize)]
+pub struct Probe {
+    /// Relative to the folder of `bridge.toml`.
+    pub file: String,
+}
+
+/// The file of probes, beside `bridge.toml`. It is there only while somebody probes.
+pub const PROBE: &str = "probe.toml";
+
+/// Where a pass for the release at `place` lies.
+pub fn probe_toml(place: &Place) -> PathBuf {
+    place.run().join(PROBE)
+}
+
+/// The file that IIS watches (`monitorChangesTo` of the FastCGI application): a change ends idle processes.
+pub fn restart_file(place: &Place) -> PathBuf {
+    place.run().join("restart")
+}
+
+/// Has the processes of a release end that nobody needs any more, as soon as they are idle. Only IIS looks at the
+/// file; elsewhere whoever started the processes ends them.
+pub fn retire(place: &Place) -> io::Result<()> {
+    // Another content than before, so that whatever IIS compares, it sees a change.
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    crate::cache::write_whole(&restart_file(place), |file| write!(file, "{}", now.as_nanos()))
 }
 
 impl BridgeToml {
@@ -47,8 +80,18 @@ impl BridgeToml {
             threads: 1,
             environment: environment::variables(place, given),
             log: None,
-            check: Check { path: place.manifest.site.health.clone(), host: "localhost".to_owned() },
+            check: Check {
+                path: place.manifest.site.health.clone(),
+                host: "localhost".to_owned(),
+                https: false,
+            },
+            probe: None,
         }
+    }
+
+    /// The same for a release that is probed before it serves.
+    pub fn with_probes(self) -> BridgeToml {
+        BridgeToml { probe: Some(Probe { file: PROBE.to_owned() }), ..self }
     }
 
     pub fn render(&self) -> String {
@@ -72,7 +115,7 @@ mod tests {
         let place = guestbook("/srv".as_ref());
         let value = "a\"b'c\\d\ne = [ü] # no comment\u{1}";
         let given = BTreeMap::from([("A.B C".to_owned(), value.to_owned())]);
-        let mut file = BridgeToml::of(&place, &given);
+        let mut file = BridgeToml::of(&place, &given).with_probes();
         file.log = Some(Log { path: "C:\\logs\\bridge.log".to_owned() });
         let read: toml::Table = file.render().parse().unwrap();
         assert_eq!(read["environment"]["A.B C"].as_str(), Some(value));
@@ -80,6 +123,20 @@ mod tests {
         assert_eq!(read["log"]["path"].as_str(), Some("C:\\logs\\bridge.log"));
         assert_eq!(read["check"]["path"].as_str(), Some("/"));
         assert_eq!(read["processes"].as_integer(), Some(1));
+        assert_eq!(read["probe"]["file"].as_str(), Some("probe.toml"));
+        assert!(!BridgeToml::of(&place, &given).render().contains("probe"));
+    }
+
+    #[test]
+    fn each_retirement_changes_the_file_that_is_watched() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = guestbook(folder.path());
+        place.make_folders().unwrap();
+        let retired = || {
+            retire(&place).unwrap();
+            fs_err::read(restart_file(&place)).unwrap()
+        };
+        assert_ne!(retired(), retired());
     }
 
     #[cfg(unix)]

@@ -8,7 +8,9 @@ pub mod environment;
 pub mod given;
 pub mod invocation;
 pub mod local;
+pub mod lock;
 pub mod place;
+pub mod probe;
 
 pub use bridge_toml::BridgeToml;
 pub use invocation::{Invocation, bridge, manage};

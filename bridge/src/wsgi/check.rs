@@ -3,13 +3,14 @@
 use std::io::Write;
 use std::time::Instant;
 
+use miette::Diagnostic;
 use pyo3::exceptions::PyModuleNotFoundError;
 use pyo3::prelude::*;
 use serde::Serialize;
 
 use super::application::{load, summary, traceback};
 use super::environ::Template;
-use super::handler::Handler;
+use super::handler::{Handler, Told};
 use super::module::{DONE, FAILED};
 use super::process::{prepare, python_version};
 use crate::cli::Format;
@@ -21,11 +22,14 @@ use crate::protocol::encode;
 use crate::settings::{Question, Settings};
 use crate::transports::Memory;
 
+/// Lines of a traceback that a report quotes: its end says what happened, and where in the project.
+const TRACEBACK: usize = 30;
+
 /// What a check found. The JSON form is this, key by key.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 struct Report {
     ok: bool,
-    application: String,
+    application: Option<String>,
     python: String,
     import_seconds: Option<f64>,
     first_answer_seconds: Option<f64>,
@@ -45,6 +49,21 @@ struct Problem {
 impl Problem {
     fn new(problem: impl Into<String>, help: impl Into<String>) -> Problem {
         Problem { problem: problem.into(), help: help.into(), traceback: None }
+    }
+
+    fn quoting(self, traceback: Option<String>) -> Problem {
+        Problem { traceback: traceback.as_deref().map(shortened), ..self }
+    }
+}
+
+/// The first line, which says that it is a traceback, and the end.
+fn shortened(traceback: &str) -> String {
+    let lines: Vec<&str> = traceback.lines().collect();
+    match lines.len().checked_sub(TRACEBACK + 1) {
+        None | Some(0) => traceback.to_owned(),
+        Some(left_out) => {
+            format!("{}\n  … {left_out} lines\n{}\n", lines[0], lines[left_out + 1..].join("\n"))
+        }
     }
 }
 
@@ -68,31 +87,28 @@ pub fn check(py: Python<'_>, settings: &Settings, format: Format) -> u8 {
     };
     let report = inspect(py, settings);
     let text = match format {
-        Format::Json => {
-            serde_json::to_string_pretty(&report).expect("a report is made of text and numbers") + "\n"
-        }
+        Format::Json => as_json(&report),
         Format::Text => as_text(&report),
     };
     let told = output.write_all(text.as_bytes()).and_then(|()| output.flush());
     if report.ok && told.is_ok() { DONE } else { FAILED }
 }
 
+/// The report of a check that cannot be made, for whoever reads JSON.
+pub fn refused(error: &dyn Diagnostic) -> String {
+    let help = error.help().map(|help| help.to_string()).unwrap_or_default();
+    let problems = vec![Problem::new(error.to_string(), help)];
+    as_json(&Report { python: python_version(), problems, ..Report::default() })
+}
+
 fn inspect(py: Python<'_>, settings: &Settings) -> Report {
-    let mut report = Report {
-        ok: false,
-        application: settings.app.clone(),
-        python: python_version(),
-        import_seconds: None,
-        first_answer_seconds: None,
-        second_answer_seconds: None,
-        status: None,
-        problems: Vec::new(),
-    };
+    let mut report =
+        Report { application: Some(settings.app.clone()), python: python_version(), ..Report::default() };
     let begun = Instant::now();
     let loaded = prepare(py, settings).and_then(|()| load(py, &settings.app));
     let handler = loaded.and_then(|application| {
         let template = Template::new(py, settings.threads > 1, settings.processes > 1)?;
-        Ok(Handler { application: application.unbind(), template })
+        Ok(Handler { application: application.unbind(), template, probes: None })
     });
     match handler {
         Ok(handler) => {
@@ -116,10 +132,11 @@ fn ask_twice(py: Python<'_>, handler: &Handler, question: &Question, report: &mu
     let number = status.as_deref().and_then(|status| status.get(..3)?.parse::<u16>().ok());
     report.status = status;
     match (failure, number) {
-        (Some(failure), _) => report.problems.push(Problem::new(
-            format!("the application failed at {}: {failure}", question.path),
-            "the traceback stands on standard error",
-        )),
+        (Some(Told { summary, traceback }), _) => {
+            let problem = format!("the application failed at {}: {summary}", question.path);
+            let help = "the traceback is the project's own: correct what it names, then check again";
+            report.problems.push(Problem::new(problem, help).quoting(traceback));
+        }
         (None, Some(400)) => report.problems.push(Problem::new(
             format!("a request for host `{}` is refused with status 400", question.host),
             format!(
@@ -140,7 +157,7 @@ fn ask_twice(py: Python<'_>, handler: &Handler, question: &Question, report: &mu
 }
 
 /// One request through a connection without a peer.
-fn ask(py: Python<'_>, handler: &Handler, question: &Question) -> (Option<String>, Option<String>) {
+fn ask(py: Python<'_>, handler: &Handler, question: &Question) -> (Option<String>, Option<Told>) {
     let (_, query) = question.path.split_once('?').unwrap_or_default();
     let port = if question.https { "443" } else { "80" };
     let host = question.host.split(':').next().unwrap_or_default();
@@ -168,7 +185,10 @@ fn ask(py: Python<'_>, handler: &Handler, question: &Question) -> (Option<String
             let answered = handler.answer(py, Exchange::new(connection, request));
             (answered.status, answered.failure)
         }
-        _ => (None, Some("the question is too long for a request".to_owned())),
+        _ => {
+            let summary = "the question is too long for a request".to_owned();
+            (None, Some(Told { summary, traceback: None }))
+        }
     }
 }
 
@@ -181,18 +201,19 @@ fn import_problem(py: Python<'_>, error: &PyErr) -> Problem {
         Some(name) => format!("install what provides `{name}`, or name its folder in `pythonpath`"),
         None => "the traceback is the project's own: correct what it names, then check again".to_owned(),
     };
-    Problem {
-        problem: format!("the application cannot be imported: {}", summary(py, error)),
-        help,
-        traceback: Some(traceback(py, error)),
-    }
+    Problem::new(format!("the application cannot be imported: {}", summary(py, error)), help)
+        .quoting(Some(traceback(py, error)))
+}
+
+fn as_json(report: &Report) -> String {
+    serde_json::to_string_pretty(report).expect("a report is made of text and numbers") + "\n"
 }
 
 fn as_text(report: &Report) -> String {
     let seconds = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.3} s"));
     let mut text = format!(
         "application    {}\npython         {}\nimport         {}\nfirst answer   {}\nsecond answer  {}\nstatus         {}\n",
-        report.application,
+        report.application.as_deref().unwrap_or("-"),
         report.python,
         seconds(report.import_seconds),
         seconds(report.first_answer_seconds),

@@ -1,8 +1,9 @@
 //! One request through the application: environment in, answer out, `close()` in every case.
 
 use pyo3::exceptions::{PyConnectionError, PyTimeoutError, PyTypeError};
+use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyList, PyTuple};
+use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
 
 use super::application::{summary, traceback};
 use super::environ::Template;
@@ -15,6 +16,8 @@ use crate::exchange::{Disposition, Exchange};
 use crate::head::Head;
 use crate::log;
 use crate::loss::Unwanted;
+use crate::probe::Probes;
+use crate::protocol::Params;
 use crate::reply::{Reply, ReplyError};
 
 /// A list of pieces up to this size is put together before it is sent.
@@ -24,6 +27,8 @@ const JOINED: usize = 1 << 20;
 pub struct Handler {
     pub application: Py<PyAny>,
     pub template: Template,
+    /// Where probes get their rights from, if there may be any.
+    pub probes: Option<Probes>,
 }
 
 /// What came of a request.
@@ -32,8 +37,16 @@ pub struct Answered {
     pub connection: Option<(Connection, Disposition)>,
     /// The application's status.
     pub status: Option<String>,
-    /// What the application or its answer failed with, in one line.
-    pub failure: Option<String>,
+    /// What the application or its answer failed with.
+    pub failure: Option<Told>,
+}
+
+/// A failure as people are told of it.
+pub struct Told {
+    /// In one line.
+    pub summary: String,
+    /// Where it came from, if the application raised it.
+    pub traceback: Option<String>,
 }
 
 /// Why an answer is not complete.
@@ -75,7 +88,12 @@ impl Handler {
         let start_response = Bound::new(py, StartResponse::new(shared.clone()))?;
         // The parameters are lent out for the time it takes to make a dictionary of them.
         let params = shared.briefly(py, |talk| talk.exchange.lend_params());
-        let environ = self.template.environ(py, &params, input);
+        let environ = self.template.environ(py, &params, input).and_then(|environ| {
+            if let Some(probes) = &self.probes {
+                probe(py, probes, shared, &params, &environ)?;
+            }
+            Ok(environ)
+        });
         shared.briefly(py, |talk| talk.exchange.return_params(params));
         let result = self.application.bind(py).call1((environ?, start_response))?;
         let sent = send(py, shared, &result);
@@ -84,6 +102,31 @@ impl Handler {
         }
         sent
     }
+}
+
+/// Gives a probe what it may ask for. The application never sees the header, whoever sent it.
+fn probe(
+    py: Python<'_>,
+    probes: &Probes,
+    shared: &Shared,
+    params: &Params,
+    environ: &Bound<'_, PyDict>,
+) -> PyResult<()> {
+    let header = intern!(py, "HTTP_X_HOLDALL_PROBE");
+    if !environ.contains(header)? {
+        return Ok(());
+    }
+    environ.del_item(header)?;
+    let Some(probe) = py.detach(|| probes.admit(params)) else { return Ok(()) };
+    shared.briefly(py, |talk| talk.reply.name_process());
+    if let Some(https) = probe.https {
+        environ.set_item("wsgi.url_scheme", if https { "https" } else { "http" })?;
+        environ.set_item("HTTPS", if https { "on" } else { "off" })?;
+    }
+    if let Some(meeting) = probe.meeting {
+        py.detach(|| meeting.hold());
+    }
+    Ok(())
 }
 
 /// Sends what the application returned.
@@ -152,7 +195,7 @@ fn close(result: &Bound<'_, PyAny>) -> PyResult<()> {
 }
 
 /// Logs what went wrong, and answers with a plain 500 if nothing has been sent yet.
-fn recover(py: Python<'_>, shared: &Shared, failure: Failure) -> Option<String> {
+fn recover(py: Python<'_>, shared: &Shared, failure: Failure) -> Option<Told> {
     let (question, loss) = shared.briefly(py, |talk| (question(&talk.exchange), talk.exchange.loss()));
     let (told, said) = match (failure, loss) {
         // Visitors who leave are no failure of anybody's: one line, no traceback, nobody to answer.
@@ -160,9 +203,13 @@ fn recover(py: Python<'_>, shared: &Shared, failure: Failure) -> Option<String> 
         (Failure::Python(error), Some(loss)) if is_about_connections(py, &error) => {
             return leave(py, shared, &question, loss);
         }
-        (Failure::Reply(error), _) => (error.to_string(), format!("{question}: {error}")),
+        (Failure::Reply(error), _) => {
+            (Told { summary: error.to_string(), traceback: None }, format!("{question}: {error}"))
+        }
         (Failure::Python(error), _) => {
-            (summary(py, &error), format!("{question}: the application failed\n{}", traceback(py, &error)))
+            let traceback = traceback(py, &error);
+            let said = format!("{question}: the application failed\n{traceback}");
+            (Told { summary: summary(py, &error), traceback: Some(traceback) }, said)
         }
     };
     shared.detached(py, |talk| {
@@ -181,7 +228,7 @@ fn recover(py: Python<'_>, shared: &Shared, failure: Failure) -> Option<String> 
     Some(told)
 }
 
-fn leave(py: Python<'_>, shared: &Shared, question: &str, loss: Unwanted) -> Option<String> {
+fn leave(py: Python<'_>, shared: &Shared, question: &str, loss: Unwanted) -> Option<Told> {
     shared.detached(py, |talk| {
         log::line(&format!("{question}: {loss}"));
         talk.exchange.give_up();

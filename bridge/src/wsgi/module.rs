@@ -10,7 +10,7 @@ use miette::Diagnostic;
 use pyo3::prelude::*;
 
 use super::check;
-use crate::cli::Arguments;
+use crate::cli::{Arguments, Format};
 use crate::settings::Settings;
 use crate::{log, stop};
 
@@ -47,7 +47,13 @@ fn run(py: Python<'_>, argv: Vec<OsString>) -> u8 {
     };
     let settings = match Settings::read(&arguments) {
         Ok(settings) => settings,
-        Err(error) => return refuse(&error),
+        Err(error) => {
+            if arguments.format == Format::Json {
+                // A closed standard output cannot be helped; the complaint follows all the same.
+                let _ = std::io::stdout().write_all(check::refused(&error).as_bytes());
+            }
+            return refuse(&error);
+        }
     };
     if arguments.check {
         let code = check::check(py, &settings, arguments.format);

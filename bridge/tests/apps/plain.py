@@ -143,6 +143,18 @@ def fails_early(environ, start_response):
     raise ValueError("before any header")
 
 
+def deeper(left):
+    if left % 2:
+        return deeper(left - 1) or left
+    if left:
+        return deeper(left - 1)
+    raise ValueError("far down")
+
+
+def fails_deep(environ, start_response):
+    deeper(50)
+
+
 def exits(environ, start_response):
     sys.exit(3)
 

@@ -57,7 +57,32 @@ fn answers_that_are_failures_are_problems() {
     check_problem("plain:fails_early", "the application failed at /: ValueError: before any header");
     check_problem("plain:refuses", "add `localhost` to the project's ALLOWED_HOSTS");
     check_problem("plain:never_starts", "before it called start_response");
+    check_problem("plain:fails_early", "| ValueError: before any header");
     check_problem("plain:no_such_name", "has no attribute 'no_such_name'");
+}
+
+#[test]
+fn a_long_traceback_is_quoted_by_its_end() {
+    let (code, stdout, stderr) = check("plain:fails_deep", &["--format", "json"]);
+    assert_eq!(code, Some(1), "{stderr}");
+    let report: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    let traceback = report["problems"][0]["traceback"].as_str().unwrap();
+    let lines: Vec<_> = traceback.lines().collect();
+    assert_eq!((lines.len(), lines[0]), (32, "Traceback (most recent call last):"), "{traceback}");
+    assert!(lines[1].ends_with(" lines") && lines[31] == "ValueError: far down", "{traceback}");
+    assert!(stderr.matches("in deeper").count() > 40, "the log has all of it");
+}
+
+#[test]
+fn a_check_that_cannot_be_made_says_so_to_machines_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = configuration(folder.path(), "app = 'a:b'\nthread = 2\n");
+    let output = run(["--config", &config, "--check", "--format", "json"]);
+    assert_eq!(output.status.code(), Some(2));
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["ok"], false);
+    assert!(report["problems"][0]["help"].as_str().unwrap().contains("`threads`"), "{report}");
+    assert!(String::from_utf8(output.stderr).unwrap().contains("`threads`"));
 }
 
 #[test]

@@ -7,5 +7,6 @@ mod check;
 mod client;
 mod errors;
 mod life;
+mod probe;
 mod protocol;
 mod requests;

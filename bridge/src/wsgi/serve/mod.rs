@@ -48,7 +48,7 @@ fn work(
         }
     };
     let template = Template::new(py, settings.threads > 1, siblings)?;
-    let handler = Arc::new(Handler { application, template });
+    let handler = Arc::new(Handler { application, template, probes: settings.probe.clone() });
     log::line(&format!(
         "ready: {} at {address}, threads: {}, Python {}, imported in {:.3} s",
         settings.app,
