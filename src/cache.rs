@@ -123,6 +123,17 @@ impl Cache {
         Ok(folder)
     }
 
+    /// A folder for one run, read by nobody else. It goes when it is dropped; what a run that was killed has left goes
+    /// when the next one begins.
+    pub fn of_run(&self) -> io::Result<Passing<tempfile::TempDir>> {
+        let folder = self.folder(RUNS)?;
+        let mut builder = tempfile::Builder::new();
+        // Requirements that another tool wrote may hold credentials.
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
+        Passing::make(|| builder.tempdir_in(folder))
+    }
+
     pub fn root(&self) -> &Path {
         &self.root
     }

@@ -73,7 +73,7 @@ pub fn make(wanted: Wanted, cache: &Cache, progress: &dyn Progress) -> Result<Ma
         minor,
     };
     let before = Some(path.as_path()).filter(|path| path.is_file() && !wanted.upgrade);
-    let lock = packages::select_for_lock(&uv, &request, before, progress)?;
+    let lock = packages::select_for_lock(&uv, &request, before, cache, progress)?;
     let lock = TargetLock::new(lock, &request, path)?;
     let notices = [&project.notices[..], uv.notice.as_slice()].concat();
     Ok(Made { lock, python_from, notices })

@@ -14,9 +14,13 @@ use insta::assert_snapshot;
 use serde_json::Value;
 
 use crate::bad_project::listing;
+#[cfg(unix)]
+use crate::bad_project::wait_for;
 use crate::given_runtime_bundle::tools;
 use crate::harness::{Test, command, prepared, shared_uv};
 use crate::runtime_given::{self as given, AMD64};
+#[cfg(unix)]
+use crate::system::end;
 
 pub const BUNDLE: &str = "shop-1.0-windows-x86_64.zip";
 
@@ -350,6 +354,52 @@ fn what_runs_that_were_killed_have_left_goes_with_the_next_run_or_when_pruning()
     leave();
     bundled(bundling(&test, "site", "cache", "dist"));
     assert_eq!(parts(&test.path("cache")), [""; 0].map(PathBuf::from));
+}
+
+/// A uv that says which process it is and waits, where what it is asked has these words in it.
+#[cfg(unix)]
+fn uv_that_waits_for(test: &Test, words: &str) -> PathBuf {
+    let (uv, real, pid) = (test.path("waiting-uv"), shared_uv().program.display(), test.path("pid"));
+    let (real, pid) = (real.to_string(), pid.display());
+    let wait = format!("echo $$ > '{pid}.part'; mv '{pid}.part' '{pid}'; exec sleep 120");
+    let script = format!("#!/bin/sh\ncase \" $* \" in *' {words} '*) {wait};; esac\nexec '{real}' \"$@\"\n");
+    test.write("waiting-uv", script);
+    fs_err::set_permissions(&uv, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    uv
+}
+
+#[cfg(unix)]
+#[test]
+fn a_run_that_is_killed_leaves_nothing_outside_of_the_cache_and_the_next_one_clears_that() {
+    let test = little();
+    fs_err::create_dir(test.path("temporary")).unwrap();
+    let settings = test.read("site/shop/settings.py");
+    for (round, words) in ["--generate-hashes", "--constraints", "install", "settings"].iter().enumerate() {
+        let cache = format!("cache-{round}");
+        let mut run = bundling(&test, "site", &cache, "dist");
+        run.env("TMPDIR", test.path("temporary")).env("HOLDALL_UV", uv_that_waits_for(&test, words));
+        if *words == "settings" {
+            let pid = test.path("pid").display().to_string();
+            let wait = format!(
+                "import os, time\nopen('{pid}.part', 'w').write(str(os.getpid()))\n\
+                 os.rename('{pid}.part', '{pid}')\ntime.sleep(120)\n"
+            );
+            test.write("site/shop/settings.py", settings.clone() + &wait);
+        }
+        let mut run = run.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        wait_for(words, || test.path("pid").exists());
+        run.kill().unwrap();
+        run.wait().unwrap();
+        // Nobody can tell it: it waits for itself.
+        end(test.read("pid").trim());
+        fs_err::remove_file(test.path("pid")).unwrap();
+        test.write("site/shop/settings.py", &settings);
+        assert_eq!(files(&test.path("temporary")), [""; 0].map(PathBuf::from), "{words}");
+        assert!(!parts(&test.path(&cache)).is_empty(), "{words}");
+
+        bundled(bundling(&test, "site", &cache, "dist"));
+        assert_eq!(parts(&test.path(&cache)), [""; 0].map(PathBuf::from), "{words}");
+    }
 }
 
 #[test]

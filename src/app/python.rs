@@ -106,15 +106,17 @@ pub struct Failure {
     pub missing_variable: Option<String>,
 }
 
-/// Loads the project with `python`, asks it, and lets it collect its static files into the folder `static_root` if
-/// they are wanted.
+/// Loads the project with `python`, asks it, and lets it collect its static files into the folder `static_root`, which
+/// is there, if they are wanted.
 pub fn ask(
     input: &Input<'_>,
     python: &Path,
     static_root: &Path,
     patience: Duration,
 ) -> Result<Answer, AppError> {
-    let scratch = Passing::make(|| tempfile::Builder::new().prefix("holdall-").tempdir());
+    // Beside what it collects: in the folder of the run, with which it goes.
+    let beside = static_root.parent().unwrap_or(Path::new("."));
+    let scratch = Passing::make(|| tempfile::Builder::new().prefix("asked-").tempdir_in(beside));
     let scratch = scratch.map_err(AppError::Scratch)?;
     // A short name of Windows (`RUNNER~1`) or a link would differ from what Python makes of it.
     let folder = fs_err::canonicalize(scratch.path()).map_err(AppError::Scratch)?;

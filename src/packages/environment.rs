@@ -102,15 +102,15 @@ fn for_this_machine(
     if let Some(wheels) = answers::find(cache, key).and_then(read) {
         return Ok(wheels);
     }
-    let question = Question::of(uv, request)?;
+    let question = Question::of(uv, request, cache)?;
     let own = from_bundle(wheels);
     let chosen = match request.supply.offline {
-        true => select(uv, &question, request, lock, version, &own),
-        false => match select(uv, &question, request, lock, version, &[]) {
+        true => select(uv, &question, request, lock, version, &own, cache),
+        false => match select(uv, &question, request, lock, version, &[], cache) {
             // What the bundle has is enough for all that is no program of one platform.
             Err(unreachable @ PackagesError::Unreachable { .. }) => {
                 let alone = [&own[..], &["--no-index".into(), "--offline".into()]].concat();
-                select(uv, &question, request, lock, version, &alone).map_err(|_| unreachable)
+                select(uv, &question, request, lock, version, &alone, cache).map_err(|_| unreachable)
             }
             chosen => chosen,
         },
@@ -138,8 +138,9 @@ fn select(
     lock: &Lock,
     version: &PythonVersion,
     more: &[OsString],
+    cache: &Cache,
 ) -> Result<PathBuf, PackagesError> {
-    let work = Passing::make(|| tempfile::Builder::new().prefix("holdall-environment-").tempdir())?;
+    let work = cache.of_run()?;
     let constraints = work.path().join("constraints.txt");
     let without = work.path().join("without.txt");
     let mut excluded = BTreeSet::new();
@@ -192,7 +193,7 @@ fn install_wheels(
         writeln!(list, "{} @ {url} --hash=sha256:{}", locked.name, locked.sha256)
             .expect("a string takes every line");
     }
-    let work = Passing::make(|| tempfile::Builder::new().prefix("holdall-environment-").tempdir())?;
+    let work = cache.of_run()?;
     let file = work.path().join("requirements.txt");
     fs_err::write(&file, &list)?;
     install(uv, version, &list, &file, &["--no-deps", "--no-index", "--offline"], cache)

@@ -135,10 +135,11 @@ pub fn select_for_lock(
     uv: &Uv,
     request: &Request<'_>,
     before: Option<&Path>,
+    cache: &Cache,
     progress: &dyn Progress,
 ) -> Result<Lock, PackagesError> {
     progress.begin(Stage::Resolve, 0, Unit::Steps);
-    let lock = Question::of(uv, request).and_then(|question| {
+    let lock = Question::of(uv, request, cache).and_then(|question| {
         let lock = narrow(&question, uv, request, before)?;
         question.check_whole(&lock.wheels, request.minor)?;
         Ok(lock)
@@ -162,7 +163,7 @@ fn select(uv: &Uv, request: &Request<'_>, cache: &Cache) -> Result<Selected, Pac
     if let Some(wheels) = answers::find(cache, key).and_then(read).filter(there) {
         return Ok(Selected { lock: of(wheels), file: None, notices: Vec::new() });
     }
-    let question = Question::of(uv, request)?;
+    let question = Question::of(uv, request, cache)?;
     let lock = match narrow(&question, uv, request, None) {
         Err(refused) if sdist::can_build(uv, request, &refused)? => {
             let built = sdist::select(uv, &question, request, refused, cache)?;

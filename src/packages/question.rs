@@ -9,6 +9,7 @@ use super::lock::LockedWheel;
 use super::pylock;
 use super::uv::{Uv, UvFailure};
 use super::{Build, Supply, answers, credentials, export, supported};
+use crate::cache::Cache;
 use crate::digest::Sha256;
 use crate::interrupt::Passing;
 use crate::progress::Notice;
@@ -45,10 +46,10 @@ pub(super) struct Question {
 
 impl Question {
     /// Brings what the project says into a form that `uv pip compile` takes.
-    pub fn of(uv: &Uv, request: &Request<'_>) -> Result<Question, PackagesError> {
+    pub fn of(uv: &Uv, request: &Request<'_>, cache: &Cache) -> Result<Question, PackagesError> {
         let Request { dependencies, supply, target, .. } = *request;
-        let work = Passing::make(|| tempfile::Builder::new().prefix("holdall-lock-").tempdir())?;
-        supported::check(uv, request)?;
+        let work = cache.of_run()?;
+        supported::check(uv, request, cache)?;
         let question = |work, folder: &Path, files| {
             Ok::<_, PackagesError>(Question {
                 folder: std::path::absolute(folder)?,

@@ -12,14 +12,14 @@ use super::error::PackagesError;
 use super::own;
 use super::question::Request;
 use super::uv::Uv;
-use crate::interrupt::Passing;
+use crate::cache::Cache;
 use crate::project::{Dependencies, Distribution};
 
 /// The name of a package that is nothing but a question.
 const PROBE: &str = "holdall-probe";
 
 /// Fails if the lock names the environments it is for, and none of them is the target.
-pub(super) fn check(uv: &Uv, request: &Request<'_>) -> Result<(), PackagesError> {
+pub(super) fn check(uv: &Uv, request: &Request<'_>, cache: &Cache) -> Result<(), PackagesError> {
     let (file, key) = match request.dependencies {
         Dependencies::UvLock { lock, .. } => (lock, "supported-markers"),
         Dependencies::Pylock(file) => (file, "environments"),
@@ -31,7 +31,7 @@ pub(super) fn check(uv: &Uv, request: &Request<'_>) -> Result<(), PackagesError>
     let table = fs_err::read_to_string(file)?.parse::<toml::Table>().unwrap_or_default();
     let markers = table.get(key).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
     let markers: Vec<String> = markers.map(str::to_owned).collect();
-    if markers.is_empty() || any_holds(uv, request, &markers)? {
+    if markers.is_empty() || any_holds(uv, request, &markers, cache)? {
         return Ok(());
     }
     let (target, minor) = (request.target, request.minor);
@@ -39,8 +39,13 @@ pub(super) fn check(uv: &Uv, request: &Request<'_>) -> Result<(), PackagesError>
 }
 
 /// Asks uv, without any index, for a package on the condition that one of the markers holds.
-fn any_holds(uv: &Uv, request: &Request<'_>, markers: &[String]) -> Result<bool, PackagesError> {
-    let work = Passing::make(|| tempfile::Builder::new().prefix("holdall-markers-").tempdir())?;
+fn any_holds(
+    uv: &Uv,
+    request: &Request<'_>,
+    markers: &[String],
+    cache: &Cache,
+) -> Result<bool, PackagesError> {
+    let work = cache.of_run()?;
     let probe = Distribution {
         name: PROBE.to_owned(),
         version: "1".to_owned(),
