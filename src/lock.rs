@@ -52,9 +52,12 @@ pub fn make(wanted: Wanted, cache: &Cache, progress: &dyn Progress) -> Result<Ma
         target = runtime.target;
         of_runtime = Some((runtime.layout.version.minor, format!("the runtime, {}", runtime.from)));
     }
-    let named = project.lock.clone();
-    let path =
-        wanted.output.or(named).unwrap_or_else(|| packages::lock_place(&project.dependencies.value, target));
+    let named = wanted.output.or_else(|| project.lock.clone());
+    let dependencies = &project.dependencies.value;
+    if nothing_says_for_what(&project, &wanted.overrides) {
+        target = packages::lock_target(named.as_deref(), dependencies)?.unwrap_or(target);
+    }
+    let path = named.unwrap_or_else(|| packages::lock_place(dependencies, target));
     check_name(&path)?;
     let of_lock = || Some((packages::lock_python(&path)?, "the lock that is there".to_owned()));
     let (minor, python_from) = match of_runtime.or_else(|| only_one(&project)) {
@@ -65,18 +68,18 @@ pub fn make(wanted: Wanted, cache: &Cache, progress: &dyn Progress) -> Result<Ma
     let python = runtime::find_python(|_| true).ok_or(Error::NoPython)?;
     let uv = Uv::find(cache, &python.path, &recipes.uv)?;
     let supply = supply(&project);
-    let request = Request {
-        dependencies: &project.dependencies.value,
-        supply: &supply,
-        build: Build::Nothing,
-        target,
-        minor,
-    };
+    let request = Request { dependencies, supply: &supply, build: Build::Nothing, target, minor };
     let before = Some(path.as_path()).filter(|path| path.is_file() && !wanted.upgrade);
     let lock = packages::select_for_lock(&uv, &request, before, cache, progress)?;
     let lock = TargetLock::new(lock, &request, path)?;
     let notices = [&project.notices[..], uv.notice.as_slice()].concat();
     Ok(Made { lock, python_from, notices })
+}
+
+/// Whether the lock that is there, if there is one, is what is meant.
+fn nothing_says_for_what(project: &Project, overrides: &Overrides) -> bool {
+    let said = overrides.target.or(project.config.target).is_some();
+    !said && overrides.python.is_none() && project.runtime.is_none()
 }
 
 /// The minor version, where what the project says leaves just one.

@@ -187,6 +187,38 @@ fn which_python_to_lock_for_is_said_or_asked() {
 }
 
 #[test]
+fn the_lock_that_is_there_is_the_one_that_is_meant_unless_there_are_several() {
+    let test = with_wheels("demo==1.0\n");
+    let lock = |more: &[&str]| test.cut_off(&[&["lock", "site"], OFFLINE, more].concat());
+    let value = |more: &[&str]| json(lock(&[&["--format", "json"], more].concat()));
+    // One that is for neither the default's target nor, as far as anybody knows, the default's Python.
+    lock(&["--target", "linux-arm64", "--python", "3.12"]).success();
+    lock(&["--check"]).success();
+    test.write("site/requirements.txt", "demo\n");
+    let upgraded = value(&["--upgrade"]);
+    assert_eq!(
+        (&upgraded["target"], &upgraded["python_from"], &upgraded["updated"][0]["to"]),
+        (&"linux-arm64".into(), &"the lock that is there".into(), &"1.1".into())
+    );
+    lock(&["--check"]).success();
+    assert!(!test.path("site/pylock.windows-x86_64.toml").exists());
+
+    // A Python is named for a lock that is to come.
+    assert_eq!(value(&["--python", "3.12"])["target"], "windows-x86_64");
+    let told = test.refused(3, &[&["lock", "site", "--check"], OFFLINE].concat());
+    assert_snapshot!(told.replace("[host]", host()), @r"
+    × cannot tell which lock is meant: there are `pylock.windows-x86_64.toml` and `pylock.linux-arm64.toml`
+    help: name the target of one of them: `holdall lock --target windows-x86_64` or `holdall lock --target linux-arm64`
+    ");
+    lock(&["--check", "--target", "linux-arm64"]).success();
+
+    // One at another place says itself for what it is.
+    lock(&["--target", "windows-arm64", "--python", "3.13", "--output", "site/pylock.other.toml"]).success();
+    let other = value(&["--check", "--output", "site/pylock.other.toml"]);
+    assert_eq!((&other["target"], &other["python"]), (&"windows-arm64".into(), &"3.13".into()));
+}
+
+#[test]
 fn a_bundle_of_a_committed_lock_asks_no_index_and_tells_when_the_lock_is_out_of_date() {
     let test = site();
     test.write("site/requirements.txt", "django>=5.2,<5.3\n");

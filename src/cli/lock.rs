@@ -44,7 +44,7 @@ pub struct Args {
     #[arg(default_value = ".")]
     project: PathBuf,
     /// The platform to lock for: `windows-x86_64`, `windows-arm64`, `linux-x86_64` or `linux-arm64` [default: what
-    /// holdall.toml says, else what the runtime is for, else
+    /// holdall.toml says, else what the runtime is for, else, without `--python`, that of the lock that is there, else
     /// `windows-x86_64`]
     #[arg(long, value_parser = Target::from_str)]
     target: Option<Target>,

@@ -41,6 +41,9 @@ pub enum PackagesError {
         "make the lock anew with `holdall lock --target {target} --python {minor}`, or bundle for what it was made for"
     ))]
     LockForOther { file: PathBuf, found: String, target: Target, minor: MinorVersion },
+    #[error("cannot tell which lock is meant: there are {}", locks(targets))]
+    #[diagnostic(help("name the target of one of them: {}", lock_commands(targets)))]
+    SeveralLocks { targets: Vec<Target> },
     #[error("cannot write the lock `{}`", file.display())]
     #[diagnostic(help(
         "check that you may write there and that the disk is not full; the lock that was there is as it was"
@@ -238,6 +241,18 @@ pub enum PackagesError {
     #[error("cannot use the file or folder of a package")]
     #[diagnostic(help("check that it is there, that you may use it, and that the disk is not full"))]
     Io(#[from] io::Error),
+}
+
+/// `` `pylock.a.toml` and `pylock.b.toml` ``
+fn locks(targets: &[Target]) -> String {
+    let names: Vec<String> = targets.iter().map(|target| format!("pylock.{target}.toml")).collect();
+    self::names(&names, "", "")
+}
+
+fn lock_commands(targets: &[Target]) -> String {
+    let commands: Vec<String> =
+        targets.iter().map(|target| format!("`holdall lock --target {target}`")).collect();
+    commands.join(" or ")
 }
 
 /// A marker for a requirement that `target` can do without.

@@ -42,7 +42,10 @@ pub use question::Request;
 pub use sdist::Build;
 pub use sound::check;
 pub use supply::Supply;
-pub use target_lock::{Changes, Entry, TargetLock, Update, place as lock_place, python_of as lock_python};
+pub use target_lock::{
+    Changes, Entry, TargetLock, Update, place as lock_place, python_of as lock_python,
+    target_of_one as lock_target,
+};
 pub use uv::{Uv, UvVersion};
 
 #[cfg(test)]

@@ -162,6 +162,23 @@ pub fn place(dependencies: &Dependencies, target: Target) -> PathBuf {
     beside.with_file_name(format!("pylock.{target}.toml"))
 }
 
+/// The target of the lock that is there: of the one `named`, else of the only one beside the dependencies.
+pub fn target_of_one(
+    named: Option<&Path>,
+    dependencies: &Dependencies,
+) -> Result<Option<Target>, PackagesError> {
+    let stamp_of = |path: &Path| stamp(&fs_err::read_to_string(path).ok()?);
+    if let Some(named) = named {
+        return Ok(stamp_of(named).map(|stamp| stamp.target));
+    }
+    let mut there = Target::ALL.to_vec();
+    there.retain(|target| stamp_of(&place(dependencies, *target)).is_some());
+    match there.as_slice() {
+        [_, _, ..] => Err(PackagesError::SeveralLocks { targets: there }),
+        one => Ok(one.first().copied()),
+    }
+}
+
 /// For which Python the lock at `path` was made, if Holdall made it.
 pub fn python_of(path: &Path) -> Option<MinorVersion> {
     stamp(&fs_err::read_to_string(path).ok()?).map(|stamp| stamp.python)
