@@ -55,12 +55,12 @@ pub struct Cache {
     root: PathBuf,
 }
 
-/// Why the cache cannot be tidied.
+/// Why the cache cannot be looked at or tidied.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 pub enum CacheError {
     #[error("`{}` is not a folder that holdall made for its cache alone", root.display())]
     #[diagnostic(help(
-        "nothing was removed, since other files lie there: set HOLDALL_CACHE to a folder of its own, or remove its folders there yourself (`layers`, `wheels`, `tools`, `environments` and so on)"
+        "other files lie there, so nothing in it is listed, checked or removed: set HOLDALL_CACHE to a folder of its own, or remove its folders there yourself (`layers`, `wheels`, `tools`, `environments` and so on)"
     ))]
     NotOurs { root: PathBuf },
     #[error("cannot read the cache folder `{}`", root.display())]

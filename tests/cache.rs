@@ -579,13 +579,28 @@ fn a_cache_folder_that_cannot_be_used_is_named() {
     test.write("home/thesis.txt", "").write("home/tools/hammer", "");
     bundled(bundling(&test, "site", "home", "dist"));
     assert!(!test.path("home/CACHEDIR.TAG").exists());
-    let before = listing(&test.path("home"));
-    let told = cache_command(&test, "home", &["prune", "--all"]).code(3).stdout("");
-    assert_eq!(listing(&test.path("home")), before);
-    assert_snapshot!(test.words(&told.get_output().stderr), @r"
-    × `[here]/home` is not a folder that holdall made for its cache alone
-    help: nothing was removed, since other files lie there: set HOLDALL_CACHE to a folder of its own, or remove its folders there yourself (`layers`, `wheels`, `tools`, `environments` and so on)
+    // Neither is it listed, nor is a tool of theirs taken for a damaged one of ours; and no lock is laid there.
+    test.write("shed/tools/hammer", "").write("shed/notes/today", "");
+    let mut told = std::collections::BTreeSet::new();
+    for folder in ["home", "shed"] {
+        let before = listing(&test.path(folder));
+        let ways =
+            [&["info"][..], &["verify"], &["verify", "--fix"], &["prune", "--plan"], &["prune", "--all"]];
+        for args in ways {
+            let refused = cache_command(&test, folder, args).code(3).stdout("");
+            told.insert(test.words(&refused.get_output().stderr).replace(folder, "[folder]"));
+        }
+        assert_eq!(listing(&test.path(folder)), before);
+    }
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_snapshot!(told.first().unwrap(), @r"
+    × `[here]/[folder]` is not a folder that holdall made for its cache alone
+    help: other files lie there, so nothing in it is listed, checked or removed: set HOLDALL_CACHE to a folder of its own, or remove its folders there yourself (`layers`, `wheels`, `tools`, `environments` and so on)
     ");
+    fs_err::create_dir(test.path("new")).unwrap();
+    for args in [&["info"][..], &["verify"], &["prune"]] {
+        cache_command(&test, "new", args).success();
+    }
 
     // An empty name is none, and one that is not whole counts from where one stands.
     let mut bundle = bundling(&test, "site", "unused", "dist");

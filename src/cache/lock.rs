@@ -8,7 +8,7 @@ use std::io::{self, Write as _};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::{Cache, survey, write_whole};
+use super::{Cache, CacheError, survey, write_whole};
 use crate::held;
 
 /// The file that is locked. Nothing is ever written to it.
@@ -87,11 +87,18 @@ impl Cache {
         lock.is_ok_and(|lock| matches!(lock.try_lock(), Err(TryLockError::WouldBlock)))
     }
 
-    /// Whether the folder is the cache's alone, so that all in it may be removed.
-    pub(super) fn is_ours(&self) -> bool {
-        match std::fs::read_to_string(self.root().join(TAG)) {
-            Ok(tag) => tag.starts_with(SIGNATURE) && tag.contains(OURS),
-            Err(_) => holds_a_cache_alone(self.root()).unwrap_or(false),
+    /// Fails unless the folder is the cache's alone, so that all in it may be listed and removed. One that is not there
+    /// or empty can only become that.
+    pub fn check_ours(&self) -> Result<(), CacheError> {
+        let root = || self.root().to_owned();
+        let is_ours = match std::fs::read_to_string(self.root().join(TAG)) {
+            Ok(tag) => Ok(tag.starts_with(SIGNATURE) && tag.contains(OURS)),
+            Err(_) if !self.root().exists() => Ok(true),
+            Err(_) => holds_a_cache_alone(self.root()),
+        };
+        match is_ours.map_err(|source| CacheError::Unreadable { root: root(), source })? {
+            true => Ok(()),
+            false => Err(CacheError::NotOurs { root: root() }),
         }
     }
 

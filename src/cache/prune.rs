@@ -88,11 +88,8 @@ impl PrunePlan {
     }
 
     fn of_cache(cache: &Cache, rules: Rules, users: Users) -> Result<PrunePlan, CacheError> {
-        let contents = Contents::survey(cache)?;
-        if !contents.things.is_empty() && !cache.is_ours() {
-            return Err(CacheError::NotOurs { root: cache.root().to_owned() });
-        }
-        Ok(PrunePlan::new(contents, rules, users, SystemTime::now()))
+        cache.check_ours()?;
+        Ok(PrunePlan::new(Contents::survey(cache)?, rules, users, SystemTime::now()))
     }
 
     fn new(contents: Contents, rules: Rules, users: Users, now: SystemTime) -> PrunePlan {

@@ -19,7 +19,7 @@ Examples:
 Exit codes:
   0  printed
   2  wrong usage
-  3  the folder cannot be read";
+  3  the folder cannot be read, or is not the cache's alone";
 
 /// Say where the cache is, and what lies in it: how many of each kind, their size, and when one was last used
 ///

@@ -41,6 +41,8 @@ enum Command {
 
 pub fn run(args: Args, output: &Output) -> Result<(), Error> {
     let cache = Cache::of_user().map_err(Error::Cache)?;
+    // Before anything is written there, a lock among it.
+    cache.check_ours()?;
     match args.command {
         Command::Info(_) => info::run(&cache, output),
         Command::Prune(args) => prune::run(&args, &cache, output),

@@ -17,7 +17,7 @@ Exit codes:
   0  nothing is damaged, or what was is removed
   1  something is damaged, or could not be removed
   2  wrong usage
-  3  the folder cannot be read";
+  3  the folder cannot be read, or is not the cache's alone";
 
 /// Compare every layer with its seal and every wheel with its SHA-256, and look whether programs are still there
 ///
