@@ -177,6 +177,10 @@ fn a_wrong_configuration_is_told_with_its_key_and_the_near_one() {
     × there is no settings module `mysite.prod`, which holdall.toml, key `project.settings` names
     help: did you mean `mysite.settings`?
     ");
+    assert_snapshot!(refused("[packages]\nfind-links = [\"\"]\n"), @r"
+    × wrong value: holdall.toml, key `packages.find-links` is ``, which names no folder
+    help: name a folder of wheels, such as `wheels`, or remove it from the list
+    ");
     assert_snapshot!(refused("[project\n"), @r"
     × `holdall.toml` is not valid TOML
     ╰─▶ TOML parse error at line 1, column 9

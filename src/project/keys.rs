@@ -136,6 +136,11 @@ impl<'a> Keys<'a> {
                 let help = "name a folder of wheels; a page of links on a server goes into UV_FIND_LINKS";
                 return Err(self.wrong_value(key, &crate::said::redact(text), "which is no folder", help));
             }
+            // It would be the whole project.
+            if text.is_empty() {
+                let help = "name a folder of wheels, such as `wheels`, or remove it from the list";
+                return Err(self.wrong_value(key, text, "which names no folder", help));
+            }
             // A backslash is a separator for those who write one: no folder of wheels has it in its name.
             Ok(root.join(text.replace('\\', "/")))
         };
