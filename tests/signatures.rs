@@ -702,6 +702,12 @@ fn a_bundle_is_signed_as_it_is_made() {
     let id = test.read("shop.pub").lines().next().unwrap().rsplit_once(' ').unwrap().1.to_owned();
     assert!(said(&test, &plan).contains(&format!("by the key {id}\n")));
     assert_eq!(json(&test, &plan)["signed_by"], id);
+    // A plan needs no password, so it asks for none; one that is given has to be right.
+    let unasked = ["bundle", "guestbook", "--runtime", "host", "--plan", "--sign", "shop.key"];
+    assert!(said(&test, &unasked).contains(" by the key in shop.key\n"));
+    let value = json(&test, &unasked);
+    assert_eq!((&value["key"], &value["signed_by"]), (&"shop.key".into(), &serde_json::Value::Null));
+    test.holdall([&plan[..5], &sign("wrong")].concat()).code(3).stdout("");
 }
 
 fn holdall_identity(bundle: &[u8], test: &Test) -> holdall::digest::Sha256 {

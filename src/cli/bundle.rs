@@ -143,8 +143,13 @@ pub fn run(args: Args, output: &Output) -> Result<(), Error> {
     let (cache, _in_use) = super::cache::enter(output)?;
     let progress = output.progress();
     // A password that is wrong is best told of before the long work.
-    let key = args.sign.as_deref();
-    let signer = key.map(|key| password::open(key, args.password_file.as_deref())).transpose()?;
+    let (key, file) = (args.sign.clone(), args.password_file.as_deref());
+    let signer = match (&key, args.plan) {
+        (None, _) => None,
+        // Nothing is signed: what a plan would ask for, it asks for in vain.
+        (Some(key), true) => password::open_unasked(key, file)?,
+        (Some(key), false) => Some(password::open(key, file)?),
+    };
     let wanted = args.found.wanted(args.project, args.output);
     let secrets = args.sign.iter().chain(&args.password_file).cloned().collect();
     let wanted = Wanted { leave_whole: args.no_prune, secrets, signer, ..wanted };
@@ -152,10 +157,10 @@ pub fn run(args: Args, output: &Output) -> Result<(), Error> {
     plan.notices.extend(not_for_servers(&plan));
     if args.plan {
         match output.is_json() {
-            true => output.json(&PlanValue::of(&plan, &cache)),
+            true => output.json(&PlanValue::of(&plan, key.as_deref(), &cache)),
             false => {
                 output.line(printable(findings(&plan).trim_end()));
-                output.line(printable(&format!("\n{}", inputs(&plan, &cache).trim_end())));
+                output.line(printable(&format!("\n{}", inputs(&plan, key.as_deref(), &cache).trim_end())));
                 plan.notices.iter().for_each(|notice| output.notice(notice));
             }
         }
@@ -243,7 +248,7 @@ fn cpython(plan: &BundlePlan) -> String {
 }
 
 /// The inputs by digest and the steps, in their order.
-fn inputs(plan: &BundlePlan, cache: &Cache) -> String {
+fn inputs(plan: &BundlePlan, key: Option<&Path>, cache: &Cache) -> String {
     let mut table = Table::default();
     table.row(["runtime", &plan.runtime.digest.short(), &cpython(plan)]);
     for wheel in plan.lock.wheels.iter().chain([&plan.bridge]) {
@@ -265,8 +270,10 @@ fn inputs(plan: &BundlePlan, cache: &Cache) -> String {
     }
     table.row(["static", "", &static_step(&plan.static_files)]);
     table.row(["bundle", "", &shown(&planned_path(plan))]);
-    if let Some(signer) = &plan.signer {
-        table.row(["signature", "", &format!("by the key {}", signer.public().id)]);
+    match (&plan.signer, key) {
+        (Some(signer), _) => table.row(["signature", "", &format!("by the key {}", signer.public().id)]),
+        (None, Some(key)) => table.row(["signature", "", &format!("by the key in {}", shown(key))]),
+        (None, None) => {}
     }
     table.to_string()
 }
@@ -362,6 +369,9 @@ struct PlanValue<'a> {
     #[serde(rename = "static")]
     static_step: String,
     output: PathBuf,
+    /// The file of the key that signs.
+    key: Option<&'a Path>,
+    /// Unknown while that file is not opened.
     signed_by: Option<KeyId>,
     notices: &'a [Notice],
 }
@@ -374,7 +384,7 @@ struct WheelValue<'a> {
 }
 
 impl PlanValue<'_> {
-    fn of<'a>(plan: &'a BundlePlan, cache: &Cache) -> PlanValue<'a> {
+    fn of<'a>(plan: &'a BundlePlan, key: Option<&'a Path>, cache: &Cache) -> PlanValue<'a> {
         let wheels = plan.lock.wheels.iter().chain([&plan.bridge]);
         PlanValue {
             project: &plan.project,
@@ -391,6 +401,7 @@ impl PlanValue<'_> {
             dirty: plan.dirty,
             static_step: static_step(&plan.static_files),
             output: planned_path(plan),
+            key,
             signed_by: plan.signer.as_ref().map(|signer| signer.public().id),
             notices: &plan.notices,
         }

@@ -21,6 +21,15 @@ pub fn open(key: &Path, password_file: Option<&Path>) -> Result<Signer, KeyError
     })
 }
 
+/// The same, and nobody is asked: `None` if the key has a password that is not given.
+pub fn open_unasked(key: &Path, password_file: Option<&Path>) -> Result<Option<Signer>, KeyError> {
+    let unknown = || KeyError::NoTerminal { path: key.to_owned() };
+    match Signer::open(key, || given(password_file)?.ok_or_else(unknown)) {
+        Err(KeyError::NoTerminal { .. }) => Ok(None),
+        opened => opened.map(Some),
+    }
+}
+
 /// The password for a new key; one that is typed is typed twice.
 pub fn new(key: &Path, password_file: Option<&Path>) -> Result<String, KeyError> {
     let password = match given(password_file)? {
