@@ -363,6 +363,32 @@ fn wrong_usage_ends_with_two() {
         told.contains("'amiga' for '--target <TARGET>': unknown target `amiga`: the targets are"),
         "{told}"
     );
+    // A script gets it as every other error.
+    let value = |args: &[&str]| -> serde_json::Value {
+        let told = test.holdall(args).code(2).stderr("");
+        let value: serde_json::Value = serde_json::from_slice(&told.get_output().stdout).unwrap();
+        assert_eq!((&value["exit"], &value["causes"]), (&2.into(), &serde_json::json!([])), "{args:?}");
+        value
+    };
+    let told = value(&["bundle", "site", "--runtim", "host", "--format", "json"]);
+    assert_eq!(told["error"], "unexpected argument '--runtim' found");
+    assert_snapshot!(told["help"].as_str().unwrap(), @r"
+    tip: a similar argument exists: '--runtime'
+
+    Usage: holdall bundle --runtime <host|PATH> <PROJECT>
+
+    For more information, try '--help'.
+    ");
+    let told = value(&["--format=json", "inspect"]);
+    assert_eq!(told["error"], "the following required arguments were not provided: <BUNDLE|FOLDER>");
+    let told = value(&["--format", "json", "key"]);
+    assert_eq!(told["error"], "a command is missing");
+    assert_eq!(told["help"], "add `--help` to see which there are");
+    let help = test.holdall(["--format", "json", "inspect", "--help"]).success().stderr("");
+    let help = String::from_utf8_lossy(&help.get_output().stdout).into_owned();
+    assert!(help.contains("\nUsage: holdall inspect "), "{help}");
+    let version = test.holdall(["--format", "json", "--version"]).success().stderr("");
+    assert!(version.get_output().stdout.starts_with(b"holdall "));
     assert_snapshot!(test.refused(2, &["inspect"]), @r"
     error: the following required arguments were not provided:
       <BUNDLE|FOLDER>

@@ -17,6 +17,7 @@ pub mod sign;
 mod stop;
 mod table;
 mod trust;
+mod usage;
 pub mod verify;
 
 use std::ffi::OsString;
@@ -91,16 +92,10 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     // The old console shows colours only once it is asked to; one that cannot is none of ours.
     #[cfg(windows)]
     let _ = anstyle_query::windows::enable_ansi_colors();
-    let cli = match Cli::try_parse_from(args) {
+    let args: Vec<OsString> = args.into_iter().collect();
+    let cli = match Cli::try_parse_from(&args) {
         Ok(cli) => cli,
-        Err(error) => {
-            // Help and version are no errors: clap prints them to standard output and says so by this code.
-            let code = if error.use_stderr() { crate::error::Exit::Usage } else { crate::error::Exit::Done };
-            return match error.print() {
-                Ok(()) => code.into(),
-                Err(_) => crate::error::Exit::Failed.into(),
-            };
-        }
+        Err(error) => return usage::told(&error, &args),
     };
     let output = Output::new(cli.format);
     let result = run(cli.command, &output);
