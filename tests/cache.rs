@@ -319,9 +319,15 @@ fn a_cache_is_made_small_by_what_was_used_least_lately() {
     assert_eq!(size(&info()), 0);
     let wrong = cache_command(&test, "cache", &["prune", "--all", "--keep-size", "1GB"]).code(2).stdout("");
     assert!(String::from_utf8_lossy(&wrong.get_output().stderr).contains("cannot be used with"));
-    let wrong = cache_command(&test, "cache", &["prune", "--older-than", "30"]).code(2).stdout("");
-    let said = String::from_utf8_lossy(&wrong.get_output().stderr).into_owned();
-    assert!(said.contains("give a number and one of `min`, `h`, `d`, `w`, as in `30d`"), "{said}");
+    let wrong = |option: &str, value: &str, why: &str| {
+        let wrong = cache_command(&test, "cache", &["prune", option, value]).code(2).stdout("");
+        let said = String::from_utf8_lossy(&wrong.get_output().stderr).into_owned();
+        assert!(said.starts_with(&format!("error: invalid value '{value}' for '{option} <")), "{said}");
+        assert!(said.contains(why), "{said}");
+    };
+    wrong("--older-than", "30", "give a number and one of `min`, `h`, `d`, `w`, as in `30d`");
+    wrong("--older-than", "-1d", "an age is not below zero: give a whole number and its unit, as in `30d`");
+    wrong("--keep-size", "-5GB", "a size is not below zero: give a number and its unit, as in `5GB`");
 }
 
 #[test]

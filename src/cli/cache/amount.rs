@@ -15,6 +15,9 @@ impl FromStr for Age {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Age, Self::Err> {
+        if text.starts_with('-') {
+            return Err("an age is not below zero: give a whole number and its unit, as in `30d`");
+        }
         let (number, unit) = parts(text);
         let seconds = match unit {
             "min" => 60,
@@ -32,6 +35,9 @@ impl FromStr for Size {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Size, Self::Err> {
+        if text.starts_with('-') {
+            return Err("a size is not below zero: give a number and its unit, as in `5GB`");
+        }
         let (number, unit) = parts(text);
         let bytes = match unit.to_ascii_lowercase().as_str() {
             "b" => 1,

@@ -39,11 +39,12 @@ pub struct Args {
     /// Print what would be removed, and remove nothing
     #[arg(long, visible_alias = "dry-run")]
     plan: bool,
+    // A number below zero is to be told as such, and not as an unknown option.
     /// Remove what was not used for so long: a number and `min`, `h`, `d` or `w`
-    #[arg(long, value_name = "AGE", default_value = "30d")]
+    #[arg(long, value_name = "AGE", default_value = "30d", allow_hyphen_values = true)]
     older_than: Age,
     /// Remove also what was used least lately, until no more than SIZE is left: a number and `MB`, `GB`, `MiB`, `GiB`…
-    #[arg(long, value_name = "SIZE")]
+    #[arg(long, value_name = "SIZE", allow_hyphen_values = true)]
     keep_size: Option<Size>,
     /// Remove everything
     #[arg(long, conflicts_with_all = ["older_than", "keep_size"])]
