@@ -105,7 +105,7 @@ pub fn with_slashes(text: &str) -> String {
 }
 
 /// An error without the reason that the system gives, which each words in its own way.
-fn without_the_systems_words(told: &str) -> String {
+pub fn without_the_systems_words(told: &str) -> String {
     let (before, after) = told.split_once(" (os error ").unwrap();
     let (_, after) = after.split_once(')').unwrap();
     let (what, _) = before.rsplit_once(": ").unwrap();

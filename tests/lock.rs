@@ -9,7 +9,7 @@ use holdall::digest::Sha256;
 use insta::assert_snapshot;
 use serde_json::Value;
 
-use crate::bad_project::site;
+use crate::bad_project::{site, without_the_systems_words};
 use crate::bundle::entries;
 use crate::given_runtime_bundle::tools;
 use crate::harness::{Test, command, host};
@@ -261,11 +261,12 @@ fn a_bundle_of_a_committed_lock_asks_no_index_and_tells_when_the_lock_is_out_of_
     test.write("site/requirements.txt", "django>=5.2,<5.3\n");
     let other = written.replace("python = \"3.", "python = \"3.9");
     test.write(&lock, other);
-    let told = test.refused(3, HOST);
-    assert!(
-        told.contains(" is for [host] and Python 3.X, and the bundle is for [host] and Python 3.X\n"),
-        "{told}"
-    );
+    let python = written.split_once("\npython = \"").unwrap().1.split_once('"').unwrap().0;
+    let told = test.refused(3, HOST).replace(&format!("--python {python}"), "--python 3.X");
+    assert_snapshot!(told, @r"
+    × `[here]/site/pylock.[host].toml` is for [host] and Python 3.X, and the bundle is for [host] and Python 3.X
+    help: make the lock anew with `holdall lock --target [host] --python 3.X`, or bundle for what it was made for
+    ");
     test.write(&lock, &written[..written.len() / 2]);
     assert_snapshot!(test.refused(3, HOST), @r"
     × `[here]/site/pylock.[host].toml` is no lock that holdall can read: unclosed inline table, expected `}`
@@ -514,6 +515,41 @@ fn an_index_that_turns_one_away_is_told_with_the_ways_in() {
     // A folder with the wheel serves as well.
     test.write("house/demo-1.0-py3-none-any.whl", &demo.bytes);
     test.holdall([HOST, &["--find-links", "house"]].concat()).success();
+}
+
+#[test]
+fn a_wheel_that_no_folder_has_is_not_asked_of_the_index_when_that_is_forbidden() {
+    let test = site();
+    let word = test.path("").display().to_string().replace('\\', "/");
+    let (index, demo) = private(&word);
+    // From here on Django and what it needs are in the cache.
+    test.bundle("site", &[]);
+    test.write("site/requirements.txt", "django>=5.2,<5.3\ndemo\n");
+    let uv = test.path("uv-cache").display().to_string();
+    let with_login = index.simple(&format!("{LOGIN}@"));
+    let lock = ["lock", "site", "--runtime", "host"];
+    test.holdall_with(&[("UV_INDEX", &with_login), ("UV_CACHE_DIR", &uv)], &lock).success();
+    test.write("house/demo-1.0-py3-none-any.whl", &demo.bytes);
+    let before = index.asked().len();
+    assert_snapshot!(test.refused(3, &[HOST, &["--offline"]].concat()), @r"
+    × `demo-1.0-py3-none-any.whl` is not in the cache, and the index is not asked
+    help: put that file into a folder of wheels and name it with `--find-links DIR`; or bundle once without `--offline`
+    ");
+    assert_eq!(index.asked().len(), before);
+    test.holdall([HOST, &["--offline", "--find-links", "house"]].concat()).success();
+}
+
+#[test]
+fn a_lock_that_cannot_be_written_is_named() {
+    let test = with_wheels("demo\n");
+    test.write("notes", "a file where a folder should be\n");
+    let lock =
+        [&["lock", "site", "--python", "3.12", "--output", "notes/pylock.shop.toml"], OFFLINE].concat();
+    assert_snapshot!(without_the_systems_words(&test.refused(1, &lock)), @r"
+    × cannot write the lock `notes/pylock.shop.toml`
+    ╰─▶ failed to create directory `notes`: [why]
+    help: check that you may write there and that the disk is not full; the lock that was there is as it was
+    ");
 }
 
 /// A uv that notes what it is asked, before it answers; returns the program and its notes.
