@@ -8,7 +8,9 @@ use insta::assert_snapshot;
 use crate::bad_project::site;
 use crate::harness::{Test, command, prepared, shared_uv};
 use crate::index_server::{Answer, Index};
+use crate::lock::wheels_of_the_site;
 use crate::runtime_given::{self as given, AMD64};
+use crate::shapes::{packages, stylesheet};
 use crate::wheels::{Maker, WheelFile};
 
 const LOGIN: &str = "me:hush-4711";
@@ -183,6 +185,57 @@ fn a_poetry_lock_gives_its_main_group_and_what_is_configured() {
     help:
     mend what it names: `poetry export --output requirements.txt` has to work in the folder of the lock
     ");
+}
+
+/// A wheel that somebody else made, for an index to serve.
+fn served((file_name, bytes): (String, Vec<u8>)) -> WheelFile {
+    let mut parts = file_name.splitn(3, '-');
+    let [project, version] = [(); 2].map(|()| parts.next().unwrap());
+    let mut zip = zip::ZipArchive::new(std::io::Cursor::new(&bytes)).unwrap();
+    let metadata = format!("{project}-{version}.dist-info/METADATA");
+    let metadata = std::io::read_to_string(zip.by_name(&metadata).unwrap()).unwrap();
+    WheelFile { project: project.to_owned(), file_name, bytes, metadata }
+}
+
+#[test]
+fn a_project_of_poetry_is_served_from_its_lock() {
+    let test = Test::empty();
+    test.fixture("diary", "site");
+    let mut wheels: Vec<_> = wheels_of_the_site(&test).into_iter().map(served).collect();
+    // What only Windows needs stands in the lock too, and what only the developers do.
+    wheels.extend(["tzdata", "dev_group"].map(|name| Maker::new(name).build()));
+    let index = Index::of(&wheels);
+    fs_err::remove_file(test.path("site/requirements.txt")).unwrap();
+    let ask = ["-c", "import sys; print('==%d.%d.*' % sys.version_info[:2])"];
+    let python = Command::new(prepared("HOLDALL_TEST_PYTHON")).args(ask).output().unwrap().stdout;
+    test.write(
+        "site/pyproject.toml",
+        format!(
+            "[project]\nname = \"diary\"\nversion = \"0.4.0\"\nrequires-python = \"{}\"\ndependencies = [\"django (>=5.2,<5.3)\"]\n\
+             [tool.poetry]\npackage-mode = false\n[tool.poetry.group.dev.dependencies]\ndev_group = \"*\"\n\
+             [[tool.poetry.source]]\nname = \"ours\"\nurl = \"{}\"\n",
+            String::from_utf8(python).unwrap().trim(),
+            index.simple("")
+        ),
+    );
+    test.lock_with("poetry");
+
+    let bundle = |poetry: PathBuf| {
+        let args = ["--format", "json", "bundle", "site", "--runtime", "host", "--output", "dist"];
+        let mut bundle = command(&test.path(""), args);
+        bundle.env("HOLDALL_POETRY", poetry);
+        assert_cmd::Command::from_std(bundle).assert()
+    };
+    // It is the lock that counts, and not what it was made from.
+    bundle(test.path("no-poetry")).code(3);
+    let done = bundle(exporter("poetry")).success();
+    let report: serde_json::Value = serde_json::from_slice(&done.get_output().stdout).unwrap();
+    let inside = packages(&report["manifest"]);
+    assert!(inside.contains(&"django") && !inside.contains(&"dev-group"), "{inside:?}");
+    let site = test.preview([test.path(report["path"].as_str().unwrap())]);
+    let (_, style) = stylesheet(&site);
+    assert_eq!(style.text(), "p { color: navy; }\n");
+    site.stop();
 }
 
 #[test]

@@ -378,15 +378,8 @@ fn a_wheelhouse_is_enough_with_a_cold_cache_and_what_it_lacks_is_named() {
     }
     let cold = [("HOLDALL_CACHE", &*cache), ("UV_CACHE_DIR", &*uv), ("UV_DEFAULT_INDEX", NOWHERE)];
     // The wheels of the tests' own Django are what a wheelhouse has.
-    let report = json(test.holdall_with(&[], &[HOST, &["--plan", "--format", "json"]].concat()));
-    test.holdall_with(&[], HOST).success();
-    for wheel in report["wheels"].as_array().unwrap() {
-        let (name, sha256) = (wheel["file"].as_str().unwrap(), wheel["sha256"].as_str().unwrap());
-        if name.starts_with("holdall") {
-            continue;
-        }
-        let cached = crate::harness::cache().join("wheels").join(sha256).join(name);
-        test.write(&format!("house/{name}"), fs_err::read(cached).unwrap());
+    for (name, wheel) in wheels_of_the_site(&test) {
+        test.write(&format!("house/{name}"), wheel);
     }
     let offline = [HOST, &["--find-links", "house", "--offline"]].concat();
     test.holdall_with(&cold, &offline).success();
@@ -407,6 +400,18 @@ fn a_wheelhouse_is_enough_with_a_cold_cache_and_what_it_lacks_is_named() {
     × `--find-links` names the folder of wheels `[here]/houses`, and there is none
     help: make it and put wheels into it, or correct the path
     ");
+}
+
+/// The wheels that a bundle of the site takes, by name, as they are in the cache once it is made.
+pub fn wheels_of_the_site(test: &Test) -> Vec<(String, Vec<u8>)> {
+    let plan = json(test.holdall([HOST, &["--plan", "--format", "json"]].concat()));
+    test.holdall(HOST).success();
+    let wheels = plan["wheels"].as_array().unwrap().iter().map(|wheel| {
+        let (name, sha256) = (wheel["file"].as_str().unwrap(), wheel["sha256"].as_str().unwrap());
+        (name, crate::harness::cache().join("wheels").join(sha256).join(name))
+    });
+    let others = wheels.filter(|(name, _)| !name.starts_with("holdall"));
+    others.map(|(name, cached)| (name.to_owned(), fs_err::read(cached).unwrap())).collect()
 }
 
 /// The programs that a cache holds, uv among them, in another one.

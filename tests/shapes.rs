@@ -51,7 +51,7 @@ fn windows(test: &Test, project: &str) -> Value {
 }
 
 /// The names of the packages inside, sorted.
-fn packages(manifest: &Value) -> Vec<&str> {
+pub fn packages(manifest: &Value) -> Vec<&str> {
     let layers = manifest["layers"].as_array().unwrap().iter();
     let packages = layers.filter(|layer| layer["kind"] == "package");
     packages.map(|layer| layer["name"].as_str().unwrap()).collect()
