@@ -6,8 +6,8 @@ use crate::given_runtime_bundle::{tools, wheel};
 use crate::harness::{Test, command};
 use crate::runtime_given::{self as runtimes, AMD64};
 
-/// Writes a wheel of `glue` 1.0 that is for one platform alone.
-fn glue(test: &Test, platform: &str) {
+/// Writes a wheel of `glue` 1.0, for one platform alone, into a folder.
+fn glue(test: &Test, folder: &str, platform: &str) {
     let info = "glue-1.0.dist-info";
     let about = format!("Wheel-Version: 1.0\nRoot-Is-Purelib: false\nTag: cp310-abi3-{platform}\n");
     let code = format!("PLATFORM = '{platform}'\n");
@@ -16,7 +16,7 @@ fn glue(test: &Test, platform: &str) {
         (format!("{info}/METADATA"), "Metadata-Version: 2.1\nName: glue\nVersion: 1.0\n"),
         (format!("{info}/WHEEL"), &*about),
     ];
-    wheel(&test.path(&format!("wheels/glue-1.0-cp310-abi3-{platform}.whl")), info, &files);
+    wheel(&test.path(&format!("{folder}/glue-1.0-cp310-abi3-{platform}.whl")), info, &files);
 }
 
 #[test]
@@ -25,17 +25,19 @@ fn a_lock_without_a_wheel_for_windows_names_the_package_and_takes_one_from_a_fol
     tools(&test);
     let runtime = runtimes::zip(&test.path(""), &runtimes::full("", AMD64, 12, 10));
     test.write("site/requirements.in", "django==5.2.1\nglue\n");
-    glue(&test, "manylinux_2_17_x86_64");
+    glue(&test, "wheels", "manylinux_2_17_x86_64");
     let compile = ["pip", "compile", "requirements.in", "--universal", "--no-header", "--no-annotate"];
     test.uv("site", &[&compile[..], &["--find-links", "../wheels", "-o", "requirements.txt"]].concat());
     assert!(test.read("site/requirements.txt").contains("\nglue==1.0\n"));
-    let bundle = |runtime: &str| {
+    let runtime = runtime.to_str().unwrap();
+    // What serves for Linux comes from elsewhere, as from an index.
+    let bundle = |more: &[&str]| {
         let args = ["bundle", "site", "--tools", "tools", "--output", "dist", "--runtime", runtime];
-        let mut command = command(&test.path(""), args);
+        let mut command = command(&test.path(""), args.iter().chain(more));
         command.env("UV_FIND_LINKS", test.path("wheels"));
         assert_cmd::Command::from_std(command).assert()
     };
-    let told = bundle(runtime.to_str().unwrap()).code(3);
+    let told = bundle(&[]).code(3);
     let told = test.words(&told.get_output().stderr);
     assert!(
         told.replace("[host]", "windows-x86_64")
@@ -44,12 +46,31 @@ fn a_lock_without_a_wheel_for_windows_names_the_package_and_takes_one_from_a_fol
     );
     let cures = ["name another version of it", "make a wheel", "`; sys_platform == 'linux'`"];
     assert!(cures.iter().all(|cure| told.contains(cure)), "{told}");
-    assert!(told.to_lowercase().replace('_', "-").contains("find-links"), "{told}");
+    let ways = [
+        "bundle with `--find-links wheels`",
+        "`find-links = [\"wheels\"]` below `[packages]` in holdall.toml",
+    ];
+    assert!(ways.iter().all(|way| told.contains(way)), "{told}");
 
-    glue(&test, "win_amd64");
-    bundle(runtime.to_str().unwrap()).success();
-    let windows = entries(&test.path("dist/shop-1.0-windows-x86_64.zip"));
-    assert_eq!(windows["python/Lib/site-packages/glue.py"], b"PLATFORM = 'win_amd64'\n");
+    // Somebody has made one on Windows: each of the ways takes it.
+    let taken = || {
+        let bundle = test.path("dist/shop-1.0-windows-x86_64.zip");
+        let glue = entries(&bundle).remove("python/Lib/site-packages/glue.py");
+        assert_eq!(glue.unwrap(), b"PLATFORM = 'win_amd64'\n");
+        fs_err::remove_file(bundle).unwrap();
+    };
+    glue(&test, "made", "win_amd64");
+    bundle(&["--find-links", "made"]).success();
+    taken();
+    let config = test.read("site/holdall.toml");
+    test.append("site/holdall.toml", "[packages]\nfind-links = [\"../made\"]\n");
+    bundle(&[]).success();
+    taken();
+    test.write("site/holdall.toml", config);
+    bundle(&[]).code(3);
+    glue(&test, "wheels", "win_amd64");
+    bundle(&[]).success();
+    taken();
 }
 
 #[test]
