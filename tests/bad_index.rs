@@ -202,7 +202,7 @@ fn a_wrong_file_is_refused_at_once() {
     let told = told.replace(&found.to_string(), "[found]").replace(&expected.to_string(), "[expected]");
     assert_snapshot!(told, @r"
     × `demo-1.0-py3-none-any.whl` has SHA-256 [found], and the lock says [expected]
-    help: nothing of it was kept: run the command again; if it stays so, the index serves another file than the one that was locked
+    help: nothing of it was kept: run the command again; if it stays so, the index or the folder has another file than the one that was locked: find out why, and if it is right, lock anew
     ");
     assert_eq!(asked, 1);
 }

@@ -94,6 +94,11 @@ fn a_uv_lock_with_another_hash_or_broken_off_is_refused() {
     let lock = test.read("site/uv.lock");
     test.write("site/uv.lock", with_other_hashes(&lock, "name = \"django\"\nversion", "[[package]]"));
     let told = test.refused(3, HOST);
+    assert_eq!(
+        test.refused(3, &["lock", "site", "--runtime", "host"]),
+        told,
+        "what an index has is nobody's own"
+    );
     let (what, rest) = told.split_once("\n  help: ").unwrap();
     assert!(
         what.starts_with("  × the wheel of `django` 5.2.1 for ")
@@ -132,7 +137,7 @@ fn hashed_requirements_must_have_all_their_hashes_and_the_right_ones() {
     test.write("site/requirements.txt", with_other_hashes(&hashed, "django==", "\nsqlparse=="));
     assert_snapshot!(test.refused(3, HOST), @r"
     × the wheel of `django` 5.2.1 for [host] is not in `[here]/site/requirements.txt`
-    help: its hash stands there neither under that name nor at all: if the lock was made for one platform or one Python only, make it anew for all (`uv lock`, `uv export`, `uv pip compile --universal --generate-hashes`); if the wheel is your own, from a folder, lock it from there; if not, someone changed the file in the index: find out before you go on
+    help: its hash stands there neither under that name nor at all: if the lock was made for one platform or one Python only, make it anew for all (`uv lock`, `uv export`, `uv pip compile --universal --generate-hashes`); if not, someone changed the file in the index: find out before you go on
     ");
 }
 

@@ -261,17 +261,86 @@ fn a_bundle_of_a_committed_lock_asks_no_index_and_tells_when_the_lock_is_out_of_
     test.write("site/requirements.txt", "django>=5.2,<5.3\n");
     let other = written.replace("python = \"3.", "python = \"3.9");
     test.write(&lock, other);
-    let python = written.split_once("\npython = \"").unwrap().1.split_once('"').unwrap().0;
-    let told = test.refused(3, HOST).replace(&format!("--python {python}"), "--python 3.X");
-    assert_snapshot!(told, @r"
+    assert_snapshot!(for_any_python(&test.refused(3, HOST)), @r"
     × `[here]/site/pylock.[host].toml` is for [host] and Python 3.X, and the bundle is for [host] and Python 3.X
     help: make the lock anew with `holdall lock --target [host] --python 3.X`, or bundle for what it was made for
     ");
     test.write(&lock, &written[..written.len() / 2]);
     assert_snapshot!(test.refused(3, HOST), @r"
     × `[here]/site/pylock.[host].toml` is no lock that holdall can read: unclosed inline table, expected `}`
-    help: make the file anew with the tool that wrote it
+    help: take the committed one (`git checkout -- pylock.[host].toml`); or remove it, and make it anew with `holdall lock --target [host]` or the tool that wrote it
     ");
+    fs_err::remove_file(test.path(&lock)).unwrap();
+    test.holdall(["lock", "site", "--target", host(), "--python", "3.12"]).success();
+}
+
+/// What is told, with a command for whichever Python this machine has.
+fn for_any_python(told: &str) -> String {
+    let (before, after) = told.split_once("--python 3.").unwrap();
+    format!("{before}--python 3.X{}", after.trim_start_matches(|c: char| c.is_ascii_digit()))
+}
+
+/// The site with a lock of uv in place of its requirements; `more` is the end of its `pyproject.toml`.
+fn locked_by_uv(dependency: &str, more: &str) -> Test {
+    let test = site();
+    fs_err::remove_file(test.path("site/requirements.txt")).unwrap();
+    test.write("house/uwsgi-2.0.28-py3-none-any.whl", wheel("uwsgi", "2.0.28"));
+    test.write("house/demo-1.0-py3-none-any.whl", wheel("demo", "1.0"));
+    test.write(
+        "site/pyproject.toml",
+        format!(
+            "[project]\nname = \"shop\"\nversion = \"1.0\"\nrequires-python = \">=3.10\"\n\
+             dependencies = [\"django==5.2.1\", \"{dependency}\"]\n{more}"
+        ),
+    );
+    test.uv("site", &["lock"]);
+    test
+}
+
+#[test]
+fn a_wheel_of_ones_own_that_the_lock_of_uv_does_not_know_goes_into_one_of_holdall() {
+    // The index has no wheel of it at all.
+    let test = locked_by_uv("uwsgi==2.0.28", "");
+    let bundle = [HOST, &["--find-links", "house"]].concat();
+    assert_snapshot!(for_any_python(&test.refused(3, &bundle)), @r"
+    × `[here]/site/uv.lock` does not know the wheel of `uwsgi` 2.0.28 in `[here]/house`
+    help: if the wheel is your own, `holdall lock --target [host] --python 3.X --find-links [here]/house` writes its hash into a lock for that target, to be committed; if not, find out who changed it before you go on
+    ");
+    test.holdall(["lock", "site", "--runtime", "host", "--find-links", "house"]).success();
+    let lock = test.read(&format!("site/pylock.{}.toml", host()));
+    assert!(lock.contains("path = \"../house/uwsgi-2.0.28-py3-none-any.whl\""), "{lock}");
+    test.holdall(&bundle).success();
+    // The lock alone knows the place, and holds what lies there against its hash.
+    let other = wheel("uwsgi", "2.0.29");
+    let found = Sha256::of(&other);
+    test.write("house/uwsgi-2.0.28-py3-none-any.whl", &other);
+    let uwsgi = crate::harness::cache().join("wheels").join(Sha256::of(wheel("uwsgi", "2.0.28")).to_string());
+    holdall::held::remove_dir_all(&uwsgi).unwrap();
+    let told = test.refused(1, HOST);
+    assert!(
+        told.starts_with(&format!("  × `uwsgi-2.0.28-py3-none-any.whl` has SHA-256 {found}, and")),
+        "{told}"
+    );
+}
+
+#[test]
+fn a_lock_of_uv_without_hashes_of_what_lies_in_a_folder_says_why_and_both_ways_out_work() {
+    let test = locked_by_uv("demo", "[tool.uv]\nfind-links = [\"../house\"]\n");
+    assert_snapshot!(for_any_python(&test.refused(3, HOST)), @r#"
+    × `demo` has no SHA-256 in `[here]/site/uv.lock`: uv writes none of a wheel in a folder
+    help: `holdall lock --target [host] --python 3.X` writes it into a lock for that target, to be committed; or name the wheel in place of its folder (`demo = { path = "../house/demo-1.0-py3-none-any.whl" }` below `[tool.uv.sources]` in `pyproject.toml`) and run `uv lock`
+    "#);
+    let lock = test.path(&format!("site/pylock.{}.toml", host()));
+    test.holdall(["lock", "site", "--runtime", "host"]).success();
+    test.holdall([HOST, &["--plan"]].concat()).success();
+    fs_err::remove_file(lock).unwrap();
+
+    test.append(
+        "site/pyproject.toml",
+        "[tool.uv.sources]\ndemo = { path = \"../house/demo-1.0-py3-none-any.whl\" }\n",
+    );
+    test.uv("site", &["lock"]);
+    test.holdall([HOST, &["--plan"]].concat()).success();
 }
 
 #[test]

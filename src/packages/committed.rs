@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::error::PackagesError;
+use super::inputs::{plain, relative};
 use super::lock::{LockedWheel, normalized};
+use super::question::folder_of;
 use crate::digest::Sha256;
 use crate::python::MinorVersion;
 use crate::target::Target;
@@ -69,6 +71,34 @@ impl Committed {
         target: Target,
         minor: MinorVersion,
     ) -> Result<(), PackagesError> {
+        self.check_names(wheels, target, minor)?;
+        self.check_hashes(&wheels.iter().collect::<Vec<_>>(), target, minor)
+    }
+
+    /// The same where a lock is made, which will fix the hashes of the developer's own wheels: those in `folders`, and
+    /// those on this machine of which there is no hash. Their names suffice.
+    pub fn check_for_lock(
+        &self,
+        wheels: &[LockedWheel],
+        folders: &[PathBuf],
+        target: Target,
+        minor: MinorVersion,
+    ) -> Result<(), PackagesError> {
+        self.check_names(wheels, target, minor)?;
+        let is_own = |wheel: &LockedWheel| {
+            let named = |folder: &Path| folders.iter().any(|named| plain(named) == folder);
+            wheel.folder().is_some_and(|folder| named(folder) || self.is_bare(wheel))
+        };
+        let others: Vec<_> = wheels.iter().filter(|wheel| !is_own(wheel)).collect();
+        self.check_hashes(&others, target, minor)
+    }
+
+    fn check_names(
+        &self,
+        wheels: &[LockedWheel],
+        target: Target,
+        minor: MinorVersion,
+    ) -> Result<(), PackagesError> {
         let known = |wheel: &&LockedWheel| {
             self.packages.contains_key(&wheel.name) || self.unnamed.contains(&wheel.sha256)
         };
@@ -78,23 +108,41 @@ impl Committed {
             let file = self.file.clone();
             return Err(PackagesError::Incomplete { packages: unknown, target, minor, file });
         }
-        let bare = |wheel: &&LockedWheel| {
-            self.packages.get(&wheel.name).is_some_and(BTreeSet::is_empty)
-                && !self.unnamed.contains(&wheel.sha256)
+        Ok(())
+    }
+
+    fn check_hashes(
+        &self,
+        wheels: &[&LockedWheel],
+        target: Target,
+        minor: MinorVersion,
+    ) -> Result<(), PackagesError> {
+        let file = self.file.clone();
+        let bare: Vec<_> = wheels.iter().filter(|wheel| self.is_bare(wheel)).collect();
+        if let Some(first) = bare.first() {
+            let packages = bare.iter().map(|wheel| wheel.name.clone()).collect();
+            // uv has none of what `find-links` names, whatever people do.
+            let by_uv = file.ends_with("uv.lock") && bare.iter().all(|wheel| wheel.folder().is_some());
+            let wheel = first.path().filter(|_| by_uv).map(|wheel| relative(wheel, folder_of(&file)));
+            return Err(match wheel.transpose()? {
+                Some(wheel) => PackagesError::OwnWithoutHash { packages, wheel, file, target, minor },
+                None => PackagesError::NoHash { packages, file },
+            });
+        }
+        let Some(wheel) = wheels.iter().find(|wheel| !self.has(&wheel.name, wheel.sha256)) else {
+            return Ok(());
         };
-        let bare: Vec<String> = wheels.iter().filter(bare).map(|wheel| wheel.name.clone()).collect();
-        if !bare.is_empty() {
-            return Err(PackagesError::NoHash { packages: bare, file: self.file.clone() });
-        }
-        match wheels.iter().find(|wheel| !self.has(&wheel.name, wheel.sha256)) {
-            Some(wheel) => Err(PackagesError::NotInLock {
-                package: wheel.name.clone(),
-                version: wheel.version.clone(),
-                target,
-                file: self.file.clone(),
-            }),
-            None => Ok(()),
-        }
+        let (package, version) = (wheel.name.clone(), wheel.version.clone());
+        Err(match wheel.folder().map(Path::to_owned) {
+            Some(folder) => PackagesError::OwnNotInLock { package, version, folder, file, target, minor },
+            None => PackagesError::NotInLock { package, version, target, file },
+        })
+    }
+
+    /// Whether the lock has no hash at all of the wheel's package.
+    fn is_bare(&self, wheel: &LockedWheel) -> bool {
+        self.packages.get(&wheel.name).is_some_and(BTreeSet::is_empty)
+            && !self.unnamed.contains(&wheel.sha256)
     }
 }
 

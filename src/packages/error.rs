@@ -78,7 +78,7 @@ pub enum PackagesError {
     #[diagnostic(help("correct `packages.groups`, or run `pipenv lock`; the lock has {known}"))]
     NoCategory { lock: PathBuf, category: String, known: String },
     #[error("`{}` is no lock that holdall can read: {problem}", file.display())]
-    #[diagnostic(help("make the file anew with the tool that wrote it"))]
+    #[diagnostic(help("{}", rewritten(file)))]
     Malformed { file: PathBuf, problem: String },
     #[error("{} no wheel for {target} and Python {minor}", names(packages, "has", "have"))]
     #[diagnostic(help(
@@ -151,9 +151,35 @@ pub enum PackagesError {
     Uv { doing: &'static str, source: Said },
     #[error("the wheel of `{package}` {version} for {target} is not in `{}`", file.display())]
     #[diagnostic(help(
-        "its hash stands there neither under that name nor at all: if the lock was made for one platform or one Python only, make it anew for all (`uv lock`, `uv export`, `uv pip compile --universal --generate-hashes`); if the wheel is your own, from a folder, lock it from there; if not, someone changed the file in the index: find out before you go on"
+        "its hash stands there neither under that name nor at all: if the lock was made for one platform or one Python only, make it anew for all (`uv lock`, `uv export`, `uv pip compile --universal --generate-hashes`); if not, someone changed the file in the index: find out before you go on"
     ))]
     NotInLock { package: String, version: String, target: Target, file: PathBuf },
+    #[error("`{}` does not know the wheel of `{package}` {version} in `{}`", file.display(), folder.display())]
+    #[diagnostic(help(
+        "if the wheel is your own, `holdall lock --target {target} --python {minor} --find-links {}` writes its hash into a lock for that target, to be committed; if not, find out who changed it before you go on",
+        folder.display()
+    ))]
+    OwnNotInLock {
+        package: String,
+        version: String,
+        folder: PathBuf,
+        file: PathBuf,
+        target: Target,
+        minor: MinorVersion,
+    },
+    #[error("{} no SHA-256 in `{}`: uv writes none of a wheel in a folder", names(packages, "has", "have"), file.display())]
+    #[diagnostic(help(
+        "`holdall lock --target {target} --python {minor}` writes it into a lock for that target, to be committed; or name the wheel in place of its folder (`{} = {{ path = \"{wheel}\" }}` below `[tool.uv.sources]` in `pyproject.toml`) and run `uv lock`",
+        packages.first().map_or("name", String::as_str)
+    ))]
+    OwnWithoutHash {
+        packages: Vec<String>,
+        /// The way from the lock to the first one's file.
+        wheel: String,
+        file: PathBuf,
+        target: Target,
+        minor: MinorVersion,
+    },
     #[error("`{}` was made for other platforms than {target} and Python {minor}: {}", file.display(), markers.join("; "))]
     #[diagnostic(help(
         "let `environments` below `[tool.uv]` in `pyproject.toml` say that platform too, or remove it, and run `uv lock` (for a `pylock.toml`: export it anew)"
@@ -197,7 +223,7 @@ pub enum PackagesError {
     },
     #[error("`{file}` has SHA-256 {found}, and the lock says {expected}")]
     #[diagnostic(help(
-        "nothing of it was kept: run the command again; if it stays so, the index serves another file than the one that was locked"
+        "nothing of it was kept: run the command again; if it stays so, the index or the folder has another file than the one that was locked: find out why, and if it is right, lock anew"
     ))]
     WrongDigest { file: String, expected: Sha256, found: Sha256 },
 
@@ -312,6 +338,18 @@ impl PackagesError {
                 | PackagesError::Layer(_)
                 | PackagesError::Io(_)
         )
+    }
+}
+
+/// How to come to a file that can be read.
+fn rewritten(file: &Path) -> String {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    match Target::ALL.iter().find(|target| name == format!("pylock.{target}.toml")) {
+        // While it is there it is taken for another tool's, and for all that the project depends on.
+        Some(target) => format!(
+            "take the committed one (`git checkout -- {name}`); or remove it, and make it anew with `holdall lock --target {target}` or the tool that wrote it"
+        ),
+        None => "make the file anew with the tool that wrote it".to_owned(),
     }
 }
 

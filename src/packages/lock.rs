@@ -72,6 +72,19 @@ impl Lock {
 }
 
 impl LockedWheel {
+    /// Its file, if it lies on this machine.
+    pub(super) fn path(&self) -> Option<&Path> {
+        match &self.origin {
+            Origin::Path(path) => Some(path),
+            Origin::Url(_) | Origin::Project(_) => None,
+        }
+    }
+
+    /// The folder on this machine that it lies in.
+    pub(super) fn folder(&self) -> Option<&Path> {
+        self.path()?.parent()
+    }
+
     pub(super) fn is_project(&self) -> bool {
         matches!(self.origin, Origin::Project(_))
     }
@@ -141,6 +154,9 @@ pub fn select_for_lock(
     progress.begin(Stage::Resolve, 0, Unit::Steps);
     let lock = Question::of(uv, request, cache).and_then(|question| {
         let lock = narrow(&question, uv, request, before)?;
+        if let Some(committed) = &question.committed {
+            committed.check_for_lock(&lock.wheels, &request.supply.folders, lock.target, lock.minor)?;
+        }
         question.check_whole(&lock.wheels, request.minor)?;
         Ok(lock)
     });
@@ -171,6 +187,9 @@ fn select(uv: &Uv, request: &Request<'_>, cache: &Cache) -> Result<Selected, Pac
         }
         narrowed => narrowed?,
     };
+    if let Some(committed) = &question.committed {
+        committed.check(&lock.wheels, lock.target, lock.minor)?;
+    }
     if question.fixes(&lock.wheels) {
         answers::keep(cache, key, &pylock::write::write(&lock, &Inputs::default(), &[], &[], &folder)?)?;
     }
@@ -178,7 +197,7 @@ fn select(uv: &Uv, request: &Request<'_>, cache: &Cache) -> Result<Selected, Pac
     Ok(Selected { lock, file: None, notices })
 }
 
-/// One wheel a package for the target, all of them known to the committed lock, if there is one.
+/// One wheel a package for the target.
 fn narrow(
     question: &Question,
     uv: &Uv,
@@ -191,9 +210,6 @@ fn narrow(
     let within = plain(&std::path::absolute(request.folder())?);
     let mut wheels = pylock::read_within(Some(&within), &text, &file, target, minor)?;
     question.give_credentials(&mut wheels);
-    if let Some(committed) = &question.committed {
-        committed.check(&wheels, target, minor)?;
-    }
     Ok(Lock::of(wheels, target, minor))
 }
 
