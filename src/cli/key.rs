@@ -35,16 +35,10 @@ Exit codes:
   3  a key of this name is there already, or there is no password; nothing was made";
 
 /// Make the keys that sign bundles
-#[derive(clap::Args)]
-#[command(after_help = AFTER)]
-pub struct Args {
-    #[command(subcommand)]
-    command: Command,
-}
-
 #[derive(clap::Subcommand)]
-enum Command {
-    New(NewArgs),
+#[command(after_help = AFTER)]
+pub enum Command {
+    New(New),
 }
 
 /// Make a secret key that signs bundles, and the public key that verifies them
@@ -53,7 +47,7 @@ enum Command {
 /// minisign's form. Nothing that is there is replaced.
 #[derive(clap::Args)]
 #[command(after_help = AFTER_NEW)]
-struct NewArgs {
+pub struct New {
     /// What both files are called
     #[arg(default_value = "holdall")]
     name: String,
@@ -77,13 +71,12 @@ struct Made<'a> {
     notices: Vec<Notice>,
 }
 
-pub fn run(args: Args, output: &Output) -> Result<(), Error> {
-    match args.command {
-        Command::New(args) => new(args, output),
-    }
+pub fn run(command: Command, output: &Output) -> Result<(), Error> {
+    let Command::New(args) = command;
+    new(args, output)
 }
 
-fn new(args: NewArgs, output: &Output) -> Result<(), Error> {
+fn new(args: New, output: &Output) -> Result<(), Error> {
     let _ending = Ending::listen(output).map_err(Error::System)?;
     let folder = args.output.unwrap_or_default();
     let place = KeyPlace::of(&folder, &args.name)?;

@@ -82,9 +82,11 @@ enum Command {
     Preview(preview::Args),
     Inspect(inspect::Args),
     Verify(verify::Args),
-    Cache(cache::Args),
+    #[command(subcommand)]
+    Cache(cache::Command),
     Sign(sign::Args),
-    Key(key::Args),
+    #[command(subcommand)]
+    Key(key::Command),
 }
 
 /// Runs the command line `args` and returns the exit code of the process.
@@ -116,8 +118,8 @@ fn run(command: Command, output: &Output) -> Result<(), crate::Error> {
         Command::Inspect(args) => inspect::run(args, output),
         Command::Preview(args) => preview::run(args, output),
         Command::Verify(args) => verify::run(args, output),
-        Command::Cache(args) => cache::run(args, output),
+        Command::Cache(command) => cache::run(command, output),
         Command::Sign(args) => sign::run(args, output),
-        Command::Key(args) => key::run(args, output),
+        Command::Key(command) => key::run(command, output),
     }
 }

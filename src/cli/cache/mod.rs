@@ -25,25 +25,19 @@ Exit codes:
 ///
 /// Downloads, packed layers and build environments are kept in one folder for all projects, so that the next bundle
 /// takes a fraction of the time. Whatever is removed is made again when it is needed.
-#[derive(clap::Args)]
-#[command(after_help = AFTER)]
-pub struct Args {
-    #[command(subcommand)]
-    command: Command,
-}
-
 #[derive(clap::Subcommand)]
-enum Command {
+#[command(after_help = AFTER)]
+pub enum Command {
     Info(info::Args),
     Prune(prune::Args),
     Verify(verify::Args),
 }
 
-pub fn run(args: Args, output: &Output) -> Result<(), Error> {
+pub fn run(command: Command, output: &Output) -> Result<(), Error> {
     let cache = Cache::of_user().map_err(Error::Cache)?;
     // Before anything is written there, a lock among it.
     cache.check_ours()?;
-    match args.command {
+    match command {
         Command::Info(_) => info::run(&cache, output),
         Command::Prune(args) => prune::run(&args, &cache, output),
         Command::Verify(args) => verify::run(&args, &cache, output),
