@@ -128,6 +128,7 @@ impl Cache {
     pub fn of_run(&self) -> io::Result<Passing<tempfile::TempDir>> {
         let folder = self.folder(RUNS)?;
         let mut builder = tempfile::Builder::new();
+        builder.prefix("run-");
         // Requirements that another tool wrote may hold credentials.
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
