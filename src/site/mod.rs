@@ -9,7 +9,9 @@ pub mod given;
 pub mod invocation;
 pub mod local;
 pub mod place;
+pub mod settings;
 
 pub use bridge_toml::BridgeToml;
 pub use invocation::{Invocation, bridge, manage};
 pub use place::Place;
+pub use settings::{SettingsError, SiteSettings};
