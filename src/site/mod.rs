@@ -9,9 +9,13 @@ pub mod given;
 pub mod invocation;
 pub mod local;
 pub mod place;
+pub mod secrets;
 pub mod settings;
+pub mod state;
 
 pub use bridge_toml::BridgeToml;
 pub use invocation::{Invocation, bridge, manage};
 pub use place::Place;
+pub use secrets::{Secrets, SecretsError};
 pub use settings::{SettingsError, SiteSettings};
+pub use state::{State, StateError};

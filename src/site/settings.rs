@@ -19,6 +19,7 @@ use keys::Keys;
 
 pub use attribute::{Attribute, FASTCGI, Kind, POOL, Setting, seconds, settings_of};
 pub use binding::{Binding, Certificate, Protocol, Thumbprint};
+pub(super) use keys::is_variable;
 
 /// The file's name in a site's folder.
 pub const SITE_TOML: &str = "site.toml";
