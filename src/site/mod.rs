@@ -6,6 +6,7 @@
 pub mod bridge_toml;
 pub mod environment;
 pub mod given;
+pub mod iis;
 pub mod invocation;
 pub mod local;
 pub mod place;
