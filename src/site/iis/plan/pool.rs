@@ -5,7 +5,7 @@ use quick_xml::escape::escape;
 use super::{Change, Difference, Found, Lack};
 use crate::site::iis::actual::{Actual, Pool, same_name};
 use crate::site::iis::appcmd::{Command, Object, Verb};
-use crate::site::iis::wanted::{Wanted, WantedPool};
+use crate::site::iis::wanted::{Spot, Wanted, WantedPool};
 use crate::site::settings::Account;
 use crate::site::state::Applied;
 
@@ -122,14 +122,13 @@ fn create(difference: &mut Difference<'_>, wanted: &Wanted, thing: &str) {
     }
 }
 
-/// Deletes the pool if nothing but `app` uses it.
-pub(super) fn remove(difference: &mut Difference<'_>, name: &str, app: &str) {
+/// Deletes the pool if nothing but the site and its staging site uses it.
+pub(super) fn remove(difference: &mut Difference<'_>, name: &str, spot: &Spot) {
     let actual = difference.actual;
     let thing = thing(name);
-    let used = actual
-        .applications
-        .iter()
-        .any(|other| same_name(&other.pool, name) && !same_name(other.name.trim_end_matches('/'), app));
+    let staging = format!("{}/", spot.staging()).to_lowercase();
+    let is_own = |app: &str| same_name(app, &spot.app_name()) || app.to_lowercase().starts_with(&staging);
+    let used = actual.applications.iter().any(|app| same_name(&app.pool, name) && !is_own(&app.name));
     if used || !difference.last.knows(&thing) {
         return;
     }

@@ -26,7 +26,7 @@ pub fn remove(spot: &Spot, actual: &Actual, last: &Applied, adopted: &[String]) 
     for found in actual.fastcgi.iter().filter(|found| own(&found.full_path)) {
         super::release::remove(&mut difference, found, &format!("fastcgi {}", found.full_path));
     }
-    super::pool::remove(&mut difference, &spot.pool, &spot.location());
+    super::pool::remove(&mut difference, &spot.pool, spot);
     difference.plan.applied = Applied::default();
     difference.plan
 }

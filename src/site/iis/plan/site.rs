@@ -162,7 +162,7 @@ fn pool(difference: &mut Difference<'_>, wanted: &Wanted, app: Option<&App>, our
     });
     // The pool that it has left, if it was ours.
     if let Some(before) = before.filter(|_| difference.plan.changes.len() > changes) {
-        super::pool::remove(difference, &before, &spot.location());
+        super::pool::remove(difference, &before, spot);
     }
 }
 
