@@ -32,6 +32,11 @@ const RUNTIMES: [(&str, &str); 5] = [
 const UV: (&str, &str) = ("tools/uv.toml", include_str!("../recipes/tools/uv.toml"));
 const PATCHELF: (&str, &str) = ("tools/patchelf.toml", include_str!("../recipes/tools/patchelf.toml"));
 
+const WEB_CONFIG: (&str, &str) = ("iis/web.config", include_str!("../recipes/iis/web.config"));
+const MEDIA_CONFIG: (&str, &str) = ("iis/media.config", include_str!("../recipes/iis/media.config"));
+const REGISTER: (&str, &str) = ("iis/register.cmd", include_str!("../recipes/iis/register.cmd"));
+const UNREGISTER: (&str, &str) = ("iis/unregister.cmd", include_str!("../recipes/iis/unregister.cmd"));
+
 /// All recipes in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recipes {
@@ -40,6 +45,27 @@ pub struct Recipes {
     pub packages: PackageRecipes,
     pub patchelf: ToolRecipe,
     pub uv: ToolRecipe,
+    pub iis: IisTemplates,
+}
+
+/// What IIS is given to read, before its values are filled in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IisTemplates {
+    /// For the web root of a release.
+    pub web_config: Template,
+    /// For the folder of uploads.
+    pub media_config: Template,
+    /// For people without holdall.
+    pub register: Template,
+    pub unregister: Template,
+}
+
+/// A text with places for values.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Template {
+    /// For messages.
+    pub file: PathBuf,
+    pub text: String,
 }
 
 /// Where the portable builds of one minor version of CPython come from.
@@ -105,7 +131,14 @@ impl Recipes {
     pub fn read(folder: Option<&Path>) -> Result<Recipes, RecipeError> {
         let runtimes = RUNTIMES.iter().map(|recipe| one(*recipe, folder)).collect::<Result<_, _>>()?;
         let packages = PackageRecipes::read(folder)?;
-        Ok(Recipes { runtimes, packages, patchelf: one(PATCHELF, folder)?, uv: one(UV, folder)? })
+        let (patchelf, uv) = (one(PATCHELF, folder)?, one(UV, folder)?);
+        let iis = IisTemplates {
+            web_config: template(WEB_CONFIG, folder)?,
+            media_config: template(MEDIA_CONFIG, folder)?,
+            register: template(REGISTER, folder)?,
+            unregister: template(UNREGISTER, folder)?,
+        };
+        Ok(Recipes { runtimes, packages, patchelf, uv, iis })
     }
 
     /// The newest CPython for `target` that `fits`, and where its build comes from.
@@ -131,18 +164,26 @@ impl Download {
 
 /// Reads one recipe: the file in `folder` if it is there, else the text compiled in.
 fn one<T: DeserializeOwned>(
-    (name, text): (&'static str, &'static str),
+    recipe: (&'static str, &'static str),
     folder: Option<&Path>,
 ) -> Result<T, RecipeError> {
+    let Template { file, text } = template(recipe, folder)?;
+    parsed(file, &text)
+}
+
+/// Reads a recipe that is text for others.
+fn template(
+    (name, text): (&'static str, &'static str),
+    folder: Option<&Path>,
+) -> Result<Template, RecipeError> {
     let own = folder.map(|folder| folder.join(name)).filter(|file| file.exists());
-    let (file, text) = match own {
+    match own {
         Some(file) => {
             let text = fs_err::read_to_string(&file).map_err(|source| RecipeError::Unreadable { source })?;
-            (file, text)
+            Ok(Template { file, text })
         }
-        None => (Path::new("recipes").join(name), text.to_owned()),
-    };
-    parsed(file, &text)
+        None => Ok(Template { file: Path::new("recipes").join(name), text: text.to_owned() }),
+    }
 }
 
 fn parsed<T: DeserializeOwned>(file: PathBuf, text: &str) -> Result<T, RecipeError> {
@@ -208,6 +249,10 @@ mod tests {
         let recipes = Recipes::read(Some(folder.path())).unwrap();
         let patches: Vec<_> = recipes.runtimes.iter().map(|recipe| recipe.python.patch).collect();
         assert_eq!((patches.len(), patches[2]), (RUNTIMES.len(), 99));
+        fs_err::create_dir(folder.path().join("iis")).unwrap();
+        fs_err::write(folder.path().join("iis/web.config"), "own").unwrap();
+        let recipes = Recipes::read(Some(folder.path())).unwrap();
+        assert_eq!(recipes.iis.web_config.text, "own");
 
         fs_err::write(&file, "python = \"3.12.99\"\n[target]\n").unwrap();
         let error = Recipes::read(Some(folder.path())).unwrap_err();

@@ -6,12 +6,19 @@
 pub mod bridge_toml;
 pub mod environment;
 pub mod given;
+pub mod iis;
 pub mod invocation;
 pub mod local;
 pub mod lock;
 pub mod place;
 pub mod probe;
+pub mod secrets;
+pub mod settings;
+pub mod state;
 
 pub use bridge_toml::BridgeToml;
 pub use invocation::{Invocation, bridge, manage};
 pub use place::Place;
+pub use secrets::{Secrets, SecretsError};
+pub use settings::{SettingsError, SiteSettings};
+pub use state::{State, StateError};

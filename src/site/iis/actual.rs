@@ -1,0 +1,399 @@
+//! The server as it is, in values: the answers to a fixed list of questions, each of them one `list` command.
+//!
+//! Reads and changes nothing. What an answer leaves out is unknown, not wrong.
+
+use std::collections::BTreeMap;
+
+use super::appcmd::{Command, Meaning, Object, Verb};
+use super::xml::{self, Element, NotAList};
+
+pub(super) const FASTCGI: &str = "system.webServer/fastCgi";
+pub(super) const HANDLERS: &str = "system.webServer/handlers";
+pub(super) const MODULES: &str = "system.webServer/modules";
+pub(super) const GLOBAL_MODULES: &str = "system.webServer/globalModules";
+pub(super) const ANONYMOUS: &str = "system.webServer/security/authentication/anonymousAuthentication";
+pub(super) const WINDOWS: &str = "system.webServer/security/authentication/windowsAuthentication";
+
+/// The module that the CGI feature of IIS brings.
+pub const FASTCGI_MODULE: &str = "FastCgiModule";
+/// The one that takes PUT and DELETE away from the project.
+pub const WEBDAV_MODULE: &str = "WebDAVModule";
+
+/// One thing to ask.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Question {
+    Pools,
+    /// Every application of the server: who uses which pool.
+    Applications,
+    /// One site by name: IIS fails to list sites of very many bindings.
+    Site(String),
+    FastCgi,
+    GlobalModules,
+    /// Whether visitors are asked for their Windows account unless a site says otherwise.
+    WindowsAuthentication,
+    Handlers(String),
+    Modules(String),
+    Anonymous(String),
+}
+
+/// The server, as far as it was asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Actual {
+    pub pools: Vec<Pool>,
+    pub applications: Vec<Application>,
+    pub sites: Vec<Site>,
+    pub fastcgi: Vec<FastCgi>,
+    pub global_modules: Vec<String>,
+    pub windows_authentication: bool,
+    pub locations: BTreeMap<String, Location>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pool {
+    pub name: String,
+    pub state: String,
+    configuration: Element,
+}
+
+/// An application of any site.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Application {
+    /// `Site/path`
+    pub name: String,
+    pub pool: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Site {
+    pub name: String,
+    pub id: String,
+    pub state: String,
+    pub auto_start: bool,
+    pub bindings: Vec<SiteBinding>,
+    pub apps: Vec<App>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SiteBinding {
+    pub protocol: String,
+    pub information: String,
+    pub ssl_flags: u32,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct App {
+    /// `/`, or `/path`
+    pub path: String,
+    pub pool: String,
+    pub vdirs: Vec<Vdir>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Vdir {
+    pub path: String,
+    /// As it is written, variables and all.
+    pub physical_path: String,
+    pub sub_dir_config: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FastCgi {
+    pub full_path: String,
+    pub arguments: String,
+    pub environment: BTreeMap<String, String>,
+    configuration: Element,
+}
+
+/// What holds for a part of the server's addresses.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Location {
+    /// Whether a `web.config` there may not name handlers; unknown if the answer doesn't say.
+    pub handlers_locked: Option<bool>,
+    pub web_dav: bool,
+    /// The account of visitors that nobody asked for a name; empty for that of the pool.
+    pub anonymous_user: Option<String>,
+}
+
+/// What appcmd answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    pub code: i32,
+    pub printed: Vec<u8>,
+}
+
+/// Why the server cannot be surveyed.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+pub enum SurveyError {
+    #[error("IIS can be read by administrators alone")]
+    #[diagnostic(help("open a prompt by `Run as administrator` and run the same command again"))]
+    NotElevated,
+    #[error("`{command}` ended with {code}: {said}")]
+    #[diagnostic(help("the configuration of IIS may be damaged: run that command by hand"))]
+    Refused { command: Box<Command>, code: i32, said: String },
+    #[error("the answer to `{command}` cannot be read")]
+    #[diagnostic(help("run that command by hand, and report what it prints"))]
+    Unreadable { command: Box<Command>, source: NotAList },
+}
+
+impl Question {
+    pub fn command(&self) -> Command {
+        let list = |object, identifier| Command::new(Verb::List, object, identifier);
+        let section = |location, section| Command::config(Verb::List, location, section);
+        let (command, configuration) = match self {
+            Question::Pools => (list(Object::AppPool, None), true),
+            Question::Applications => (list(Object::App, None), false),
+            Question::Site(name) => (list(Object::Site, Some(name)), true),
+            Question::FastCgi => (section(None, FASTCGI), true),
+            Question::GlobalModules => (section(None, GLOBAL_MODULES), false),
+            Question::WindowsAuthentication => (section(None, WINDOWS), true),
+            Question::Handlers(location) => (section(Some(location), HANDLERS), false),
+            Question::Modules(location) => (section(Some(location), MODULES), false),
+            Question::Anonymous(location) => (section(Some(location), ANONYMOUS), true),
+        };
+        // With what is nobody's word but the schema's: else a value that is as the schema has it would be unknown.
+        let command = if configuration { command.switch("config:*") } else { command };
+        command.switch("xml")
+    }
+
+    /// Whether a refusal only says that a feature is not there.
+    fn is_optional(&self) -> bool {
+        matches!(self, Question::WindowsAuthentication)
+    }
+}
+
+/// Asks all that concerns these sites and these locations of theirs, as `(site, location)`.
+pub fn survey<E: From<SurveyError>>(
+    sites: &[String],
+    locations: &[(String, String)],
+    mut ask: impl FnMut(&Command) -> Result<Answer, E>,
+) -> Result<Actual, E> {
+    let mut actual = Actual::default();
+    let server = [
+        Question::Pools,
+        Question::Applications,
+        Question::FastCgi,
+        Question::GlobalModules,
+        Question::WindowsAuthentication,
+    ];
+    for question in server.into_iter().chain(sites.iter().cloned().map(Question::Site)) {
+        let objects = answer(&question, &mut ask)?;
+        actual.take(&question, objects);
+    }
+    for (site, location) in locations {
+        // A location of a site that is not there has nothing to tell, and asking for it is an error.
+        if actual.site(site).is_none() {
+            continue;
+        }
+        let of = |question: fn(String) -> Question| question(location.clone());
+        for question in [of(Question::Handlers), of(Question::Modules), of(Question::Anonymous)] {
+            let objects = answer(&question, &mut ask)?;
+            actual.take(&question, objects);
+        }
+    }
+    Ok(actual)
+}
+
+fn answer<E: From<SurveyError>>(
+    question: &Question,
+    ask: &mut impl FnMut(&Command) -> Result<Answer, E>,
+) -> Result<Vec<Element>, E> {
+    let command = question.command();
+    let Answer { code, printed } = ask(&command)?;
+    match command.meaning(code) {
+        Meaning::Done => {}
+        Meaning::NotFound => return Ok(Vec::new()),
+        Meaning::NotElevated => return Err(SurveyError::NotElevated.into()),
+        _ if question.is_optional() => return Ok(Vec::new()),
+        _ => {
+            let said = xml::decoded(&printed).trim().to_owned();
+            return Err(SurveyError::Refused { command: Box::new(command), code, said }.into());
+        }
+    }
+    let unreadable = |source| SurveyError::Unreadable { command: Box::new(command), source };
+    xml::objects(&printed).map_err(|source| unreadable(source).into())
+}
+
+impl Actual {
+    pub fn pool(&self, name: &str) -> Option<&Pool> {
+        self.pools.iter().find(|pool| same_name(&pool.name, name))
+    }
+
+    pub fn site(&self, name: &str) -> Option<&Site> {
+        self.sites.iter().find(|site| same_name(&site.name, name))
+    }
+
+    /// One application of a site.
+    pub fn app(&self, site: &str, path: &str) -> Option<&App> {
+        self.site(site)?.apps.iter().find(|app| same_name(&app.path, path))
+    }
+
+    /// The entry for a pair of program and arguments, which IIS knows it by.
+    pub fn fastcgi(&self, full_path: &str, arguments: &str) -> Option<&FastCgi> {
+        self.fastcgi.iter().find(|entry| entry.full_path == full_path && entry.arguments == arguments)
+    }
+
+    /// Whether the CGI feature is installed. The section `fastCgi` can be listed even without it.
+    pub fn has_fastcgi(&self) -> bool {
+        self.global_modules.iter().any(|module| module.eq_ignore_ascii_case(FASTCGI_MODULE))
+    }
+
+    pub fn has_web_dav(&self) -> bool {
+        self.global_modules.iter().any(|module| module.eq_ignore_ascii_case(WEBDAV_MODULE))
+    }
+
+    fn take(&mut self, question: &Question, objects: Vec<Element>) {
+        let named = |objects: &[Element], name: &str| -> Vec<Element> {
+            objects.iter().filter(|object| object.name == name).cloned().collect()
+        };
+        // Around a section stands its description, and in it the section itself under a name made of its path.
+        let config = named(&objects, "CONFIG").into_iter().next();
+        let section = || config.as_ref().and_then(|config| config.children.first());
+        let names = || -> Vec<String> {
+            let modules = section().into_iter().flat_map(|section| section.children_named("add"));
+            modules.filter_map(|module| module.attribute("name").map(str::to_owned)).collect()
+        };
+        match question {
+            Question::Pools => self.pools = named(&objects, "APPPOOL").iter().filter_map(pool).collect(),
+            Question::Applications => {
+                let application = |object: &Element| {
+                    let text = |name| object.attribute(name).map(str::to_owned);
+                    Some(Application {
+                        name: text("APP.NAME")?,
+                        pool: text("APPPOOL.NAME").unwrap_or_default(),
+                    })
+                };
+                self.applications = named(&objects, "APP").iter().filter_map(application).collect();
+            }
+            Question::Site(_) => self.sites.extend(named(&objects, "SITE").iter().filter_map(site)),
+            Question::FastCgi => {
+                let entries = section().into_iter().flat_map(|section| section.children_named("application"));
+                self.fastcgi = entries.filter_map(fastcgi).collect();
+            }
+            Question::GlobalModules => self.global_modules = names(),
+            Question::WindowsAuthentication => {
+                let enabled = section().and_then(|section| section.attribute("enabled"));
+                self.windows_authentication = enabled.is_some_and(is_true);
+            }
+            Question::Handlers(location) => {
+                let attribute = |name| config.as_ref().and_then(|config| config.attribute(name));
+                self.locations.entry(location.clone()).or_default().handlers_locked =
+                    match (attribute("overrideMode"), attribute("locked")) {
+                        (Some("Allow"), _) => Some(false),
+                        (_, Some(locked)) => Some(is_true(locked)),
+                        (Some("Deny"), None) => Some(true),
+                        _ => None,
+                    };
+            }
+            Question::Modules(location) => {
+                let web_dav = names().iter().any(|module| module.eq_ignore_ascii_case(WEBDAV_MODULE));
+                self.locations.entry(location.clone()).or_default().web_dav = web_dav;
+            }
+            Question::Anonymous(location) => {
+                let user = section().and_then(|section| section.attribute("userName")).map(str::to_owned);
+                self.locations.entry(location.clone()).or_default().anonymous_user = user;
+            }
+        }
+    }
+}
+
+impl Pool {
+    /// A setting by its path: `processModel.idleTimeout`.
+    pub fn value(&self, path: &str) -> Option<&str> {
+        self.configuration.at(path)
+    }
+}
+
+impl FastCgi {
+    pub fn value(&self, attribute: &str) -> Option<&str> {
+        self.configuration.attribute(attribute)
+    }
+}
+
+impl Site {
+    pub fn is_started(&self) -> bool {
+        self.state.eq_ignore_ascii_case("Started")
+    }
+}
+
+impl App {
+    pub fn vdir(&self, path: &str) -> Option<&Vdir> {
+        self.vdirs.iter().find(|vdir| same_name(&vdir.path, path))
+    }
+
+    /// The folder that it serves.
+    pub fn physical_path(&self) -> Option<&str> {
+        self.vdir("/").map(|vdir| vdir.physical_path.as_str())
+    }
+}
+
+/// IIS takes names that differ in case for one.
+pub(super) fn same_name(name: &str, other: &str) -> bool {
+    name.to_lowercase() == other.to_lowercase()
+}
+
+fn is_true(value: &str) -> bool {
+    value.eq_ignore_ascii_case("true")
+}
+
+fn pool(object: &Element) -> Option<Pool> {
+    Some(Pool {
+        name: object.attribute("APPPOOL.NAME")?.to_owned(),
+        state: object.attribute("state").unwrap_or_default().to_owned(),
+        configuration: object.children.first().cloned().unwrap_or_default(),
+    })
+}
+
+fn fastcgi(entry: &Element) -> Option<FastCgi> {
+    let variables = entry.child("environmentVariables").into_iter();
+    let variables = variables.flat_map(|variables| variables.children_named("environmentVariable"));
+    let pair = |variable: &Element| {
+        let text = |name| variable.attribute(name).map(str::to_owned);
+        Some((text("name")?, text("value").unwrap_or_default()))
+    };
+    Some(FastCgi {
+        full_path: entry.attribute("fullPath")?.to_owned(),
+        arguments: entry.attribute("arguments").unwrap_or_default().to_owned(),
+        environment: variables.filter_map(pair).collect(),
+        configuration: entry.clone(),
+    })
+}
+
+fn site(object: &Element) -> Option<Site> {
+    let configuration = object.child("site");
+    let children = |of: Option<&Element>, name: &str| -> Vec<Element> {
+        of.into_iter().flat_map(|of| of.children_named(name)).cloned().collect()
+    };
+    let binding = |binding: &Element| {
+        Some(SiteBinding {
+            protocol: binding.attribute("protocol")?.to_owned(),
+            information: binding.attribute("bindingInformation")?.to_owned(),
+            ssl_flags: binding.attribute("sslFlags").and_then(|flags| flags.parse().ok()).unwrap_or(0),
+        })
+    };
+    let vdir = |vdir: &Element| {
+        Some(Vdir {
+            path: vdir.attribute("path")?.to_owned(),
+            physical_path: vdir.attribute("physicalPath").unwrap_or_default().to_owned(),
+            sub_dir_config: vdir.attribute("allowSubDirConfig").is_none_or(is_true),
+        })
+    };
+    let app = |app: &Element| {
+        Some(App {
+            path: app.attribute("path")?.to_owned(),
+            pool: app.attribute("applicationPool").unwrap_or_default().to_owned(),
+            vdirs: children(Some(app), "virtualDirectory").iter().filter_map(vdir).collect(),
+        })
+    };
+    let bindings = configuration.and_then(|site| site.child("bindings"));
+    Some(Site {
+        name: object.attribute("SITE.NAME")?.to_owned(),
+        id: object.attribute("SITE.ID").unwrap_or_default().to_owned(),
+        state: object.attribute("state").unwrap_or_default().to_owned(),
+        auto_start: configuration.and_then(|site| site.attribute("serverAutoStart")).is_none_or(is_true),
+        bindings: children(bindings, "binding").iter().filter_map(binding).collect(),
+        apps: children(configuration, "application").iter().filter_map(app).collect(),
+    })
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

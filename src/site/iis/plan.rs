@@ -1,0 +1,296 @@
+//! The difference between what a site needs, what was last applied to it, and what is there: commands with their
+//! inverses. Pure; nothing wanted that is not there is an empty plan.
+//!
+//! What `site.toml` doesn't name counts only when a thing is made. What somebody else has changed since is reported, and
+//! changed back only if that was asked for (`take_over`).
+
+mod pool;
+mod release;
+mod removal;
+mod site;
+mod staging;
+
+use std::fmt;
+
+use super::actual::Actual;
+use super::appcmd::Command;
+use super::wanted::Wanted;
+use super::xml::same_path;
+use crate::site::settings::seconds;
+use crate::site::state::Applied;
+
+pub use release::unregister;
+pub use removal::remove;
+pub use site::{settle, switch};
+pub use staging::{stage, unstage};
+
+/// One step: a command, and what takes it back, in the order in which to run it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// For people, in the imperative: "make the pool `shop`".
+    pub says: String,
+    pub does: Command,
+    pub undoes: Vec<Command>,
+}
+
+/// A setting that somebody else has changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Drift {
+    /// `pool shop`
+    pub thing: String,
+    pub name: String,
+    /// What was last applied, if it ever was.
+    pub applied: Option<String>,
+    pub found: String,
+    pub wanted: String,
+}
+
+/// What would be done.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct IisPlan {
+    pub changes: Vec<Change>,
+    /// Left as it is.
+    pub drift: Vec<Drift>,
+    /// What is applied once all changes are done.
+    pub applied: Applied,
+}
+
+/// Why no plan can be made: what the server lacks.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, miette::Diagnostic)]
+pub enum Lack {
+    #[error("IIS has no FastCGI: its CGI feature is not installed")]
+    #[diagnostic(help(
+        "install it: `Install-WindowsFeature Web-CGI` in PowerShell, or `dism /online /enable-feature /all /featurename:IIS-CGI`"
+    ))]
+    FastCgi,
+    #[error("there is no site `{0}` on this server")]
+    #[diagnostic(help("make it first, or correct the key `below` in `site.toml`"))]
+    Site(String),
+    #[error("the site `{site}` is there already, and serves `{folder}`")]
+    #[diagnostic(help("choose another name, or take it over with `--take-over`"))]
+    Foreign { site: String, folder: String },
+    #[error("the password of `{0}` is wanted, under which the pool is to run")]
+    #[diagnostic(help("give it on standard input, or use a group managed account (`DOMAIN\\user$`)"))]
+    Password(String),
+}
+
+/// What the server lacks for this site, before anything is changed.
+pub fn lacks(wanted: &Wanted, actual: &Actual, last: &Applied, take_over: bool) -> Vec<Lack> {
+    let mut lacks = Vec::new();
+    if !actual.has_fastcgi() {
+        lacks.push(Lack::FastCgi);
+    }
+    if wanted.spot.is_below() && actual.site(&wanted.spot.site).is_none() {
+        lacks.push(Lack::Site(wanted.spot.site.clone()));
+    }
+    if let Some(app) = actual.app(&wanted.spot.site, &wanted.spot.app)
+        && !take_over
+        && !site::is_ours(wanted, app, last)
+    {
+        let folder = app.physical_path().unwrap_or_default().to_owned();
+        lacks.push(Lack::Foreign { site: wanted.spot.location(), folder });
+    }
+    lacks.extend(pool::lacks(wanted, actual, last));
+    lacks
+}
+
+/// The pool, and the FastCGI application of the release: what must be there before anything can be shown.
+pub fn prepare(wanted: &Wanted, actual: &Actual, last: &Applied, take_over: bool) -> IisPlan {
+    let mut difference = Difference::new(actual, last, take_over);
+    pool::compare(&mut difference, wanted);
+    release::compare(&mut difference, wanted);
+    difference.plan
+}
+
+/// All that a deploy would change in the end, without the staging site.
+pub fn whole(wanted: &Wanted, actual: &Actual, last: &Applied, take_over: bool) -> IisPlan {
+    let prepared = prepare(wanted, actual, last, take_over);
+    let settled = settle(wanted, actual, &prepared.applied, take_over);
+    let switched = switch(wanted, actual, &settled.applied, take_over);
+    prepared.then(settled).then(switched)
+}
+
+impl Change {
+    fn new(says: String, does: Command, undoes: Vec<Command>) -> Change {
+        Change { says, does, undoes }
+    }
+
+    /// One whose inverse follows from the command.
+    fn plain(says: String, does: Command) -> Change {
+        let undoes = does.inverse().into_iter().collect();
+        Change { says, does, undoes }
+    }
+
+    /// The change that takes this one back, if one command does.
+    pub fn inverse(&self) -> Option<Change> {
+        match &self.undoes[..] {
+            [undoes] => {
+                let says = match self.says.strip_prefix("take back: ") {
+                    Some(says) => says.to_owned(),
+                    None => format!("take back: {}", self.says),
+                };
+                Some(Change { says, does: undoes.clone(), undoes: vec![self.does.clone()] })
+            }
+            _ => None,
+        }
+    }
+}
+
+impl IisPlan {
+    /// Whether nothing would be changed.
+    pub fn is_empty(&self) -> bool {
+        self.changes.is_empty()
+    }
+
+    /// Both, one after the other.
+    #[must_use]
+    pub fn then(mut self, next: IisPlan) -> IisPlan {
+        self.changes.extend(next.changes);
+        self.drift.extend(next.drift);
+        self.applied = next.applied;
+        self
+    }
+
+    /// The changes as a batch file, which stops at the first that fails.
+    pub fn script(&self) -> String {
+        let mut lines = vec!["@echo off".to_owned(), "setlocal disabledelayedexpansion".to_owned()];
+        for Change { says, does, .. } in &self.changes {
+            lines.extend([String::new(), format!("rem {}", says.replace('%', "%%")), does.batch_line()]);
+            lines.push("if errorlevel 1 exit /b %errorlevel%".to_owned());
+        }
+        lines.push(String::new());
+        lines.join("\r\n")
+    }
+}
+
+/// As `--plan` prints it.
+impl fmt::Display for IisPlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for Change { says, does, .. } in &self.changes {
+            writeln!(f, "{says}\n    {does}")?;
+        }
+        self.drift.iter().try_for_each(|drift| writeln!(f, "{drift}"))
+    }
+}
+
+impl fmt::Display for Drift {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Drift { thing, name, applied, found, wanted } = self;
+        write!(f, "left alone: {thing}, {name} is `{found}`, ")?;
+        match applied {
+            Some(applied) => write!(f, "was `{applied}` when holdall set it last, ")?,
+            None => f.write_str("which holdall never set, ")?,
+        }
+        write!(f, "and is wanted as `{wanted}` (--take-over sets it)")
+    }
+}
+
+/// What is to be done about one setting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    /// It is as it is wanted.
+    Same,
+    /// It is nobody's business.
+    Leave,
+    Change,
+    /// Somebody else has changed it.
+    Foreign,
+}
+
+/// What stands for a value where there is none.
+const ABSENT: &str = "(absent)";
+
+/// One setting of a thing that is there.
+#[derive(Debug, Clone, Copy)]
+struct Found<'a> {
+    thing: &'a str,
+    name: &'a str,
+    wanted: &'a str,
+    /// Whether it is wanted for good, and not only when the thing is made.
+    firm: bool,
+    /// Whether the thing is ours, so that what was never applied to it is nobody's word.
+    ours: bool,
+    actual: Option<&'a str>,
+}
+
+fn verdict(found: &Found<'_>, last: Option<&str>) -> Verdict {
+    let Found { wanted, firm, ours, actual, .. } = *found;
+    match (actual, last) {
+        (Some(actual), _) if same_value(actual, wanted) => Verdict::Same,
+        _ if !firm => Verdict::Leave,
+        // What the answer left out can only be judged by what was applied.
+        (None, Some(last)) if same_value(last, wanted) => Verdict::Same,
+        (None, _) => Verdict::Change,
+        (Some(actual), Some(last)) if same_value(actual, last) => Verdict::Change,
+        (Some(_), None) if ours => Verdict::Change,
+        (Some(_), _) => Verdict::Foreign,
+    }
+}
+
+/// Whether IIS takes two values for one: case doesn't count, nor how a time span or a path is written.
+fn same_value(value: &str, other: &str) -> bool {
+    same_path(value, other) || seconds(value).is_some_and(|span| seconds(other) == Some(span))
+}
+
+/// A plan in the making.
+struct Difference<'a> {
+    actual: &'a Actual,
+    last: &'a Applied,
+    take_over: bool,
+    plan: IisPlan,
+}
+
+impl<'a> Difference<'a> {
+    fn new(actual: &'a Actual, last: &'a Applied, take_over: bool) -> Difference<'a> {
+        let plan = IisPlan { applied: last.clone(), ..IisPlan::default() };
+        Difference { actual, last, take_over, plan }
+    }
+
+    fn change(&mut self, change: Change) {
+        self.plan.changes.push(change);
+    }
+
+    fn applied(&mut self, thing: &str, name: &str, value: &str) {
+        self.plan.applied.set(thing, name, value);
+    }
+
+    /// Compares one setting; `set` makes the command that sets it to a value.
+    fn setting(&mut self, found: Found<'_>, set: impl Fn(&str) -> Command) {
+        let Found { thing, name, wanted, actual, .. } = found;
+        if self.is_due(found) {
+            // What was unknown before is taken back to what was applied before, if to anything.
+            let before = actual.or_else(|| self.last.value(thing, name));
+            let says = match before {
+                Some(before) => format!("set {name} of {thing} from `{before}` to `{wanted}`"),
+                None => format!("set {name} of {thing} to `{wanted}`"),
+            };
+            self.change(Change::new(says, set(wanted), before.map(&set).into_iter().collect()));
+        }
+    }
+
+    /// Whether a setting is to be changed. Keeps the books: what is applied then, and what somebody else has done.
+    fn is_due(&mut self, found: Found<'_>) -> bool {
+        let Found { thing, name, wanted, actual, firm, .. } = found;
+        let last = self.last.value(thing, name);
+        let verdict = match verdict(&found, last) {
+            Verdict::Foreign if self.take_over => Verdict::Change,
+            verdict => verdict,
+        };
+        match verdict {
+            Verdict::Same if firm => self.applied(thing, name, wanted),
+            Verdict::Change => self.applied(thing, name, wanted),
+            Verdict::Foreign => self.plan.drift.push(Drift {
+                thing: thing.to_owned(),
+                name: name.to_owned(),
+                applied: last.map(str::to_owned),
+                found: actual.unwrap_or_default().to_owned(),
+                wanted: wanted.to_owned(),
+            }),
+            Verdict::Same | Verdict::Leave => {}
+        }
+        verdict == Verdict::Change
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,168 @@
+//! The application pool.
+
+use quick_xml::escape::escape;
+
+use super::{Change, Difference, Found, Lack};
+use crate::site::iis::actual::{Actual, Pool, same_name};
+use crate::site::iis::appcmd::{Command, Object, Verb};
+use crate::site::iis::wanted::{Spot, Wanted, WantedPool};
+use crate::site::settings::Account;
+use crate::site::state::Applied;
+
+const IDENTITY: &str = "processModel.identityType";
+const USER: &str = "processModel.userName";
+const PASSWORD: &str = "processModel.password";
+/// Its file holds nobody's password.
+const OWN: &str = "ApplicationPoolIdentity";
+
+/// How a pool stands in what was applied.
+pub(super) fn thing(name: &str) -> String {
+    format!("pool {name}")
+}
+
+/// An account whose password somebody has to give, if it is to be set.
+fn guarded(wanted: &WantedPool) -> Option<&Account> {
+    wanted.account.as_ref().filter(|account| !account.is_managed())
+}
+
+/// Whether the account has to be set.
+fn account_is_due(wanted: &Wanted, actual: &Actual, last: &Applied) -> bool {
+    let mut difference = Difference::new(actual, last, false);
+    match (actual.pool(&wanted.spot.pool), &wanted.pool.account) {
+        (None, account) => account.is_some(),
+        (Some(_), None) => false,
+        (Some(pool), Some(account)) => user(&mut difference, wanted, pool, account),
+    }
+}
+
+fn user(difference: &mut Difference<'_>, wanted: &Wanted, pool: &Pool, account: &Account) -> bool {
+    let thing = thing(&wanted.spot.pool);
+    let ours = difference.last.knows(&thing);
+    // The server keeps a name there even when it doesn't count.
+    let is_user = pool.value(IDENTITY).is_none_or(|identity| identity.eq_ignore_ascii_case("SpecificUser"));
+    let actual = if is_user { pool.value(USER) } else { Some("") };
+    difference.is_due(Found { thing: &thing, name: USER, wanted: account.as_str(), firm: true, ours, actual })
+}
+
+pub(super) fn lacks(wanted: &Wanted, actual: &Actual, last: &Applied) -> Option<Lack> {
+    let account = guarded(&wanted.pool)?;
+    let asked = wanted.pool.password.is_none() && account_is_due(wanted, actual, last);
+    asked.then(|| Lack::Password(account.to_string()))
+}
+
+pub(super) fn compare(difference: &mut Difference<'_>, wanted: &Wanted) {
+    let actual = difference.actual;
+    let thing = thing(&wanted.spot.pool);
+    let Some(pool) = actual.pool(&wanted.spot.pool) else {
+        create(difference, wanted, &thing);
+        return;
+    };
+    let ours = difference.last.knows(&thing);
+    for setting in &wanted.pool.settings {
+        let path = setting.attribute.path;
+        let found = Found {
+            thing: &thing,
+            name: path,
+            wanted: &setting.value,
+            firm: setting.named,
+            ours,
+            actual: pool.value(path),
+        };
+        difference.setting(found, |value| set(&wanted.spot.pool).property(path, value));
+    }
+    if let Some(account) = &wanted.pool.account
+        && user(difference, wanted, pool, account)
+    {
+        let says = format!("let {thing} run as `{account}`");
+        let does = match guarded(&wanted.pool) {
+            None => {
+                set(&wanted.spot.pool).property(IDENTITY, "SpecificUser").property(USER, account.as_str())
+            }
+            Some(account) => {
+                let password = wanted.pool.password.as_ref().map_or("", |password| password.reveal());
+                let settings = [(IDENTITY, "SpecificUser"), (USER, account.as_str()), (PASSWORD, password)];
+                Command::new(Verb::Set, Object::AppPool, None)
+                    .input(xml(&wanted.spot.pool, &settings), "the account and its password")
+            }
+        };
+        // A password that was there before is nobody's to give back.
+        let before = pool.value(IDENTITY).filter(|identity| !identity.eq_ignore_ascii_case("SpecificUser"));
+        let undoes = before.map(|identity| set(&wanted.spot.pool).property(IDENTITY, identity));
+        difference.change(Change::new(says, does, undoes.into_iter().collect()));
+    }
+}
+
+fn set(name: &str) -> Command {
+    Command::new(Verb::Set, Object::AppPool, Some(name))
+}
+
+fn create(difference: &mut Difference<'_>, wanted: &Wanted, thing: &str) {
+    let (name, wanted) = (wanted.spot.pool.as_str(), &wanted.pool);
+    let user = wanted.account.as_ref();
+    let identity = if user.is_some() { "SpecificUser" } else { OWN };
+    let mut settings: Vec<(&str, &str)> =
+        wanted.settings.iter().map(|setting| (setting.attribute.path, setting.value.as_str())).collect();
+    settings.push((IDENTITY, identity));
+    settings.extend(user.map(|user| (USER, user.as_str())));
+    let add = Command::new(Verb::Add, Object::AppPool, None);
+    let does = match guarded(wanted) {
+        Some(_) => {
+            let password = wanted.password.as_ref().map_or("", |password| password.reveal());
+            let settings: Vec<_> = settings.iter().copied().chain([(PASSWORD, password)]).collect();
+            add.input(xml(name, &settings), "the pool with its account and its password")
+        }
+        None => {
+            settings.iter().fold(add.property("name", name), |add, (path, value)| add.property(path, value))
+        }
+    };
+    let delete = Command::new(Verb::Delete, Object::AppPool, Some(name));
+    difference.change(Change::new(format!("make the {thing}"), does, vec![delete]));
+    for (path, value) in settings {
+        difference.applied(thing, path, value);
+    }
+}
+
+/// Deletes the pool if nothing but the site and its staging site uses it.
+pub(super) fn remove(difference: &mut Difference<'_>, name: &str, spot: &Spot) {
+    let actual = difference.actual;
+    let thing = thing(name);
+    let staging = format!("{}/", spot.staging()).to_lowercase();
+    let is_own = |app: &str| same_name(app, &spot.app_name()) || app.to_lowercase().starts_with(&staging);
+    let used = actual.applications.iter().any(|app| same_name(&app.pool, name) && !is_own(&app.name));
+    if used || !difference.last.knows(&thing) {
+        return;
+    }
+    if let Some(pool) = actual.pool(name) {
+        let add = Command::new(Verb::Add, Object::AppPool, None).property("name", name);
+        let settings: Vec<(String, String)> = difference
+            .last
+            .of(&thing)
+            .map(|(path, applied)| (path.to_owned(), pool.value(path).unwrap_or(applied).to_owned()))
+            .collect();
+        let add = settings.iter().fold(add, |add, (path, value)| add.property(path, value));
+        let does = Command::new(Verb::Delete, Object::AppPool, Some(name));
+        difference.change(Change::new(format!("delete the {thing}"), does, vec![add]));
+    }
+    difference.plan.applied.forget(&thing);
+}
+
+/// A pool as `list apppool /config /xml` prints it, which is what `/in` takes.
+fn xml(name: &str, settings: &[(&str, &str)]) -> String {
+    let attributes = |settings: &[(&str, &str)]| -> String {
+        settings.iter().map(|(name, value)| format!(" {name}=\"{}\"", escape(*value))).collect()
+    };
+    let own: Vec<_> = settings.iter().copied().filter(|(path, _)| !path.contains('.')).collect();
+    let name = escape(name);
+    format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<appcmd><APPPOOL APPPOOL.NAME=\"{name}\"><add name=\"{name}\"{}>\
+         <processModel{} /><recycling><periodicRestart{} /></recycling></add></APPPOOL></appcmd>\n",
+        attributes(&own),
+        attributes(&below(settings, "processModel")),
+        attributes(&below(settings, "recycling.periodicRestart")),
+    )
+}
+
+fn below<'a>(settings: &[(&'a str, &'a str)], element: &str) -> Vec<(&'a str, &'a str)> {
+    let inside = |path: &'a str| path.strip_prefix(element)?.strip_prefix('.');
+    settings.iter().filter_map(|(path, value)| Some((inside(path)?, *value))).collect()
+}

@@ -1,0 +1,99 @@
+//! Taking a site out of IIS: nothing of ours stays, and nothing of anybody else's goes.
+
+use super::site::{
+    FOLDER, add_vdir, app_thing, location_thing, site_thing, ssl_flags, unlock, visitor, without_web_dav,
+};
+use super::staging::clear;
+use super::{Applied, Change, Difference, IisPlan};
+use crate::site::iis::actual::{ANONYMOUS, Actual, App, HANDLERS, MODULES, WEBDAV_MODULE};
+use crate::site::iis::appcmd::{Command, Object, Quoted, Verb};
+use crate::site::iis::wanted::Spot;
+use crate::site::iis::xml::is_below;
+
+/// What removes the site, its staging site, the FastCGI applications of all its releases and its pool. `adopted` are the
+/// folders of releases that lie elsewhere.
+pub fn remove(spot: &Spot, actual: &Actual, last: &Applied, adopted: &[String]) -> IisPlan {
+    let mut difference = Difference::new(actual, last, false);
+    difference.plan = super::unstage(spot, actual, last);
+    let own = |folder: &str| {
+        is_below(folder, &spot.home) || adopted.iter().any(|release| is_below(folder, release))
+    };
+    if let Some(app) = actual.app(&spot.site, &spot.app)
+        && (last.knows(&app_thing(spot)) || app.physical_path().is_some_and(own))
+    {
+        remove_app(&mut difference, spot, app);
+    }
+    for found in actual.fastcgi.iter().filter(|found| own(&found.full_path)) {
+        super::release::remove(&mut difference, found, &format!("fastcgi {}", found.full_path));
+    }
+    super::pool::remove(&mut difference, &spot.pool, spot);
+    difference.plan.applied = Applied::default();
+    difference.plan
+}
+
+fn remove_app(difference: &mut Difference<'_>, spot: &Spot, app: &App) {
+    let location = spot.location();
+    let last = difference.last;
+    for (name, _) in last.of(&location_thing(spot)) {
+        let (section, again) = match name {
+            "handlers" => (HANDLERS, unlock(&location)),
+            WEBDAV_MODULE => (MODULES, without_web_dav(&location)),
+            _ => (ANONYMOUS, visitor(&location, "")),
+        };
+        let says = format!("take back what {location} has of {section}");
+        difference.change(Change::new(says, clear(&location, section), vec![again]));
+    }
+    let folder = app.physical_path().unwrap_or_default();
+    let mut undoes = Vec::new();
+    let site = difference.actual.site(&spot.site);
+    let does = match site.filter(|_| !spot.is_below()) {
+        None => {
+            let add = Command::new(Verb::Add, Object::App, None)
+                .property("site.name", &spot.site)
+                .property("path", &spot.app);
+            undoes.push(add.property(FOLDER, folder));
+            Command::new(Verb::Delete, Object::App, Some(&spot.app_name()))
+        }
+        Some(site) => {
+            let bindings: Vec<_> = site
+                .bindings
+                .iter()
+                .map(|binding| format!("{}/{}", binding.protocol, binding.information))
+                .collect();
+            let add = Command::new(Verb::Add, Object::Site, None)
+                .property("name", &spot.site)
+                .property("id", &site.id)
+                .property("bindings", &bindings.join(","))
+                .property(FOLDER, folder);
+            undoes.push(add.property("serverAutoStart", "false"));
+            // Those of other protocols may hold anything; they are given back as they were listed.
+            let known = site
+                .bindings
+                .iter()
+                .filter(|binding| binding.ssl_flags != 0 && Quoted::parse(&binding.information).is_ok());
+            undoes.extend(known.map(|binding| {
+                ssl_flags(spot, &binding.protocol, &binding.information, &binding.ssl_flags.to_string())
+            }));
+            Command::new(Verb::Delete, Object::Site, Some(&spot.site))
+        }
+    };
+    let set = Command::new(Verb::Set, Object::App, Some(&spot.app_name()));
+    undoes.push(set.property("applicationPool", &app.pool));
+    for vdir in app.vdirs.iter().filter(|vdir| vdir.path != "/") {
+        undoes.push(add_vdir(spot, &vdir.path, &vdir.physical_path, vdir.sub_dir_config));
+    }
+    let says = match site.filter(|_| !spot.is_below()) {
+        None => format!("delete the {}", app_thing(spot)),
+        Some(site) => {
+            if site.auto_start {
+                let set = Command::new(Verb::Set, Object::Site, Some(&spot.site));
+                undoes.push(set.property("serverAutoStart", "true"));
+            }
+            if site.is_started() {
+                undoes.push(Command::new(Verb::Start, Object::Site, Some(&spot.site)));
+            }
+            format!("delete the {}", site_thing(spot))
+        }
+    };
+    difference.change(Change::new(says, does, undoes));
+}

@@ -1,0 +1,439 @@
+use std::path::Path;
+
+use super::*;
+use crate::site::SiteSettings;
+use crate::site::iis::Runner as _;
+use crate::site::iis::wanted::{Password, Spot};
+use crate::site::place::tests::guestbook;
+
+mod server;
+use server::Server;
+
+/// The guestbook with these settings, as a release of this id.
+fn wanted(text: &str, id: &str) -> Wanted {
+    let mut place = guestbook("/srv/holdall".as_ref());
+    place.release = place.site.join("releases").join(id);
+    place.id = id.to_owned();
+    let settings = format!("name = 'guestbook'\n{text}");
+    let settings = SiteSettings::parse(&settings, Path::new("site.toml")).unwrap();
+    Wanted::of(&settings, &place, 4).unwrap()
+}
+
+const ONE: &str = "1.0-aaaaaaaa";
+const TWO: &str = "2.0-bbbbbbbb";
+
+const MANY: &str = "
+    [[bindings]]\nhost = 'a.example'
+    [[bindings]]\nprotocol = 'https'\nhost = 'a.example'\ncertificate = 'keep'
+    [media]\nurl = '/media/'
+    [fastcgi]\nmaxInstances = 6
+    [fastcgi.environment]\nNLS_LANG = 'x'
+";
+const BELOW: &str = "below = 'Intranet/shop'\n[pool]\nname = 'Shop pool'\n[media]\nurl = '/up/'";
+
+/// Plans and carries out everything; gives the plan, and what is then applied.
+fn deployed(server: &mut Server, wanted: &Wanted, last: &Applied) -> (IisPlan, Applied) {
+    let actual = server.survey(&wanted.spot);
+    assert_eq!(lacks(wanted, &actual, last, false), []);
+    let plan = whole(wanted, &actual, last, false);
+    server.perform(&plan.changes);
+    let applied = plan.applied.clone();
+    (plan, applied)
+}
+
+fn planned(server: &mut Server, wanted: &Wanted, last: &Applied, take_over: bool) -> IisPlan {
+    let actual = server.survey(&wanted.spot);
+    whole(wanted, &actual, last, take_over)
+}
+
+fn steps(plan: &IisPlan) -> Vec<&str> {
+    plan.changes.iter().map(|change| change.says.as_str()).collect()
+}
+
+/// Paths as they are on Windows, whichever system this is.
+fn shown(text: &str) -> String {
+    text.replace('\\', "/")
+}
+
+#[test]
+fn a_setting_is_judged_by_what_is_wanted_what_was_applied_and_what_is_there() {
+    use Verdict::{Change, Foreign, Leave, Same};
+    for (wanted, firm, ours, last, actual, expected) in [
+        ("a", true, true, Some("a"), Some("a"), Same),
+        ("a", true, false, None, Some("a"), Same),
+        ("a", false, true, Some("b"), Some("a"), Same),
+        // What the file doesn't name is nobody's business once the thing is made.
+        ("a", false, true, Some("a"), Some("b"), Leave),
+        ("a", false, true, None, Some("b"), Leave),
+        // Wanted otherwise than before.
+        ("b", true, true, Some("a"), Some("a"), Change),
+        // Named for the first time, on a thing of ours and on another's.
+        ("b", true, true, None, Some("a"), Change),
+        ("b", true, false, None, Some("a"), Foreign),
+        // Somebody has changed it, whether or not it is now wanted otherwise.
+        ("a", true, true, Some("a"), Some("b"), Foreign),
+        ("c", true, true, Some("a"), Some("b"), Foreign),
+        // Somebody has done already what is now wanted.
+        ("b", true, true, Some("a"), Some("b"), Same),
+        // The answer doesn't say.
+        ("a", true, true, Some("a"), None, Same),
+        ("b", true, true, Some("a"), None, Change),
+        ("a", true, true, None, None, Change),
+        ("a", false, true, None, None, Leave),
+        // One value in two spellings.
+        ("true", true, true, None, Some("True"), Same),
+        ("1.05:00:00", true, true, None, Some("29:00:00"), Same),
+        ("C:\\a", true, true, None, Some("c:/A/"), Same),
+    ] {
+        let found = Found { thing: "t", name: "n", wanted, firm, ours, actual };
+        assert_eq!(verdict(&found, last), expected, "{found:?}, last {last:?}");
+    }
+}
+
+#[test]
+fn a_first_deploy_makes_everything_and_a_second_plan_is_empty() {
+    for (text, server) in [
+        ("", Server::new()),
+        (MANY, Server::new()),
+        (BELOW, Server::new()),
+        (MANY, Server::new().with_web_dav()),
+        (
+            "[pool]\nidleTimeout = 5\naccount = 'EXAMPLE\\shop$'",
+            Server { handlers_open: true, ..Server::new() },
+        ),
+    ] {
+        let (mut server, wanted) = (server, wanted(text, ONE));
+        let (first, applied) = deployed(&mut server, &wanted, &Applied::default());
+        assert!(!first.is_empty() && first.drift.is_empty(), "{first}");
+        let second = planned(&mut server, &wanted, &applied, false);
+        assert_eq!(second, IisPlan { applied: applied.clone(), ..IisPlan::default() }, "{text}\n{second}");
+        // Even when nobody lived to write down what was applied.
+        let again = planned(&mut server, &wanted, &Applied::default(), false);
+        assert!(again.is_empty() && again.drift.is_empty(), "{text}\n{again}");
+    }
+}
+
+#[test]
+fn plans_and_scripts_look_like_this() {
+    for (name, text) in [("own", MANY), ("below", BELOW)] {
+        let mut server = Server::new().with_web_dav();
+        let wanted = wanted(text, ONE);
+        let actual = server.survey(&wanted.spot);
+        let plan = whole(&wanted, &actual, &Applied::default(), false);
+        insta::assert_snapshot!(format!("plan_{name}"), shown(&plan.to_string()));
+        if name == "own" {
+            let script = plan.script();
+            assert_eq!(script.matches('\n').count(), script.matches("\r\n").count());
+            insta::assert_snapshot!("script", shown(&script.replace("\r\n", "\n")));
+        }
+        let stage = stage(&wanted, &actual, &Applied::default(), 50123);
+        insta::assert_snapshot!(format!("stage_{name}"), shown(&stage.to_string()));
+    }
+}
+
+#[test]
+fn every_step_can_be_taken_back() {
+    for text in [MANY, BELOW] {
+        let mut server = Server::new().with_web_dav();
+        let (wanted, before) = (wanted(text, ONE), server.clone());
+        let actual = server.survey(&wanted.spot);
+        let plan = whole(&wanted, &actual, &Applied::default(), false);
+        let plan = plan.clone().then(stage(&wanted, &actual, &plan.applied, 50123));
+        for all in 0..=plan.changes.len() {
+            server.perform(&plan.changes[..all]);
+            crate::site::iis::run::take_back(&mut server, &plan.changes[..all]).unwrap();
+            server.locations.retain(|_, values| {
+                !values.is_empty() && values.get("userName").is_none_or(|user| user.is_empty())
+            });
+            server.locations.retain(|(_, section), _| !section.ends_with("anonymousAuthentication"));
+            assert_eq!(server, before, "after {all}");
+        }
+    }
+}
+
+#[test]
+fn the_inverse_of_an_inverse_is_the_change_itself() {
+    let mut server = Server::new();
+    let wanted = wanted(MANY, ONE);
+    let actual = server.survey(&wanted.spot);
+    let plan = whole(&wanted, &actual, &Applied::default(), false);
+    let inverses: Vec<_> = plan.changes.iter().filter_map(Change::inverse).collect();
+    assert!(inverses.len() > 5);
+    for (change, inverse) in plan.changes.iter().filter(|change| change.undoes.len() == 1).zip(inverses) {
+        assert_eq!(inverse.inverse().as_ref(), Some(change));
+    }
+}
+
+#[test]
+fn a_new_release_is_registered_and_switched_to_by_one_command() {
+    let mut server = Server::new();
+    let (_, applied) = deployed(&mut server, &wanted(MANY, ONE), &Applied::default());
+    let next = wanted(MANY, TWO);
+    let (plan, applied) = deployed(&mut server, &next, &applied);
+    assert_eq!(plan.changes.len(), 3, "{plan}");
+    assert_eq!(
+        steps(&plan)[..2],
+        ["register fastcgi 2.0-bbbbbbbb", "give fastcgi 2.0-bbbbbbbb the variable NLS_LANG"]
+    );
+    let switch = shown(&plan.changes[2].does.args().join(" "));
+    assert_eq!(switch, "set vdir guestbook/ /physicalPath:/srv/holdall/guestbook/releases/2.0-bbbbbbbb/www");
+    // The way back is the same switch alone: the one before is still registered.
+    let back = planned(&mut server, &wanted(MANY, ONE), &applied, false);
+    assert_eq!(back.changes.len(), 1, "{back}");
+    assert_eq!(shown(&back.changes[0].does.to_string()), shown(&plan.changes[2].undoes[0].to_string()));
+    // Until it is pruned.
+    let actual = server.survey(&next.spot);
+    let gone = unregister(ONE, &wanted(MANY, ONE).release.fastcgi, &actual, &applied);
+    server.perform(&gone.changes);
+    assert_eq!(server.fastcgi.len(), 1);
+    assert!(!gone.applied.knows("fastcgi 1.0-aaaaaaaa") && gone.applied.knows("fastcgi 2.0-bbbbbbbb"));
+    let before = server.survey(&next.spot);
+    server.run(&gone.changes[0].undoes[0]).unwrap();
+    assert_eq!(server.fastcgi.len(), 2);
+    assert_eq!(unregister(ONE, &wanted(MANY, ONE).release.fastcgi, &before, &applied).changes, []);
+}
+
+#[test]
+fn what_was_switched_by_hand_is_reported_and_taken_over_only_when_asked() {
+    let mut server = Server::new();
+    let (_, applied) = deployed(&mut server, &wanted("", ONE), &Applied::default());
+    let root = |server: &mut Server, folder: &str| {
+        let app = server.app("guestbook/").unwrap();
+        app.vdirs.get_mut("/").unwrap().insert("physicalPath".to_owned(), folder.to_owned());
+    };
+    root(&mut server, "D:\\closed");
+    let next = wanted("", TWO);
+    let plan = planned(&mut server, &next, &applied, false);
+    assert_eq!((plan.changes.len(), plan.drift.len()), (1, 1), "{plan}");
+    assert_eq!(plan.drift[0].found, "D:\\closed");
+    assert_eq!(planned(&mut server, &next, &applied, true).changes.len(), 2);
+    // A release of the site's own was switched to by us, whatever the books say.
+    root(&mut server, "/srv/holdall/guestbook/releases/0.9-cccccccc/www");
+    let plan = planned(&mut server, &next, &applied, false);
+    assert_eq!((plan.changes.len(), plan.drift.len()), (2, 0), "{plan}");
+}
+
+#[test]
+fn settings_are_changed_when_they_are_named_and_only_then() {
+    let mut server = Server::new();
+    let (_, applied) = deployed(&mut server, &wanted("", ONE), &Applied::default());
+    let set = |server: &mut Server, value: &str| {
+        let pool = server.pools.get_mut("guestbook").unwrap();
+        pool.insert("processModel.idleTimeout".to_owned(), value.to_owned());
+    };
+    // Somebody changes what the file doesn't name.
+    set(&mut server, "00:20:00");
+    let plan = planned(&mut server, &wanted("", ONE), &applied, false);
+    assert!(plan.is_empty() && plan.drift.is_empty(), "{plan}");
+    // Named now: what somebody has set meanwhile stands until it is taken over.
+    let named = wanted("[pool]\nidleTimeout = 30", ONE);
+    let plan = planned(&mut server, &named, &applied, false);
+    assert!(plan.is_empty());
+    insta::assert_snapshot!(plan.to_string(), @"left alone: pool guestbook, processModel.idleTimeout is `00:20:00`, was `00:00:00` when holdall set it last, and is wanted as `00:30:00` (--take-over sets it)");
+    let plan = planned(&mut server, &named, &applied, true);
+    assert_eq!(
+        steps(&plan),
+        ["set processModel.idleTimeout of pool guestbook from `00:20:00` to `00:30:00`"]
+    );
+    // Nobody has touched it: it is set without asking.
+    set(&mut server, "00:00:00");
+    let (plan, applied) = deployed(&mut server, &named, &applied);
+    assert_eq!(plan.changes.len(), 1);
+    assert_eq!(plan.changes[0].undoes[0].args()[3], "/processModel.idleTimeout:00:00:00");
+    assert!(planned(&mut server, &named, &applied, false).is_empty());
+}
+
+#[test]
+fn bindings_are_added_and_removed_and_those_of_others_stay() {
+    let mut server = Server::new();
+    let (_, applied) = deployed(&mut server, &wanted("", ONE), &Applied::default());
+    let foreign = [("protocol", "net.pipe"), ("bindingInformation", "*")];
+    let foreign = foreign.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    server.sites.get_mut("guestbook").unwrap().bindings.push(foreign);
+    let (plan, applied) = deployed(&mut server, &wanted(MANY, ONE), &applied);
+    let of_site: Vec<_> = steps(&plan).into_iter().filter(|step| step.contains("binding")).collect();
+    assert_eq!(
+        of_site,
+        [
+            "add the binding http/*:80:a.example to the site guestbook",
+            "add the binding https/*:443:a.example to the site guestbook",
+            "remove the binding http/*:80: from the site guestbook",
+        ]
+    );
+    assert_eq!(server.sites["guestbook"].bindings.len(), 3);
+    assert!(planned(&mut server, &wanted(MANY, ONE), &applied, false).is_empty());
+    // One that somebody has removed is missed, but not put back unasked.
+    server.sites.get_mut("guestbook").unwrap().bindings.retain(|binding| binding["protocol"] != "https");
+    let plan = planned(&mut server, &wanted(MANY, ONE), &applied, false);
+    assert_eq!((plan.changes.len(), plan.drift.len()), (0, 1), "{plan}");
+    assert_eq!(planned(&mut server, &wanted(MANY, ONE), &applied, true).changes.len(), 1);
+}
+
+#[test]
+fn a_pool_of_another_name_takes_the_place_of_the_old_one() {
+    let mut server = Server::new();
+    let (_, applied) = deployed(&mut server, &wanted("", ONE), &Applied::default());
+    let (plan, applied) = deployed(&mut server, &wanted("pool.name = 'other'", ONE), &applied);
+    assert_eq!(
+        steps(&plan),
+        [
+            "make the pool other",
+            "set applicationPool of app guestbook from `guestbook` to `other`",
+            "delete the pool guestbook"
+        ]
+    );
+    assert!(!applied.knows("pool guestbook") && applied.knows("pool other"));
+    crate::site::iis::run::take_back(&mut server, &plan.changes).unwrap();
+    assert!(server.pools.contains_key("guestbook") && !server.pools.contains_key("other"));
+}
+
+#[test]
+fn what_the_server_lacks_is_said_before_anything_is_changed() {
+    let lacking = |server: &mut Server, wanted: &Wanted| {
+        let actual = server.survey(&wanted.spot);
+        lacks(wanted, &actual, &Applied::default(), false)
+    };
+    let mut bare = Server { global_modules: Vec::new(), ..Server::new() };
+    assert_eq!(lacking(&mut bare, &wanted("", ONE)), [Lack::FastCgi]);
+    let nowhere = wanted("below = 'Nowhere/x'", ONE);
+    assert_eq!(lacking(&mut Server::new(), &nowhere), [Lack::Site("Nowhere".to_owned())]);
+    // A site of that name, of somebody else's.
+    let mut taken = Server::new();
+    let site = taken.sites["Intranet"].clone();
+    taken.sites.insert("guestbook".to_owned(), site);
+    let foreign = lacking(&mut taken, &wanted("", ONE));
+    assert!(matches!(&foreign[..], [Lack::Foreign { site, .. }] if site == "guestbook"), "{foreign:?}");
+    let actual = taken.survey(&wanted("", ONE).spot);
+    assert_eq!(lacks(&wanted("", ONE), &actual, &Applied::default(), true), []);
+    let guarded = wanted("pool.account = 'EXAMPLE\\shop'", ONE);
+    assert_eq!(lacking(&mut Server::new(), &guarded), [Lack::Password("EXAMPLE\\shop".to_owned())]);
+}
+
+#[test]
+fn a_password_is_fed_and_never_shown() {
+    let mut server = Server::new();
+    let mut wanted = wanted("pool.account = 'EXAMPLE\\shop'", ONE);
+    wanted.pool.password = Some(Password::new("hid<den>".to_owned()));
+    let actual = server.survey(&wanted.spot);
+    assert_eq!(lacks(&wanted, &actual, &Applied::default(), false), []);
+    let plan = whole(&wanted, &actual, &Applied::default(), false);
+    let shown = format!("{plan} {plan:?} {} {wanted:?} {:?}", plan.script(), plan.applied);
+    assert!(!shown.contains("hid"), "{shown}");
+    let input = plan.changes[0].does.standard_input().unwrap();
+    assert!(
+        input.contains("password=\"hid&lt;den&gt;\"") && input.contains("userName=\"EXAMPLE\\shop\""),
+        "{input}"
+    );
+    assert!(input.contains("<periodicRestart time=\"00:00:00\" />"), "{input}");
+    assert!(plan.changes.iter().all(|change| !change.does.args().join(" ").contains("hid")));
+}
+
+#[test]
+fn a_staging_site_comes_and_goes_and_a_crashed_one_is_swept() {
+    for (text, location) in [("", "guestbook~staging"), (BELOW, "Intranet~shop~staging")] {
+        let mut server = Server { windows_authentication: true, ..Server::new() };
+        let wanted = wanted(text, ONE);
+        let (_, applied) = deployed(&mut server, &wanted, &Applied::default());
+        let before = server.clone();
+        for port in [50001, 50002] {
+            let actual = server.survey(&wanted.spot);
+            server.perform(&stage(&wanted, &actual, &applied, port).changes);
+            let site = &server.sites[location];
+            assert!(site.started && !site.auto_start);
+            assert_eq!(site.bindings[0]["bindingInformation"], format!("127.0.0.1:{port}:"));
+            assert!(site.apps.values().all(|app| app.pool == wanted.spot.pool));
+            assert!(site.apps.contains_key(&wanted.spot.app));
+        }
+        let actual = server.survey(&wanted.spot);
+        server.perform(&unstage(&wanted.spot, &actual, &applied).changes);
+        assert_eq!(server, before);
+        let actual = server.survey(&wanted.spot);
+        assert!(unstage(&wanted.spot, &actual, &applied).is_empty());
+    }
+}
+
+#[test]
+fn removing_a_site_leaves_nothing_of_ours_and_all_of_others() {
+    for text in [MANY, BELOW] {
+        let mut server = Server::new().with_web_dav();
+        let before = server.clone();
+        let (next, wanted) = (wanted(text, TWO), wanted(text, ONE));
+        let (_, applied) = deployed(&mut server, &wanted, &Applied::default());
+        let (_, applied) = deployed(&mut server, &next, &applied);
+        let actual = server.survey(&wanted.spot);
+        server.perform(&stage(&wanted, &actual, &applied, 50001).changes);
+        let (whole, actual) = (server.clone(), server.survey(&wanted.spot));
+        let plan = remove(&wanted.spot, &actual, &applied, &[]);
+        assert_eq!(plan.applied, Applied::default());
+        server.perform(&plan.changes);
+        assert_eq!(server, before, "{plan}");
+        // A removal that fails at its end puts the site back, without what was only for a moment.
+        crate::site::iis::run::take_back(&mut server, &plan.changes).unwrap();
+        let name = wanted.spot.site.as_str();
+        assert_eq!(server.sites[name], whole.sites[name]);
+        let sorted = |server: &Server| {
+            let mut all: Vec<_> = server.fastcgi.iter().map(|entry| format!("{entry:?}")).collect();
+            all.sort();
+            all
+        };
+        assert_eq!((sorted(&server), &server.pools), (sorted(&whole), &whole.pools));
+        // Twice is once.
+        let mut empty = before.clone();
+        let actual = empty.survey(&wanted.spot);
+        assert!(remove(&wanted.spot, &actual, &Applied::default(), &[]).is_empty());
+    }
+}
+
+#[test]
+fn a_pool_that_others_use_too_stays() {
+    let mut server = Server::new();
+    let wanted = wanted("", ONE);
+    let (_, applied) = deployed(&mut server, &wanted, &Applied::default());
+    server.app("Intranet/").unwrap().pool = "guestbook".to_owned();
+    let actual = server.survey(&wanted.spot);
+    server.perform(&remove(&wanted.spot, &actual, &applied, &[]).changes);
+    assert!(server.pools.contains_key("guestbook") && !server.sites.contains_key("guestbook"));
+}
+
+#[test]
+fn a_making_that_was_interrupted_is_finished_at_any_step() {
+    for text in [MANY, BELOW] {
+        let wanted = wanted(text, ONE);
+        let mut whole_server = Server::new().with_web_dav();
+        let actual = whole_server.survey(&wanted.spot);
+        let plan = whole(&wanted, &actual, &Applied::default(), false);
+        whole_server.perform(&plan.changes);
+        for done in 0..plan.changes.len() {
+            let mut server = Server::new().with_web_dav();
+            server.perform(&plan.changes[..done]);
+            // Nobody lived to write down what was applied.
+            let rest = planned(&mut server, &wanted, &Applied::default(), false);
+            assert_eq!(rest.drift, [], "after {done}");
+            server.perform(&rest.changes);
+            let sites = |server: &Server| server.sites.clone();
+            assert_eq!(sites(&server), sites(&whole_server), "after {done}: {rest}");
+            assert_eq!(server, whole_server, "after {done}");
+        }
+    }
+}
+
+#[test]
+fn a_site_that_was_deleted_by_hand_is_made_anew() {
+    let mut server = Server::new().with_web_dav();
+    let wanted = wanted(MANY, ONE);
+    let (_, applied) = deployed(&mut server, &wanted, &Applied::default());
+    let whole = server.clone();
+    server.sites.remove("guestbook");
+    server.locations.clear();
+    let (plan, _) = deployed(&mut server, &wanted, &applied);
+    assert_eq!(server, whole, "{plan}");
+}
+
+#[test]
+fn spot_and_release_name_the_same_site() {
+    let wanted = wanted(BELOW, ONE);
+    let settings =
+        SiteSettings::parse(&format!("name = 'guestbook'\n{BELOW}"), Path::new("site.toml")).unwrap();
+    let home = guestbook("/srv/holdall".as_ref()).site;
+    assert_eq!(Spot::of(&settings, &home).unwrap(), wanted.spot);
+}

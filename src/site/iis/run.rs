@@ -1,0 +1,335 @@
+//! Carrying out what was planned: runs appcmd, waits where the configuration is held by others, and takes back what was
+//! done when a later step fails.
+//!
+//! Decides by exit codes alone. What it reads and plans again, and how often, is for its caller to say.
+
+mod lock;
+
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::thread::sleep;
+use std::time::Duration;
+
+use super::actual::{Actual, Answer, SurveyError, survey};
+use super::appcmd::{Command, Meaning};
+use super::plan::Change;
+use super::xml;
+
+pub use lock::IisLock;
+
+/// The variable that names another program to run in appcmd's place.
+pub const PROGRAM_VARIABLE: &str = "HOLDALL_APPCMD";
+
+/// How long a command is repeated while somebody else holds the configuration, and the first pause.
+const PATIENCE: Duration = Duration::from_secs(20);
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// What runs commands: appcmd itself, or something in its place.
+pub trait Runner {
+    fn run(&mut self, command: &Command) -> io::Result<Answer>;
+
+    /// Waits before a command is run once more.
+    fn wait(&mut self, pause: Duration) {
+        sleep(pause);
+    }
+}
+
+/// The program of IIS.
+#[derive(Debug, Clone)]
+pub struct Appcmd {
+    program: PathBuf,
+}
+
+/// Why IIS could not be asked or changed.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+pub enum IisError {
+    #[error("cannot run `{}`", program.display())]
+    #[diagnostic(help(
+        "IIS comes with that program: install IIS with its CGI feature, or let HOLDALL_APPCMD name another"
+    ))]
+    NoProgram { program: PathBuf, source: io::Error },
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Survey(#[from] SurveyError),
+    #[error("cannot take the lock for changes of IIS")]
+    #[diagnostic(help("another user may hold it: run this as an administrator"))]
+    Lock(#[source] io::Error),
+    #[error("another holdall is changing IIS, and has not ended in {} seconds", .0.as_secs())]
+    #[diagnostic(help("wait until it ends, then run the same command again"))]
+    Busy(Duration),
+    /// The server is no longer as it was surveyed.
+    #[error("IIS was changed by somebody else meanwhile: `{}` ended with {}: {}", .0.command, .0.code, .0.said)]
+    #[diagnostic(help("run the same command again: it looks at the server anew"))]
+    Changed(Box<Stopped>),
+    #[error("`{}` ended with {}: {}", .0.command, .0.code, .0.said)]
+    #[diagnostic(help("what had been changed in IIS was taken back"))]
+    Failed(Box<Stopped>),
+    #[error("`{}` ended with {}: {}; and taking back what had been changed failed, too", .0.command, .0.code, .0.said)]
+    #[diagnostic(help("run these by hand:\n{}", list(&.0.left)))]
+    NotTakenBack(Box<Stopped>),
+}
+
+/// Where a list of changes has stopped.
+#[derive(Debug)]
+pub struct Stopped {
+    pub command: Command,
+    pub code: i32,
+    /// In the server's language.
+    pub said: String,
+    /// What is done and still there.
+    pub done: Vec<Change>,
+    /// What should have been run to take it back, and was not.
+    pub left: Vec<Command>,
+}
+
+fn list(commands: &[Command]) -> String {
+    commands.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}
+
+impl Appcmd {
+    /// The program named by `HOLDALL_APPCMD`, or that of this Windows.
+    pub fn of_machine() -> Appcmd {
+        let named = std::env::var_os(PROGRAM_VARIABLE).filter(|program| !program.is_empty());
+        Appcmd { program: named.map_or_else(of_windows, PathBuf::from) }
+    }
+
+    pub fn at(program: impl Into<PathBuf>) -> Appcmd {
+        Appcmd { program: program.into() }
+    }
+
+    pub fn program(&self) -> &std::path::Path {
+        &self.program
+    }
+}
+
+/// A 32-bit program that opens `System32` is sent to another folder, with a configuration of its own; `Sysnative` is how
+/// it reaches the right one. No other program can see that name.
+fn of_windows() -> PathBuf {
+    let windows = std::env::var_os("windir").unwrap_or_else(|| r"C:\Windows".into());
+    let is_diverted =
+        cfg!(target_pointer_width = "32") && std::env::var_os("PROCESSOR_ARCHITEW6432").is_some();
+    let system = if is_diverted { "Sysnative" } else { "System32" };
+    PathBuf::from(windows).join(system).join("inetsrv").join("appcmd.exe")
+}
+
+impl Runner for Appcmd {
+    fn run(&mut self, command: &Command) -> io::Result<Answer> {
+        let input = command.standard_input();
+        let mut child = std::process::Command::new(&self.program)
+            .args(command.args())
+            .stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() })
+            .stdout(Stdio::piped())
+            // appcmd writes its errors to the standard output, too.
+            .stderr(Stdio::null())
+            .spawn()?;
+        let fed = child.stdin.take().map(|mut stdin| stdin.write_all(input.unwrap_or_default().as_bytes()));
+        let output = child.wait_with_output()?;
+        // One that leaves without reading has said why by its exit code.
+        match fed {
+            Some(Err(error)) if output.status.success() => return Err(error),
+            _ => {}
+        }
+        Ok(Answer { code: output.status.code().unwrap_or(-1), printed: output.stdout })
+    }
+}
+
+/// Asks the server all that concerns these sites and locations.
+pub fn read(
+    runner: &mut dyn Runner,
+    program: &std::path::Path,
+    sites: &[String],
+    locations: &[(String, String)],
+) -> Result<Actual, IisError> {
+    survey(sites, locations, |command| {
+        patiently(runner, command)
+            .map_err(|source| IisError::NoProgram { program: program.to_owned(), source })
+    })
+}
+
+/// Runs the changes in order. When one fails, those before it are taken back, last first; but when the server turns out to
+/// have been changed by others meanwhile, they stay: the caller reads and plans again, or calls [`take_back`].
+pub fn perform(
+    runner: &mut dyn Runner,
+    program: &std::path::Path,
+    changes: &[Change],
+) -> Result<(), IisError> {
+    let mut done: Vec<Change> = Vec::new();
+    for change in changes {
+        let answer = match patiently(runner, &change.does) {
+            Ok(answer) => answer,
+            Err(source) => {
+                let no_program = IisError::NoProgram { program: program.to_owned(), source };
+                return Err(match take_back(runner, &done) {
+                    Ok(()) => no_program,
+                    Err(left) => IisError::NotTakenBack(stopped(
+                        change,
+                        &Answer { code: -1, printed: no_program.to_string().into() },
+                        done,
+                        left,
+                    )),
+                });
+            }
+        };
+        match change.does.meaning(answer.code) {
+            Meaning::Done => done.push(change.clone()),
+            Meaning::Reread | Meaning::Retry => {
+                return Err(IisError::Changed(stopped(change, &answer, done, Vec::new())));
+            }
+            Meaning::NotElevated | Meaning::NotFound | Meaning::Failed => {
+                return Err(match take_back(runner, &done) {
+                    Ok(()) => IisError::Failed(stopped(change, &answer, Vec::new(), Vec::new())),
+                    Err(left) => IisError::NotTakenBack(stopped(change, &answer, done, left)),
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Undoes changes, the last one first. Each is tried, whatever becomes of the others; fails with the commands that did not
+/// succeed.
+pub fn take_back(runner: &mut dyn Runner, done: &[Change]) -> Result<(), Vec<Command>> {
+    let mut left = Vec::new();
+    for command in done.iter().rev().flat_map(|change| &change.undoes) {
+        let answer = patiently(runner, command);
+        if !answer.is_ok_and(|answer| command.meaning(answer.code) == Meaning::Done) {
+            left.push(command.clone());
+        }
+    }
+    if left.is_empty() { Ok(()) } else { Err(left) }
+}
+
+fn stopped(change: &Change, answer: &Answer, done: Vec<Change>, left: Vec<Command>) -> Box<Stopped> {
+    let said = xml::decoded(&answer.printed);
+    let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
+    Box::new(Stopped { command: change.does.clone(), code: answer.code, said, done, left })
+}
+
+/// Runs one command, again and again while somebody else holds what it needs.
+fn patiently(runner: &mut dyn Runner, command: &Command) -> io::Result<Answer> {
+    let (mut pause, mut waited) = (PAUSE, Duration::ZERO);
+    loop {
+        let answer = runner.run(command)?;
+        if command.meaning(answer.code) != Meaning::Retry || waited >= PATIENCE {
+            return Ok(answer);
+        }
+        runner.wait(pause);
+        waited += pause;
+        pause = (pause * 2).min(Duration::from_secs(2));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::site::iis::appcmd::{Object, Verb};
+    use std::path::Path;
+
+    /// Answers by the words of a command, and keeps what was run.
+    #[derive(Default)]
+    struct Played {
+        /// Exit codes for commands with these words, used up one by one.
+        codes: Vec<(&'static str, i32)>,
+        run: Vec<String>,
+        waited: Duration,
+    }
+
+    impl Runner for Played {
+        fn run(&mut self, command: &Command) -> io::Result<Answer> {
+            let line = command.args().join(" ");
+            let at = self.codes.iter().position(|(words, _)| line.starts_with(words));
+            let code = at.map_or(0, |at| self.codes.remove(at).1);
+            self.run.push(line);
+            Ok(Answer { code, printed: b"ERROR ( message:x\r\ny )\r\n".into() })
+        }
+
+        fn wait(&mut self, pause: Duration) {
+            self.waited += pause;
+        }
+    }
+
+    fn changes() -> Vec<Change> {
+        let command = |verb, name: &str| Command::new(verb, Object::Site, Some(name));
+        ["a", "b", "c"]
+            .map(|name| Change {
+                says: name.to_owned(),
+                does: command(Verb::Set, name),
+                undoes: vec![command(Verb::Delete, name), command(Verb::Stop, name)],
+            })
+            .into()
+    }
+
+    fn performed(codes: &[(&'static str, i32)]) -> (Result<(), IisError>, Played) {
+        let mut played = Played { codes: codes.to_vec(), ..Played::default() };
+        let result = perform(&mut played, Path::new("appcmd"), &changes());
+        (result, played)
+    }
+
+    #[test]
+    fn changes_are_run_in_order() {
+        let (result, played) = performed(&[]);
+        result.unwrap();
+        assert_eq!(played.run, ["set site a", "set site b", "set site c"]);
+    }
+
+    #[test]
+    fn a_failure_takes_back_what_was_done_last_first() {
+        let (result, played) = performed(&[("set site c", 87)]);
+        let error = result.unwrap_err();
+        assert!(matches!(error, IisError::Failed(_)), "{error}");
+        assert!(error.to_string().ends_with("set site c` ended with 87: ERROR ( message:x y )"), "{error}");
+        assert_eq!(played.run[3..], ["delete site b", "stop site b", "delete site a", "stop site a"]);
+    }
+
+    #[test]
+    fn what_cannot_be_taken_back_is_named() {
+        let (result, played) = performed(&[("set site b", 13), ("delete site a", 5)]);
+        let Err(IisError::NotTakenBack(stopped)) = result else { panic!("{result:?}") };
+        assert_eq!(stopped.left.iter().map(Command::args).collect::<Vec<_>>(), [["delete", "site", "a"]]);
+        assert_eq!(played.run.last().unwrap(), "stop site a");
+    }
+
+    #[test]
+    fn a_configuration_that_others_hold_is_waited_for() {
+        let (result, played) = performed(&[("set site b", 32), ("set site b", 32)]);
+        result.unwrap();
+        assert_eq!(played.run.len(), 5);
+        assert_eq!(played.waited, PAUSE * 3);
+        // But not for ever.
+        let (result, played) = performed(&[("set site a", 32); 100]);
+        assert!(matches!(result, Err(IisError::Changed(_))), "{result:?}");
+        assert!((PATIENCE..PATIENCE * 2).contains(&played.waited), "{:?}", played.waited);
+    }
+
+    #[test]
+    fn a_server_that_others_have_changed_is_left_to_be_read_again() {
+        let (result, played) = performed(&[("set site b", 183)]);
+        let Err(IisError::Changed(stopped)) = result else { panic!("{result:?}") };
+        assert_eq!((stopped.done.len(), stopped.code), (1, 183));
+        assert_eq!(played.run.len(), 2);
+        let mut played = Played::default();
+        take_back(&mut played, &stopped.done).unwrap();
+        assert_eq!(played.run, ["delete site a", "stop site a"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_program_gets_each_word_as_it_is_and_secrets_by_its_standard_input() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let program = folder.path().join("appcmd");
+        fs_err::write(&program, "#!/bin/sh\nprintf '%s|' \"$@\"\ncat\nexit 13\n").unwrap();
+        fs_err::set_permissions(&program, std::fs::Permissions::from_mode(0o700)).unwrap();
+        let command =
+            Command::new(Verb::Set, Object::AppPool, Some("a \"b\"")).input("hidden".to_owned(), "it");
+        let answer = Appcmd::at(&program).run(&command).unwrap();
+        assert_eq!(
+            (answer.code, str::from_utf8(&answer.printed).unwrap()),
+            (13, "set|apppool|a \"b\"|/in|hidden")
+        );
+        let missing = folder.path().join("missing");
+        let error = read(&mut Appcmd::at(&missing), &missing, &[], &[]).unwrap_err();
+        assert!(matches!(error, IisError::NoProgram { .. }), "{error:?}");
+    }
+}

@@ -1,0 +1,249 @@
+//! What a site needs of IIS for one release: values, computed from its settings and from where the release lies.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::appcmd::{Quoted, Unquotable, argument};
+use crate::site::settings::{Account, FASTCGI, POOL, Position, Setting, settings_of};
+use crate::site::{Place, SiteSettings, settings::Binding};
+
+/// Of the file in a release's `run` folder at whose change IIS ends the release's processes when they are idle.
+pub const RESTART: &str = "restart.txt";
+
+/// Where a site stands in IIS, whatever its release.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spot {
+    /// Of the IIS site: its own, or the one that it lies below.
+    pub site: String,
+    /// `/`, or `/path` below another's site.
+    pub app: String,
+    pub pool: String,
+    /// The site's folder: what serves something in it was made by us.
+    pub home: String,
+}
+
+/// A site with one release, as it shall be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    pub spot: Spot,
+    /// Empty if `site.toml` names none; of no account below another's site.
+    pub bindings: Vec<Binding>,
+    pub pool: WantedPool,
+    pub release: WantedRelease,
+    pub media: Option<WantedMedia>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WantedPool {
+    pub account: Option<Account>,
+    /// Of the account, if somebody has given it.
+    pub password: Option<Password>,
+    pub settings: Vec<Setting>,
+}
+
+/// A password, which nothing shows.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Password(String);
+
+impl Password {
+    pub fn new(password: String) -> Password {
+        Password(password)
+    }
+
+    /// For what is fed to appcmd, and for nothing else.
+    pub(super) fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Password {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Password(…)")
+    }
+}
+
+/// What is served: a folder, and the FastCGI application that its `web.config` names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WantedRelease {
+    pub id: String,
+    pub www: String,
+    pub fastcgi: WantedFastCgi,
+}
+
+/// A FastCGI application: IIS knows it by the pair of program and arguments.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WantedFastCgi {
+    pub full_path: Quoted,
+    pub arguments: Quoted,
+    pub monitor: Quoted,
+    pub settings: Vec<Setting>,
+    pub environment: BTreeMap<String, Quoted>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WantedMedia {
+    /// `/media`
+    pub path: String,
+    pub folder: String,
+}
+
+impl Wanted {
+    /// What the release at `place` needs on a machine with so many processors.
+    pub fn of(settings: &SiteSettings, place: &Place, cores: u32) -> Result<Wanted, Unquotable> {
+        let media = settings.media.as_ref().map(|media| {
+            let folder = media.folder.split('/').fold(place.shared(), |folder, part| folder.join(part));
+            Ok(WantedMedia { path: format!("/{}", media.url), folder: text(&folder)?.as_str().to_owned() })
+        });
+        Ok(Wanted {
+            spot: Spot::of(settings, &place.site)?,
+            bindings: match &settings.position {
+                Position::Own { bindings } => bindings.clone(),
+                Position::Below { .. } => Vec::new(),
+            },
+            pool: WantedPool {
+                account: settings.pool.account.clone(),
+                password: None,
+                settings: settings_of(POOL, &settings.pool.attributes, cores),
+            },
+            release: WantedRelease {
+                id: place.id.clone(),
+                www: text(&place.www())?.as_str().to_owned(),
+                fastcgi: WantedFastCgi::of(settings, place, cores)?,
+            },
+            media: media.transpose()?,
+        })
+    }
+}
+
+impl Spot {
+    /// That of the site with its folder at `home`.
+    pub fn of(settings: &SiteSettings, home: &Path) -> Result<Spot, Unquotable> {
+        let (site, app) = match &settings.position {
+            Position::Own { .. } => (settings.name.to_string(), "/".to_owned()),
+            Position::Below { site, path } => (site.to_string(), format!("/{path}")),
+        };
+        let pool = settings.pool_name().to_string();
+        Ok(Spot { site, app, pool, home: text(home)?.as_str().to_owned() })
+    }
+
+    /// The site that shows a release before anyone sees it. No site of Holdall's can have this name.
+    pub fn staging(&self) -> String {
+        let part = self.app.replace('/', "~");
+        format!("{}{}~staging", self.site, part.trim_end_matches('~'))
+    }
+
+    /// Whether the site itself was somebody else's work.
+    pub fn is_below(&self) -> bool {
+        self.app != "/"
+    }
+
+    /// The part of the server's addresses: `shop`, or `Intranet/shop`.
+    pub fn location(&self) -> String {
+        format!("{}{}", self.site, self.app.trim_end_matches('/'))
+    }
+
+    /// The name of the application: `shop/`, or `Intranet/shop`.
+    pub fn app_name(&self) -> String {
+        format!("{}{}", self.site, self.app)
+    }
+
+    /// The sites that a survey has to ask for.
+    pub fn sites(&self) -> Vec<String> {
+        vec![self.site.clone(), self.staging()]
+    }
+
+    /// The locations that a survey has to ask for, each with its site.
+    pub fn locations(&self) -> Vec<(String, String)> {
+        vec![(self.site.clone(), self.location())]
+    }
+}
+
+impl WantedFastCgi {
+    fn of(settings: &SiteSettings, place: &Place, cores: u32) -> Result<WantedFastCgi, Unquotable> {
+        let bridge = crate::site::bridge(place);
+        let mut words = Vec::with_capacity(bridge.args.len());
+        for arg in &bridge.args {
+            let arg = text(Path::new(arg))?;
+            // What the process's command line needs; in the configuration quotes are plain letters.
+            let plain = !arg.as_str().is_empty() && !arg.as_str().contains([' ', '"']);
+            words.push(if plain { arg.as_str().to_owned() } else { argument(arg.as_str()) });
+        }
+        let early = settings.early.iter();
+        let early = early.map(|(name, value)| {
+            Quoted::parse(name)?;
+            Ok((name.clone(), Quoted::parse(value)?))
+        });
+        Ok(WantedFastCgi {
+            full_path: text(&bridge.program)?,
+            arguments: Quoted::parse(&words.join(" "))?,
+            monitor: text(&place.run().join(RESTART))?,
+            settings: settings_of(FASTCGI, &settings.fastcgi, cores),
+            environment: early.collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// What a handler names to find it. The same string stands in both places, as nobody has said whether IIS compares
+    /// them letter by letter.
+    pub fn script_processor(&self) -> String {
+        format!("{}|{}", self.full_path.as_str(), self.arguments.as_str())
+    }
+}
+
+/// A path that appcmd can be told.
+fn text(path: &Path) -> Result<Quoted, Unquotable> {
+    match path.to_str() {
+        Some(text) => Quoted::parse(text),
+        None => Err(Quoted::unquotable(&path.to_string_lossy())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::manifest::SiteName;
+    use crate::site::place::tests::guestbook;
+
+    fn settings(text: &str) -> SiteSettings {
+        SiteSettings::parse(&format!("name = 'guestbook'\n{text}"), Path::new("site.toml")).unwrap()
+    }
+
+    #[test]
+    fn a_release_is_an_application_of_its_own() {
+        let place = guestbook("/srv/hold all".as_ref());
+        let wanted = Wanted::of(&settings("[media]\nurl = '/media/'"), &place, 4).unwrap();
+        let slashed = |text: &str| text.replace('\\', "/");
+        let fastcgi = &wanted.release.fastcgi;
+        assert_eq!(
+            slashed(&fastcgi.script_processor()),
+            "/srv/hold all/guestbook/releases/1.0.0-0123abcd/python/bin/python3.12|-I -B -X utf8 -m holdall_bridge \
+             --config \"/srv/hold all/guestbook/run/1.0.0-0123abcd/bridge.toml\""
+        );
+        assert_eq!(
+            slashed(fastcgi.monitor.as_str()),
+            "/srv/hold all/guestbook/run/1.0.0-0123abcd/restart.txt"
+        );
+        assert_eq!(slashed(&wanted.media.as_ref().unwrap().folder), "/srv/hold all/guestbook/shared/media");
+        assert_eq!(slashed(&wanted.release.www), "/srv/hold all/guestbook/releases/1.0.0-0123abcd/www");
+    }
+
+    #[test]
+    fn a_site_is_named_apart_from_its_staging_site() {
+        let place = guestbook("/srv".as_ref());
+        let own = Wanted::of(&settings(""), &place, 4).unwrap();
+        let names = |wanted: &Wanted| [wanted.spot.location(), wanted.spot.app_name(), wanted.spot.staging()];
+        assert_eq!(names(&own), ["guestbook", "guestbook/", "guestbook~staging"]);
+        let below = Wanted::of(&settings("below = 'Intranet/a/b'"), &place, 4).unwrap();
+        assert_eq!(names(&below), ["Intranet/a/b", "Intranet/a/b", "Intranet~a~b~staging"]);
+        assert!(below.spot.is_below() && !own.spot.is_below());
+        assert!(SiteName::parse(&own.spot.staging()).is_err());
+    }
+
+    #[test]
+    fn a_folder_that_appcmd_cannot_be_told_is_refused_before_anything_is_done() {
+        let place = guestbook("/srv/ann's".as_ref());
+        let error = Wanted::of(&settings(""), &place, 4).unwrap_err();
+        assert!(error.to_string().contains("ann's"), "{error}");
+        let early = settings("[fastcgi.environment]\nA = \"it's\"");
+        assert!(Wanted::of(&early, &guestbook("/srv".as_ref()), 4).is_err());
+    }
+}

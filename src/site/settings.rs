@@ -1,0 +1,449 @@
+//! `site.toml`: what an administrator wants of one site. No secrets, and nothing that differs from release to release.
+//!
+//! What the file doesn't name is set once, when a thing is made, and left alone after that; so every key knows
+//! whether it was named. IIS's own settings are spelled as IIS spells them.
+
+mod attribute;
+mod binding;
+mod keys;
+mod render;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::manifest::{Manifest, SiteName};
+
+use keys::Keys;
+
+pub use attribute::{Attribute, FASTCGI, Kind, POOL, Setting, seconds, settings_of};
+pub use binding::{Binding, Certificate, Protocol, Thumbprint};
+pub(super) use keys::is_variable;
+
+/// The file's name in a site's folder.
+pub const SITE_TOML: &str = "site.toml";
+
+/// The file's content. An empty or absent part means what stands beside it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SiteSettings {
+    pub name: SiteName,
+    pub position: Position,
+    pub pool: Pool,
+    /// Attributes of the FastCGI application that were named, by key, as IIS writes them.
+    pub fastcgi: BTreeMap<&'static str, String>,
+    /// Variables that the process has from its very start, before the bridge reads its file: few need that.
+    pub early: BTreeMap<String, String>,
+    /// Plain variables; secret ones stand in `secrets.toml`.
+    pub environment: BTreeMap<String, String>,
+    pub hooks: Hooks,
+    pub probe: Probe,
+    pub releases: Releases,
+    pub requests: Requests,
+    /// Uploads that the web server itself hands out.
+    pub media: Option<Media>,
+}
+
+/// Where the site stands among those of the server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Position {
+    /// A site of its own. Without bindings it gets every address on port 80 when it is made.
+    Own { bindings: Vec<Binding> },
+    /// An application below a site that somebody else has made.
+    Below { site: ForeignSite, path: VirtualPath },
+}
+
+/// The application pool.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Pool {
+    /// Named as the site unless set.
+    pub name: Option<PoolName>,
+    /// An account of the domain, a group managed one ending in `$`; else the pool's own.
+    pub account: Option<Account>,
+    /// Attributes that were named, by key, as IIS writes them.
+    pub attributes: BTreeMap<&'static str, String>,
+}
+
+/// What is run around a switch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hooks {
+    pub before: Vec<Hook>,
+    pub after: Vec<Hook>,
+    /// Saves the database before migrations; SQLite below `shared` is saved without.
+    pub backup: Vec<Hook>,
+}
+
+/// One command: `manage.py …`, or a program of the machine with its arguments.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hook {
+    pub words: Vec<String>,
+}
+
+/// How a release shows that it works.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Probe {
+    /// Asked for in this order; empty means the path that the bundle names.
+    pub paths: Vec<String>,
+    /// Any of them is right.
+    pub status: Vec<u16>,
+    /// In seconds, for one answer.
+    pub timeout: u32,
+    /// How many processes are warmed; as many as there may be unless set.
+    pub warm: Option<u32>,
+}
+
+/// What becomes of older releases.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Releases {
+    /// How many stay, the active one and the one before included.
+    pub keep: u32,
+    /// In seconds, before the old release's processes are told to end. Largest of `requestTimeout` and 60 unless set.
+    pub drain: Option<u32>,
+}
+
+/// What IIS lets through, and what it adds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Requests {
+    /// In bytes.
+    pub max_allowed_content_length: u32,
+    /// Whether each answer says by `X-Holdall-Release` which release gave it.
+    pub header: bool,
+    /// How many days browsers keep static files whose names carry a hash.
+    pub cache_days: u32,
+}
+
+/// Uploaded files: served by the web server alone, never as programs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Media {
+    /// The path of its URL below the site, without slashes around it.
+    pub url: VirtualPath,
+    /// Below `shared`, with `/` between parts.
+    pub folder: String,
+}
+
+/// Why `site.toml` cannot be used.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+pub enum SettingsError {
+    #[error("cannot read `{}`", path.display())]
+    #[diagnostic(help("check that it is there and that you may read it; `holdall site init` makes one"))]
+    Unreadable { path: PathBuf, source: io::Error },
+    #[error("`{}` is not TOML", path.display())]
+    #[diagnostic(help("correct the line that is named"))]
+    NotToml { path: PathBuf, source: toml::de::Error },
+    #[error("unknown key: {}, key `{key}`", path.display())]
+    #[diagnostic(help("{}", near.as_ref().map_or_else(
+        || format!("known here: {}", known.join(", ")),
+        |near| format!("did you mean `{near}`?"),
+    )))]
+    UnknownKey { path: PathBuf, key: String, near: Option<String>, known: Vec<String> },
+    #[error("wrong value: {}, key `{key}` is {found}, and {wanted} is wanted", path.display())]
+    #[diagnostic(help("correct the value, or remove the key"))]
+    WrongType { path: PathBuf, key: String, found: &'static str, wanted: String },
+    #[error("wrong value: {}, key `{key}` is `{value}`: {why}", path.display())]
+    #[diagnostic(help("correct the value, or remove the key"))]
+    WrongValue { path: PathBuf, key: String, value: String, why: String },
+    #[error("{}, key `{key}` is missing", path.display())]
+    #[diagnostic(help("add `{example}`"))]
+    Missing { path: PathBuf, key: String, example: &'static str },
+    #[error("{}, keys `{first}` and `{second}` exclude each other", path.display())]
+    #[diagnostic(help("remove one of them"))]
+    Excluding { path: PathBuf, first: &'static str, second: &'static str },
+}
+
+impl SiteSettings {
+    /// What a bundle with this manifest gets unless somebody says otherwise.
+    pub fn of(manifest: &Manifest) -> SiteSettings {
+        SiteSettings::named(manifest.name.clone())
+    }
+
+    /// A site of its own with nothing but a name.
+    pub fn named(name: SiteName) -> SiteSettings {
+        SiteSettings {
+            name,
+            position: Position::Own { bindings: Vec::new() },
+            pool: Pool::default(),
+            fastcgi: BTreeMap::new(),
+            early: BTreeMap::new(),
+            environment: BTreeMap::new(),
+            hooks: Hooks { before: vec![Hook::migrate()], after: Vec::new(), backup: Vec::new() },
+            probe: Probe { paths: Vec::new(), status: vec![200], timeout: 30, warm: None },
+            releases: Releases { keep: 3, drain: None },
+            requests: Requests { max_allowed_content_length: 30_000_000, header: true, cache_days: 365 },
+            media: None,
+        }
+    }
+
+    pub fn read(path: &Path) -> Result<SiteSettings, SettingsError> {
+        let text = fs_err::read_to_string(path)
+            .map_err(|source| SettingsError::Unreadable { path: path.to_owned(), source })?;
+        SiteSettings::parse(&text, path)
+    }
+
+    /// Reads the file's text; `path` is for messages alone.
+    pub fn parse(text: &str, path: &Path) -> Result<SiteSettings, SettingsError> {
+        // Editors on Windows begin a file so.
+        let table = toml::from_str(text.trim_start_matches('\u{feff}'))
+            .map_err(|source| SettingsError::NotToml { path: path.to_owned(), source })?;
+        let keys = Keys::check(path, &table)?;
+        let name = keys.parsed("name", SiteName::parse)?;
+        let name = name.ok_or_else(|| keys.missing("name", "name = \"shop\""))?;
+        let standard = SiteSettings::named(name);
+        let bindings = binding::read(&keys)?;
+        let position = match keys.parsed("below", parse_below)? {
+            Some(_) if !bindings.is_empty() => return Err(keys.excluding("below", "bindings")),
+            Some((site, path)) => Position::Below { site, path },
+            None => Position::Own { bindings },
+        };
+        let hooks = |key: &str, standard: Vec<Hook>| {
+            keys.list(key, Hook::parse).map(|hooks| hooks.unwrap_or(standard))
+        };
+        let url = keys.parsed("media.url", VirtualPath::parse)?;
+        let folder = keys.parsed("media.folder", parse_folder)?;
+        let media = match (url, folder) {
+            (Some(url), folder) => Some(Media { url, folder: folder.unwrap_or_else(|| "media".to_owned()) }),
+            (None, Some(_)) => return Err(keys.missing("media.url", "url = \"/media/\"")),
+            (None, None) => None,
+        };
+        Ok(SiteSettings {
+            position,
+            pool: Pool {
+                name: keys.parsed("pool.name", PoolName::parse)?,
+                account: keys.parsed("pool.account", Account::parse)?,
+                attributes: keys.attributes("pool", POOL)?,
+            },
+            fastcgi: keys.attributes("fastcgi", FASTCGI)?,
+            early: keys.variables("fastcgi.environment")?,
+            environment: keys.variables("environment")?,
+            hooks: Hooks {
+                before: hooks("hooks.before", standard.hooks.before)?,
+                after: hooks("hooks.after", standard.hooks.after)?,
+                backup: hooks("hooks.backup", standard.hooks.backup)?,
+            },
+            probe: Probe {
+                paths: keys.list("probe.paths", parse_url_path)?.unwrap_or_default(),
+                status: keys.numbers("probe.status", 100..=599)?.unwrap_or(standard.probe.status),
+                timeout: keys.number("probe.timeout", 1..=3600)?.unwrap_or(standard.probe.timeout),
+                warm: keys.number("probe.warm", 1..=10_000)?,
+            },
+            releases: Releases {
+                // The active one and the one before are needed for the way back.
+                keep: keys.number("releases.keep", 2..=1000)?.unwrap_or(standard.releases.keep),
+                drain: keys.number("releases.drain", 0..=86_400)?,
+            },
+            requests: Requests {
+                max_allowed_content_length: keys
+                    .number("requests.maxAllowedContentLength", 1..=u32::MAX)?
+                    .unwrap_or(standard.requests.max_allowed_content_length),
+                header: keys.flag("requests.header")?.unwrap_or(standard.requests.header),
+                cache_days: keys
+                    .number("requests.cacheDays", 0..=3650)?
+                    .unwrap_or(standard.requests.cache_days),
+            },
+            media,
+            ..standard
+        })
+    }
+
+    /// The commented file that says all this, with the variables that the bundle asks for.
+    pub fn render(&self, manifest: &Manifest) -> String {
+        render::site_toml(self, manifest)
+    }
+
+    /// The pool that the site runs in.
+    pub fn pool_name(&self) -> PoolName {
+        self.pool.name.clone().unwrap_or_else(|| PoolName(self.name.to_string()))
+    }
+
+    /// How many processes one release may have on a machine with so many processors.
+    pub fn max_instances(&self, cores: u32) -> u32 {
+        let value = settings_of(FASTCGI, &self.fastcgi, cores)
+            .into_iter()
+            .find(|setting| setting.attribute.key == "maxInstances");
+        value.and_then(|setting| setting.value.parse().ok()).unwrap_or(1)
+    }
+
+    /// How long the old release's processes are left to their requests, in seconds.
+    pub fn drain(&self) -> u32 {
+        let timeout = self.fastcgi.get("requestTimeout").map_or("300", String::as_str);
+        self.releases.drain.unwrap_or_else(|| timeout.parse().unwrap_or(300).max(60))
+    }
+
+    /// What a probe asks for.
+    pub fn probe_paths<'a>(&'a self, manifest: &'a Manifest) -> Vec<&'a str> {
+        match &self.probe.paths[..] {
+            [] => vec![&manifest.site.health],
+            paths => paths.iter().map(String::as_str).collect(),
+        }
+    }
+}
+
+impl Hook {
+    /// The program of the project itself.
+    pub const MANAGE: &'static str = "manage.py";
+
+    fn migrate() -> Hook {
+        Hook { words: ["manage.py", "migrate", "--noinput"].map(str::to_owned).into() }
+    }
+
+    /// Words with blanks between them; double quotes hold one together.
+    pub fn parse(text: &str) -> Result<Hook, &'static str> {
+        let mut words = Vec::new();
+        let mut word: Option<String> = None;
+        let mut quoted = false;
+        for c in text.chars() {
+            match c {
+                '"' => {
+                    quoted = !quoted;
+                    word.get_or_insert_default();
+                }
+                c if c.is_control() => return Err("a command is one line of text"),
+                ' ' if !quoted => words.extend(word.take()),
+                c => word.get_or_insert_default().push(c),
+            }
+        }
+        if quoted {
+            return Err("its last `\"` has no second one");
+        }
+        words.extend(word);
+        match words.first() {
+            Some(first) if !first.is_empty() => Ok(Hook { words }),
+            _ => Err("a command is wanted, such as `manage.py migrate --noinput`"),
+        }
+    }
+
+    /// The arguments for the project's own `manage.py`, if that is what is run.
+    pub fn manage(&self) -> Option<&[String]> {
+        let (first, rest) = self.words.split_first()?;
+        (first == Hook::MANAGE).then_some(rest)
+    }
+}
+
+impl fmt::Display for Hook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let words = self.words.iter().map(|word| match word.is_empty() || word.contains(' ') {
+            true => format!("\"{word}\""),
+            false => word.clone(),
+        });
+        f.write_str(&words.collect::<Vec<_>>().join(" "))
+    }
+}
+
+macro_rules! text_of {
+    ($($name:ident)*) => { $(
+        impl $name {
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    )* };
+}
+
+/// The name of an application pool.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PoolName(String);
+
+/// A site of this server that is not Holdall's own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ForeignSite(String);
+
+/// The path of an application or a virtual directory: parts with `/` between them, without one at either end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VirtualPath(String);
+
+/// An account of Windows: `DOMAIN\user`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account(String);
+
+text_of!(PoolName ForeignSite VirtualPath Account);
+
+impl PoolName {
+    /// Letters that the schema of IIS keeps out of a pool's name, and the quotes of a command line.
+    const REFUSED: &'static str = "|<>&\"/\\[]+=;:,?*@'%";
+
+    pub fn parse(text: &str) -> Result<PoolName, &'static str> {
+        let refused = |c: char| c.is_control() || PoolName::REFUSED.contains(c);
+        match text.chars().count() {
+            1..=64 if !text.contains(refused) && text.trim() == text => Ok(PoolName(text.to_owned())),
+            _ => Err("a pool's name has 1 to 64 characters, none of |<>&\"/\\[]+=;:,?*@'%"),
+        }
+    }
+}
+
+impl ForeignSite {
+    fn parse(text: &str) -> Result<ForeignSite, &'static str> {
+        // IIS refuses the first three; the others would mean something else on a command line.
+        let refused = |c: char| c.is_control() || "/\\?\"'%*".contains(c);
+        match text.is_empty() || text.contains(refused) || text.trim() != text {
+            true => Err("the name of a site is wanted, without any of /\\?\"'%*"),
+            false => Ok(ForeignSite(text.to_owned())),
+        }
+    }
+}
+
+impl VirtualPath {
+    pub fn parse(text: &str) -> Result<VirtualPath, &'static str> {
+        let inner = text.strip_prefix('/').unwrap_or(text);
+        let inner = inner.strip_suffix('/').unwrap_or(inner);
+        let letter = |c: char| c.is_alphanumeric() || "._-~ ".contains(c);
+        let fits = |part: &str| {
+            !part.is_empty()
+                && !part.ends_with(['.', ' '])
+                && !part.starts_with(' ')
+                && part.chars().all(letter)
+        };
+        match inner.split('/').all(fits) {
+            true => Ok(VirtualPath(inner.to_owned())),
+            false => Err("a path such as `/shop` is wanted: letters, digits, `.`, `_`, `-`, `~`"),
+        }
+    }
+}
+
+impl Account {
+    fn parse(text: &str) -> Result<Account, &'static str> {
+        let letter = |c: char| !c.is_control() && !"\"'/[]:;|=,+*?<>%&^".contains(c);
+        match text.split_once('\\') {
+            Some((domain, user))
+                if !domain.is_empty()
+                    && !user.is_empty()
+                    && !user.contains('\\')
+                    && text.chars().all(letter) =>
+            {
+                Ok(Account(text.to_owned()))
+            }
+            _ => Err("an account is written `DOMAIN\\user`, a group managed one `DOMAIN\\user$`"),
+        }
+    }
+
+    /// Whether Windows itself keeps its password.
+    pub fn is_managed(&self) -> bool {
+        self.0.ends_with('$')
+    }
+}
+
+fn parse_below(text: &str) -> Result<(ForeignSite, VirtualPath), &'static str> {
+    let (site, path) = text.split_once('/').ok_or("a site and a path are wanted, such as `Intranet/shop`")?;
+    Ok((ForeignSite::parse(site)?, VirtualPath::parse(path)?))
+}
+
+fn parse_folder(text: &str) -> Result<String, &'static str> {
+    let slashed = text.replace('\\', "/");
+    crate::entry::EntryPath::parse(&slashed, crate::target::Target::WindowsX86_64)
+        .map(|path| path.to_string())
+        .map_err(|_| "a folder below `shared` is wanted, such as `media`")
+}
+
+fn parse_url_path(text: &str) -> Result<String, &'static str> {
+    match text.starts_with('/') && text.is_ascii() && !text.contains(|c: char| c.is_control() || c == ' ') {
+        true => Ok(text.to_owned()),
+        false => Err("a path as a browser sends it is wanted, such as `/about/`"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,230 @@
+use super::*;
+use crate::site::place::tests::guestbook;
+
+fn read(text: &str) -> Result<SiteSettings, SettingsError> {
+    SiteSettings::parse(text, Path::new("site.toml"))
+}
+
+/// What stands below a name.
+fn named(text: &str) -> SiteSettings {
+    read(&format!("name = 'shop'\n{text}")).unwrap()
+}
+
+#[track_caller]
+fn refused(text: &str, message: &str, help: &str) {
+    let error = read(&format!("name = 'shop'\n{text}")).unwrap_err();
+    assert_eq!(error.to_string(), message);
+    let given = miette::Diagnostic::help(&error).map(|help| help.to_string()).unwrap_or_default();
+    assert!(given.contains(help), "{given}");
+}
+
+const WHOLE: &str = r#"
+    name = "shop"
+    [[bindings]]
+    host = "WWW.example.com"
+    [[bindings]]
+    protocol = "https"
+    ip = "::1"
+    port = 8443
+    certificate = { thumbprint = "‎aa bb cc dd ee ff 00 11 22 33 aa bb cc dd ee ff 00 11 22 33" }
+    [[bindings]]
+    protocol = "https"
+    host = "www.example.com"
+    certificate = { subject = "www.example.com" }
+    [[bindings]]
+    protocol = "https"
+    host = "*.example.org"
+    certificate = "keep"
+    [pool]
+    name = "Shop pool"
+    account = "EXAMPLE\\shop$"
+    idleTimeout = 90
+    startMode = "OnDemand"
+    [fastcgi]
+    maxInstances = 6
+    requestTimeout = 30
+    flushNamedPipe = true
+    [fastcgi.environment]
+    NLS_LANG = "GERMAN_GERMANY.AL32UTF8"
+    [environment]
+    "A.B" = "two\nlines, \"quoted\" 'twice' \u0000less"
+    PLAIN = "C:\\data"
+    [hooks]
+    before = []
+    after = ["manage.py clear_cache", "\"C:\\Program Files\\notify.exe\" shop \"\""]
+    backup = ["pg_dump -f x"]
+    [probe]
+    paths = ["/", "/health/?a=b"]
+    status = [200, 401]
+    timeout = 5
+    warm = 2
+    [releases]
+    keep = 5
+    drain = 0
+    [requests]
+    maxAllowedContentLength = 4294967295
+    header = false
+    cacheDays = 7
+    [media]
+    url = "/uploads/"
+    folder = "media/all"
+"#;
+
+fn whole() -> SiteSettings {
+    // A process cannot have NUL in a variable; all else comes back as it went in.
+    read(&WHOLE.replace("\\u0000", "")).unwrap()
+}
+
+#[test]
+fn every_key_is_read() {
+    let settings = whole();
+    let Position::Own { bindings } = &settings.position else { panic!("{settings:?}") };
+    let listed: Vec<_> = bindings.iter().map(|binding| (binding.to_string(), binding.ssl_flags())).collect();
+    let expected = [
+        ("http/*:80:www.example.com", 0),
+        ("https/[::1]:8443:", 0),
+        ("https/*:443:www.example.com", 1),
+        ("https/*:443:*.example.org", 1),
+    ];
+    assert_eq!(listed, expected.map(|(binding, flags)| (binding.to_owned(), flags)));
+    let thumbprint = "AABBCCDDEEFF00112233AABBCCDDEEFF00112233";
+    assert_eq!(
+        bindings[1].protocol,
+        Protocol::Https(Certificate::Thumbprint(Thumbprint::parse(thumbprint).unwrap()))
+    );
+    assert_eq!(settings.pool_name().as_str(), "Shop pool");
+    assert!(settings.pool.account.as_ref().unwrap().is_managed());
+    assert_eq!(
+        settings.pool.attributes,
+        [("idleTimeout", "01:30:00".to_owned()), ("startMode", "OnDemand".to_owned())].into()
+    );
+    assert_eq!(settings.fastcgi["requestTimeout"], "30");
+    assert_eq!((settings.max_instances(64), settings.drain()), (6, 0));
+    assert_eq!(settings.hooks.after[0].manage(), Some(&["clear_cache".to_owned()][..]));
+    assert_eq!(settings.hooks.after[1].words, ["C:\\Program Files\\notify.exe", "shop", ""]);
+    assert_eq!(settings.hooks.after[1].manage(), None);
+    assert_eq!(settings.requests.max_allowed_content_length, u32::MAX);
+    assert_eq!(settings.media.as_ref().unwrap().url.as_str(), "uploads");
+}
+
+#[test]
+fn a_file_with_a_name_alone_says_what_is_usual() {
+    let settings = named("");
+    assert_eq!(settings, SiteSettings::named(SiteName::parse("shop").unwrap()));
+    assert_eq!(settings.pool_name().as_str(), "shop");
+    assert_eq!((settings.max_instances(3), settings.drain()), (6, 300));
+    assert_eq!(named("fastcgi.requestTimeout = 10").drain(), 60);
+}
+
+#[test]
+fn what_is_written_is_read_back() {
+    let manifest = guestbook("/srv".as_ref()).manifest;
+    for settings in [whole(), named("below = 'Default Web Site/shop'"), SiteSettings::of(&manifest)] {
+        let text = settings.render(&manifest);
+        assert_eq!(read(&text).unwrap(), settings, "{text}");
+    }
+}
+
+#[test]
+fn what_is_commented_out_can_be_taken_in_as_it_stands() {
+    let manifest = guestbook("/srv".as_ref()).manifest;
+    let text = SiteSettings::of(&manifest).render(&manifest);
+    let key = |line: &str| line.starts_with('[') || line.contains(" = ") && !line.contains("below = ");
+    let taken: Vec<&str> =
+        text.lines().map(|line| line.strip_prefix("# ").filter(|rest| key(rest)).unwrap_or(line)).collect();
+    let taken = read(&taken.join("\n")).unwrap();
+    assert_eq!((taken.fastcgi.len(), taken.pool.attributes.len()), (FASTCGI.len(), POOL.len()));
+    assert!(taken.media.is_some() && taken.pool.account.is_some());
+}
+
+#[test]
+fn a_new_site_is_told_what_it_has_to_say() {
+    let mut manifest = guestbook("/srv".as_ref()).manifest;
+    manifest.site.environment = vec!["DATABASE_URL".to_owned(), "SECRET_KEY".to_owned()];
+    insta::assert_snapshot!(SiteSettings::of(&manifest).render(&manifest));
+}
+
+#[test]
+fn an_unknown_key_names_its_place_and_the_near_one() {
+    let unknown = |key: &str| format!("unknown key: site.toml, key `{key}`");
+    refused(
+        "[fastcgi]\nmaxinstances = 4",
+        &unknown("fastcgi.maxinstances"),
+        "did you mean `fastcgi.maxInstances`?",
+    );
+    refused("[pol]\nname = 'x'", &unknown("pol"), "did you mean `pool`?");
+    refused("keep = 3", &unknown("keep"), "did you mean `releases.keep`?");
+    refused("[[bindings]]\nhots = 'x'", &unknown("bindings.hots"), "did you mean `bindings.host`?");
+    refused("qqq = 1", &unknown("qqq"), "known here: `name`, `below`, `bindings`, `pool`");
+    refused("qqq.a = 1", &unknown("qqq"), "known here");
+}
+
+#[test]
+fn a_wrong_value_names_its_key_and_what_is_wanted() {
+    let wrong = |rest: &str| format!("wrong value: site.toml, key {rest}");
+    refused("pool = 1", &wrong("`pool` is an integer, and a table is wanted"), "correct the value");
+    refused(
+        "fastcgi.activityTimeout = 7200",
+        &wrong("`fastcgi.activityTimeout` is `7200`: a whole number from 10 to 3600 is wanted"),
+        "",
+    );
+    refused("environment.A = 1", &wrong("`environment.A` is an integer, and a string is wanted"), "");
+    refused(
+        "fastcgi.stderrMode = 'Ignore'",
+        &wrong(
+            "`fastcgi.stderrMode` is `Ignore`: it is one of `ReturnStdErrIn500`, `ReturnGeneric500`, \
+             `IgnoreAndReturn200`, `TerminateProcess`",
+        ),
+        "",
+    );
+    refused(
+        "pool.name = 'a/b'",
+        &wrong("`pool.name` is `a/b`: a pool's name has 1 to 64 characters, none of |<>&\"/\\[]+=;:,?*@'%"),
+        "",
+    );
+    refused("hooks.after = ['\"a']", &wrong("`hooks.after` is `\"a`: its last `\"` has no second one"), "");
+    refused(
+        "releases.keep = 1",
+        &wrong("`releases.keep` is `1`: a whole number from 2 to 1000 is wanted"),
+        "",
+    );
+    refused(
+        "[[bindings]]\n[[bindings]]\nport = 80",
+        &wrong("`bindings.port` is `http/*:80:`: this binding stands there twice"),
+        "",
+    );
+    refused(
+        "[[bindings]]\nprotocol = 'https'",
+        "site.toml, key `bindings.certificate` is missing",
+        "certificate = \"keep\"",
+    );
+    refused(
+        "below = 'A/b'\n[[bindings]]\nport = 81",
+        "site.toml, keys `below` and `bindings` exclude each other",
+        "",
+    );
+    refused(
+        "below = 'A'",
+        &wrong("`below` is `A`: a site and a path are wanted, such as `Intranet/shop`"),
+        "",
+    );
+    assert_eq!(read("").unwrap_err().to_string(), "site.toml, key `name` is missing");
+    assert!(matches!(read("name = "), Err(SettingsError::NotToml { .. })));
+}
+
+#[test]
+fn names_that_iis_or_a_command_line_would_take_amiss_are_refused() {
+    for wrong in ["", " a", "a'b", "a%b", "a@b", "a\nb", &"x".repeat(65)] {
+        assert!(PoolName::parse(wrong).is_err(), "{wrong:?}");
+    }
+    for wrong in ["", "a//b", "../b", "a/..", "a?b", "a'b", "a/b "] {
+        assert!(VirtualPath::parse(wrong).is_err(), "{wrong:?}");
+    }
+    assert_eq!(VirtualPath::parse("/a/b.c/").unwrap().as_str(), "a/b.c");
+    for wrong in ["shop", "\\shop", "A\\B\\c", "A\\b c%"] {
+        assert!(Account::parse(wrong).is_err(), "{wrong:?}");
+    }
+    for wrong in ["", "aux", "a/b", "a b", "x.", "-x"] {
+        assert!(SiteName::parse(wrong).is_err(), "{wrong:?}");
+    }
+}
