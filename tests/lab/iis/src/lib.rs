@@ -4,5 +4,8 @@
 //! What no public source tells is a switch, so that whatever relies on it can be tested with each answer.
 
 pub mod config;
+pub mod lab;
+pub mod runtime;
 pub mod schema;
+pub mod switches;
 pub mod xml;

@@ -13,6 +13,7 @@ mod merge;
 mod place;
 mod view;
 
+pub(crate) use disk::write_whole;
 pub use effective::{RemoveAbsent, WebConfig};
 pub use locks::{Declaration, Definition, Mode};
 pub use merge::{Effective, Violation};
