@@ -7,5 +7,6 @@ pub mod config;
 pub mod lab;
 pub mod runtime;
 pub mod schema;
+pub mod serve;
 pub mod switches;
 pub mod xml;
