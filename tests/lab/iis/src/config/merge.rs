@@ -56,7 +56,7 @@ struct Locks {
 
 impl Effective {
     /// A section of which nothing is written.
-    pub(super) fn new(schema: &'static Schema) -> Effective {
+    pub fn new(schema: &'static Schema) -> Effective {
         let elements =
             schema.elements.iter().map(|element| (element.name, Effective::new(element))).collect();
         Effective {
@@ -109,8 +109,13 @@ impl Effective {
             || self.elements.values().any(Effective::is_written)
     }
 
+    /// Whether deeper levels may not take it out: `lockItem`.
+    pub fn is_locked(&self) -> bool {
+        self.locks.item
+    }
+
     /// Takes in what one level says. `remove_absent` is what IIS does at a `<remove>` of what isn't there.
-    pub(super) fn take(&mut self, written: &Element, remove_absent: bool) -> Result<(), Violation> {
+    pub fn take(&mut self, written: &Element, remove_absent: bool) -> Result<(), Violation> {
         // Locks of this level are for the levels below: they count from the next one on.
         let mut new = Effective { locks: Locks::default(), ..self.clone() };
         new.take_attributes(written, &self.locks)?;

@@ -10,7 +10,8 @@ mod disk;
 mod effective;
 mod locks;
 mod merge;
-mod place;
+mod modes;
+pub(crate) mod place;
 mod view;
 
 pub(crate) use disk::write_whole;

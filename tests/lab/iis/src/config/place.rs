@@ -41,7 +41,7 @@ pub(super) fn location_path(location: &Element) -> &str {
 }
 
 /// Whether this is a `<location>` for the path.
-pub(super) fn is_location(element: &Element, path: &str) -> bool {
+pub(crate) fn is_location(element: &Element, path: &str) -> bool {
     element.name() == "location" && same(location_path(element), path)
 }
 
@@ -52,7 +52,7 @@ pub(super) fn scopes<'a>(root: &'a Element, path: &str) -> impl Iterator<Item = 
 }
 
 /// The section for a path, made where it is missing: at the top for the server, else in its location.
-pub(super) fn section_mut<'a>(root: &'a mut Element, path: &str, section: &str) -> &'a mut Element {
+pub(crate) fn section_mut<'a>(root: &'a mut Element, path: &str, section: &str) -> &'a mut Element {
     let holds = |child: &Element| is_location(child, path) && child.descendant(section).is_some();
     let at_top = canonical(path).is_empty() && root.descendant(section).is_some();
     if at_top {
