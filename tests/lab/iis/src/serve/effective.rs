@@ -142,7 +142,13 @@ fn errors(section: &Effective, paths: &Paths) -> Errors {
         let status = u16::try_from(item.number("statusCode")).ok()?;
         // -1 stands for all.
         let substatus = item.text("subStatusCode").parse().ok();
-        Some(ErrorPage { status, substatus, file: paths.located(item.text("path")) })
+        let path = item.text("path");
+        let file = match item.text("prefixLanguageFilePath") {
+            "" => paths.located(path),
+            // A folder for each language; visitors here ask in English.
+            prefix => paths.located(prefix).join("en-US").join(path),
+        };
+        Some(ErrorPage { status, substatus, file })
     });
     let mut pages: Vec<_> = pages.collect();
     // What names a substatus goes before what does not.

@@ -122,26 +122,36 @@ impl Lab {
         pools.sort_unstable();
         pools.dedup();
         let pools: String = pools.iter().map(|pool| format!(r#"<add name="{pool}" />"#)).collect();
-        let text = include_str!("applicationHost.config")
-            .replace("<!-- pools -->", &pools)
-            .replace("<!-- sites -->", &self.sites.iter().enumerate().map(site).collect::<String>())
-            .replace(
-                "<!-- applications -->",
-                &self.applications.iter().map(|own| self.application(own)).collect::<String>(),
-            )
-            .replace("<!-- locations -->", &self.locations);
+        let mut text = include_str!("../../src/init/applicationHost.config").to_owned();
+        // Its own site would want port 80 of this machine.
+        let (start, end) = (text.find("<site name").unwrap(), text.find("</site>").unwrap());
+        text.replace_range(start..end + "</site>".len(), "");
+        let sites = self.sites.iter().enumerate().map(site).collect::<String>();
+        let applications = self.applications.iter().map(|own| self.application(own)).collect::<String>();
+        for (place, more) in [
+            ("<applicationPoolDefaults", pools),
+            ("<siteDefaults", sites),
+            ("</configuration>", self.locations.clone()),
+            ("<fastCgi />", format!("<fastCgi>{applications}</fastCgi>")),
+        ] {
+            text = text.replacen(place, &format!("{more}{place}"), 1);
+        }
+        let text = text.replacen("<fastCgi />", "", 1);
         self.write("applicationHost.config", &text);
     }
 
     fn application(&self, application: &Application) -> String {
         let Application { release, attributes } = application;
-        let arguments = arguments(&self.path(&format!("{release}/bridge.toml")));
-        let (python, variables) =
-            (python(), format!(r#"<environmentVariable name="RELEASE" value="{release}" />"#));
+        let (program, arguments) = self.command(release);
+        let variables = format!(r#"<environmentVariable name="RELEASE" value="{release}" />"#);
         format!(
-            r#"<application fullPath="{}" arguments="{arguments}" {attributes}><environmentVariables>{variables}</environmentVariables></application>"#,
-            python.display()
+            r#"<application fullPath="{program}" arguments="{arguments}" {attributes}><environmentVariables>{variables}</environmentVariables></application>"#
         )
+    }
+
+    /// Program and arguments of a release.
+    pub fn command(&self, release: &str) -> (String, String) {
+        (python().display().to_string(), arguments(&self.path(&format!("{release}/bridge.toml"))))
     }
 
     /// Writes a file beside the configuration, so that nobody sees half of it.

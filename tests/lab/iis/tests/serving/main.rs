@@ -4,6 +4,7 @@
 #![cfg(not(windows))]
 #![allow(clippy::unwrap_used)]
 
+mod commands;
 mod configuration;
 mod lab;
 mod pages;
