@@ -245,7 +245,8 @@ fn set(
     let inherited = inherited(context, config, path, section, &target)?;
     // Several edits in one command are one commit: all of them, or none.
     write(context, config, (path, &target), section, |element| {
-        edits.iter().try_for_each(|edit| edit::apply(element, &section.element, Some(&inherited), edit))
+        edits.iter().try_for_each(|edit| edit::apply(element, &section.element, Some(&inherited), edit))?;
+        edit::check(element, &inherited)
     })
 }
 
