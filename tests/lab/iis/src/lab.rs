@@ -34,6 +34,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::switches::Switches;
+use crate::xml::Document;
 
 /// A lab's folder. What is asked of it is read anew each time, so that a test may change it.
 #[derive(Debug, Clone)]
@@ -154,8 +155,17 @@ impl Lab {
         program.parent().unwrap_or_else(|| Path::new(".")).join("config")
     }
 
+    /// The configuration that counts: the lab's own, or the shared one that `redirection.config` leads to.
     pub fn config(&self) -> PathBuf {
-        self.folder.join("applicationHost.config")
+        let shared = fs_err::read(self.folder.join("redirection.config"))
+            .ok()
+            .and_then(|bytes| Document::parse(&bytes).ok())
+            .and_then(|document| {
+                let redirection = document.root().child("configurationRedirection")?;
+                let path = redirection.attribute("path")?;
+                (redirection.attribute("enabled") == Some("true")).then(|| self.settings.paths.located(path))
+            });
+        shared.unwrap_or_else(|| self.folder.clone()).join("applicationHost.config")
     }
 
     /// What runs and what doesn't.

@@ -5,6 +5,7 @@
 
 pub mod appcmd;
 pub mod config;
+mod hold;
 pub mod init;
 pub mod lab;
 pub mod physical;

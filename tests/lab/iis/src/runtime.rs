@@ -9,6 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 
 use crate::config::{Pool, Site, write_whole};
+use crate::hold::Hold;
 
 /// The whole file.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,8 +63,7 @@ impl Runtime {
 
     /// Reads, changes and writes the file with nobody in between.
     pub fn change<T>(path: &Path, change: impl FnOnce(&mut Runtime) -> T) -> std::io::Result<T> {
-        let lock = fs_err::File::create(path.with_extension("json.lock"))?;
-        lock.file().lock()?;
+        let _held = Hold::wait(&path.with_extension("lock"))?;
         let mut runtime = Runtime::load(path)?;
         let before = runtime.clone();
         let result = change(&mut runtime);

@@ -7,7 +7,7 @@ use super::args::Typed;
 use super::errors::{self, Failure};
 use super::objects::Kind;
 use super::output::Form;
-use super::{config, input, list, objects, states};
+use super::{change, config, input, list, states};
 use crate::config::Config;
 use crate::lab::Lab;
 
@@ -91,9 +91,9 @@ fn with_objects(
     let inputs = if general.input { input::objects(context, kind)? } else { Vec::new() };
     match verb.as_str() {
         "list" => list::objects(context, kind, &mut typed, general, &inputs),
-        "add" => objects::add(context, kind, typed, inputs),
-        "set" => objects::set(context, kind, &typed, inputs),
-        "delete" => objects::delete(context, kind, &typed, &inputs),
+        "add" => change::add(context, kind, typed, inputs),
+        "set" => change::set(context, kind, &typed, inputs),
+        "delete" => change::delete(context, kind, &typed, &inputs),
         "start" | "stop" if matches!(kind, Kind::Site | Kind::Pool) => {
             states::change(context, kind, typed, &inputs)
         }

@@ -16,6 +16,11 @@ pub fn apply(
     Change { edit }.walk(element, schema, inherited, &edit.path)
 }
 
+/// Whether what is written now goes with what is inherited: locked attributes and elements stay as they are.
+pub fn check(element: &Element, inherited: &Effective) -> Result<(), Failure> {
+    inherited.clone().take(element, true).map_err(|violation| refused(element.name(), &violation))
+}
+
 /// Sets one attribute, checked.
 pub fn set(element: &mut Element, attribute: &Attribute, name: &str, value: &str) -> Result<(), Failure> {
     let checked = attribute.check(value).map_err(|refused| errors::bad_value(name, value, &refused.0))?;

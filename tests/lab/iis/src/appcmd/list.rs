@@ -48,6 +48,12 @@ pub fn objects(
     if named_nothing || found.is_empty() && filtered && nothing_is_an_error {
         return Err(errors::nothing_found());
     }
+    // Many bindings don't fit into what the real one has for a line: reported of a site with 129 (public issue
+    // azure-pipelines-extensions#677), which could be listed by its name.
+    let too_long = |found: &Found| config.site(&found.name).is_some_and(|site| site.bindings.len() > 128);
+    if kind == Kind::Site && identifier.is_none() && found.iter().any(too_long) {
+        return Err(errors::too_long());
+    }
     let text = found
         .iter()
         .map(|found| shown(&config, &runtime, found, &general.form))

@@ -8,6 +8,7 @@ use std::io::Read;
 use crate::lab::Lab;
 
 mod args;
+mod change;
 mod command;
 mod config;
 mod edit;
@@ -20,6 +21,7 @@ mod objects;
 mod output;
 mod record;
 mod states;
+mod target;
 
 pub use errors::Failure;
 pub use record::{Record, records};

@@ -6,6 +6,7 @@ use std::io::Write;
 
 use serde::{Deserialize, Serialize};
 
+use crate::hold::Hold;
 use crate::lab::Lab;
 
 /// One command.
@@ -60,8 +61,7 @@ pub fn end(lab: &Lab, command: usize, exit: i32, stdout: &str) -> std::io::Resul
 }
 
 fn noted(lab: &Lab, line: impl FnOnce(&[Record]) -> Line) -> std::io::Result<Vec<Record>> {
-    let lock = fs_err::File::create(lab.folder.join("commands.lock"))?;
-    lock.file().lock()?;
+    let _held = Hold::wait(&lab.commands().with_extension("lock"))?;
     let line = serde_json::to_string(&line(&records(lab)?))?;
     let mut file = fs_err::OpenOptions::new().create(true).append(true).open(lab.commands())?;
     file.write_all(format!("{line}\n").as_bytes())?;

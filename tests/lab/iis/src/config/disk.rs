@@ -1,10 +1,10 @@
 //! Replaces a file whole, and only if it still is what its reader has seen.
 
-use std::fs::{OpenOptions, TryLockError};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use super::ConfigError;
+use crate::hold::Hold;
 
 /// Where writers meet. It is a file of its own, as the other one is replaced.
 pub(super) fn lock_file(path: &Path) -> PathBuf {
@@ -13,20 +13,13 @@ pub(super) fn lock_file(path: &Path) -> PathBuf {
 
 /// Puts `bytes` where `expected` is.
 pub(super) fn replace(path: &Path, expected: &[u8], bytes: &[u8]) -> Result<(), ConfigError> {
-    let options = OpenOptions::new().create(true).truncate(false).write(true).to_owned();
-    let lock = fs_err::OpenOptions::from_options(options);
-    let lock = lock.open(lock_file(path)).map_err(ConfigError::Unreadable)?;
-    match lock.file().try_lock() {
-        Ok(()) => {}
-        // IIS doesn't wait for another writer: the commit fails with a sharing violation.
-        Err(TryLockError::WouldBlock) => return Err(ConfigError::InUse { path: path.to_owned() }),
-        Err(TryLockError::Error(error)) => return Err(ConfigError::Unreadable(error)),
-    }
+    // IIS doesn't wait for another writer: the commit fails with a sharing violation.
+    let held = Hold::at_once(&lock_file(path)).map_err(ConfigError::Unreadable)?;
+    let _held = held.ok_or_else(|| ConfigError::InUse { path: path.to_owned() })?;
     if fs_err::read(path).map_err(ConfigError::Unreadable)? != expected {
         return Err(ConfigError::ChangedOnDisk { path: path.to_owned() });
     }
     write_whole(path, bytes).map_err(|error| in_use(path, error))
-    // The lock ends with its handle.
 }
 
 /// On Windows a file that somebody reads this very moment can't be replaced.

@@ -20,6 +20,7 @@ pub fn init(folder: &Path, kind: Kind) -> Result<(), ConfigError> {
     let text = include_str!("applicationHost.config").replace("\r\n", "\n").replace('\n', "\r\n");
     let path = folder.join("applicationHost.config");
     write_whole(&path, text.as_bytes()).map_err(ConfigError::Unreadable)?;
+    write_whole(&folder.join("redirection.config"), REDIRECTION).map_err(ConfigError::Unreadable)?;
     for file in ["runtime.json", "commands.jsonl"] {
         match fs_err::remove_file(folder.join(file)) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
@@ -37,6 +38,11 @@ pub fn init(folder: &Path, kind: Kind) -> Result<(), ConfigError> {
     }
     Ok(())
 }
+
+/// A server whose configuration nobody shares.
+const REDIRECTION: &[u8] = b"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\r\n<configuration>\r\n    <configSections>\r\n        \
+    <section name=\"configurationRedirection\" />\r\n    </configSections>\r\n    <configurationRedirection />\r\n\
+    </configuration>\r\n";
 
 #[cfg(test)]
 mod tests {
