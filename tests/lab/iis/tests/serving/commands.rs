@@ -1,22 +1,18 @@
 //! The lab's appcmd and its web server together: what a command says is what visitors get.
 
-use holdall_lab_iis::appcmd;
-use holdall_lab_iis::lab::Lab as Folder;
+use std::process::{Command, Stdio};
 
 use crate::lab::{Lab, get};
 
 /// Runs a command, which has to succeed.
 #[track_caller]
 fn appcmd(lab: &Lab, words: &[&str]) -> String {
-    let (exit, text) = tried(lab, words);
-    assert_eq!(exit, 0, "{words:?}: {text}");
+    let mut program = Command::new(env!("CARGO_BIN_EXE_appcmd"));
+    let done =
+        program.args(words).env("HOLDALL_LAB_IIS", lab.config()).stdin(Stdio::null()).output().unwrap();
+    let text = String::from_utf8(done.stdout).unwrap();
+    assert!(done.status.success(), "{words:?}: {text}");
     text
-}
-
-fn tried(lab: &Lab, words: &[&str]) -> (i32, String) {
-    let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
-    let done = appcmd::run(&Folder::open(&lab.config()).unwrap(), &words, &mut std::io::empty());
-    (done.exit, String::from_utf8(done.stdout).unwrap())
 }
 
 /// Registers the site and its first release, on a server as setup leaves it.
