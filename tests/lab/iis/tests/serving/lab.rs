@@ -17,6 +17,7 @@ pub struct Lab {
     pub applications: Vec<Application>,
     /// Sections for sites, below everything else.
     pub locations: String,
+    misbehaves: bool,
     server: Option<Server>,
 }
 
@@ -54,6 +55,7 @@ impl Lab {
             sites: Vec::new(),
             applications: Vec::new(),
             locations: String::new(),
+            misbehaves: false,
             server: None,
         };
         lab.release("one", 2);
@@ -83,15 +85,15 @@ impl Lab {
 
     /// The release's own `web.config`: its handler, its header, and more.
     pub fn web_config(&self, release: &str, more: &str) {
+        let (program, arguments) = self.command(release);
+        let (buffer, existing) = if self.misbehaves { (4_194_304, "Auto") } else { (0, "PassThrough") };
         let handlers = format!(
-            r#"<handlers><add name="holdall" path="*" verb="*" modules="FastCgiModule" scriptProcessor="{}|{}" resourceType="Unspecified" requireAccess="Script" responseBufferLimit="0" /></handlers>"#,
-            python().display(),
-            arguments(&self.path(&format!("{release}/bridge.toml")))
+            r#"<handlers><add name="holdall" path="*" verb="*" modules="FastCgiModule" scriptProcessor="{program}|{arguments}" resourceType="Unspecified" requireAccess="Script" responseBufferLimit="{buffer}" /></handlers>"#
         );
         let text = format!(
             r#"<configuration><system.webServer>{handlers}
             <httpProtocol><customHeaders><add name="X-Holdall-Release" value="{release}" /></customHeaders></httpProtocol>
-            <httpErrors existingResponse="PassThrough" />{more}</system.webServer></configuration>"#
+            <httpErrors existingResponse="{existing}" />{more}</system.webServer></configuration>"#
         );
         fs_err::write(self.www(release).join("web.config"), text).unwrap();
         let of_files = r#"<configuration><system.webServer><handlers><clear /><add name="StaticFile" path="*" verb="*" modules="StaticFileModule" resourceType="File" requireAccess="Read" /></handlers></system.webServer></configuration>"#;
@@ -101,6 +103,12 @@ impl Lab {
     pub fn site(&mut self, name: &'static str, pool: &'static str, release: &str) {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         self.sites.push(Site { name, port, pool, folder: self.www(release), more: String::new() });
+    }
+
+    /// Has the first release's processes be none of the bridge's, their answers buffered, and errors shown.
+    pub fn misbehave(&mut self) {
+        self.misbehaves = true;
+        self.web_config("one", "");
     }
 
     /// Lets the site's `web.config` have handlers.
@@ -151,7 +159,14 @@ impl Lab {
 
     /// Program and arguments of a release.
     pub fn command(&self, release: &str) -> (String, String) {
-        (python().display().to_string(), arguments(&self.path(&format!("{release}/bridge.toml"))))
+        let arguments = match self.misbehaves {
+            true => format!("-S {}", here().join("responder.py").display()),
+            false => {
+                let config = self.path(&format!("{release}/bridge.toml"));
+                format!("-s -B -m holdall_bridge --config {}", config.display())
+            }
+        };
+        (python().display().to_string(), arguments)
     }
 
     /// Writes a file beside the configuration, so that nobody sees half of it.
@@ -268,10 +283,6 @@ fn site((at, site): (usize, &Site)) -> String {
         at + 1,
         folder.display()
     )
-}
-
-fn arguments(config: &Path) -> String {
-    format!("-s -B -m holdall_bridge --config {}", config.display())
 }
 
 fn here() -> PathBuf {

@@ -9,4 +9,6 @@ mod configuration;
 mod lab;
 mod pages;
 mod processes;
+mod program;
+mod responder;
 mod switching;
