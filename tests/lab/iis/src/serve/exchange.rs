@@ -94,15 +94,12 @@ where
     B: hyper::body::Body<Data = Bytes> + Unpin,
 {
     /// Runs to its end even if the client leaves, and gives the process back.
-    pub async fn run(self, mut lease: Lease, answer: oneshot::Sender<Result<Answer, Failure>>) {
+    pub async fn run(
+        self,
+        (lease, mut connection): (Lease, Connection),
+        answer: oneshot::Sender<Result<Answer, Failure>>,
+    ) {
         let (activity_timeout, hang_up) = (self.activity_timeout, self.hang_up);
-        let mut connection = match lease.connect().await {
-            Ok(connection) => connection,
-            Err(error) => {
-                drop(answer.send(Err(Failure::Exited(error.to_string()))));
-                return lease.give_up("no connection");
-            }
-        };
         let mut sink = Sink { answer: Some(answer), ..Sink::default() };
         let (ending, is_in_step) = self.speak(&mut connection, &mut sink).await;
         let fate = match ending {

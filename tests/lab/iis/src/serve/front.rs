@@ -202,7 +202,7 @@ impl Visit<'_> {
             let status = if matches!(none, NoProcess::NotStarting(_)) { 500 } else { 503 };
             Trouble::new(status, 0, none.to_string())
         })?;
-        self.process = Some(lease.process());
+        self.process = Some(lease.0.process());
         let exchange = self.exchange(handler, application, body);
         let (sender, answered) = oneshot::channel();
         tokio::spawn(exchange.run(lease, sender));

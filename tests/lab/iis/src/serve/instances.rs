@@ -109,8 +109,26 @@ impl Instances {
         instances
     }
 
-    /// A process for one request; those who wait are served in order.
-    pub async fn lease(self: &Arc<Self>) -> Result<Lease, NoProcess> {
+    /// A process for one request, and the connection to it; those who wait are served in order.
+    pub async fn lease(self: &Arc<Self>) -> Result<(Lease, Connection), NoProcess> {
+        // One that has just ended is not this request's fault: then there is another one.
+        let mut tries = 2;
+        loop {
+            let mut lease = self.next().await?;
+            tries -= 1;
+            match lease.connect().await {
+                Ok(connection) => return Ok((lease, connection)),
+                Err(error) => {
+                    lease.give_up("no connection");
+                    if tries == 0 {
+                        return Err(NoProcess::NotStarting(error.to_string()));
+                    }
+                }
+            }
+        }
+    }
+
+    async fn next(self: &Arc<Self>) -> Result<Lease, NoProcess> {
         self.notice_changes();
         let (mut turn, patience) = {
             let mut state = self.state();
@@ -329,7 +347,7 @@ impl Lease {
     }
 
     /// The connection to the process, opened if need be.
-    pub async fn connect(&mut self) -> std::io::Result<Connection> {
+    async fn connect(&mut self) -> std::io::Result<Connection> {
         let instance = self.instance.as_mut().expect("lent until it is given back");
         if let Some(connection) = instance.connection.take() {
             return Ok(connection);
