@@ -105,6 +105,11 @@ fn groups(prepared: &[(&str, PathBuf)]) -> anyhow::Result<Vec<Group>> {
             command: cargo(&["--package", "holdall-bridge", "--no-default-features", "--lib"]),
             counted: Counted::Cargo,
         },
+        Group {
+            name: "IIS of the lab",
+            command: cargo(&["--package", "holdall-lab-iis"]),
+            counted: Counted::Cargo,
+        },
         Group { name: "guestbook", command: guestbook, counted: Counted::Django },
         Group { name: "demo", command: demo, counted: Counted::Whole },
     ])
