@@ -7,7 +7,7 @@ use super::args::Typed;
 use super::errors::{self, Failure};
 use super::objects::Kind;
 use super::output::Form;
-use super::{change, config, input, list, states};
+use super::{backup, change, config, input, list, states};
 use crate::config::Config;
 use crate::lab::Lab;
 
@@ -75,7 +75,8 @@ pub fn execute(context: &mut Context<'_>, args: &[String]) -> Result<(), Failure
         // Requests that are being answered: the lab's are over when anybody asks.
         ("request", "list") => Ok(()),
         ("module", "list") => list::modules(context, &typed),
-        ("backup" | "trace" | "binding", _) => Err(errors::not_emulated(&format!("{verb} {object}"))),
+        ("backup", _) => backup::execute(context, typed),
+        ("trace" | "binding", _) => Err(errors::not_emulated(&format!("{verb} {object}"))),
         ("wp" | "wps" | "request" | "module", _) => Err(errors::unknown_word("verb", &verb)),
         _ => Err(errors::unknown_word("object", &object)),
     }
@@ -121,6 +122,7 @@ const USAGE: &str = "General purpose IIS command line administration tool, as th
 
 APPCMD (command) (object-type) <identifier> </parameter1:value1 ...>
 
-Objects: site, app, vdir, apppool, config, wp, request, module.
-Commands: list, add, set, delete, start, stop, recycle; for config list, set, clear, lock, unlock.
+Objects: site, app, vdir, apppool, config, backup, wp, request, module.
+Commands: list, add, set, delete, start, stop, recycle; for config list, set, clear, lock, unlock;
+for backup list, add, delete, restore.
 ";

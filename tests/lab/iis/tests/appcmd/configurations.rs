@@ -338,3 +338,22 @@ fn a_shared_configuration_is_the_one_that_is_changed() {
     server.done(&["add", "apppool", "/name:Shared"]);
     assert!(other.config().pool("Shared").is_some());
 }
+
+#[test]
+fn a_section_can_be_taken_out_with_all_that_held_it() {
+    let server = Server::with_shop();
+    let before = server.file();
+    let section = "/section:system.webServer/security/authentication/anonymousAuthentication";
+    server.done(&["set", "config", "Shop", section, "/userName:", "/commit:apphost"]);
+    server.done(&["clear", "config", "Shop", section, "/delete", "/commit:apphost"]);
+    assert_eq!(server.file(), before);
+    server.done(&["set", "config", "Shop", "/section:handlers", "/overrideMode:Allow", "/commit:apphost"]);
+    assert_eq!(server.config().mode("system.webServer/handlers", "Shop"), Mode::Allow);
+    server.done(&["clear", "config", "Shop", "/section:handlers", "/delete", "/commit:apphost"]);
+    assert_eq!(server.file(), before);
+    server.check_refused(
+        &["clear", "config", "Shop", section, "/nonsense:1", "/commit:apphost"],
+        87,
+        "ERROR ( message:Unknown attribute \"nonsense\".  Replace with -? for help. )\n",
+    );
+}

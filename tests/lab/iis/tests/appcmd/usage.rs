@@ -29,8 +29,8 @@ fn verbs_and_objects_that_do_not_exist_are_refused() {
         assert!(exit == 1 && text.starts_with("General purpose IIS command line"), "{args:?}");
     }
     assert_eq!(
-        server.run(&["add", "backup", "x"]),
-        (120, "the lab's appcmd does not know: add backup\n".to_owned())
+        server.run(&["list", "trace"]),
+        (120, "the lab's appcmd does not know: list trace\n".to_owned())
     );
 }
 
