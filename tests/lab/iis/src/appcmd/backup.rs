@@ -35,7 +35,7 @@ pub fn execute(context: &mut Context<'_>, mut typed: Typed) -> Result<(), Failur
         }
         ("restore", Some(name)) => restore(context, &name),
         ("delete" | "restore", None) => Err(errors::must_specify("BACKUP")),
-        (verb, _) => Err(errors::unknown_word("verb", verb)),
+        (verb, _) => Err(errors::no_such_command(verb, "BACKUP")),
     }
 }
 

@@ -142,7 +142,7 @@ fn add_one(
     let port_taken = kind == Kind::Site && binding_taken(context, &config, id(&element))?;
     let switches = context.lab.settings.switches;
     if port_taken && switches.site_port_taken == PortTaken::Refused {
-        return Err(errors::refused(Refusal::BindingTaken, "add", kind.word()));
+        return Err(errors::refused(Refusal::BindingTaken));
     }
     for line in lines {
         context.say(&line);

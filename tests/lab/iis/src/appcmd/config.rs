@@ -20,7 +20,7 @@ pub fn execute(context: &mut Context<'_>, mut typed: Typed, general: &General) -
         return Err(errors::not_emulated(&format!("{verb} config")));
     }
     if !matches!(verb.as_str(), "list" | "set" | "clear" | "lock" | "unlock") {
-        return Err(errors::unknown_word("verb", &verb));
+        return Err(errors::no_such_command(&verb, "CONFIG"));
     }
     let mut config = context.load()?;
     let path = path_of(&config, typed.identifier.as_deref().unwrap_or_default())?;
