@@ -129,3 +129,34 @@ fn worker_processes_are_those_that_the_web_server_notes() {
     server.check(&["list", "request"], 0, "");
     assert!(server.done(&["list", "module", "FastCgiModule"]).starts_with("MODULE \"FastCgiModule\""));
 }
+
+#[test]
+fn a_state_goes_with_a_new_name_and_not_with_a_failed_commit() {
+    let server = Server::with_shop();
+    server.done(&["stop", "site", "Shop"]);
+    server.done(&["stop", "apppool", "Shop"]);
+    server.settings("[[fault]]\nmatches = 'set'\nwhen = 'commit'\nexit = 32\ntimes = 2");
+    server.run(&["set", "site", "Shop", "/id:9"]);
+    server.run(&["set", "apppool", "Shop", "/name:Store"]);
+    server.check(&["list", "apppool", "/state:Stopped", "/text:name"], 0, "Shop\n");
+    server.done(&["set", "site", "Shop", "/id:9", "/name:Store"]);
+    server.done(&["set", "apppool", "Shop", "/name:Store"]);
+    assert_eq!(state(&server, "Store"), "Stopped");
+    server.check(&["list", "apppool", "/state:Stopped", "/text:name"], 0, "Store\n");
+}
+
+#[test]
+fn a_site_that_is_not_to_start_takes_no_port() {
+    let server = Server::with_shop();
+    let add = [
+        "add",
+        "site",
+        "/name:Staging",
+        "/bindings:http/*:81:",
+        "/serverAutoStart:false",
+        r"/physicalPath:C:\shop",
+    ];
+    server.done(&add);
+    assert_eq!(server.run(&["start", "site", "Staging"]).0, 183);
+    assert_eq!(state(&server, "Staging"), "Stopped");
+}
