@@ -3,8 +3,8 @@
 //! It is strict: what the real one refuses, this refuses, with the exit code and the words that public sources report.
 //! What no public source tells is a switch, so that whatever relies on it can be tested with each answer.
 //!
-//! A lab is a folder with `applicationHost.config`; `appcmd-lab init --kind cgi|aspnet FOLDER`, or [`init::init`], makes
-//! one. Beside it lie
+//! A lab is a folder with `applicationHost.config`; `appcmd-lab init --kind cgi|aspnet [--webdav] FOLDER`, or
+//! [`init::init`], makes one. Beside it lie
 //!
 //! - `lab.toml`: switches, faults, and where paths of Windows lie, written by a test ([`lab`] shows all of it);
 //! - `runtime.json`: what is started and stopped, and how often pools got new processes ([`runtime`]);
