@@ -4,6 +4,7 @@
 //! It shares no code with the product: a mistake there shall not cancel out here. It listens on the loopback address
 //! alone, and knows no https.
 
+mod answer;
 mod behaviour;
 mod body;
 mod change;
@@ -19,6 +20,7 @@ mod handlers;
 mod head;
 mod instances;
 mod journal;
+mod lease;
 mod model;
 mod pages;
 mod params;
@@ -29,6 +31,7 @@ mod registered;
 mod route;
 mod server;
 mod settings;
+mod sink;
 mod workers;
 
 pub use current::{Current, OpenError};
