@@ -2,6 +2,21 @@
 //!
 //! It is strict: what the real one refuses, this refuses, with the exit code and the words that public sources report.
 //! What no public source tells is a switch, so that whatever relies on it can be tested with each answer.
+//!
+//! A lab is a folder with `applicationHost.config`; `appcmd-lab init --kind cgi|aspnet [--webdav] FOLDER`, or
+//! [`init::init`], makes one. Beside it lie
+//!
+//! - `lab.toml`: switches, faults, and where paths of Windows lie, written by a test ([`lab`] shows all of it);
+//! - `runtime.json`: what is started and stopped, and how often pools got new processes ([`runtime`]);
+//! - `commands.jsonl`: every command that appcmd was given, and how it ended ([`appcmd::records`]);
+//! - `redirection.config`, which may lead to a shared configuration, and `backup`.
+//!
+//! `appcmd` finds its lab by `HOLDALL_LAB_IIS`, else in the folder `config` beside itself, where the real one has it:
+//! copied to `%windir%\System32\inetsrv`, it is found as the real one is. A test may also call [`appcmd::run`]; it
+//! gives the whole exit code, of which systems but Windows keep eight bits ([`appcmd::exit_code`]).
+//!
+//! Not here are `search`, `reset` and `migrate` of `config`, traces, locks written into a `web.config`, commits above
+//! the server, the history of configurations, and passwords that can be read back.
 
 pub mod appcmd;
 pub mod config;

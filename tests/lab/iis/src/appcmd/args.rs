@@ -39,6 +39,10 @@ impl Typed {
                 }
             }
         }
+        // One word alone is the object.
+        if bare == 1 {
+            typed.object = std::mem::take(&mut typed.verb);
+        }
         Ok(typed)
     }
 

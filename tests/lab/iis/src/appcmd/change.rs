@@ -17,6 +17,7 @@ pub fn set(context: &mut Context<'_>, kind: Kind, typed: &Typed, inputs: Vec<Inp
     let mut typed = typed.clone();
     let identifiers = identifiers(kind, &mut typed, &inputs)?;
     let mut config = context.load()?;
+    let mut changed = Vec::new();
     for (number, identifier) in identifiers.iter().enumerate() {
         let found = find(&config, kind, identifier, "set")?;
         let before = found.element(&config).clone();
@@ -28,10 +29,15 @@ pub fn set(context: &mut Context<'_>, kind: Kind, typed: &Typed, inputs: Vec<Inp
             change(element, kind, parameter)?;
         }
         check_unique(&config, kind, &found.name)?;
-        renamed(context, kind, &before, found.element(&config));
+        changed.push((before, found.element(&config).clone()));
         context.say(&format!("{} object \"{}\" changed", kind.word(), found.name));
     }
-    context.commit(&mut config)
+    context.commit(&mut config)?;
+    runtime(context, |runtime| {
+        for (before, after) in changed {
+            rename(runtime, kind, &before, &after);
+        }
+    })
 }
 
 pub fn delete(context: &mut Context<'_>, kind: Kind, typed: &Typed, inputs: &[Input]) -> Result<(), Failure> {
@@ -73,10 +79,21 @@ pub fn add(
     if inputs.is_empty() {
         return add_one(context, kind, &mut typed, None);
     }
-    for input in inputs {
+    for input in &inputs {
         add_one(context, kind, &mut typed.clone(), Some(input))?;
     }
     Ok(())
+}
+
+/// What is to be added.
+struct New {
+    element: Element,
+    /// Its name or its path: what names it among its neighbours.
+    value: String,
+    /// The object that it goes into; none for the section.
+    place: Option<Found>,
+    /// What is said when it is done.
+    lines: Vec<String>,
 }
 
 /// Adds one object: from parameters, or as standard input has it.
@@ -84,50 +101,10 @@ fn add_one(
     context: &mut Context<'_>,
     kind: Kind,
     typed: &mut Typed,
-    input: Option<Input>,
+    input: Option<&Input>,
 ) -> Result<(), Failure> {
     let mut config = context.load()?;
-    let schema = kind.schema();
-    let mut element = Element::new(schema.name);
-    if let Some(configuration) = input.as_ref().and_then(|input| input.configuration.as_ref()) {
-        overlay(&mut element, schema, configuration)?;
-    }
-    let key = if matches!(kind, Kind::Site | Kind::Pool) { "name" } else { "path" };
-    let from_input = input.as_ref().map(|input| input.identifier.clone());
-    let given = element.attribute(key).map(ToOwned::to_owned);
-    let above_name = match kind {
-        Kind::App => Some(Kind::Site.identifier()),
-        Kind::Vdir => Some(Kind::App.identifier()),
-        Kind::Site | Kind::Pool => None,
-    };
-    let above =
-        above_name.and_then(|name| typed.take_value(name).or_else(|| input.as_ref()?.attribute(name)));
-    if let (Some(name), None) = (above_name, &above) {
-        return Err(errors::must_specify_parameter(&name.to_lowercase(), kind.word()));
-    }
-    let own_key = typed.take_value(key).or(given).or(from_input.filter(|_| above_name.is_none()));
-    let value = own_key.ok_or_else(|| errors::must_specify_parameter(key, kind.word()))?;
-    set_attribute(&mut element, schema, key, &value)?;
-    let folder = typed.take_value("physicalPath");
-    // The place to add to, and the names of what is made.
-    let place = match (kind, &above) {
-        (Kind::App, Some(site)) => Some(find(&config, Kind::Site, site, "add")?),
-        (Kind::Vdir, Some(app)) => Some(find_application(&config, app)?),
-        _ => None,
-    };
-    let prefix = place.as_ref().map(|place| place.name.trim_end_matches('/').to_owned()).unwrap_or_default();
-    let name = format!("{prefix}{value}");
-    let mut lines = vec![format!("{} object \"{name}\" added", kind.word())];
-    if kind == Kind::Site {
-        let id = typed.take_value("id").or_else(|| element.attribute("id").map(ToOwned::to_owned));
-        set_attribute(&mut element, schema, "id", &id.unwrap_or_else(|| free_id(&config).to_string()))?;
-    }
-    if let Some(folder) = &folder {
-        lines.extend(add_folder(&mut element, kind, &name, folder)?);
-    }
-    for parameter in &typed.parameters {
-        change(&mut element, kind, parameter)?;
-    }
+    let New { element, value, place, lines } = described(&config, kind, typed, input)?;
     let collection = match &place {
         Some(place) => place.element_mut(&mut config),
         None => config.section_mut("", kind.section()),
@@ -139,10 +116,12 @@ fn add_one(
     };
     edit::insert(collection, own_items, element.clone(), None)?;
     check_unique(&config, kind, &value)?;
-    let port_taken = kind == Kind::Site && binding_taken(context, &config, id(&element))?;
     let switches = context.lab.settings.switches;
+    // A site that isn't to start by itself takes no port.
+    let starts = kind == Kind::Site && element.attribute("serverAutoStart") != Some("false");
+    let port_taken = starts && binding_taken(context, &config, id(&element))?;
     if port_taken && switches.site_port_taken == PortTaken::Refused {
-        return Err(errors::refused(Refusal::BindingTaken, "add", kind.word()));
+        return Err(errors::refused(Refusal::BindingTaken));
     }
     for line in lines {
         context.say(&line);
@@ -158,6 +137,50 @@ fn add_one(
             Kind::App | Kind::Vdir => {}
         }
     })
+}
+
+fn described(config: &Config, kind: Kind, typed: &mut Typed, input: Option<&Input>) -> Result<New, Failure> {
+    let schema = kind.schema();
+    let mut element = Element::new(schema.name);
+    if let Some(configuration) = input.and_then(|input| input.configuration.as_ref()) {
+        overlay(&mut element, schema, configuration)?;
+    }
+    // The parameter that names the object, and the one that names what it goes into.
+    let (key, above) = match kind {
+        Kind::Site | Kind::Pool => ("name", None),
+        Kind::App => ("path", Some(Kind::Site.identifier())),
+        Kind::Vdir => ("path", Some(Kind::App.identifier())),
+    };
+    let missing = |name: &str| errors::must_specify_parameter(name, kind.word());
+    let place = match above {
+        None => None,
+        Some(parameter) => {
+            let named = typed.take_value(parameter).or_else(|| input?.attribute(parameter));
+            let named = named.ok_or_else(|| missing(&parameter.to_lowercase()))?;
+            Some(match kind {
+                Kind::App => find(config, Kind::Site, &named, "add")?,
+                _ => find_application(config, &named)?,
+            })
+        }
+    };
+    let written = element.attribute(key).map(ToOwned::to_owned);
+    let identifier = input.map(|input| input.identifier.clone()).filter(|_| above.is_none());
+    let value = typed.take_value(key).or(written).or(identifier).ok_or_else(|| missing(key))?;
+    set_attribute(&mut element, schema, key, &value)?;
+    if kind == Kind::Site {
+        let id = typed.take_value("id").or_else(|| element.attribute("id").map(ToOwned::to_owned));
+        set_attribute(&mut element, schema, "id", &id.unwrap_or_else(|| free_id(config).to_string()))?;
+    }
+    let prefix = place.as_ref().map(|place| place.name.trim_end_matches('/').to_owned()).unwrap_or_default();
+    let name = format!("{prefix}{value}");
+    let mut lines = vec![format!("{} object \"{name}\" added", kind.word())];
+    if let Some(folder) = typed.take_value("physicalPath") {
+        lines.extend(add_folder(&mut element, kind, &name, &folder)?);
+    }
+    for parameter in &typed.parameters {
+        change(&mut element, kind, parameter)?;
+    }
+    Ok(New { element, value, place, lines })
 }
 
 /// The folder of a new object, and what is made for it: a site gets an application, that a directory.
@@ -253,16 +276,21 @@ fn free_id(config: &Config) -> u32 {
     (1..).find(|id| !taken.contains(id)).expect("there are more ids than sites")
 }
 
-/// A pool's state goes with its new name.
-fn renamed(context: &Context<'_>, kind: Kind, before: &Element, after: &Element) {
+/// What runs goes on under its new name.
+fn rename(runtime: &mut Runtime, kind: Kind, before: &Element, after: &Element) {
     let name = |element: &Element| element.attribute("name").unwrap_or_default().to_owned();
     let (old, new) = (name(before), name(after));
-    if kind == Kind::Pool && old != new {
-        // A lab whose file can't be written says so at the next change of a state.
-        let _ = Runtime::change(&context.lab.runtime(), |runtime| {
+    match kind {
+        Kind::Pool if old != new => {
             let standing = runtime.pool_mut(&old).clone();
             runtime.forget_pool(&old);
             *runtime.pool_mut(&new) = standing;
-        });
+        }
+        Kind::Site if id(before) != id(after) => {
+            if let Some(standing) = runtime.sites.remove(&id(before)) {
+                runtime.sites.insert(id(after), standing);
+            }
+        }
+        _ => {}
     }
 }

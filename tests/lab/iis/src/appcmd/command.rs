@@ -7,7 +7,7 @@ use super::args::Typed;
 use super::errors::{self, Failure};
 use super::objects::Kind;
 use super::output::Form;
-use super::{change, config, input, list, states};
+use super::{backup, change, config, input, list, states};
 use crate::config::Config;
 use crate::lab::Lab;
 
@@ -56,28 +56,31 @@ pub struct General {
 /// Does one command.
 pub fn execute(context: &mut Context<'_>, args: &[String]) -> Result<(), Failure> {
     let mut typed = Typed::parse(args)?;
-    if typed.verb.is_empty() || typed.take("?").is_some() || typed.object == "help" {
-        return Err(Failure { exit: 1, text: USAGE.replace('\n', "\r\n") });
+    let help = typed.take("?").is_some();
+    let object = typed.object.clone();
+    let singular = object.strip_suffix('s').unwrap_or(&object);
+    if object.is_empty() || help && OBJECTS.contains(&singular) {
+        // Asked for, help ends with 1 (JexusManager); without any words it is the end of wrong usage.
+        return Err(Failure { exit: if help { 1 } else { 87 }, text: USAGE.replace('\n', "\r\n") });
     }
     context.file = typed.take_value("apphostconfig").map(PathBuf::from);
     typed.take("debug");
     typed.take("metadata");
     let general = general(&mut typed);
     let verb = typed.verb.clone();
-    let object = typed.object.clone();
-    let singular = object.strip_suffix('s').filter(|_| object != "wps").unwrap_or(&object);
     if let Some(kind) = Kind::called(singular) {
         return with_objects(context, kind, typed, &general);
     }
     match (singular, verb.as_str()) {
         ("config", _) => config::execute(context, typed, &general),
-        ("wp" | "wps", "list") => list::workers(context, &typed),
+        ("wp", "list") => list::workers(context, &typed),
         // Requests that are being answered: the lab's are over when anybody asks.
         ("request", "list") => Ok(()),
         ("module", "list") => list::modules(context, &typed),
-        ("backup" | "trace" | "binding", _) => Err(errors::not_emulated(&format!("{verb} {object}"))),
-        ("wp" | "wps" | "request" | "module", _) => Err(errors::unknown_word("verb", &verb)),
-        _ => Err(errors::unknown_word("object", &object)),
+        ("backup", _) => backup::execute(context, typed),
+        ("trace", _) => Err(errors::not_emulated(&format!("{verb} {object}"))),
+        ("wp" | "request" | "module", _) => Err(errors::no_such_command(&verb, singular)),
+        _ => Err(errors::no_such_object(&object)),
     }
 }
 
@@ -98,7 +101,7 @@ fn with_objects(
             states::change(context, kind, typed, &inputs)
         }
         "recycle" if kind == Kind::Pool => states::change(context, kind, typed, &inputs),
-        _ => Err(errors::unknown_word("verb", &verb)),
+        _ => Err(errors::no_such_command(&verb, kind.word())),
     }
 }
 
@@ -117,10 +120,15 @@ fn general(typed: &mut Typed) -> General {
     General { form, input: typed.take("in").is_some() || dash, commit: typed.take_value("commit") }
 }
 
+/// What there is, in the singular.
+const OBJECTS: [&str; 10] =
+    ["site", "app", "vdir", "apppool", "config", "backup", "wp", "request", "module", "trace"];
+
 const USAGE: &str = "General purpose IIS command line administration tool, as the lab has it.
 
 APPCMD (command) (object-type) <identifier> </parameter1:value1 ...>
 
-Objects: site, app, vdir, apppool, config, wp, request, module.
-Commands: list, add, set, delete, start, stop, recycle; for config list, set, clear, lock, unlock.
+Objects: site, app, vdir, apppool, config, backup, wp, request, module.
+Commands: list, add, set, delete, start, stop, recycle; for config list, set, clear, lock, unlock;
+for backup list, add, delete, restore.
 ";

@@ -9,7 +9,7 @@ use super::input;
 use super::list::value_of;
 use super::output::{self, Form};
 use super::target::{canonical_commit, check_lock, inherited, path_of, server_path, target, write};
-use crate::config::{Config, Mode};
+use crate::config::{Config, Mode, place, remove_section};
 use crate::physical::web_configs;
 use crate::schema::{self, Section};
 use crate::xml::Element;
@@ -20,7 +20,7 @@ pub fn execute(context: &mut Context<'_>, mut typed: Typed, general: &General) -
         return Err(errors::not_emulated(&format!("{verb} config")));
     }
     if !matches!(verb.as_str(), "list" | "set" | "clear" | "lock" | "unlock") {
-        return Err(errors::unknown_word("verb", &verb));
+        return Err(errors::no_such_command(&verb, "CONFIG"));
     }
     let mut config = context.load()?;
     let path = path_of(&config, typed.identifier.as_deref().unwrap_or_default())?;
@@ -35,8 +35,9 @@ pub fn execute(context: &mut Context<'_>, mut typed: Typed, general: &General) -
     let section = schema::section_called(&name).ok_or_else(|| errors::unknown_section(&name))?;
     match verb.as_str() {
         "set" => set(context, &mut config, &path, section, typed, general),
-        "clear" => clear(context, &mut config, &path, section, general),
+        "clear" => clear(context, &mut config, &path, section, typed, general),
         _ => {
+            no_more(&typed)?;
             let mode = if verb == "lock" { "Deny" } else { "Allow" };
             let to_server =
                 general.commit.as_deref().is_none_or(|commit| canonical_commit(commit).is_empty());
@@ -71,7 +72,8 @@ fn set(
     check_lock(config, section, path, &target)?;
     let inherited = inherited(context, config, path, section, &target)?;
     // Several edits in one command are one commit: all of them, or none.
-    write(context, config, (path, &target), section, |element| {
+    write(context, config, (path, &target), section, |root, at| {
+        let element = place::section_mut(root, at, section.path);
         edits.iter().try_for_each(|edit| edit::apply(element, &section.element, Some(&inherited), edit))?;
         edit::check(element, &inherited)
     })
@@ -90,28 +92,45 @@ fn set_from_input(
         let target = target(context, config, path, general.commit.as_deref())?;
         check_lock(config, section, path, &target)?;
         let given = element.child(&section.path.replace('/', "-")).cloned();
-        write(context, config, (path, &target), section, |own| match given {
-            Some(given) => input::overlay(own, &section.element, &given),
+        write(context, config, (path, &target), section, |root, at| match given {
+            Some(given) => {
+                input::overlay(place::section_mut(root, at, section.path), &section.element, &given)
+            }
             None => Ok(()),
         })?;
     }
     Ok(())
 }
 
+/// Takes away what is written for a path; with `/delete` the section itself too.
 fn clear(
     context: &mut Context<'_>,
     config: &mut Config,
     path: &str,
     section: &'static Section,
+    mut typed: Typed,
     general: &General,
 ) -> Result<(), Failure> {
+    let delete = typed.take("delete").is_some();
+    no_more(&typed)?;
     let target = target(context, config, path, general.commit.as_deref())?;
     check_lock(config, section, path, &target)?;
-    write(context, config, (path, &target), section, |element| {
-        *element = Element::new(element.name());
+    write(context, config, (path, &target), section, |root, at| {
+        if delete {
+            remove_section(root, at, section.path);
+        } else {
+            let element = place::section_mut(root, at, section.path);
+            *element = Element::new(element.name());
+        }
         Ok(())
-    })?;
-    Ok(())
+    })
+}
+
+fn no_more(typed: &Typed) -> Result<(), Failure> {
+    match typed.parameters.first() {
+        Some(parameter) => Err(errors::unknown_attribute(&parameter.name)),
+        None => Ok(()),
+    }
 }
 
 fn list(
@@ -122,9 +141,7 @@ fn list(
     typed: &Typed,
     general: &General,
 ) -> Result<(), Failure> {
-    if let Some(parameter) = typed.parameters.first() {
-        return Err(errors::unknown_attribute(&parameter.name));
-    }
+    no_more(typed)?;
     let declared = config.declarations();
     let known =
         schema::sections().iter().filter(|section| declared.iter().any(|own| own.path == section.path));

@@ -32,10 +32,21 @@ pub fn not_a_parameter(word: &str) -> Failure {
     Failure { exit: 87, text }
 }
 
-/// A verb or an object that doesn't exist. 87 is the code of wrong usage (JexusManager); the words are made up.
-pub fn unknown_word(kind: &str, word: &str) -> Failure {
+/// An object that doesn't exist, as JexusManager and issue azure-pipelines-extensions#187 have it. The double return is
+/// the real one's own.
+pub fn no_such_object(word: &str) -> Failure {
+    let word = word.to_uppercase();
+    let text =
+        format!("Object '{word}' is not supported.  Run 'appcmd.exe /?' to display supported objects.\r\r\n");
+    Failure { exit: 87, text }
+}
+
+/// A verb that an object doesn't have (JexusManager).
+pub fn no_such_command(verb: &str, object: &str) -> Failure {
+    let (verb, object) = (verb.to_uppercase(), object.to_uppercase());
     let text = format!(
-        "Failed to process input: The {kind} '{word}' is not supported. Run 'appcmd.exe /?' to display usage. (HRESULT=80070057).\r\n"
+        "Command '{verb}' is not supported on object '{object}'. Run 'appcmd.exe {object} /?'\r\r\nto display supported \
+         commands.\r\r\n"
     );
     Failure { exit: 87, text }
 }
@@ -185,7 +196,14 @@ pub fn commit(error: &ConfigError) -> Failure {
             );
             Failure { exit: 13, text }
         }
-        ConfigError::Unreadable(error) => message(2, &error.to_string()),
+        // Issue NuGetGallery#4127 has the words; the code is that of a file that isn't there.
+        ConfigError::Unreadable(error) => Failure {
+            exit: 2,
+            text: format!(
+                "ERROR ( message:Configuration error\r\nFilename: {error}\r\nLine Number: 0\r\nDescription: Cannot read \
+                 configuration file\r\n. )\r\n"
+            ),
+        },
     }
 }
 
@@ -203,13 +221,13 @@ pub enum Refusal {
     NotKnownYet,
 }
 
-pub fn refused(refusal: Refusal, verb: &str, object: &str) -> Failure {
+/// The words are those of issue azure-pipelines-extensions#187.
+pub fn refused(refusal: Refusal) -> Failure {
     let (hresult, reason) = match refusal {
         Refusal::Running => (0x8007_0420, "An instance of the service is already running."),
         Refusal::NotRunning => (0x8007_0426, "The service has not been started."),
         Refusal::BindingTaken => (0x8007_00b7, "Cannot create a file when that file already exists."),
         Refusal::NotKnownYet => (0x8007_10d8, "The object identifier does not represent a valid object."),
     };
-    let head = format!("Command execution failed. Cannot {verb} the {object} object.");
-    with_hresult(hresult, &format!("{head}\r\n{reason}\r\n"))
+    with_hresult(hresult, &format!("Command execution failed.\r\n{reason}\r\n"))
 }

@@ -8,6 +8,7 @@ use std::io::Read;
 use crate::lab::Lab;
 
 mod args;
+mod backup;
 mod change;
 mod command;
 mod config;

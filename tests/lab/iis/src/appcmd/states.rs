@@ -67,7 +67,7 @@ fn site(context: &mut Context<'_>, verb: &str, identifier: &str) -> Result<Strin
         }
     })?;
     match refusal {
-        Some(refusal) => Err(errors::refused(refusal, verb, Kind::Site.word())),
+        Some(refusal) => Err(errors::refused(refusal)),
         None => Ok(found.name),
     }
 }
@@ -94,7 +94,7 @@ fn pool(context: &mut Context<'_>, verb: &str, identifier: &str) -> Result<Strin
         None
     })?;
     match refusal {
-        Some(refusal) => Err(errors::refused(refusal, verb, Kind::Pool.word())),
+        Some(refusal) => Err(errors::refused(refusal)),
         None => Ok(found.name),
     }
 }

@@ -6,7 +6,7 @@ use super::command::Context;
 use super::errors::{self, Failure};
 use super::list::site_at;
 use crate::config::{
-    Config, ConfigError, Definition, Effective, Mode, WebConfig, canonical, levels, place, write_whole,
+    Config, ConfigError, Definition, Effective, Mode, WebConfig, canonical, levels, write_whole,
 };
 use crate::physical::{mapped, web_configs};
 use crate::schema::Section;
@@ -136,13 +136,13 @@ pub fn check_lock(config: &Config, section: &Section, path: &str, target: &Targe
     if server_only || locked { Err(errors::locked()) } else { Ok(()) }
 }
 
-/// Changes the element of a section, wherever it is written.
+/// Changes the file that a section's path goes to: what changes it gets the root and the path within that file.
 pub fn write(
     context: &mut Context<'_>,
     config: &mut Config,
     (path, target): (&str, &Target),
     section: &Section,
-    change: impl FnOnce(&mut Element) -> Result<(), Failure>,
+    change: impl FnOnce(&mut Element, &str) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let at = match target {
         Target::Server => String::new(),
@@ -156,7 +156,7 @@ pub fn write(
     );
     match target {
         Target::Server => {
-            change(config.section_mut(path, section.path))?;
+            change(config.root_mut(), path)?;
             context.say(&say);
             context.commit(config)
         }
@@ -171,7 +171,7 @@ pub fn write(
             let mut document = Document::parse(&bytes)
                 .map_err(|source| errors::commit(&ConfigError::NotXml { path: file.clone(), source }))?;
             let relative = path.get(own.len()..).unwrap_or_default().trim_start_matches('/');
-            change(place::section_mut(document.root_mut(), relative, section.path))?;
+            change(document.root_mut(), relative)?;
             context.say(&say);
             if let Some(failure) = (context.at_commit)() {
                 return Err(failure);

@@ -36,5 +36,6 @@ pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let mut file = tempfile::NamedTempFile::new_in(folder)?;
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
-    file.persist(path).map(drop).map_err(|error| error.error)
+    // The standard library's way: on Windows it also replaces a file that somebody reads.
+    fs_err::rename(file.into_temp_path(), path)
 }

@@ -18,6 +18,7 @@ pub(crate) use disk::write_whole;
 pub use effective::{RemoveAbsent, WebConfig};
 pub use locks::{Declaration, Definition, Mode};
 pub use merge::{Effective, Violation};
+pub(crate) use modes::remove_section;
 pub use place::{canonical, levels};
 pub use view::{Application, Binding, FastCgiApplication, Pool, Site, VirtualDirectory};
 

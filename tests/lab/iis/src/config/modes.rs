@@ -8,26 +8,7 @@ impl Config {
     pub fn set_mode(&mut self, path: &str, section: &str, mode: &str) {
         let (group, name) = section.rsplit_once('/').expect("sections stand in groups");
         let root = self.root_mut();
-        let mut content = Element::new(name);
-        let mut emptied = Vec::new();
-        for (at, child) in root.children_mut().enumerate() {
-            if place::is_location(child, path)
-                && let Some(taken) = take_section(child, group, name)
-            {
-                content = taken;
-                emptied.push(at);
-            }
-        }
-        if path.is_empty()
-            && let Some(taken) = take_section(root, group, name)
-        {
-            content = taken;
-        }
-        for at in emptied.into_iter().rev() {
-            if root.children().nth(at).is_some_and(|location| location.children().next().is_none()) {
-                root.remove(at);
-            }
-        }
+        let content = remove_section(root, path, section).unwrap_or_else(|| Element::new(name));
         let mut groups = group.rsplit('/');
         let innermost = Element::new(groups.next().unwrap_or_default()).containing(content);
         let inside = groups.fold(innermost, |inner, name| Element::new(name).containing(inner));
@@ -42,6 +23,32 @@ impl Config {
         let location = if mode == "Inherit" { location } else { location.with("overrideMode", mode) };
         root.push(location.containing(inside));
     }
+}
+
+/// Takes a section for a path out of a file, and groups and locations that are empty then.
+pub(crate) fn remove_section(root: &mut Element, path: &str, section: &str) -> Option<Element> {
+    let (group, name) = section.rsplit_once('/').expect("sections stand in groups");
+    let mut removed = None;
+    let mut emptied = Vec::new();
+    for (at, child) in root.children_mut().enumerate() {
+        if place::is_location(child, path)
+            && let Some(taken) = take_section(child, group, name)
+        {
+            removed = Some(taken);
+            emptied.push(at);
+        }
+    }
+    if path.is_empty()
+        && let Some(taken) = take_section(root, group, name)
+    {
+        removed = Some(taken);
+    }
+    for at in emptied.into_iter().rev() {
+        if root.children().nth(at).is_some_and(|location| location.children().next().is_none()) {
+            root.remove(at);
+        }
+    }
+    removed
 }
 
 /// Takes a section out, and groups that are empty then.

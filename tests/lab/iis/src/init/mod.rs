@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::config::{Config, ConfigError, write_whole};
+use crate::xml::Element;
 
 /// Which role services the server has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +40,25 @@ pub fn init(folder: &Path, kind: Kind) -> Result<(), ConfigError> {
     Ok(())
 }
 
+/// Adds what the WebDAV role service brings: a module for all requests, and a handler that takes PUT and DELETE away
+/// from whatever handles the rest. Neither is locked, so a site can remove both.
+pub fn install_webdav(folder: &Path) -> Result<(), ConfigError> {
+    let mut config = Config::load(&folder.join("applicationHost.config"))?;
+    let module = Element::new("add").with("name", "WebDAVModule");
+    let image = module.clone().with("image", r"%windir%\System32\inetsrv\webdav.dll");
+    let handler = Element::new("add")
+        .with("name", "WebDAV")
+        .with("path", "*")
+        .with("verb", "PROPFIND,PROPPATCH,MKCOL,PUT,COPY,DELETE,MOVE,LOCK,UNLOCK")
+        .with("modules", "WebDAVModule")
+        .with("resourceType", "Unspecified")
+        .with("requireAccess", "None");
+    config.section_mut("", "system.webServer/globalModules").push(image);
+    config.section_mut("", "system.webServer/modules").push(module);
+    config.section_mut("", "system.webServer/handlers").insert(0, handler);
+    config.save()
+}
+
 /// A server whose configuration nobody shares.
 const REDIRECTION: &[u8] = b"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\r\n<configuration>\r\n    <configSections>\r\n        \
     <section name=\"configurationRedirection\" />\r\n    </configSections>\r\n    <configurationRedirection />\r\n\
@@ -68,6 +88,23 @@ mod tests {
             assert_eq!(declared, known);
             for section in known {
                 config.effective(section, "", &[], RemoveAbsent::Error).unwrap();
+            }
+        }
+    }
+
+    #[test]
+    fn webdav_comes_before_all_other_handlers_wherever_they_stand() {
+        for kind in [Kind::Cgi, Kind::AspNet] {
+            let (folder, _) = config(kind);
+            install_webdav(folder.path()).unwrap();
+            let config = Config::load(&folder.path().join("applicationHost.config")).unwrap();
+            let items = |section: &str| {
+                let effective = config.effective(section, "", &[], RemoveAbsent::Error).unwrap();
+                effective.items().iter().map(|item| item.text("name").to_owned()).collect::<Vec<_>>()
+            };
+            assert_eq!(items("system.webServer/handlers")[0], "WebDAV");
+            for section in ["system.webServer/modules", "system.webServer/globalModules"] {
+                assert_eq!(items(section).last().unwrap(), "WebDAVModule");
             }
         }
     }

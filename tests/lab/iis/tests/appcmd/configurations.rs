@@ -2,7 +2,7 @@
 
 use crate::harness::Server;
 use holdall_lab_iis::config::Mode;
-use holdall_lab_iis::init::Kind;
+use holdall_lab_iis::init::{Kind, init};
 
 const FASTCGI: &str = "/section:system.webServer/fastCgi";
 const KEY: &str = r"fullPath='C:\a b\python.exe',arguments='-m x --config C:\run\bridge.toml'";
@@ -329,12 +329,33 @@ fn locked_attributes_stay() {
 #[test]
 fn a_shared_configuration_is_the_one_that_is_changed() {
     let server = Server::new();
-    let other = Server::new();
-    let redirection = format!(
-        "<configuration><configurationRedirection enabled=\"true\" path=\"{}\" /></configuration>",
-        other.folder.path().display()
-    );
+    let before = server.file();
+    let shared = server.folder.path().join("c/shared");
+    init(&shared, Kind::Cgi).unwrap();
+    let redirection =
+        r#"<configuration><configurationRedirection enabled="true" path="C:\shared" /></configuration>"#;
     fs_err::write(server.folder.path().join("redirection.config"), redirection).unwrap();
     server.done(&["add", "apppool", "/name:Shared"]);
-    assert!(other.config().pool("Shared").is_some());
+    assert!(server.config().pool("Shared").is_some());
+    assert_eq!(server.lab().config(), shared.join("applicationHost.config"));
+    assert_eq!(fs_err::read_to_string(server.folder.path().join("applicationHost.config")).unwrap(), before);
+}
+
+#[test]
+fn a_section_can_be_taken_out_with_all_that_held_it() {
+    let server = Server::with_shop();
+    let before = server.file();
+    let section = "/section:system.webServer/security/authentication/anonymousAuthentication";
+    server.done(&["set", "config", "Shop", section, "/userName:", "/commit:apphost"]);
+    server.done(&["clear", "config", "Shop", section, "/delete", "/commit:apphost"]);
+    assert_eq!(server.file(), before);
+    server.done(&["set", "config", "Shop", "/section:handlers", "/overrideMode:Allow", "/commit:apphost"]);
+    assert_eq!(server.config().mode("system.webServer/handlers", "Shop"), Mode::Allow);
+    server.done(&["clear", "config", "Shop", "/section:handlers", "/delete", "/commit:apphost"]);
+    assert_eq!(server.file(), before);
+    server.check_refused(
+        &["clear", "config", "Shop", section, "/nonsense:1", "/commit:apphost"],
+        87,
+        "ERROR ( message:Unknown attribute \"nonsense\".  Replace with -? for help. )\n",
+    );
 }

@@ -238,3 +238,17 @@ fn paths_lead_to_the_deepest_application_and_directory() {
     }
     assert!(mapped(&config, "None/x").is_none());
 }
+
+#[test]
+fn items_with_a_lock_are_not_taken_out_below() {
+    let server = Server::with(Kind::AspNet, "").and_shop();
+    for edit in ["<remove name='StaticFileModule' />", "<clear />"] {
+        web_config(&server, "", &format!("<system.webServer><modules>{edit}</modules></system.webServer>"));
+        let violation = check_at(&server, "Shop", RemoveAbsent::Fine).unwrap_err();
+        assert_eq!(
+            (violation.hresult, violation.message.as_str()),
+            (hresult::LOCKED, "Lock violation"),
+            "{edit}"
+        );
+    }
+}

@@ -41,14 +41,18 @@ fn a_server_is_made_by_a_command_and_found_beside_the_program() {
     let folder = tempfile::tempdir().unwrap();
     for kind in ["cgi", "aspnet"] {
         let config = folder.path().join(kind).join("config");
+        let webdav = (kind == "aspnet").then_some("--webdav");
         let mut command = Command::new(env!("CARGO_BIN_EXE_appcmd-lab"));
-        assert!(command.args(["init", "--kind", kind]).arg(&config).status().unwrap().success());
+        assert!(command.args(["init", "--kind", kind]).args(webdav).arg(&config).status().unwrap().success());
         let program = folder.path().join(kind).join(format!("appcmd{}", std::env::consts::EXE_SUFFIX));
         fs_err::copy(env!("CARGO_BIN_EXE_appcmd"), &program).unwrap();
         let output =
             Command::new(&program).env_remove("HOLDALL_LAB_IIS").args(["list", "site"]).output().unwrap();
         assert_eq!(output.stdout, b"SITE \"Default Web Site\" (id:1,bindings:http/*:80:,state:Started)\r\n");
     }
-    let usage = Command::new(env!("CARGO_BIN_EXE_appcmd-lab")).arg("init").output().unwrap();
-    assert_eq!(usage.status.code(), Some(2));
+    for wrong in [vec!["init"], vec!["init", "--kind", "x", "y"], vec!["init", "--kind", "cgi", "--x", "y"]] {
+        let output = Command::new(env!("CARGO_BIN_EXE_appcmd-lab")).args(wrong).output().unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        assert!(output.stderr.starts_with(b"usage: "));
+    }
 }

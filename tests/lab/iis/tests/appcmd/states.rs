@@ -43,19 +43,17 @@ fn what_is_not_there_cannot_be_started() {
 #[test]
 fn a_pool_is_not_stopped_started_or_recycled_twice() {
     let server = Server::with_shop();
-    let failed = |hresult: &str, verb: &str, reason: &str| {
-        format!(
-            "ERROR ( hresult:{hresult}, message:Command execution failed. Cannot {verb} the APPPOOL object.\n{reason}\n\n )\n"
-        )
+    let failed = |hresult: &str, reason: &str| {
+        format!("ERROR ( hresult:{hresult}, message:Command execution failed.\n{reason}\n\n )\n")
     };
-    let running = failed("80070420", "start", "An instance of the service is already running.");
+    let running = failed("80070420", "An instance of the service is already running.");
     server.check(&["start", "apppool", "Shop"], 1056, &running);
     server.done(&["stop", "apppool", "Shop"]);
     for verb in ["stop", "recycle"] {
         server.check(
             &[verb, "apppool", "Shop"],
             1062,
-            &failed("80070426", verb, "The service has not been started."),
+            &failed("80070426", "The service has not been started."),
         );
     }
 }
@@ -111,14 +109,10 @@ fn a_taken_port_ends_as_the_switch_says() {
 #[test]
 fn what_has_just_been_made_is_not_known_yet() {
     let server = Server::with(Kind::Cgi, "[timing]\nknown = 60000").and_shop();
-    let expected = |word: &str| {
-        format!(
-            "ERROR ( hresult:800710d8, message:Command execution failed. Cannot start the {word} object.\nThe object \
-             identifier does not represent a valid object.\n\n )\n"
-        )
-    };
-    server.check(&["start", "site", "Shop"], 4312, &expected("SITE"));
-    server.check(&["start", "apppool", "Shop"], 4312, &expected("APPPOOL"));
+    let expected = "ERROR ( hresult:800710d8, message:Command execution failed.\nThe object identifier does not \
+                    represent a valid object.\n\n )\n";
+    server.check(&["start", "site", "Shop"], 4312, expected);
+    server.check(&["start", "apppool", "Shop"], 4312, expected);
     server.check(&["stop", "site", "Default Web Site"], 0, "\"Default Web Site\" successfully stopped\n");
     server.settings("");
     server.done(&["start", "site", "Shop"]);
@@ -134,4 +128,35 @@ fn worker_processes_are_those_that_the_web_server_notes() {
     server.check(&["list", "wp", "/apppool.name:Other"], 0, "");
     server.check(&["list", "request"], 0, "");
     assert!(server.done(&["list", "module", "FastCgiModule"]).starts_with("MODULE \"FastCgiModule\""));
+}
+
+#[test]
+fn a_state_goes_with_a_new_name_and_not_with_a_failed_commit() {
+    let server = Server::with_shop();
+    server.done(&["stop", "site", "Shop"]);
+    server.done(&["stop", "apppool", "Shop"]);
+    server.settings("[[fault]]\nmatches = 'set'\nwhen = 'commit'\nexit = 32\ntimes = 2");
+    server.run(&["set", "site", "Shop", "/id:9"]);
+    server.run(&["set", "apppool", "Shop", "/name:Store"]);
+    server.check(&["list", "apppool", "/state:Stopped", "/text:name"], 0, "Shop\n");
+    server.done(&["set", "site", "Shop", "/id:9", "/name:Store"]);
+    server.done(&["set", "apppool", "Shop", "/name:Store"]);
+    assert_eq!(state(&server, "Store"), "Stopped");
+    server.check(&["list", "apppool", "/state:Stopped", "/text:name"], 0, "Store\n");
+}
+
+#[test]
+fn a_site_that_is_not_to_start_takes_no_port() {
+    let server = Server::with_shop();
+    let add = [
+        "add",
+        "site",
+        "/name:Staging",
+        "/bindings:http/*:81:",
+        "/serverAutoStart:false",
+        r"/physicalPath:C:\shop",
+    ];
+    server.done(&add);
+    assert_eq!(server.run(&["start", "site", "Staging"]).0, 183);
+    assert_eq!(state(&server, "Staging"), "Stopped");
 }

@@ -15,23 +15,43 @@ fn a_second_bare_word_is_what_an_unquoted_blank_leads_to() {
 #[test]
 fn verbs_and_objects_that_do_not_exist_are_refused() {
     let server = Server::new();
-    for args in [
-        vec!["sing", "site", "x"],
-        vec!["list", "song"],
-        vec!["recycle", "site", "x"],
-        vec!["start", "app", "x"],
-        vec!["add", "config"],
+    let object = |word: &str| {
+        format!("Object '{word}' is not supported.  Run 'appcmd.exe /?' to display supported objects.\r\n")
+    };
+    let verb = |verb: &str, word: &str| {
+        format!(
+            "Command '{verb}' is not supported on object '{word}'. Run 'appcmd.exe {word} /?'\r\nto display supported commands.\r\n"
+        )
+    };
+    for (args, expected) in [
+        (vec!["list", "song"], object("SONG")),
+        (vec!["list"], object("LIST")),
+        (vec!["list", "/?"], object("LIST")),
+        (vec!["sing", "site", "x"], verb("SING", "SITE")),
+        (vec!["site"], verb("", "SITE")),
+        (vec!["recycle", "site", "x"], verb("RECYCLE", "SITE")),
+        (vec!["start", "app", "x"], verb("START", "APP")),
+        (vec!["add", "config"], verb("ADD", "CONFIG")),
+        (vec!["add", "wp"], verb("ADD", "WP")),
     ] {
-        assert_eq!(server.run(&args).0, 87, "{args:?}");
+        server.check(&args, 87, &expected);
     }
-    for args in [vec![], vec!["/?"], vec!["list", "site", "/?"]] {
+    for (args, expected) in
+        [(vec![], 87), (vec!["/?"], 1), (vec!["site", "/?"], 1), (vec!["list", "sites", "/?"], 1)]
+    {
         let (exit, text) = server.run(&args);
-        assert!(exit == 1 && text.starts_with("General purpose IIS command line"), "{args:?}");
+        assert!(exit == expected && text.starts_with("General purpose IIS command line"), "{args:?}");
     }
-    assert_eq!(
-        server.run(&["add", "backup", "x"]),
-        (120, "the lab's appcmd does not know: add backup\n".to_owned())
-    );
+    server.check(&["list", "trace"], 120, "the lab's appcmd does not know: list trace\n");
+}
+
+#[test]
+fn a_file_that_is_not_there_is_told() {
+    let server = Server::new();
+    fs_err::remove_file(server.lab().config()).unwrap();
+    let (exit, text) = server.run(&["list", "site"]);
+    assert_eq!(exit, 2);
+    assert!(text.contains("Line Number: 0\nDescription: Cannot read configuration file\n. )\n"), "{text}");
 }
 
 #[test]
