@@ -23,6 +23,10 @@ use super::route::{self, OnDisk};
 use super::settings::{Handler, Settings};
 use super::{files, filter, handlers, record, registered, sink};
 
+/// Methods that a server with WebDAV keeps from all else.
+const WEB_DAV: [&str; 9] =
+    ["PROPFIND", "PROPPATCH", "MKCOL", "PUT", "COPY", "DELETE", "MOVE", "LOCK", "UNLOCK"];
+
 /// Both ends of a connection.
 #[derive(Debug, Clone, Copy)]
 pub struct Ends {
@@ -127,11 +131,15 @@ impl Visit<'_> {
             }
             return Ok(answer);
         }
+        let is_there = |module: &str| settings.modules.iter().any(|known| known == module);
+        if is_there("WebDAVModule") && WEB_DAV.contains(&self.parts.method.as_str()) {
+            // It looks at every request, whatever the handlers are, and is not set up for this site.
+            return Err(Trouble::new(405, 0, "WebDAVModule takes this method"));
+        }
         let handler = handlers::choose(settings, &self.path, self.parts.method.as_str(), &self.on_disk);
         let handler =
             handler.map_err(|(status, substatus)| Trouble::new(status, substatus, "no handler has it"))?;
         let modules: Vec<&str> = handler.modules.split(',').map(str::trim).collect();
-        let is_there = |module: &&&str| settings.modules.iter().any(|known| known == **module);
         if let Some(missing) = modules.iter().find(|module| !is_there(module)) {
             let why =
                 format!("Handler \"{}\" has a bad module \"{missing}\" in its module list", handler.name);

@@ -1,5 +1,7 @@
 //! Static and dynamic pages, and what is refused before any of them.
 
+use holdall_lab_iis::init::install_webdav;
+
 use crate::lab::{Lab, agent, page};
 
 #[test]
@@ -127,4 +129,25 @@ fn a_file_for_an_error_is_shown_where_the_mode_is_custom() {
     let page = lab.get("/static/none.css");
     assert_eq!((page.status, &*page.text), (404, "not here"));
     assert_eq!(lab.get("/missing").json()["path"], "/missing");
+}
+
+#[test]
+fn methods_of_webdav_reach_the_application_once_its_module_is_removed() {
+    let mut lab = Lab::new();
+    lab.serve();
+    let asked = |lab: &Lab| {
+        [
+            page(agent().put(lab.url("/x")).send("body")).status,
+            page(agent().delete(lab.url("/x")).call()).status,
+        ]
+    };
+    assert_eq!(asked(&lab), [200, 200]);
+    install_webdav(&lab.config()).unwrap();
+    assert_eq!((asked(&lab), lab.get("/x").status), ([405, 405], 200));
+    lab.locations.push_str(
+        r#"<location path="shop"><system.webServer><modules><remove name="WebDAVModule" /></modules></system.webServer></location>"#,
+    );
+    lab.commit();
+    install_webdav(&lab.config()).unwrap();
+    assert_eq!(asked(&lab), [200, 200]);
 }
