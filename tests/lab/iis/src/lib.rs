@@ -15,6 +15,13 @@
 //! copied to `%windir%\System32\inetsrv`, it is found as the real one is. A test may also call [`appcmd::run`]; it
 //! gives the whole exit code, of which systems but Windows keep eight bits ([`appcmd::exit_code`]).
 //!
+//! `iis --config FOLDER [--ready-file FILE]` serves what the folder says on the loopback address, a change with the next
+//! request ([`serve`]); a test may also start a [`serve::Server`]. It writes
+//!
+//! - `iis.jsonl`: every request with its status and the process that answered, and every process that starts or ends;
+//! - `processes.txt`: what the processes print, on systems but Windows, where IIS gives them nothing to print to;
+//! - the workers in `runtime.json`, which `appcmd list wp` shows.
+//!
 //! Not here are `search`, `reset` and `migrate` of `config`, traces, locks written into a `web.config`, commits above
 //! the server, the history of configurations, and passwords that can be read back.
 

@@ -34,6 +34,8 @@ pub struct Current {
 struct Known {
     config: Result<Arc<Config>, String>,
     snapshot: Result<Arc<Snapshot>, String>,
+    /// What runs now is by this one, also while a later one cannot be read.
+    taken_up: Option<Arc<Snapshot>>,
     /// The configuration as it was then, and what stands beside it.
     config_stamp: Stamp,
     beside_stamp: [Stamp; 2],
@@ -77,6 +79,7 @@ impl Current {
         let known = Known {
             config: Err(nothing.to_owned()),
             snapshot: Err(nothing.to_owned()),
+            taken_up: None,
             config_stamp: None,
             beside_stamp: [None; 2],
             due: None,
@@ -130,7 +133,7 @@ impl Current {
     /// Does what the change means for what runs.
     fn take_up(&self, known: &mut Known, snapshot: Arc<Snapshot>) {
         let nothing = Model::default();
-        let before = known.snapshot.as_ref().map_or(&nothing, |before| &before.model);
+        let before = known.taken_up.as_ref().map_or(&nothing, |before| &before.model);
         // The web server itself notes its workers beside the configuration: most often nothing has changed.
         let is_changed = *before != snapshot.model;
         for change in changes(before, &snapshot.model, snapshot.behaviour.reactions) {
@@ -140,6 +143,7 @@ impl Current {
                 let _ = self.breaks.send(site);
             }
         }
+        known.taken_up = Some(Arc::clone(&snapshot));
         known.snapshot = Ok(snapshot);
         if is_changed {
             self.journal.tell(Event::Configured);

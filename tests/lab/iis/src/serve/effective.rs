@@ -148,7 +148,8 @@ fn errors(section: &Effective, paths: &Paths) -> Errors {
             // A folder for each language; visitors here ask in English.
             prefix => paths.located(prefix).join("en-US").join(path),
         };
-        Some(ErrorPage { status, substatus, file })
+        // A relative path names a file of the site, which sites of Holdall don't have.
+        file.is_absolute().then_some(ErrorPage { status, substatus, file })
     });
     let mut pages: Vec<_> = pages.collect();
     // What names a substatus goes before what does not.

@@ -5,17 +5,17 @@ use std::pin::pin;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use serde::Deserialize;
 use tokio::io::AsyncWriteExt as _;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
-use super::head::{self, Head};
-use super::instances::{Connection, Lease};
+use super::lease::{Connection, Lease};
 use super::model::StderrMode;
 use super::process::Writer;
 use super::record::{self, Record};
+use super::sink::{Answer, Failure, Sink};
 
 /// A request on its way.
 pub struct Exchange<B> {
@@ -43,39 +43,6 @@ pub enum HangUp {
     Nothing,
 }
 
-/// The head, and the rest as it comes. An error cuts it short.
-pub type Answer = (Head, Body);
-
-/// The body of an answer.
-pub enum Body {
-    Whole(Bytes),
-    Stream(mpsc::Receiver<io::Result<Bytes>>),
-}
-
-/// Why there is no answer, or no whole one.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Failure {
-    #[error("the FastCGI process exited unexpectedly: {0}")]
-    Exited(String),
-    #[error("the FastCGI process exceeded its configured activity timeout (0x80070102)")]
-    Silent,
-    #[error("the FastCGI process exceeded its configured request timeout (0x80070102)")]
-    TooLong,
-    #[error("the FastCGI process refused the request with status {0}")]
-    Refused(u8),
-    #[error("the FastCGI process gave the request up with status {0}")]
-    GaveUp(u32),
-    #[error("the FastCGI process gave no answer: {0}")]
-    NoAnswer(String),
-    /// What the process wrote on FCGI_STDERR, shown to the client.
-    #[error("{0}")]
-    Said(String),
-    #[error("the FastCGI process wrote to its standard error")]
-    SaidSomething,
-    #[error("the FastCGI process wrote to its standard error and was terminated")]
-    Terminated,
-}
-
 enum Ending {
     Complete,
     ClientGone,
@@ -100,7 +67,7 @@ where
         answer: oneshot::Sender<Result<Answer, Failure>>,
     ) {
         let (activity_timeout, hang_up) = (self.activity_timeout, self.hang_up);
-        let mut sink = Sink { answer: Some(answer), ..Sink::default() };
+        let mut sink = Sink::new(answer);
         let (ending, is_in_step) = self.speak(&mut connection, &mut sink).await;
         let fate = match ending {
             Ok(Ending::Complete) => {
@@ -266,76 +233,6 @@ async fn abort(connection: &mut Connection, patience: Duration) -> Fate {
             Ok(Ok(Some(_))) => {}
             Ok(Ok(None) | Err(_)) => return Fate::Failed("by itself"),
             Err(_) => return Fate::Failed("activityTimeout"),
-        }
-    }
-}
-
-/// Where the answer goes.
-#[derive(Default)]
-struct Sink {
-    /// Who waits for the head, until it is sent.
-    answer: Option<oneshot::Sender<Result<Answer, Failure>>>,
-    /// The head, as long as the client has not got it.
-    head: Option<Head>,
-    /// What is held back: before the head is whole, all that was said; then of the body.
-    held: BytesMut,
-    stream: Option<mpsc::Sender<io::Result<Bytes>>>,
-}
-
-impl Sink {
-    async fn push(&mut self, bytes: &[u8], buffer: usize) -> Result<(), String> {
-        if let Some(stream) = &self.stream {
-            if !bytes.is_empty() {
-                // A client that has left is noticed elsewhere.
-                drop(stream.send(Ok(Bytes::copy_from_slice(bytes))).await);
-            }
-            return Ok(());
-        }
-        self.held.extend_from_slice(bytes);
-        if self.head.is_none() {
-            let Some((head, rest)) = head::take(&mut self.held)? else { return Ok(()) };
-            (self.head, self.held) = (Some(head), rest.into());
-        }
-        if self.held.len() < buffer {
-            return Ok(());
-        }
-        if let (Some(head), Some(answer)) = (self.head.take(), self.answer.take()) {
-            let (sender, receiver) = mpsc::channel(2);
-            if !self.held.is_empty() {
-                drop(sender.try_send(Ok(self.held.split().freeze())));
-            }
-            drop(answer.send(Ok((head, Body::Stream(receiver)))));
-            self.stream = Some(sender);
-        }
-        Ok(())
-    }
-
-    fn end(&mut self) -> Result<(), String> {
-        if self.stream.take().is_some() {
-            return Ok(());
-        }
-        let head = self.head.take().ok_or("it ends before its head does")?;
-        if let Some(answer) = self.answer.take() {
-            drop(answer.send(Ok((head, Body::Whole(self.held.split().freeze())))));
-        }
-        Ok(())
-    }
-
-    async fn fail(self, failure: Failure) {
-        if let Some(answer) = self.answer {
-            drop(answer.send(Err(failure)));
-        } else if let Some(stream) = self.stream {
-            // The client must not take what it has for the whole.
-            drop(stream.send(Err(io::ErrorKind::UnexpectedEof.into())).await);
-        }
-    }
-
-    /// Resolves when the client has left.
-    async fn client_gone(&mut self) {
-        match (&mut self.answer, &self.stream) {
-            (Some(answer), _) => answer.closed().await,
-            (_, Some(stream)) => stream.closed().await,
-            _ => std::future::pending().await,
         }
     }
 }

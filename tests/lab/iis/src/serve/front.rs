@@ -5,16 +5,15 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use hyper::body::Incoming;
-use hyper::header::{
-    ALLOW, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, SERVER, WWW_AUTHENTICATE,
-};
+use hyper::header::{ALLOW, CONTENT_LENGTH, HOST, HeaderValue, WWW_AUTHENTICATE};
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode};
 use tokio::sync::oneshot;
 
+use super::answer::{Answer, own};
 use super::body::{Body, Serving};
 use super::current::{Current, Snapshot};
-use super::exchange::{self, Exchange};
+use super::exchange::Exchange;
 use super::instances::NoProcess;
 use super::journal::Event;
 use super::model::{Application, Folder, Site};
@@ -22,7 +21,11 @@ use super::pages::{self, Trouble};
 use super::params::{Asked, params};
 use super::route::{self, OnDisk};
 use super::settings::{Handler, Settings};
-use super::{files, filter, handlers, record, registered};
+use super::{files, filter, handlers, record, registered, sink};
+
+/// Methods that a server with WebDAV keeps from all else.
+const WEB_DAV: [&str; 9] =
+    ["PROPFIND", "PROPPATCH", "MKCOL", "PUT", "COPY", "DELETE", "MOVE", "LOCK", "UNLOCK"];
 
 /// Both ends of a connection.
 #[derive(Debug, Clone, Copy)]
@@ -44,14 +47,6 @@ struct Visit<'a> {
     on_disk: OnDisk,
     /// The process that worked on it.
     process: Option<u32>,
-}
-
-/// Status, headers, body and, of an answer that is the server's own, what is wrong.
-struct Answer {
-    status: StatusCode,
-    headers: HeaderMap,
-    body: Body,
-    trouble: Option<Trouble>,
 }
 
 pub async fn answer(
@@ -136,11 +131,15 @@ impl Visit<'_> {
             }
             return Ok(answer);
         }
+        let is_there = |module: &str| settings.modules.iter().any(|known| known == module);
+        if is_there("WebDAVModule") && WEB_DAV.contains(&self.parts.method.as_str()) {
+            // It looks at every request, whatever the handlers are, and is not set up for this site.
+            return Err(Trouble::new(405, 0, "WebDAVModule takes this method"));
+        }
         let handler = handlers::choose(settings, &self.path, self.parts.method.as_str(), &self.on_disk);
         let handler =
             handler.map_err(|(status, substatus)| Trouble::new(status, substatus, "no handler has it"))?;
         let modules: Vec<&str> = handler.modules.split(',').map(str::trim).collect();
-        let is_there = |module: &&&str| settings.modules.iter().any(|known| known == **module);
         if let Some(missing) = modules.iter().find(|module| !is_there(module)) {
             let why =
                 format!("Handler \"{}\" has a bad module \"{missing}\" in its module list", handler.name);
@@ -216,11 +215,9 @@ impl Visit<'_> {
         }
         let body = match body {
             // A length that is not the body's would be taken as it stands.
-            exchange::Body::Whole(bytes) if head.headers.contains_key(CONTENT_LENGTH) => {
-                Body::unmeasured(bytes)
-            }
-            exchange::Body::Whole(bytes) => Body::whole(bytes),
-            exchange::Body::Stream(pieces) => Body::stream(pieces),
+            sink::Body::Whole(bytes) if head.headers.contains_key(CONTENT_LENGTH) => Body::unmeasured(bytes),
+            sink::Body::Whole(bytes) => Body::whole(bytes),
+            sink::Body::Stream(pieces) => Body::stream(pieces),
         };
         Ok(Answer { status: head.status, headers: head.headers, body, trouble: None })
     }
@@ -256,46 +253,6 @@ impl Visit<'_> {
             buffer,
             hang_up: behaviour.hang_up,
         }
-    }
-}
-
-/// The server's own answer to a trouble.
-fn own(settings: &Settings, trouble: Trouble) -> Answer {
-    let page = pages::page(&trouble, &settings.errors);
-    let file = settings.errors.pages.iter().find(|page| {
-        page.status == trouble.status && page.substatus.is_none_or(|substatus| substatus == trouble.substatus)
-    });
-    let file = file.filter(|_| {
-        pages::is_replaced(trouble.status, &settings.errors) && pages::is_custom(&settings.errors)
-    });
-    let body = file.and_then(|page| fs_err::read(&page.file).ok()).unwrap_or_else(|| page.into_bytes());
-    let headers = [(CONTENT_TYPE, HeaderValue::from_static("text/html"))];
-    Answer {
-        status: StatusCode::from_u16(trouble.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
-        headers: headers.into_iter().collect(),
-        body: Body::whole(body),
-        trouble: Some(trouble),
-    }
-}
-
-impl Answer {
-    /// Adds what every answer has.
-    fn respond(self, settings: &Settings) -> Response<Body> {
-        let mut response = Response::new(self.body);
-        *response.status_mut() = self.status;
-        *response.headers_mut() = self.headers;
-        let headers = response.headers_mut();
-        if settings.filtering.remove_server_header {
-            headers.remove(SERVER);
-        } else {
-            headers.insert(SERVER, HeaderValue::from_static("Microsoft-IIS/10.0"));
-        }
-        for (name, value) in &settings.headers {
-            if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), HeaderValue::from_str(value)) {
-                headers.append(name, value);
-            }
-        }
-        response
     }
 }
 

@@ -12,9 +12,9 @@ use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::oneshot;
 
 use super::journal::{Event, Journal};
+use super::lease::{Connection, Instance, Lease};
 use super::model::Application;
-use super::process::{Launch, Process, Reader, Writer};
-use super::record::Records;
+use super::process::{Launch, Process};
 
 /// How often idle processes and the watched file are looked at.
 const ROUND: Duration = Duration::from_millis(50);
@@ -43,24 +43,8 @@ struct State {
     watched: Option<Stamp>,
 }
 
-/// A running process and the connection to it.
-pub struct Instance {
-    process: Process,
-    connection: Option<Connection>,
-    requests: u32,
-    idle_since: Instant,
-    place: Place,
-    notice: Option<Duration>,
-}
-
-/// A connection that is kept from request to request.
-pub struct Connection {
-    pub records: Records<Reader>,
-    pub writer: Writer,
-}
-
 /// The right to one of the processes that an application may have.
-struct Place {
+pub struct Place {
     of: Weak<Instances>,
     generation: u64,
 }
@@ -69,12 +53,6 @@ struct Place {
 enum Turn {
     Ready(Instance),
     Start(Place),
-}
-
-/// A process lent to one request. Dropped without a word it is taken to be at work still, and is ended.
-pub struct Lease {
-    instance: Option<Instance>,
-    of: Arc<Instances>,
 }
 
 /// Why there is no process.
@@ -224,7 +202,7 @@ impl Instances {
     }
 
     /// Ends a process that is at work on nothing.
-    fn retire(&self, instance: Instance, why: &'static str) {
+    pub fn retire(&self, instance: Instance, why: &'static str) {
         let Instance { process, connection, place, notice, .. } = instance;
         let journal = Arc::clone(&self.journal);
         // Its place is free for another one from now on.
@@ -241,7 +219,7 @@ impl Instances {
     }
 
     /// Takes a process back that is free again.
-    fn take_back(&self, mut instance: Instance) {
+    pub fn take_back(&self, mut instance: Instance) {
         loop {
             let mut state = self.state();
             let why = if instance.place.generation != state.generation {
@@ -268,7 +246,7 @@ impl Instances {
         }
     }
 
-    fn count_fail(&self) {
+    pub fn count_fail(&self) {
         self.state().fails.push_back(Instant::now());
     }
 
@@ -337,55 +315,6 @@ impl Drop for Place {
             drop(state);
             // If nobody waits there any more, dropping the place offers it to the next one.
             drop(waiting.send(Turn::Start(place)));
-        }
-    }
-}
-
-impl Lease {
-    pub fn process(&self) -> u32 {
-        self.instance().process.id()
-    }
-
-    /// The connection to the process, opened if need be.
-    async fn connect(&mut self) -> std::io::Result<Connection> {
-        let instance = self.instance.as_mut().expect("lent until it is given back");
-        if let Some(connection) = instance.connection.take() {
-            return Ok(connection);
-        }
-        let (reader, writer) = instance.process.connect().await?;
-        Ok(Connection { records: Records::new(reader), writer })
-    }
-
-    /// How the process ended, once it has.
-    pub async fn ended(&self) -> String {
-        self.instance().process.ended().await
-    }
-
-    /// The request is over; without a connection another one is opened for the next.
-    pub fn give_back(mut self, connection: Option<Connection>) {
-        let Some(mut instance) = self.instance.take() else { return };
-        instance.requests += 1;
-        instance.connection = connection;
-        self.of.take_back(instance);
-    }
-
-    /// The process is of no more use: it failed, or is still at work on something that nobody wants.
-    pub fn give_up(mut self, why: &'static str) {
-        if let Some(instance) = self.instance.take() {
-            self.of.count_fail();
-            self.of.retire(Instance { notice: None, ..instance }, why);
-        }
-    }
-
-    fn instance(&self) -> &Instance {
-        self.instance.as_ref().expect("lent until it is given back")
-    }
-}
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        if let Some(instance) = self.instance.take() {
-            self.of.retire(Instance { notice: None, ..instance }, "abandoned");
         }
     }
 }

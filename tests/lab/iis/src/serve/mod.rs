@@ -2,8 +2,10 @@
 //! Holdall can tell, so that a deploy is proved by asking the site for pages.
 //!
 //! It shares no code with the product: a mistake there shall not cancel out here. It listens on the loopback address
-//! alone, and knows no https.
+//! alone, and knows no https, no ranges, no compression, no redirects and no names of visitors: one who has to say who
+//! they are is told so, and no more. Pools recycle when they are asked to, not by time or memory.
 
+mod answer;
 mod behaviour;
 mod body;
 mod change;
@@ -19,6 +21,7 @@ mod handlers;
 mod head;
 mod instances;
 mod journal;
+mod lease;
 mod model;
 mod pages;
 mod params;
@@ -29,6 +32,7 @@ mod registered;
 mod route;
 mod server;
 mod settings;
+mod sink;
 mod workers;
 
 pub use current::{Current, OpenError};

@@ -6,6 +6,8 @@
 #[cfg(unix)]
 mod unix;
 #[cfg(windows)]
+mod win32;
+#[cfg(windows)]
 mod windows;
 
 use std::path::PathBuf;

@@ -51,10 +51,19 @@ fn a_module_that_is_not_installed_cannot_handle_anything() {
 fn nothing_is_served_of_a_configuration_that_cannot_be_read() {
     let mut lab = Lab::new();
     lab.serve();
+    let before = lab.ask("/")["pid"].clone();
     lab.write("applicationHost.config", "<configuration>");
     fails(&lab, 19, "well-formed");
     lab.commit();
-    assert_eq!(lab.get("/").status, 200);
+    assert_eq!(lab.ask("/")["pid"], before);
+    // What is asked for meanwhile is not forgotten.
+    lab.write("applicationHost.config", "<configuration>");
+    fails(&lab, 19, "well-formed");
+    lab.write("runtime.json", r#"{"pools": {"pool": {"recycled": 1}}}"#);
+    fails(&lab, 19, "well-formed");
+    lab.commit();
+    assert_ne!(lab.ask("/")["pid"], before);
+    assert_eq!(lab.end_of(&before), "drained");
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Static and dynamic pages, and what is refused before any of them.
 
+use holdall_lab_iis::init::install_webdav;
+
 use crate::lab::{Lab, agent, page};
 
 #[test]
@@ -95,4 +97,57 @@ fn a_host_that_no_site_has_is_no_request_and_a_stopped_pool_is_unavailable() {
     assert_eq!(lab.get("/").status, 400);
     let named = agent().get(lab.url("/")).header("Host", &format!("SHOP.example:{port}"));
     assert_eq!(page(named.call()).status, 200);
+}
+
+#[test]
+fn who_has_to_say_who_they_are_is_told_so_by_the_release_that_is_asked() {
+    let mut lab = Lab::new();
+    lab.locations.push_str(
+        r#"<location path="shop"><system.webServer><security><authentication><anonymousAuthentication enabled="false" /><windowsAuthentication enabled="true" /></authentication></security></system.webServer></location>"#,
+    );
+    lab.serve();
+    for path in ["/", "/static/site.css"] {
+        let page = lab.get(path);
+        assert_eq!((page.status, page.header("x-holdall-release")), (401, Some("one")), "{path}");
+        let ways: Vec<_> = page.headers.get_all("www-authenticate").iter().collect();
+        assert_eq!(ways, ["Negotiate", "NTLM"]);
+    }
+    assert_eq!(lab.started(), 0);
+}
+
+#[test]
+fn a_file_for_an_error_is_shown_where_the_mode_is_custom() {
+    let mut lab = Lab::new();
+    let folder = lab.path("errors");
+    fs_err::create_dir_all(folder.join("en-US")).unwrap();
+    fs_err::write(folder.join("en-US/404.htm"), "not here").unwrap();
+    lab.locations.push_str(&format!(
+        r#"<location path="shop/static"><system.webServer><httpErrors errorMode="Custom" existingResponse="Auto"><remove statusCode="404" /><error statusCode="404" prefixLanguageFilePath="{}" path="404.htm" /></httpErrors></system.webServer></location>"#,
+        folder.display()
+    ));
+    lab.serve();
+    let page = lab.get("/static/none.css");
+    assert_eq!((page.status, &*page.text), (404, "not here"));
+    assert_eq!(lab.get("/missing").json()["path"], "/missing");
+}
+
+#[test]
+fn methods_of_webdav_reach_the_application_once_its_module_is_removed() {
+    let mut lab = Lab::new();
+    lab.serve();
+    let asked = |lab: &Lab| {
+        [
+            page(agent().put(lab.url("/x")).send("body")).status,
+            page(agent().delete(lab.url("/x")).call()).status,
+        ]
+    };
+    assert_eq!(asked(&lab), [200, 200]);
+    install_webdav(&lab.config()).unwrap();
+    assert_eq!((asked(&lab), lab.get("/x").status), ([405, 405], 200));
+    lab.locations.push_str(
+        r#"<location path="shop"><system.webServer><modules><remove name="WebDAVModule" /></modules></system.webServer></location>"#,
+    );
+    lab.commit();
+    install_webdav(&lab.config()).unwrap();
+    assert_eq!(asked(&lab), [200, 200]);
 }
