@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use rayon::prelude::*;
 
 use super::make::{self, Making};
+use super::reuse::is_served;
 use super::verify::{self, Depth};
 use super::{Complete, MARK, Release, ReleaseError, Unmarked};
 use crate::archive::Difference;
@@ -59,7 +60,7 @@ pub fn adopt(
     for path in own.iter().map(|path| path.below(&root)) {
         gone(disk.remove_file(&path)).map_err(|source| ReleaseError::Remains { path, source })?;
     }
-    let served: Vec<_> = release.files().filter(|file| file.path.as_str().starts_with("www/")).collect();
+    let served: Vec<_> = release.files().filter(|file| is_served(file)).collect();
     served.par_iter().try_for_each(|file| {
         let path = file.path.below(&root);
         disk.set_modified(&path, at).map_err(|source| ReleaseError::Unwritable { path, source })
