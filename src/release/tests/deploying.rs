@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use super::*;
 use crate::durable::power_cut::{Tape, Tree, each_cut, scratch};
 use crate::durable::{Step, Witness};
+use crate::site::Place;
 
 /// A process that is killed before its step of this number: nothing more is done, not even tidying.
 struct KilledAt(usize, AtomicUsize);
@@ -39,6 +40,9 @@ fn a_release_is_complete_with_what_was_made_for_it() {
     assert_eq!(complete.mark.completed, at());
     let made: Vec<_> = complete.mark.made.iter().map(|file| (file.path.as_str(), &file.origin)).collect();
     assert_eq!(made, [("www/web.config", &Origin::WebConfig)]);
+    let place = Place::of(&site, &complete);
+    assert_eq!(place.run(), releases(&site).run(&complete.id));
+    assert_eq!((&*place.release, &place.site), (complete.root(), &site));
     let found = complete_ones(&site, "after");
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].mark, complete.mark);
