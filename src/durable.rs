@@ -107,7 +107,7 @@ impl Disk {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "a line of a journal has no line break"));
         }
         let mut options = fs_err::OpenOptions::new();
-        let (file, torn) = match options.read(true).append(true).open(path) {
+        let (mut file, torn) = match options.read(true).append(true).open(path) {
             Ok(mut file) => {
                 let torn = ends_within_a_line(&mut file)?;
                 (NewFile { disk: self, file }, torn)
@@ -115,7 +115,6 @@ impl Disk {
             Err(error) if error.kind() == io::ErrorKind::NotFound => (self.create(path, mode)?, false),
             Err(error) => return Err(error),
         };
-        let mut file = file;
         // In one piece, so that no other program's line comes between.
         file.write_all(format!("{}{line}\n", if torn { "\n" } else { "" }).as_bytes())?;
         file.sync()?;

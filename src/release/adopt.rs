@@ -6,8 +6,9 @@ use std::time::SystemTime;
 use rayon::prelude::*;
 
 use super::make::{self, Making};
+use super::reuse::is_served;
 use super::verify::{self, Depth};
-use super::{Complete, MARK, Release, ReleaseError, Unmarked};
+use super::{Complete, MARK, PRUNING, Release, ReleaseError, Unmarked};
 use crate::archive::Difference;
 use crate::digest::Sha256;
 use crate::durable::{Disk, gone, unfinished};
@@ -53,13 +54,14 @@ pub fn adopt(
         };
     }
     let mut own = make::plan(&release, making)?.paths();
-    let part = unfinished(Path::new(MARK));
-    own.extend(EntryPath::from_relative(&part, release.manifest.target));
+    for part in [unfinished(Path::new(MARK)), PRUNING.into()] {
+        own.extend(EntryPath::from_relative(&part, release.manifest.target));
+    }
     unchanged(&root, &verify::differences(&release, &[], &own, Depth::Contents, progress)?)?;
     for path in own.iter().map(|path| path.below(&root)) {
         gone(disk.remove_file(&path)).map_err(|source| ReleaseError::Remains { path, source })?;
     }
-    let served: Vec<_> = release.files().filter(|file| file.path.as_str().starts_with("www/")).collect();
+    let served: Vec<_> = release.files().filter(|file| is_served(file)).collect();
     served.par_iter().try_for_each(|file| {
         let path = file.path.below(&root);
         disk.set_modified(&path, at).map_err(|source| ReleaseError::Unwritable { path, source })

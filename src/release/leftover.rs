@@ -1,5 +1,6 @@
 //! What a deploy that was killed has left in the folder of a release: files that are right are taken as they are, and
-//! all else goes.
+//! all else goes. What is served goes, too: its times were set when it was made, and other releases may have been served
+//! since.
 
 use std::collections::{HashMap, HashSet};
 use std::fs::Metadata;
@@ -8,6 +9,7 @@ use std::path::Path;
 use rayon::prelude::*;
 use walkdir::WalkDir;
 
+use super::reuse::is_served;
 use super::{ReleaseError, Slot, relative};
 use crate::archive::Bundle;
 use crate::digest::Sha256;
@@ -23,6 +25,7 @@ pub fn take_over<'a>(slot: &Slot, bundle: &'a Bundle) -> Result<HashSet<&'a str>
         let Ok(entry) = entry else { continue };
         let file = relative(slot.root(), entry.path()).and_then(|path| known.get(&*path).copied());
         if let (Some(file), Ok(metadata)) = (file, entry.metadata())
+            && !is_served(file)
             && metadata.is_file()
             && metadata.len() == file.size
             && is_alone(&metadata)

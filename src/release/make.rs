@@ -18,11 +18,11 @@ use super::carry::{self, Carried, CarryOver};
 use super::compile::{self, Module};
 use super::expand::fill;
 use super::{
-    Complete, MARK, MadeFile, Mark, Origin, Release, ReleaseError, Reuse, Slot, mark, reuse, verify,
+    Complete, MARK, MadeFile, Mark, Origin, PRUNING, Release, ReleaseError, Reuse, Slot, mark, reuse, verify,
 };
 use crate::archive::Bundle;
 use crate::digest::Sha256;
-use crate::durable::{Disk, Mode, gone};
+use crate::durable::{Disk, Mode};
 use crate::entry::{self, EntryPath, EntryPathError};
 use crate::progress::{Notice, Progress};
 
@@ -98,9 +98,10 @@ pub fn complete(
     let done = make(&release, &plan, &disk, progress, &mut notices)
         .and_then(|made| set_mark(&release, made, at, &disk, slot.is_some()));
     // Without a slot the folder stays, and goes back to what it was: never with a mark and without a file of it.
-    if done.is_err() && slot.is_none() && gone(disk.remove_file(&release.root.join(MARK))).is_ok() {
+    if done.is_err() && slot.is_none() && mark::take(&release.root, &disk).is_ok() {
         // What cannot be removed is made anew when the folder is adopted the next time.
         plan.paths().iter().for_each(|path| drop(disk.remove_file(&path.below(&release.root))));
+        let _ = disk.remove_file(&release.root.join(PRUNING));
     }
     let mark = done?;
     drop(plan);

@@ -9,9 +9,11 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
+use super::complete::is_absent;
 use super::{ReleaseError, ReleaseId, read_up_to};
 use crate::archive::SIGNATURE;
 use crate::digest::Sha256;
+use crate::durable::Disk;
 use crate::entry::{EntryPath, EntryPathError};
 use crate::layer::index;
 use crate::manifest::MANIFEST;
@@ -167,6 +169,19 @@ impl Mark {
         }
         text.push_str("\n]}\n");
         text.into_bytes()
+    }
+}
+
+/// Makes the mark in a folder, if there is one, say that its release is to go; durable, before anything else of it goes.
+///
+/// It is renamed and not removed: a name that was removed may come back after a power cut on Windows, a rename is never
+/// undone.
+pub fn take(folder: &Path, disk: &Disk) -> io::Result<()> {
+    let mark = folder.join(MARK);
+    match fs_err::symlink_metadata(&mark) {
+        Ok(_) => disk.rename(&mark, &folder.join(PRUNING)).and_then(|()| disk.sync_folder(folder)),
+        Err(error) if is_absent(&error) => Ok(()),
+        Err(error) => Err(error),
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::complete::is_absent;
 use super::tree::{self, Held};
-use super::{Found, MARK, PRUNING, ReleaseId, Releases, State};
+use super::{Found, MARK, PRUNING, ReleaseId, Releases, State, mark};
 use crate::durable::{Disk, gone};
 use crate::progress::{Progress, Running, Stage, Unit};
 
@@ -118,8 +118,8 @@ pub fn carry_out(plan: PrunePlan, disk: &Disk, progress: &dyn Progress) -> Prune
 
 fn remove(removal: &Removal, disk: &Disk) -> Vec<Held> {
     let Removal { folder, run, .. } = removal;
-    if let Err(held) = take_mark(folder, disk) {
-        return vec![held];
+    if let Err(source) = mark::take(folder, disk) {
+        return vec![Held { path: folder.join(MARK), source }];
     }
     let pruning = folder.join(PRUNING);
     let clear = || {
@@ -140,17 +140,6 @@ fn remove(removal: &Removal, disk: &Disk) -> Vec<Held> {
         held = remove_all(folder, &[&pruning], disk);
     }
     held
-}
-
-/// Makes the mark say that the release is to go, which is durable before anything of it is removed.
-fn take_mark(folder: &Path, disk: &Disk) -> Result<(), Held> {
-    let mark = folder.join(MARK);
-    let taken = match fs_err::symlink_metadata(&mark) {
-        Ok(_) => disk.rename(&mark, &folder.join(PRUNING)).and_then(|()| disk.sync_folder(folder)),
-        Err(error) if is_absent(&error) => Ok(()),
-        Err(error) => Err(error),
-    };
-    taken.map_err(|source| Held { path: mark, source })
 }
 
 /// Removes a folder with all that is in it, `last` after all else.

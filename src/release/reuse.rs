@@ -130,6 +130,7 @@ fn stream(source: &mut File, size: u64, to: &mut dyn io::Write) -> io::Result<Op
     Ok(Some(hasher.finish()))
 }
 
-fn is_served(file: &IndexedFile) -> bool {
+/// Whether browsers get the file as it is, and ask for it by its time.
+pub(super) fn is_served(file: &IndexedFile) -> bool {
     file.path.as_str().starts_with("www/")
 }

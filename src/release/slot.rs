@@ -4,8 +4,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::tree::{self, Held};
-use super::{MARK, ReleaseError};
-use crate::durable::{Disk, Mode, NewFile, gone};
+use super::{MARK, ReleaseError, mark};
+use crate::durable::{Disk, Mode, NewFile};
 use crate::held;
 
 /// A place for one release. Once begun it is filled, or becomes again what it was.
@@ -93,16 +93,8 @@ impl Slot {
 
     /// Removes all but what `keep` wants. What stood here is no release from the first step on.
     pub(super) fn clear(&self, keep: impl Fn(&Path) -> bool) -> Result<(), ReleaseError> {
-        let mark = self.root.join(MARK);
-        let unmarked = match fs_err::symlink_metadata(&mark) {
-            Ok(_) => held::again(
-                || self.disk.remove_file(&mark),
-                |removed| removed.as_ref().is_err_and(held::is_held),
-            )
-            .and_then(|()| self.disk.sync_folder(&self.root)),
-            Err(error) => gone(Err(error)),
-        };
-        unmarked.map_err(|source| ReleaseError::Remains { path: mark, source })?;
+        mark::take(&self.root, &self.disk)
+            .map_err(|source| ReleaseError::Remains { path: self.root.join(MARK), source })?;
         let left = held::again(
             || tree::clear(&self.disk, &self.root, &keep),
             |left| left.iter().any(|left| held::is_held(&left.source)),

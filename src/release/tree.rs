@@ -32,7 +32,9 @@ pub fn clear(disk: &Disk, folder: &Path, keep: impl Fn(&Path) -> bool) -> Vec<He
                         continue;
                     }
                     // Windows knows links to folders, which are removed as folders are.
-                    () if kind.is_symlink() => disk.remove_file(&path).or_else(|_| disk.remove_folder(&path)),
+                    () if cfg!(windows) && kind.is_symlink() => {
+                        disk.remove_file(&path).or_else(|_| disk.remove_folder(&path))
+                    }
                     () => disk.remove_file(&path),
                 };
                 (path, removed)

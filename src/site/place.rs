@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::digest::Sha256;
 use crate::manifest::Manifest;
-use crate::release::ReleaseId;
+use crate::release::{Complete, ReleaseId};
 
 /// One release of one site, and the site's folders around it.
 #[derive(Debug, Clone)]
@@ -26,6 +26,12 @@ impl Place {
         let site = root.join(manifest.name.as_str());
         let id = ReleaseId::new(&manifest.version, &identity);
         Place { release: site.join("releases").join(&id), manifest, site, id }
+    }
+
+    /// The place of a release of the site whose folder is `site`, wherever the release lies.
+    pub fn of(site: &Path, complete: &Complete) -> Place {
+        let (manifest, release) = (complete.release.manifest.clone(), complete.root().to_owned());
+        Place { manifest, site: site.to_owned(), id: complete.id.clone(), release }
     }
 
     /// The same with a release that lies elsewhere.

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use super::*;
 use crate::durable::power_cut::{Tape, Tree, each_cut, scratch};
 use crate::durable::{Step, Witness};
+use crate::site::Place;
 
 /// A process that is killed before its step of this number: nothing more is done, not even tidying.
 struct KilledAt(usize, AtomicUsize);
@@ -20,11 +21,11 @@ impl Witness for KilledAt {
     }
 }
 
-/// Two bundles of one site; the second has a changed, a new and a missing file.
+/// Two bundles of one site; the second has a changed and a new file, and lacks some whose names carry a hash.
 fn two(folder: &Path) -> (Bundle, Bundle) {
     let changed =
         files(&[("www/static/site.css", "body { color: red }\n"), ("app/shop/new.py", "new = 1\n")]);
-    (bundle(folder, "1.0", &FILES), bundle(folder, "1.1", &changed))
+    (bundle(folder, "1.0", &files(&reusing::HASHED)), bundle(folder, "1.1", &changed))
 }
 
 #[test]
@@ -39,6 +40,9 @@ fn a_release_is_complete_with_what_was_made_for_it() {
     assert_eq!(complete.mark.completed, at());
     let made: Vec<_> = complete.mark.made.iter().map(|file| (file.path.as_str(), &file.origin)).collect();
     assert_eq!(made, [("www/web.config", &Origin::WebConfig)]);
+    let place = Place::of(&site, &complete);
+    assert_eq!(place.run(), releases(&site).run(&complete.id));
+    assert_eq!((&*place.release, &place.site), (complete.root(), &site));
     let found = complete_ones(&site, "after");
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].mark, complete.mark);
@@ -56,7 +60,9 @@ fn a_power_cut_at_any_step_leaves_the_old_release_whole_and_the_next_deploy_fini
     let before = Tree::of(&site);
     let (disk, tape) = Tape::new();
     let watched = Releases::open(&site, Vec::new(), disk).unwrap();
-    let new_id = deploy(&watched, &new, Some(&old)).unwrap().complete.id;
+    let complete = deploy(&watched, &new, Some(&old)).unwrap().complete;
+    assert_eq!(complete.mark.made.len(), 3);
+    let new_id = complete.id;
     let steps = tape.steps();
     let cuts = each_cut(&before, &site, &steps, 0..=steps.len(), |cut, site| {
         restore_modes(site);
@@ -191,12 +197,14 @@ fn what_a_killed_deploy_left_is_taken_if_it_is_right_and_goes_if_not() {
     fs_err::write(root.join(".holdall/some.json"), "{").unwrap();
     fs_err::write(root.join("app/manage.py"), "print('manage')\n").unwrap();
     fs_err::write(root.join("www/static/site.css"), "body { color: plaid }").unwrap();
-    fs_err::write(root.join("www/static/logo.svg"), "<svG/>\n").unwrap();
+    fs_err::write(root.join("www/static/logo.svg"), "<svg/>\n").unwrap();
+    fs_err::write(root.join("app/shop/__init__.py"), "x").unwrap();
     fs_err::write(root.join("app/stranger.py"), "").unwrap();
     fs_err::write(root.join(MARK), "{ half a mark").unwrap();
     fs_err::write(root.join(".release.json.part"), "").unwrap();
     let old = SystemTime::UNIX_EPOCH + Duration::from_secs(1000);
     Disk::default().set_modified(&root.join("app/manage.py"), old).unwrap();
+    Disk::default().set_modified(&root.join("www/static/logo.svg"), old).unwrap();
     let complete = deploy(&releases(&site), &bundle, None).unwrap().complete;
     assert_eq!(differences(&complete.release), Vec::<String>::new());
     let modified = |path: &str| fs_err::metadata(root.join(path)).unwrap().modified().unwrap();

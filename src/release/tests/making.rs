@@ -3,6 +3,8 @@
 
 use super::*;
 use crate::durable::power_cut::scratch;
+#[cfg(unix)]
+use crate::durable::power_cut::{Tape, Tree, each_cut};
 use crate::signature::Trust;
 
 /// A bundle without bytecode, whose Python is that of this machine.
@@ -150,6 +152,26 @@ fn an_adoption_that_is_killed_or_fails_at_any_step_is_finished_by_the_next() {
         }
         assert!(stops > 5, "{stops}");
     }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_power_cut_at_any_step_of_an_adoption_is_made_good_by_the_next() {
+    let folder = scratch();
+    let root = copied(folder.path(), &bare(folder.path(), &FILES)).root;
+    let before = Tree::of(&root);
+    let (disk, tape) = Tape::new();
+    adopt_it(&root, &making("mine"), &disk).unwrap();
+    let steps = tape.steps();
+    let cuts = each_cut(&before, &root, &steps, 0..=steps.len(), |cut, root| {
+        deploying::restore_modes(root);
+        if let Some(complete) = Complete::open(root).unwrap() {
+            assert_eq!(differences(&complete.release), Vec::<String>::new(), "{cut}");
+        }
+        let complete = adopt_it(root, &making("mine"), &Disk::default()).unwrap();
+        assert_eq!(differences(&complete.release), Vec::<String>::new(), "{cut}");
+    });
+    assert!(cuts > 10, "{cuts}");
 }
 
 #[test]

@@ -51,6 +51,10 @@ fn a_mark_that_does_not_belong_to_the_folder_completes_nothing() {
         let error = not_complete(&release, &clash.to_bytes());
         assert!(matches!(error, ReleaseError::Mark { source: MarkError::Path(_), .. }), "{error}");
     }
+    let larger = fs_err::File::create(release.root.join(MARK)).unwrap();
+    larger.set_len((64 << 20) + 1).unwrap();
+    let error = Complete::open(&release.root).unwrap_err();
+    assert!(matches!(error, ReleaseError::Mark { source: MarkError::TooLarge, .. }), "{error}");
     not_complete(&release, b"");
     not_complete(&release, &mark.to_bytes()[..40]);
     // A mark in a folder that holds no bundle.
@@ -102,4 +106,23 @@ fn indexes_that_would_fill_the_memory_together_are_not_read() {
     fs_err::write(release.root.join(MANIFEST), manifest.to_bytes()).unwrap();
     let error = Release::open(&release.root).unwrap_err();
     assert!(matches!(error, ReleaseError::Archive(ArchiveError::TooLarge { .. })), "{error}");
+}
+
+#[test]
+fn a_release_counts_under_its_own_name_only() {
+    let folder = scratch();
+    let site = folder.path().join("site");
+    let [one, other] = ["1.0", "1.1"].map(|version| bundle(folder.path(), version, &FILES));
+    let complete = deploy(&releases(&site), &one, None).unwrap().complete;
+    let renamed = slot(&releases(&site), &other).root().to_owned();
+    fs_err::rename(complete.root(), &renamed).unwrap();
+    let found = releases(&site).find().unwrap();
+    let [Found { state: State::Damaged(ReleaseError::OtherRelease { found, .. }), .. }] = &found[..] else {
+        panic!("{found:?}");
+    };
+    assert_eq!(*found, complete.id);
+    // Nor is it taken for what a killed deploy has left.
+    let error = releases(&site).reserve(&other, &[]).unwrap_err();
+    assert!(matches!(error, ReleaseError::OtherRelease { .. }), "{error}");
+    assert_eq!(differences(&Release::open(&renamed).unwrap()), Vec::<String>::new());
 }

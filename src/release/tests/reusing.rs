@@ -109,7 +109,7 @@ fn browsers_are_told_that_a_file_is_new_whenever_it_is() {
     assert_eq!(complete_ones(&site, "after three").len(), 3);
 }
 
-const HASHED: [(&str, &str); 6] = [
+pub(super) const HASHED: [(&str, &str); 6] = [
     (
         "www/static/staticfiles.json",
         r#"{"version":"1.1","paths":{"site.css":"site.0a1b.css","plain.css":"plain.css"}}"#,
