@@ -1,19 +1,21 @@
 use std::path::Path;
 
 use super::*;
-use crate::site::SiteSettings;
+use crate::manifest::Version;
 use crate::site::iis::Runner as _;
 use crate::site::iis::wanted::{Password, Spot};
 use crate::site::place::tests::guestbook;
+use crate::site::{Place, SiteSettings};
 
 mod server;
 use server::Server;
 
 /// The guestbook with these settings, as a release of this id.
 fn wanted(text: &str, id: &str) -> Wanted {
-    let mut place = guestbook("/srv/holdall".as_ref());
-    place.release = place.site.join("releases").join(id);
-    place.id = id.to_owned();
+    let (version, digits) = id.split_once('-').unwrap();
+    let mut manifest = guestbook("/srv".as_ref()).manifest;
+    manifest.version = Version::parse(version).unwrap();
+    let place = Place::below("/srv/holdall".as_ref(), manifest, digits.repeat(8).parse().unwrap());
     let settings = format!("name = 'guestbook'\n{text}");
     let settings = SiteSettings::parse(&settings, Path::new("site.toml")).unwrap();
     Wanted::of(&settings, &place, 4).unwrap()
