@@ -14,6 +14,9 @@ pub(super) const GLOBAL_MODULES: &str = "system.webServer/globalModules";
 pub(super) const ANONYMOUS: &str = "system.webServer/security/authentication/anonymousAuthentication";
 pub(super) const WINDOWS: &str = "system.webServer/security/authentication/windowsAuthentication";
 
+/// ERROR_LOCK_VIOLATION: a `web.config` says what it may not.
+const LOCKED: i32 = 33;
+
 /// The module that the CGI feature of IIS brings.
 pub const FASTCGI_MODULE: &str = "FastCgiModule";
 /// The one that takes PUT and DELETE away from the project.
@@ -168,10 +171,12 @@ impl Question {
         command.switch("xml")
     }
 
-    /// Whether a refusal only says that a feature is not there, or that there is too much to tell: IIS fails to list
-    /// sites of very many bindings.
+    /// Whether the survey goes on without an answer: a feature may not be there, IIS fails to list sites of very many
+    /// bindings, and of a location nothing can be told while some `web.config` in it is broken, which is no reason to
+    /// refuse a release that brings a better one.
     fn is_optional(&self) -> bool {
-        matches!(self, Question::WindowsAuthentication | Question::Bindings)
+        use Question::{Anonymous, Bindings, Handlers, Modules, WindowsAuthentication};
+        matches!(self, WindowsAuthentication | Bindings | Handlers(_) | Modules(_) | Anonymous(_))
     }
 }
 
@@ -219,6 +224,11 @@ fn answer<E: From<SurveyError>>(
         // What is not there is not even mentioned; a word is one of complaint.
         Meaning::NotFound if xml::decoded(&printed).trim().is_empty() => return Ok(Vec::new()),
         Meaning::NotElevated => return Err(SurveyError::NotElevated.into()),
+        // A release's own handlers are refused there: what else does `locked` mean?
+        _ if code == LOCKED && matches!(question, Question::Handlers(_)) => {
+            let attributes = vec![("locked".to_owned(), "true".to_owned())];
+            return Ok(vec![Element { name: "CONFIG".to_owned(), attributes, children: Vec::new() }]);
+        }
         _ if question.is_optional() => return Ok(Vec::new()),
         _ => {
             let said = xml::decoded(&printed).trim().to_owned();

@@ -170,6 +170,19 @@ fn whether_handlers_are_locked_is_told_by_the_mode_or_the_lock() {
 }
 
 #[test]
+fn a_web_config_that_iis_refuses_is_no_reason_to_stop() {
+    let refused = |question: fn(String) -> Question, code| {
+        let printed = b"ERROR ( message:Configuration error )".into();
+        let actual = surveyed(Some((question("shop".to_owned()), Answer { code, printed }))).unwrap();
+        actual.locations["shop"].clone()
+    };
+    // Handlers where they are locked, as of a site whose making was interrupted.
+    assert_eq!(refused(Question::Handlers, 33).handlers_locked, Some(true));
+    assert_eq!(refused(Question::Handlers, 13).handlers_locked, None);
+    assert_eq!(refused(Question::Anonymous, 13).anonymous_user, None);
+}
+
+#[test]
 fn a_server_that_does_not_answer_is_no_empty_server() {
     let failing = |code, printed: &[u8]| {
         surveyed(Some((Question::Pools, Answer { code, printed: printed.into() }))).unwrap_err()
