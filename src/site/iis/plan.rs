@@ -283,7 +283,7 @@ impl<'a> Difference<'a> {
             verdict => verdict,
         };
         match verdict {
-            Verdict::Same if firm => self.applied(thing, name, wanted),
+            Verdict::Same if firm || found.ours => self.applied(thing, name, wanted),
             Verdict::Change => self.applied(thing, name, wanted),
             Verdict::Foreign => self.plan.drift.push(Drift {
                 thing: thing.to_owned(),

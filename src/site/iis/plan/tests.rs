@@ -318,7 +318,7 @@ fn what_the_server_lacks_is_said_before_anything_is_changed() {
 #[test]
 fn a_password_is_fed_and_never_shown() {
     let mut server = Server::new();
-    let mut wanted = wanted("pool.account = 'EXAMPLE\\shop'", ONE);
+    let (own, mut wanted) = (wanted("", ONE), wanted("pool.account = 'EXAMPLE\\shop'", ONE));
     wanted.pool.password = Some(Password::new("hid<den>".to_owned()));
     let actual = server.survey(&wanted.spot);
     assert_eq!(lacks(&wanted, &actual, &Applied::default(), false), []);
@@ -332,6 +332,19 @@ fn a_password_is_fed_and_never_shown() {
     );
     assert!(input.contains("<periodicRestart time=\"00:00:00\" />"), "{input}");
     assert!(plan.changes.iter().all(|change| !change.does.args().join(" ").contains("hid")));
+    // On a pool that is there already it goes with its account again.
+    let (_, applied) = deployed(&mut server, &own, &Applied::default());
+    let plan = planned(&mut server, &wanted, &applied, false);
+    assert_eq!(plan.changes[0].does.args(), ["set", "apppool", "/in"]);
+    let undoes = plan.changes[0].undoes[0].args();
+    assert_eq!(
+        undoes[3..],
+        [
+            "/processModel.identityType:ApplicationPoolIdentity",
+            "/processModel.userName:",
+            "/processModel.password:"
+        ]
+    );
 }
 
 #[test]
@@ -402,6 +415,18 @@ fn a_pool_that_others_use_too_stays() {
 }
 
 #[test]
+fn a_pool_that_somebody_else_has_made_stays() {
+    let mut server = Server::new();
+    let pool = [("startMode".to_owned(), "AlwaysRunning".to_owned())];
+    server.pools.insert("guestbook".to_owned(), pool.into());
+    let wanted = wanted("", ONE);
+    let (_, applied) = deployed(&mut server, &wanted, &Applied::default());
+    let actual = server.survey(&wanted.spot);
+    server.perform(&remove(&wanted.spot, &actual, &applied, &[]).changes);
+    assert!(server.pools.contains_key("guestbook") && !server.sites.contains_key("guestbook"));
+}
+
+#[test]
 fn a_making_that_was_interrupted_is_finished_at_any_step() {
     for text in [MANY, BELOW] {
         let wanted = wanted(text, ONE);
@@ -419,6 +444,9 @@ fn a_making_that_was_interrupted_is_finished_at_any_step() {
             let sites = |server: &Server| server.sites.clone();
             assert_eq!(sites(&server), sites(&whole_server), "after {done}: {rest}");
             assert_eq!(server, whole_server, "after {done}");
+            let actual = server.survey(&wanted.spot);
+            server.perform(&remove(&wanted.spot, &actual, &rest.applied, &[]).changes);
+            assert_eq!(server, Server::new().with_web_dav(), "after {done}");
         }
     }
 }
