@@ -14,6 +14,9 @@ pub(super) const GLOBAL_MODULES: &str = "system.webServer/globalModules";
 pub(super) const ANONYMOUS: &str = "system.webServer/security/authentication/anonymousAuthentication";
 pub(super) const WINDOWS: &str = "system.webServer/security/authentication/windowsAuthentication";
 
+/// ERROR_LOCK_VIOLATION: a `web.config` says what it may not.
+const LOCKED: i32 = 33;
+
 /// The module that the CGI feature of IIS brings.
 pub const FASTCGI_MODULE: &str = "FastCgiModule";
 /// The one that takes PUT and DELETE away from the project.
@@ -25,7 +28,9 @@ pub enum Question {
     Pools,
     /// Every application of the server: who uses which pool.
     Applications,
-    /// One site by name: IIS fails to list sites of very many bindings.
+    /// Which addresses are taken.
+    Bindings,
+    /// One site by name, with all that it holds.
     Site(String),
     FastCgi,
     GlobalModules,
@@ -41,6 +46,8 @@ pub enum Question {
 pub struct Actual {
     pub pools: Vec<Pool>,
     pub applications: Vec<Application>,
+    /// The addresses at which sites answer now, with the site; empty where IIS has too many to tell.
+    pub taken: Vec<TakenBinding>,
     pub sites: Vec<Site>,
     pub fastcgi: Vec<FastCgi>,
     pub global_modules: Vec<String>,
@@ -61,6 +68,14 @@ pub struct Application {
     /// `Site/path`
     pub name: String,
     pub pool: String,
+}
+
+/// An address at which a site answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TakenBinding {
+    pub site: String,
+    /// `*:80:`
+    pub information: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -142,6 +157,7 @@ impl Question {
         let (command, configuration) = match self {
             Question::Pools => (list(Object::AppPool, None), true),
             Question::Applications => (list(Object::App, None), false),
+            Question::Bindings => (list(Object::Site, None), false),
             Question::Site(name) => (list(Object::Site, Some(name)), true),
             Question::FastCgi => (section(None, FASTCGI), true),
             Question::GlobalModules => (section(None, GLOBAL_MODULES), false),
@@ -155,9 +171,12 @@ impl Question {
         command.switch("xml")
     }
 
-    /// Whether a refusal only says that a feature is not there.
+    /// Whether the survey goes on without an answer: a feature may not be there, IIS fails to list sites of very many
+    /// bindings, and of a location nothing can be told while some `web.config` in it is broken, which is no reason to
+    /// refuse a release that brings a better one.
     fn is_optional(&self) -> bool {
-        matches!(self, Question::WindowsAuthentication)
+        use Question::{Anonymous, Bindings, Handlers, Modules, WindowsAuthentication};
+        matches!(self, WindowsAuthentication | Bindings | Handlers(_) | Modules(_) | Anonymous(_))
     }
 }
 
@@ -171,6 +190,7 @@ pub fn survey<E: From<SurveyError>>(
     let server = [
         Question::Pools,
         Question::Applications,
+        Question::Bindings,
         Question::FastCgi,
         Question::GlobalModules,
         Question::WindowsAuthentication,
@@ -201,8 +221,14 @@ fn answer<E: From<SurveyError>>(
     let Answer { code, printed } = ask(&command)?;
     match command.meaning(code) {
         Meaning::Done => {}
-        Meaning::NotFound => return Ok(Vec::new()),
+        // What is not there is not even mentioned; a word is one of complaint.
+        Meaning::NotFound if xml::decoded(&printed).trim().is_empty() => return Ok(Vec::new()),
         Meaning::NotElevated => return Err(SurveyError::NotElevated.into()),
+        // A release's own handlers are refused there: what else does `locked` mean?
+        _ if code == LOCKED && matches!(question, Question::Handlers(_)) => {
+            let attributes = vec![("locked".to_owned(), "true".to_owned())];
+            return Ok(vec![Element { name: "CONFIG".to_owned(), attributes, children: Vec::new() }]);
+        }
         _ if question.is_optional() => return Ok(Vec::new()),
         _ => {
             let said = xml::decoded(&printed).trim().to_owned();
@@ -263,6 +289,9 @@ impl Actual {
                     })
                 };
                 self.applications = named(&objects, "APP").iter().filter_map(application).collect();
+            }
+            Question::Bindings => {
+                self.taken = named(&objects, "SITE").iter().filter_map(taken).flatten().collect();
             }
             Question::Site(_) => self.sites.extend(named(&objects, "SITE").iter().filter_map(site)),
             Question::FastCgi => {
@@ -333,6 +362,18 @@ pub(super) fn same_name(name: &str, other: &str) -> bool {
 
 fn is_true(value: &str) -> bool {
     value.eq_ignore_ascii_case("true")
+}
+
+/// From the short form, `http/*:80:,https/*:443:h`.
+fn taken(object: &Element) -> Option<Vec<TakenBinding>> {
+    let site = object.attribute("SITE.NAME")?;
+    if !object.attribute("state")?.eq_ignore_ascii_case("Started") {
+        return None;
+    }
+    let informations = object.attribute("bindings")?.split(',').filter_map(|binding| binding.split_once('/'));
+    let taken =
+        |information: &str| TakenBinding { site: site.to_owned(), information: information.to_owned() };
+    Some(informations.filter(|(scheme, _)| scheme.starts_with("http")).map(|(_, it)| taken(it)).collect())
 }
 
 fn pool(object: &Element) -> Option<Pool> {

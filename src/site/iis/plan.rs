@@ -69,6 +69,11 @@ pub enum Lack {
     #[error("the site `{site}` is there already, and serves `{folder}`")]
     #[diagnostic(help("choose another name, or take it over with `--take-over`"))]
     Foreign { site: String, folder: String },
+    #[error("the binding `{binding}` belongs to the site `{site}`")]
+    #[diagnostic(help(
+        "give this site a host or a port of its own (`[[bindings]]` in `site.toml`), or stop that one"
+    ))]
+    Binding { binding: String, site: String },
     #[error("the password of `{0}` is wanted, under which the pool is to run")]
     #[diagnostic(help("give it on standard input, or use a group managed account (`DOMAIN\\user$`)"))]
     Password(String),
@@ -90,6 +95,7 @@ pub fn lacks(wanted: &Wanted, actual: &Actual, last: &Applied, take_over: bool) 
         let folder = app.physical_path().unwrap_or_default().to_owned();
         lacks.push(Lack::Foreign { site: wanted.spot.location(), folder });
     }
+    lacks.extend(site::taken(wanted, actual));
     lacks.extend(pool::lacks(wanted, actual, last));
     lacks
 }
@@ -277,7 +283,7 @@ impl<'a> Difference<'a> {
             verdict => verdict,
         };
         match verdict {
-            Verdict::Same if firm => self.applied(thing, name, wanted),
+            Verdict::Same if firm || found.ours => self.applied(thing, name, wanted),
             Verdict::Change => self.applied(thing, name, wanted),
             Verdict::Foreign => self.plan.drift.push(Drift {
                 thing: thing.to_owned(),

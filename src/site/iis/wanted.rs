@@ -8,7 +8,7 @@ use crate::site::settings::{Account, FASTCGI, POOL, Position, Setting, settings_
 use crate::site::{Place, SiteSettings, settings::Binding};
 
 /// Of the file in a release's `run` folder at whose change IIS ends the release's processes when they are idle.
-pub const RESTART: &str = "restart.txt";
+pub const RESTART: &str = "restart";
 
 /// Where a site stands in IIS, whatever its release.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,7 +106,7 @@ impl Wanted {
                 settings: settings_of(POOL, &settings.pool.attributes, cores),
             },
             release: WantedRelease {
-                id: place.id.clone(),
+                id: place.id.to_string(),
                 www: text(&place.www())?.as_str().to_owned(),
                 fastcgi: WantedFastCgi::of(settings, place, cores)?,
             },
@@ -218,10 +218,7 @@ mod tests {
             "/srv/hold all/guestbook/releases/1.0.0-0123abcd/python/bin/python3.12|-I -B -X utf8 -m holdall_bridge \
              --config \"/srv/hold all/guestbook/run/1.0.0-0123abcd/bridge.toml\""
         );
-        assert_eq!(
-            slashed(fastcgi.monitor.as_str()),
-            "/srv/hold all/guestbook/run/1.0.0-0123abcd/restart.txt"
-        );
+        assert_eq!(slashed(fastcgi.monitor.as_str()), "/srv/hold all/guestbook/run/1.0.0-0123abcd/restart");
         assert_eq!(slashed(&wanted.media.as_ref().unwrap().folder), "/srv/hold all/guestbook/shared/media");
         assert_eq!(slashed(&wanted.release.www), "/srv/hold all/guestbook/releases/1.0.0-0123abcd/www");
     }

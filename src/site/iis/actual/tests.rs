@@ -21,6 +21,10 @@ fn printed(question: &Question) -> Answer {
         Question::Applications => {
             list(r#"<APP path="/" APP.NAME="shop/" APPPOOL.NAME="shop" SITE.NAME="shop" />"#)
         }
+        Question::Bindings => list(
+            r#"<SITE SITE.NAME="shop" SITE.ID="2" bindings="http/*:80:,https/*:443:h" state="Stopped" />
+               <SITE SITE.NAME="Default Web Site" SITE.ID="1" bindings="http/*:8080:,net.pipe/*" state="Started" />"#,
+        ),
         Question::Site(name) if name == "shop" => list(
             r#"<SITE SITE.NAME="Shop" SITE.ID="2" bindings="http/*:80:,https/*:443:h" state="Stopped">
                  <site name="Shop" id="2" serverAutoStart="false">
@@ -80,6 +84,7 @@ fn questions() -> Vec<Question> {
     vec![
         Question::Pools,
         Question::Applications,
+        Question::Bindings,
         Question::FastCgi,
         Question::GlobalModules,
         Question::WindowsAuthentication,
@@ -126,6 +131,8 @@ fn a_server_is_read_from_what_appcmd_prints() {
     assert_eq!((location.handlers_locked, location.web_dav), (Some(true), true));
     assert_eq!(location.anonymous_user.as_deref(), Some("IUSR"));
     assert_eq!(actual.locations.len(), 1);
+    let taken = TakenBinding { site: "Default Web Site".to_owned(), information: "*:8080:".to_owned() };
+    assert_eq!(actual.taken, [taken]);
 }
 
 #[test]
@@ -134,6 +141,7 @@ fn the_questions_are_a_fixed_list() {
     insta::assert_snapshot!(lines.join("\n"), @r"
     list apppool /config:* /xml
     list app /xml
+    list site /xml
     list config /section:system.webServer/fastCgi /config:* /xml
     list config /section:system.webServer/globalModules /xml
     list config /section:system.webServer/security/authentication/windowsAuthentication /config:* /xml
@@ -162,12 +170,29 @@ fn whether_handlers_are_locked_is_told_by_the_mode_or_the_lock() {
 }
 
 #[test]
+fn a_web_config_that_iis_refuses_is_no_reason_to_stop() {
+    let refused = |question: fn(String) -> Question, code| {
+        let printed = b"ERROR ( message:Configuration error )".into();
+        let actual = surveyed(Some((question("shop".to_owned()), Answer { code, printed }))).unwrap();
+        actual.locations["shop"].clone()
+    };
+    // Handlers where they are locked, as of a site whose making was interrupted.
+    assert_eq!(refused(Question::Handlers, 33).handlers_locked, Some(true));
+    assert_eq!(refused(Question::Handlers, 13).handlers_locked, None);
+    assert_eq!(refused(Question::Anonymous, 13).anonymous_user, None);
+}
+
+#[test]
 fn a_server_that_does_not_answer_is_no_empty_server() {
     let failing = |code, printed: &[u8]| {
         surveyed(Some((Question::Pools, Answer { code, printed: printed.into() }))).unwrap_err()
     };
     assert!(matches!(failing(5, b"ERROR ( message:Configuration error )"), SurveyError::NotElevated));
+    // But for what IIS cannot list when there is very much of it.
+    let many = Answer { code: 122, printed: b"ERROR ( hresult:8007007a, message:... )".into() };
+    assert_eq!(surveyed(Some((Question::Bindings, many))).unwrap().taken, []);
     let error = failing(122, b"ERROR ( hresult:8007007a, message:... )\r\n");
     assert!(matches!(error, SurveyError::Refused { code: 122, .. }), "{error}");
+    assert!(matches!(failing(1, b"no such verb"), SurveyError::Refused { code: 1, .. }));
     assert!(matches!(failing(0, b"what is this"), SurveyError::Unreadable { .. }));
 }

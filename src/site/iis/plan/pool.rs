@@ -2,7 +2,7 @@
 
 use quick_xml::escape::escape;
 
-use super::{Change, Difference, Found, Lack};
+use super::{Change, Difference, Found, Lack, same_value};
 use crate::site::iis::actual::{Actual, Pool, same_name};
 use crate::site::iis::appcmd::{Command, Object, Verb};
 use crate::site::iis::wanted::{Spot, Wanted, WantedPool};
@@ -12,8 +12,18 @@ use crate::site::state::Applied;
 const IDENTITY: &str = "processModel.identityType";
 const USER: &str = "processModel.userName";
 const PASSWORD: &str = "processModel.password";
-/// Its file holds nobody's password.
+/// Stands beside the settings of a pool that is ours to delete.
+const MADE: &str = "made";
 const OWN: &str = "ApplicationPoolIdentity";
+
+/// Whether we have made a pool: it was written down, or it is just as we make it, as one is whose maker was stopped.
+fn is_ours(wanted: &Wanted, pool: &Pool, last: &Applied) -> bool {
+    let mut settings = wanted.pool.settings.iter();
+    last.value(&thing(&wanted.spot.pool), MADE).is_some()
+        || settings.all(|setting| {
+            pool.value(setting.attribute.path).is_some_and(|value| same_value(value, &setting.value))
+        })
+}
 
 /// How a pool stands in what was applied.
 pub(super) fn thing(name: &str) -> String {
@@ -37,7 +47,7 @@ fn account_is_due(wanted: &Wanted, actual: &Actual, last: &Applied) -> bool {
 
 fn user(difference: &mut Difference<'_>, wanted: &Wanted, pool: &Pool, account: &Account) -> bool {
     let thing = thing(&wanted.spot.pool);
-    let ours = difference.last.knows(&thing);
+    let ours = is_ours(wanted, pool, difference.last);
     // The server keeps a name there even when it doesn't count.
     let is_user = pool.value(IDENTITY).is_none_or(|identity| identity.eq_ignore_ascii_case("SpecificUser"));
     let actual = if is_user { pool.value(USER) } else { Some("") };
@@ -57,7 +67,10 @@ pub(super) fn compare(difference: &mut Difference<'_>, wanted: &Wanted) {
         create(difference, wanted, &thing);
         return;
     };
-    let ours = difference.last.knows(&thing);
+    let ours = is_ours(wanted, pool, difference.last);
+    if ours {
+        difference.applied(&thing, MADE, "true");
+    }
     for setting in &wanted.pool.settings {
         let path = setting.attribute.path;
         let found = Found {
@@ -74,9 +87,12 @@ pub(super) fn compare(difference: &mut Difference<'_>, wanted: &Wanted) {
         && user(difference, wanted, pool, account)
     {
         let says = format!("let {thing} run as `{account}`");
+        let name = &wanted.spot.pool;
         let does = match guarded(&wanted.pool) {
+            // The password of an account before has no business there any more.
             None => {
-                set(&wanted.spot.pool).property(IDENTITY, "SpecificUser").property(USER, account.as_str())
+                let set = set(name).property(IDENTITY, "SpecificUser").property(USER, account.as_str());
+                set.property(PASSWORD, "")
             }
             Some(account) => {
                 let password = wanted.pool.password.as_ref().map_or("", |password| password.reveal());
@@ -85,9 +101,10 @@ pub(super) fn compare(difference: &mut Difference<'_>, wanted: &Wanted) {
                     .input(xml(&wanted.spot.pool, &settings), "the account and its password")
             }
         };
-        // A password that was there before is nobody's to give back.
+        // A password that was there before is nobody's to give back; the new one goes with its account.
         let before = pool.value(IDENTITY).filter(|identity| !identity.eq_ignore_ascii_case("SpecificUser"));
-        let undoes = before.map(|identity| set(&wanted.spot.pool).property(IDENTITY, identity));
+        let undoes = before
+            .map(|identity| set(name).property(IDENTITY, identity).property(USER, "").property(PASSWORD, ""));
         difference.change(Change::new(says, does, undoes.into_iter().collect()));
     }
 }
@@ -117,6 +134,7 @@ fn create(difference: &mut Difference<'_>, wanted: &Wanted, thing: &str) {
     };
     let delete = Command::new(Verb::Delete, Object::AppPool, Some(name));
     difference.change(Change::new(format!("make the {thing}"), does, vec![delete]));
+    difference.applied(thing, MADE, "true");
     for (path, value) in settings {
         difference.applied(thing, path, value);
     }
@@ -129,7 +147,7 @@ pub(super) fn remove(difference: &mut Difference<'_>, name: &str, spot: &Spot) {
     let staging = format!("{}/", spot.staging()).to_lowercase();
     let is_own = |app: &str| same_name(app, &spot.app_name()) || app.to_lowercase().starts_with(&staging);
     let used = actual.applications.iter().any(|app| same_name(&app.pool, name) && !is_own(&app.name));
-    if used || !difference.last.knows(&thing) {
+    if used || difference.last.value(&thing, MADE).is_none() {
         return;
     }
     if let Some(pool) = actual.pool(name) {
@@ -137,6 +155,7 @@ pub(super) fn remove(difference: &mut Difference<'_>, name: &str, spot: &Spot) {
         let settings: Vec<(String, String)> = difference
             .last
             .of(&thing)
+            .filter(|(path, _)| *path != MADE)
             .map(|(path, applied)| (path.to_owned(), pool.value(path).unwrap_or(applied).to_owned()))
             .collect();
         let add = settings.iter().fold(add, |add, (path, value)| add.property(path, value));

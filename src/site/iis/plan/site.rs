@@ -1,8 +1,11 @@
 //! The site or application itself: made when it is not there, else brought to what is wanted. The switch to another
 //! release is one command.
 
-use super::{ABSENT, Applied, Change, Difference, Found, IisPlan};
-use crate::site::iis::actual::{ANONYMOUS, Actual, App, HANDLERS, MODULES, Site, SiteBinding, WEBDAV_MODULE};
+use super::staging::clear;
+use super::{ABSENT, Applied, Change, Difference, Found, IisPlan, Lack};
+use crate::site::iis::actual::{
+    ANONYMOUS, Actual, App, HANDLERS, MODULES, Site, SiteBinding, WEBDAV_MODULE, same_name,
+};
 use crate::site::iis::appcmd::{Command, Items, Object, Quoted, Verb};
 use crate::site::iis::wanted::{Spot, Wanted};
 use crate::site::iis::xml::{is_below, same_path};
@@ -39,6 +42,28 @@ pub(super) fn is_ours(wanted: &Wanted, app: &App, last: &Applied) -> bool {
     last.knows(&app_thing(&wanted.spot)) || app.physical_path().is_some_and(own)
 }
 
+/// The bindings that would be added, and at which another site answers already: IIS would not start this one.
+pub(super) fn taken(wanted: &Wanted, actual: &Actual) -> Vec<Lack> {
+    let site = actual.site(&wanted.spot.site);
+    let any = [Binding::any(80)];
+    let bindings = match site {
+        None if wanted.bindings.is_empty() && !wanted.spot.is_below() => &any[..],
+        _ => &wanted.bindings[..],
+    };
+    let is_new = |binding: &&Binding| {
+        let own = site.into_iter().flat_map(|site| &site.bindings);
+        !own.into_iter().any(|own| is_named(own, &label(binding)))
+    };
+    let lack = |binding: &Binding| {
+        let information = binding.information();
+        let other = actual.taken.iter().find(|taken| {
+            taken.information.eq_ignore_ascii_case(&information) && !same_name(&taken.site, &wanted.spot.site)
+        })?;
+        Some(Lack::Binding { binding: binding.to_string(), site: other.site.clone() })
+    };
+    bindings.iter().filter(is_new).filter_map(lack).collect()
+}
+
 /// The site with all its settings but the release that it serves. Made with the wanted release if it is not there.
 pub fn settle(wanted: &Wanted, actual: &Actual, last: &Applied, take_over: bool) -> IisPlan {
     let spot = &wanted.spot;
@@ -66,7 +91,7 @@ pub fn settle(wanted: &Wanted, actual: &Actual, last: &Applied, take_over: bool)
     if let Some(site) = site.filter(|_| !spot.is_below()) {
         bindings(&mut difference, wanted, site, begun);
     }
-    locations(&mut difference, spot, begun);
+    locations(&mut difference, spot, begun, app.is_none());
     media(&mut difference, wanted, app, begun);
     if begun && !spot.is_below() {
         start(&mut difference, spot, site);
@@ -239,27 +264,45 @@ fn bindings(difference: &mut Difference<'_>, wanted: &Wanted, site: &Site, ours:
     }
 }
 
-/// Handlers open to the release's own `web.config`, visitors with the rights of the pool, and no WebDAV in the way.
-fn locations(difference: &mut Difference<'_>, spot: &Spot, ours: bool) {
+/// Handlers open to the release's own `web.config`, visitors with the rights of the pool, and no WebDAV in the way. For an
+/// application that is only being made (`new`) all of it can go again without a trace.
+fn locations(difference: &mut Difference<'_>, spot: &Spot, ours: bool, new: bool) {
     let (location, thing) = (spot.location(), location_thing(spot));
     let ours = ours || difference.last.knows(&thing);
-    let there = difference.actual.locations.get(&location).cloned().unwrap_or_default();
-    let is_there = difference.actual.locations.contains_key(&location);
+    let there = difference.actual.locations.get(&location).cloned();
+    let has_web_dav = difference.actual.has_web_dav();
+    let web_dav = there.as_ref().map_or(has_web_dav, |there| there.web_dav);
+    let there = there.unwrap_or_default();
     let found = |name, wanted, actual| Found { thing: &thing, name, wanted, firm: true, ours, actual };
+    let undoes = |does: &Command, section| match new {
+        true => vec![clear(&location, section)],
+        false => does.inverse().into_iter().collect(),
+    };
 
     let mode = there.handlers_locked.map(|locked| if locked { "Deny" } else { "Allow" });
     if difference.is_due(found(HANDLERS_MODE, "Allow", mode)) {
-        difference.change(Change::plain(format!("let {location} name its own handlers"), unlock(&location)));
+        let does = unlock(&location);
+        let undoes = undoes(&does, HANDLERS);
+        difference.change(Change::new(format!("let {location} name its own handlers"), does, undoes));
     }
-    difference.setting(found(VISITOR, "", there.anonymous_user.as_deref()), |user| visitor(&location, user));
-    let web_dav = match is_there {
-        true => there.web_dav,
-        false => difference.actual.has_web_dav(),
-    };
+    let before = there.anonymous_user.as_deref();
+    if difference.is_due(found(VISITOR, "", before)) {
+        let does = visitor(&location, "");
+        let undoes = match before.filter(|_| !new) {
+            Some(before) => vec![visitor(&location, before)],
+            None => undoes(&does, ANONYMOUS),
+        };
+        difference.change(Change::new(
+            format!("let visitors of {location} have the rights of its pool"),
+            does,
+            undoes,
+        ));
+    }
     let state = if web_dav { "present" } else { "removed" };
-    if difference.actual.has_web_dav() && difference.is_due(found(WEBDAV_MODULE, "removed", Some(state))) {
-        let says = format!("keep WebDAV away from {location}");
-        difference.change(Change::plain(says, without_web_dav(&location)));
+    if has_web_dav && difference.is_due(found(WEBDAV_MODULE, "removed", Some(state))) {
+        let does = without_web_dav(&location);
+        let undoes = undoes(&does, MODULES);
+        difference.change(Change::new(format!("keep WebDAV away from {location}"), does, undoes));
     }
 }
 

@@ -70,7 +70,7 @@ pub fn unstage(spot: &Spot, actual: &Actual, last: &Applied) -> IisPlan {
     difference.plan
 }
 
-/// Takes away what a location has of a section.
+/// Takes away what a location has of a section, with the section itself.
 pub(super) fn clear(location: &str, section: &str) -> Command {
-    Command::config(Verb::Clear, Some(location), section).committed()
+    Command::config(Verb::Clear, Some(location), section).switch("delete").committed()
 }

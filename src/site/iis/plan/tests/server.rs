@@ -287,6 +287,16 @@ impl Server {
             ("app", _) => self.sites.iter().flat_map(|(name, site)| site.apps.iter().map(move |(path, app)| {
                 format!("<APP path=\"{path}\" APP.NAME=\"{name}{path}\" APPPOOL.NAME=\"{}\" SITE.NAME=\"{name}\" />", app.pool)
             })).collect(),
+            ("site", _) if identifier.is_none() => {
+                let of_site = |(name, site): (&String, &Site)| {
+                    let binding =
+                        |binding: &Values| format!("{}/{}", binding["protocol"], binding["bindingInformation"]);
+                    let bindings: Vec<_> = site.bindings.iter().map(binding).collect();
+                    let state = if site.started { "Started" } else { "Stopped" };
+                    format!("<SITE SITE.NAME=\"{name}\" bindings=\"{}\" state=\"{state}\" />", bindings.join(","))
+                };
+                self.sites.iter().map(of_site).collect()
+            }
             ("site", _) => {
                 let name = identifier?;
                 let site = self.sites.get(&name)?;
