@@ -284,7 +284,7 @@ fn for_any_python(told: &str) -> String {
 fn locked_by_uv(dependency: &str, more: &str) -> Test {
     let test = site();
     fs_err::remove_file(test.path("site/requirements.txt")).unwrap();
-    test.write("house/uwsgi-2.0.28-py3-none-any.whl", wheel("uwsgi", "2.0.28"));
+    test.write("house/docopt-0.6.2-py3-none-any.whl", wheel("docopt", "0.6.2"));
     test.write("house/demo-1.0-py3-none-any.whl", wheel("demo", "1.0"));
     test.write(
         "site/pyproject.toml",
@@ -300,25 +300,26 @@ fn locked_by_uv(dependency: &str, more: &str) -> Test {
 #[test]
 fn a_wheel_of_ones_own_that_the_lock_of_uv_does_not_know_goes_into_one_of_holdall() {
     // The index has no wheel of it at all.
-    let test = locked_by_uv("uwsgi==2.0.28", "");
+    let test = locked_by_uv("docopt==0.6.2", "");
     let bundle = [HOST, &["--find-links", "house"]].concat();
     assert_snapshot!(for_any_python(&test.refused(3, &bundle)), @r"
-    × `[here]/site/uv.lock` does not know the wheel of `uwsgi` 2.0.28 in `[here]/house`
+    × `[here]/site/uv.lock` does not know the wheel of `docopt` 0.6.2 in `[here]/house`
     help: if the wheel is your own, `holdall lock --target [host] --python 3.X --find-links [here]/house` writes its hash into a lock for that target, to be committed; if not, find out who changed it before you go on
     ");
     test.holdall(["lock", "site", "--runtime", "host", "--find-links", "house"]).success();
     let lock = test.read(&format!("site/pylock.{}.toml", host()));
-    assert!(lock.contains("path = \"../house/uwsgi-2.0.28-py3-none-any.whl\""), "{lock}");
+    assert!(lock.contains("path = \"../house/docopt-0.6.2-py3-none-any.whl\""), "{lock}");
     test.holdall(&bundle).success();
     // The lock alone knows the place, and holds what lies there against its hash.
-    let other = wheel("uwsgi", "2.0.29");
+    let other = wheel("docopt", "0.6.3");
     let found = Sha256::of(&other);
-    test.write("house/uwsgi-2.0.28-py3-none-any.whl", &other);
-    let uwsgi = crate::harness::cache().join("wheels").join(Sha256::of(wheel("uwsgi", "2.0.28")).to_string());
-    holdall::held::remove_dir_all(&uwsgi).unwrap();
+    test.write("house/docopt-0.6.2-py3-none-any.whl", &other);
+    let docopt =
+        crate::harness::cache().join("wheels").join(Sha256::of(wheel("docopt", "0.6.2")).to_string());
+    holdall::held::remove_dir_all(&docopt).unwrap();
     let told = test.refused(1, HOST);
     assert!(
-        told.starts_with(&format!("  × `uwsgi-2.0.28-py3-none-any.whl` has SHA-256 {found}, and")),
+        told.starts_with(&format!("  × `docopt-0.6.2-py3-none-any.whl` has SHA-256 {found}, and")),
         "{told}"
     );
 }

@@ -47,6 +47,9 @@ fn metadata(triple: &str) -> anyhow::Result<Value> {
     Ok(serde_json::from_slice(&output.stdout)?)
 }
 
+/// Packages of this repository that nobody is handed.
+const CHORES: [&str; 2] = ["xtask", "holdall-lab-iis"];
+
 /// The packages that are linked into the command or the bridge, without these two.
 fn linked(metadata: &Value) -> anyhow::Result<Vec<&Value>> {
     let packages = list(metadata, "packages")?;
@@ -55,7 +58,9 @@ fn linked(metadata: &Value) -> anyhow::Result<Vec<&Value>> {
         |id: &Value| list(metadata, "workspace_members").is_ok_and(|members| members.contains(id));
     let mut waiting: Vec<&Value> = packages
         .iter()
-        .filter(|package| of_workspace(&package["id"]) && package["name"] != "xtask")
+        .filter(|package| {
+            of_workspace(&package["id"]) && !CHORES.contains(&package["name"].as_str().unwrap_or(""))
+        })
         .map(|package| &package["id"])
         .collect();
     let mut seen = Vec::new();
