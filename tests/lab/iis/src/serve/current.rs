@@ -17,7 +17,7 @@ use super::settings::{Refusal, Settings};
 use super::workers::Workers;
 use super::{effective, read};
 use crate::config::Config;
-use crate::lab::{Lab, Paths};
+use crate::lab::{Lab, LabError, Paths};
 use crate::runtime::Runtime;
 
 /// The server's knowledge, and what runs by it.
@@ -57,6 +57,9 @@ pub enum OpenError {
     #[error("no `applicationHost.config` in `{}`", .0.display())]
     #[diagnostic(help("name the folder that the lab's appcmd writes to with `--config`"))]
     NoConfig(PathBuf),
+    #[error("the lab is not set up right")]
+    #[diagnostic(help("correct its `lab.toml`, or remove it to have the first answer of each switch"))]
+    Lab(#[source] LabError),
     #[error("cannot write the journal")]
     #[diagnostic(help("the folder of the configuration has to be writable"))]
     Journal(#[source] io::Error),
@@ -70,7 +73,10 @@ type Stamp = Option<(SystemTime, u64, u64)>;
 
 impl Current {
     pub fn open(folder: &Path) -> Result<Current, OpenError> {
-        let lab = Lab { folder: folder.to_owned(), settings: crate::lab::Settings::default() };
+        let lab = Lab::open(folder).map_err(OpenError::Lab)?;
+        Behaviour::of(&lab.settings).map_err(|error| {
+            OpenError::Lab(LabError::Wrong { path: folder.join("lab.toml"), source: Box::new(error) })
+        })?;
         if !lab.config().is_file() {
             return Err(OpenError::NoConfig(folder.to_owned()));
         }

@@ -61,11 +61,17 @@ fn killed_it_takes_its_processes_with_it() {
 }
 
 #[test]
-fn without_a_configuration_it_says_what_to_name() {
+fn what_is_missing_or_wrong_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let run = |words: &[&str]| Command::new(env!("CARGO_BIN_EXE_iis")).args(words).output().unwrap();
     let failed = run(&["--config", folder.path().to_str().unwrap()]);
     let said = String::from_utf8(failed.stderr).unwrap();
     assert!(failed.status.code() == Some(1) && said.contains("no `applicationHost.config`"), "{said}");
     assert_eq!(run(&["--folder", "x"]).status.code(), Some(2));
+    for wrong in ["[switches]\nnone = 1", "[serve]\n\"params.path\" = \"none\""] {
+        fs_err::write(folder.path().join("lab.toml"), wrong).unwrap();
+        let failed = run(&["--config", folder.path().to_str().unwrap()]);
+        let said = String::from_utf8(failed.stderr).unwrap();
+        assert!(failed.status.code() == Some(1) && said.contains("lab.toml"), "{said}");
+    }
 }

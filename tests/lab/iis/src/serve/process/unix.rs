@@ -27,14 +27,19 @@ pub struct Process {
     ended: watch::Receiver<Option<String>>,
 }
 
-/// The socket's name in the file system, removed with it. Short: an address has room for 108 bytes.
+/// The socket's name in the file system, removed with it.
 struct Socket(PathBuf);
 
 impl Socket {
     fn next() -> Socket {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        Socket(format!("/tmp/iis-{}-{number}", std::process::id()).into())
+        let mut folder = std::env::temp_dir();
+        // An address has room for 108 bytes.
+        if folder.as_os_str().len() > 60 {
+            folder = "/tmp".into();
+        }
+        Socket(folder.join(format!("iis-{}-{number}", std::process::id())))
     }
 }
 
