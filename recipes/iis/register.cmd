@@ -23,8 +23,8 @@ if not "%ROOT:'=%"=="%ROOT%" goto badname
 if not "%ROOT:&=%"=="%ROOT%" goto badname
 if not "%ROOT:^=%"=="%ROOT%" goto badname
 if not exist "%PYTHON%" echo "%PYTHON%" is missing: this folder is not a whole bundle.& exit /b 3
-"%APPCMD%" list config /section:system.webServer/globalModules | find /i "FastCgiModule" >nul
-if errorlevel 1 echo IIS has no FastCGI: install its CGI feature (dism /online /enable-feature /all /featurename:IIS-CGI).& exit /b 3
+"%APPCMD%" list config /section:system.webServer/globalModules | find "FastCgiModule" >nul
+if errorlevel 1 echo IIS has no FastCGI: dism /online /enable-feature /all /featurename:IIS-CGI installs it.& exit /b 3
 
 rem What the project writes lies beside this folder, so that the next version finds it.
 if not exist "%SHARED%\tmp" mkdir "%SHARED%\tmp"
@@ -91,7 +91,7 @@ if errorlevel 1 goto failed
 if errorlevel 1 goto failed
 "%APPCMD%" set site "%SITE%" /serverAutoStart:true
 if errorlevel 1 goto failed
-"%APPCMD%" list site "%SITE%" /state:Started | find /i "%SITE%" >nul
+"%APPCMD%" list site "%SITE%" /state:Started | find "%SITE%" >nul
 if not errorlevel 1 goto done
 "%APPCMD%" start site "%SITE%"
 if errorlevel 1 goto failed

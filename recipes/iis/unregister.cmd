@@ -21,9 +21,9 @@ rem What is not there is not missed.
 "%APPCMD%" list vdir "%SITE%/" /text:physicalPath | find /i "%ROOT%\www" >nul
 if errorlevel 1 echo The site %SITE% does not serve this folder: it is left as it is.& exit /b 0
 {%- if static_path %}
-"%APPCMD%" clear config "%SITE%/{{ static_path }}" /section:system.webServer/handlers /commit:apphost >nul
+"%APPCMD%" clear config "%SITE%/{{ static_path }}" /section:system.webServer/handlers /delete /commit:apphost >nul
 {%- endif %}
-for %%S in (handlers security/authentication/anonymousAuthentication httpErrors security/requestFiltering) do "%APPCMD%" clear config "%SITE%" /section:system.webServer/%%S /commit:apphost >nul
+for %%S in (handlers security/authentication/anonymousAuthentication httpErrors security/requestFiltering) do "%APPCMD%" clear config "%SITE%" /section:system.webServer/%%S /delete /commit:apphost >nul
 "%APPCMD%" delete site "%SITE%"
 if errorlevel 1 exit /b 1
 "%APPCMD%" delete apppool "%SITE%"
