@@ -27,25 +27,34 @@ pub fn take_interrupt(py: Python<'_>) -> PyResult<()> {
     Ok(())
 }
 
-/// Python has no stream objects for descriptors that were closed when it started, and on Windows one that was made for
-/// a console is of no use for anything else. Those it has pass on each line as it ends: a `print()` shows in the log
-/// when it happens, not when the process ends.
+/// Python has no stream objects for descriptors that were closed when it started, and those that it made then are of no
+/// use for what the descriptors stand for now: one for a console on Windows, one for `/dev/null`, which takes every
+/// seek, where there is a pipe. The new ones pass on each line as it ends: a `print()` shows in the log when it happens,
+/// not when the process ends.
 fn restore_streams(py: Python<'_>) -> PyResult<()> {
     let sys = py.import("sys")?;
     let open = py.import("io")?.getattr("open")?;
     for (descriptor, name, mode) in [(0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")] {
         let options = PyDict::new(py);
-        if cfg!(windows) || sys.getattr(name)?.is_none() {
+        let own = format!("__{name}__");
+        let there = sys.getattr(name)?;
+        // A site's own start-up code may have put something else there, which is then its own affair.
+        if cfg!(windows) || there.is_none() || there.is(sys.getattr(own.as_str())?) {
+            if let Some(flush) = there.getattr_opt("flush")? {
+                // What was printed before goes where it can; if that is nowhere, it is no reason to stop.
+                let _ = flush.call0();
+            }
             options.set_item("encoding", "utf-8")?;
             options.set_item("closefd", false)?;
             options.set_item("errors", "backslashreplace")?;
-            sys.setattr(name, open.call((descriptor, mode), Some(&options))?)?;
+            let stream = open.call((descriptor, mode), Some(&options))?;
+            sys.setattr(own.as_str(), &stream)?;
+            sys.setattr(name, stream)?;
         }
         if mode == "w" {
             let options = PyDict::new(py);
             options.set_item("line_buffering", true)?;
             options.set_item("errors", "backslashreplace")?;
-            // A site's own start-up code may have put something else there, which is then its own affair.
             if let Some(reconfigure) = sys.getattr(name)?.getattr_opt("reconfigure")? {
                 reconfigure.call((), Some(&options))?;
             }

@@ -90,6 +90,25 @@ fn a_log_that_nobody_reads_stops_neither_the_others_nor_the_end() {
 }
 
 #[test]
+fn output_to_nowhere_and_a_log_into_a_pipe_stop_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let listen = format!("unix:{}", folder.path().join("socket").display());
+    let child = python()
+        .args(["--app", "plain:by_path", "--listen", &listen, "--pythonpath"])
+        .arg(apps())
+        // It takes every seek, and Python remembers that it does.
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut bridge = Bridge { child, folder };
+    let mut first = String::new();
+    BufReader::new(bridge.child.stderr.take().unwrap()).read_line(&mut first).unwrap();
+    assert!(first.contains("ready: "), "{first}");
+    bridge.connect().ask(&get("/hello?you")).expect("200 OK", "hello you");
+}
+
+#[test]
 fn several_processes_told_twice_leave_at_once() {
     let mut bridge = Bridge::start("gate", &["--processes", "2", "--grace", "600"]);
     bridge.wait_for("ready: 2 processes");
