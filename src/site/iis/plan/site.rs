@@ -67,30 +67,22 @@ pub fn settle(wanted: &Wanted, actual: &Actual, last: &Applied, take_over: bool)
 /// only being made.
 pub fn switch(wanted: &Wanted, actual: &Actual, last: &Applied, take_over: bool) -> IisPlan {
     let (spot, www) = (&wanted.spot, &wanted.release.www);
-    let mut difference = Difference::new(actual, last, take_over);
-    if let Some(folder) = actual.app(&spot.site, &spot.app).and_then(App::physical_path) {
-        let thing = app_thing(spot);
-        // Anything of the site's own was switched to by us, even when nobody lived to write it down.
-        let (ours, known) = match is_below(folder, &spot.home) {
-            true => (true, None),
-            false => (false, last.value(&thing, FOLDER)),
-        };
-        let known = known.map(str::to_owned);
-        let mut books = Applied::default();
-        if let Some(known) = &known {
-            books.set(&thing, FOLDER, known);
-        }
-        let mut alone = Difference::new(actual, &books, take_over);
+    let thing = app_thing(spot);
+    let folder = actual.app(&spot.site, &spot.app).and_then(App::physical_path);
+    // Anything of the site's own was switched to by us, even when nobody lived to write it down.
+    let ours = folder.is_some_and(|folder| is_below(folder, &spot.home));
+    let mut known = last.clone();
+    if ours {
+        known.unset(&thing, FOLDER);
+    }
+    let mut difference = Difference::new(actual, &known, take_over);
+    if let Some(folder) = folder {
         let found =
             Found { thing: &thing, name: FOLDER, wanted: www, firm: true, ours, actual: Some(folder) };
-        if alone.is_due(found) {
+        if difference.is_due(found) {
             let says = format!("switch {} to {www}", spot.location());
             difference.change(Change::new(says, show(spot, www), vec![show(spot, folder)]));
         }
-        if let Some(applied) = alone.plan.applied.value(&thing, FOLDER) {
-            difference.applied(&thing, FOLDER, applied);
-        }
-        difference.plan.drift = alone.plan.drift;
     }
     difference.plan
 }
