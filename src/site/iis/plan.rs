@@ -4,6 +4,9 @@
 //! What `site.toml` doesn't name counts only when a thing is made. What somebody else has changed since is reported, and
 //! changed back only if that was asked for (`take_over`).
 
+mod bindings;
+mod location;
+mod media;
 mod pool;
 mod release;
 mod removal;
@@ -95,7 +98,7 @@ pub fn lacks(wanted: &Wanted, actual: &Actual, last: &Applied, take_over: bool) 
         let folder = app.physical_path().unwrap_or_default().to_owned();
         lacks.push(Lack::Foreign { site: wanted.spot.location(), folder });
     }
-    lacks.extend(site::taken(wanted, actual));
+    lacks.extend(bindings::taken(wanted, actual));
     lacks.extend(pool::lacks(wanted, actual, last));
     lacks
 }

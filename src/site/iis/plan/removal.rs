@@ -1,8 +1,9 @@
 //! Taking a site out of IIS: nothing of ours stays, and nothing of anybody else's goes.
 
-use super::site::{
-    FOLDER, add_vdir, app_thing, location_thing, site_thing, ssl_flags, unlock, visitor, without_web_dav,
-};
+use super::bindings::ssl_flags;
+use super::location::{self, unlock, visitor, without_web_dav};
+use super::media::add_vdir;
+use super::site::{FOLDER, app_thing, site_thing};
 use super::staging::clear;
 use super::{Applied, Change, Difference, IisPlan};
 use crate::site::iis::actual::{ANONYMOUS, Actual, App, HANDLERS, MODULES, WEBDAV_MODULE};
@@ -34,7 +35,7 @@ pub fn remove(spot: &Spot, actual: &Actual, last: &Applied, adopted: &[String]) 
 fn remove_app(difference: &mut Difference<'_>, spot: &Spot, app: &App) {
     let location = spot.location();
     let last = difference.last;
-    for (name, _) in last.of(&location_thing(spot)) {
+    for (name, _) in last.of(&location::thing(spot)) {
         let (section, again) = match name {
             "handlers" => (HANDLERS, unlock(&location)),
             WEBDAV_MODULE => (MODULES, without_web_dav(&location)),

@@ -1,7 +1,8 @@
 //! The site on which a release shows itself before anyone sees it: on this machine's own address, in the same pool, at the
 //! same path. It goes when the deploy ends, and the next one removes what a crash has left.
 
-use super::site::{FOLDER, unlock, visitor, without_web_dav};
+use super::location::{unlock, visitor, without_web_dav};
+use super::site::FOLDER;
 use super::{Applied, Change, Difference, IisPlan};
 use crate::site::iis::actual::{ANONYMOUS, Actual, HANDLERS, MODULES, WINDOWS};
 use crate::site::iis::appcmd::{Command, Object, Verb};
