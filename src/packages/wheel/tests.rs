@@ -153,6 +153,61 @@ fn the_exec_flag_is_that_of_the_wheel() {
     assert_eq!(programs, ["python/lib/python3.12/site-packages/shop/tool"]);
 }
 
+/// A wheel with one file that was worth deflating, and where its data begin.
+fn deflated() -> (Maker, Wheel, usize) {
+    let mut maker = Maker::new("shop");
+    maker.add("shop/a.txt", "x").add("shop/b.txt", &"again and ".repeat(1000));
+    let wheel = maker.wheel();
+    let bytes = fs_err::read(&wheel.file).unwrap();
+    let name = b"shop/b.txt";
+    let header = bytes.windows(name.len()).position(|bytes| bytes == name).unwrap();
+    (maker, wheel, header + name.len())
+}
+
+#[test]
+fn what_a_wheel_has_deflated_is_copied_as_it_is_or_not_at_all() {
+    let (_maker, wheel, data) = deflated();
+    let mapped = map(&wheel, &layout(LINUX), LINUX).unwrap();
+    let sources = mapped.sources(&BTreeMap::new(), None).unwrap();
+    let kept = |source: &&Source| matches!(source.content, Content::Kept(_));
+    let kept: Vec<_> = sources.iter().filter(kept).map(|source| source.path.as_str()).collect();
+    let site_packages = "python/lib/python3.12/site-packages";
+    assert_eq!(
+        kept,
+        ["shop-1.dist-info/METADATA", "shop/b.txt"].map(|name| format!("{site_packages}/{name}"))
+    );
+
+    let cache = crate::cache::Cache::at(mapped.wheel.file.parent().unwrap().join("cache"));
+    let build = |sources: Vec<Source>| {
+        let key = crate::layer::Key::new(crate::manifest::LayerKind::Package, LINUX, &[Sha256::of("shop")]);
+        let stage = crate::progress::Stage::Packages;
+        crate::layer::build_cached(&cache, &key, "shop", sources, stage, &crate::progress::Silent)
+    };
+    let layer = build(sources.clone()).unwrap();
+    let (zip, mut bytes) = (fs_err::read(&layer.file).unwrap(), fs_err::read(&wheel.file).unwrap());
+    let beginning = &bytes[data..data + 20];
+    assert!(zip.windows(20).any(|bytes| bytes == beginning));
+
+    // Somebody changes the wheel after it was found right.
+    bytes[data] ^= 1;
+    fs_err::write(&wheel.file, bytes).unwrap();
+    let error = build(sources).unwrap_err();
+    assert_eq!(error.to_string(), format!("`{}` changed while it was being bundled", wheel.file.display()));
+}
+
+#[test]
+fn data_that_are_damaged_are_refused_with_the_file() {
+    let (_maker, wheel, data) = deflated();
+    let mut bytes = fs_err::read(&wheel.file).unwrap();
+    bytes[data..data + 8].fill(0xff);
+    fs_err::write(&wheel.file, bytes).unwrap();
+    let mapped = map(&wheel, &layout(LINUX), LINUX).unwrap();
+    let error = mapped.sources(&BTreeMap::new(), None).unwrap_err();
+    let PackagesError::BadWheel { problem, .. } = error else { panic!("{error:?}") };
+    let expected = "its `shop/b.txt` cannot be read: its data are damaged, or not as long as it says";
+    assert_eq!(problem, expected);
+}
+
 #[test]
 fn a_file_that_leaves_the_folder_is_refused() {
     for name in ["../evil.py", "/evil.py", "C:/evil.py", "shop/../../evil.py", "shop-1.data/data/../../x"] {
