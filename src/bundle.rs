@@ -16,7 +16,8 @@ use crate::cache::{Cache, RUNS};
 use crate::digest::Sha256;
 use crate::error::Error;
 use crate::interrupt::Passing;
-use crate::layer::Content;
+use crate::layer::{self, Content, Key};
+use crate::manifest::LayerKind;
 use crate::packages::{
     self, Build, Lock, LockedWheel, PackageLayers, Pruned, Prunings, Request, Selected, Shaping, Supply, Uv,
     Whole,
@@ -24,9 +25,10 @@ use crate::packages::{
 use crate::progress::{Notice, Progress, Stage};
 use crate::project::{Overrides, Project, RuntimeFrom, StaticFiles};
 use crate::python::MinorVersion;
-use crate::recipe::Recipes;
+use crate::recipe::{IisTemplates, Recipes};
 use crate::runtime::{self, HostPython, RuntimeChoice, RuntimePlan};
 use crate::signature::{KeyId, Signer};
+use crate::site::iis::register::Scripts;
 use crate::target::Target;
 use crate::tools::{self, Tools};
 
@@ -72,6 +74,8 @@ pub struct BundlePlan {
     pub static_files: StaticChoice,
     /// Who compiles the modules; without one the bundle has no bytecode.
     pub compiler: Option<Compiler>,
+    /// For Windows: what registers the bundle in IIS by hand.
+    pub iis: IisTemplates,
     pub folder: PathBuf,
     pub signer: Option<Signer>,
     /// Whether the version will be marked, as far as names tell.
@@ -160,6 +164,7 @@ pub fn plan(wanted: Wanted, cache: &Cache, progress: &dyn Progress) -> Result<Bu
         files,
         static_files,
         compiler,
+        iis: recipes.iis,
         folder,
         signer: wanted.signer,
         dirty,
@@ -261,6 +266,11 @@ pub fn carry_out(plan: BundlePlan, cache: &Cache, progress: &dyn Progress) -> Re
         bytecode: compiler.map(Compiler::version),
     });
     layers.extend([own.app.clone(), own.static_files.clone()]);
+    if target.is_windows() {
+        let sources = Scripts::of(&manifest, &plan.iis)?.sources(target);
+        let key = Key::new(LayerKind::Iis, target, &[]);
+        layers.push(layer::build_in(scratch.path(), &key, "iis", sources, None, Stage::App, progress)?);
+    }
     let output = plan.folder.join(manifest.file_name());
     let signer = plan.signer.as_ref();
     let written =

@@ -16,6 +16,7 @@ use crate::release::ReleaseError;
 use crate::runtime::RuntimeError;
 use crate::signature::{KeyError, SignatureError};
 use crate::site::given::GivenError;
+use crate::site::iis::web_config::TemplateError;
 use crate::site::local::LocalError;
 use crate::target::Target;
 use crate::tools::ToolsError;
@@ -95,6 +96,9 @@ pub enum Error {
     Release(#[from] ReleaseError),
     #[error(transparent)]
     #[diagnostic(transparent)]
+    Template(#[from] TemplateError),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
     Given(#[from] GivenError),
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -131,6 +135,7 @@ impl Error {
             | Error::System(_)
             | Error::Project(_)
             | Error::Recipe(_)
+            | Error::Template(_)
             | Error::Tools(_)
             | Error::App(_)
             | Error::NoPython

@@ -194,6 +194,15 @@ fn a_bundle_for_windows_is_made_here_with_what_windows_needs() {
     for name in ["win32/win32api.pyd", "pywin32.pth", "tzdata/zoneinfo/Europe/Berlin"] {
         assert!(windows.contains_key(&format!("python/Lib/site-packages/{name}")), "{name}");
     }
+    // Who has no holdall registers the folder by the commands of IIS alone.
+    for (script, does) in [("register", "add site"), ("unregister", "delete site")] {
+        let script = content(&format!("iis/{script}.cmd"));
+        assert!(
+            script.starts_with("@echo off\r\n") && script.contains(&format!("\"%APPCMD%\" {does}")),
+            "{script}"
+        );
+        assert_eq!(script.matches('\n').count(), script.matches("\r\n").count());
+    }
     let foreign = |name: &&String| name.ends_with(".so") || name.starts_with("python/lib/");
     assert_eq!(windows.keys().find(foreign), None);
 
@@ -215,6 +224,7 @@ fn a_bundle_for_windows_is_made_here_with_what_windows_needs() {
     );
     assert!(notices(&report).contains("for this machine alone"), "{}", notices(&report));
     let here = files(&test, &report);
+    assert_eq!(here.contains_key("iis/register.cmd"), cfg!(windows));
     for folder in ["www/", "app/"] {
         let part = |files: &BTreeMap<String, Vec<u8>>| -> Vec<(String, Vec<u8>)> {
             let files = files.iter().filter(|(name, _)| name.starts_with(folder) && !name.ends_with(".pyc"));

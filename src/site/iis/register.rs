@@ -4,11 +4,14 @@
 use minijinja::{Error, ErrorKind, Output, State, Value, context};
 
 use super::web_config::{TemplateError, render, static_path};
+use crate::entry::EntryPath;
+use crate::layer::{Content, Source};
 use crate::manifest::Manifest;
 use crate::recipe::{IisTemplates, Template};
 use crate::site::environment::SETTINGS;
 use crate::site::secrets::Sid;
 use crate::site::settings::PoolName;
+use crate::target::Target;
 
 /// Both scripts, with the line ends that `cmd.exe` needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,7 +30,8 @@ impl Scripts {
             arguments => arguments(),
             app => manifest.django.wsgi.as_str(),
             settings => SETTINGS,
-            environment => manifest.site.environment.iter().collect::<Value>(),
+            // A name that no batch file can hold is left to whoever writes the file that the bridge reads.
+            environment => manifest.site.environment.iter().filter(|name| is_plain(name)).collect::<Value>(),
             static_path => static_path(manifest),
             pool_sid => Sid::of_pool(&pool).as_str(),
         };
@@ -37,6 +41,17 @@ impl Scripts {
             Ok(text.replace("\r\n", "\n").replace('\n', "\r\n"))
         };
         Ok(Scripts { register: script(&templates.register)?, unregister: script(&templates.unregister)? })
+    }
+
+    /// The files of a bundle for `target`.
+    pub fn sources(self, target: Target) -> Vec<Source> {
+        [(REGISTER, self.register), (UNREGISTER, self.unregister)]
+            .map(|(path, script)| Source {
+                path: EntryPath::parse(path, target).expect("the scripts' names are good everywhere"),
+                content: Content::Bytes(script.into_bytes()),
+                executable: false,
+            })
+            .into()
     }
 }
 
@@ -48,11 +63,16 @@ fn arguments() -> &'static str {
 /// A value as it is, if `cmd.exe` takes it for nothing else.
 fn plain(out: &mut Output<'_>, _state: &mut State<'_, '_>, value: &Value) -> Result<(), Error> {
     let text = value.to_string();
-    if text.contains(|c: char| c.is_control() || "%\"^&|<>!'()".contains(c)) {
+    if !is_plain(&text) {
         let message = format!("a batch file cannot hold `{}`", text.escape_debug());
         return Err(Error::new(ErrorKind::InvalidOperation, message));
     }
     out.write_str(&text).map_err(Error::from)
+}
+
+/// Whether `cmd.exe` takes a text for nothing but itself.
+fn is_plain(text: &str) -> bool {
+    !text.contains(|c: char| c.is_control() || "%\"^&|<>!'()".contains(c))
 }
 
 /// Where they lie in a bundle.
@@ -115,7 +135,10 @@ mod tests {
     #[test]
     fn what_a_batch_file_would_take_amiss_is_not_written_into_one() {
         let mut manifest = manifest();
-        manifest.site.environment = vec!["A&B".to_owned()];
+        manifest.site.environment = vec!["A&B".to_owned(), "SECRET_KEY".to_owned()];
+        let register = scripts(&manifest).register;
+        assert!(register.contains("SECRET_KEY") && !register.contains("A&B"), "{register}");
+        manifest.django.wsgi = "shop&calc.wsgi:application".to_owned();
         assert!(Scripts::of(&manifest, &Recipes::read(None).unwrap().iis).is_err());
     }
 }
