@@ -60,6 +60,8 @@ pub mod progress;
 pub mod durable;
 /// Files that somebody else holds for a moment.
 pub mod held;
+/// New files that not everybody may open.
+pub mod private;
 /// What must not outlive a run that is stopped halfway.
 pub mod interrupt;
 

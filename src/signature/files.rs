@@ -8,6 +8,7 @@ use super::{KeyError, Secret};
 use crate::held;
 use crate::interrupt::Passing;
 use crate::manifest::SiteName;
+use crate::private;
 
 /// Where a key pair will lie: nothing is there yet.
 #[derive(Debug)]
@@ -51,7 +52,7 @@ impl KeyPlace {
             let made = fs_err::create_dir_all(folder);
             made.map_err(|source| KeyError::Unwritable { path: path.clone(), source })?;
         }
-        let secret_file = New::write(path, create_private, &secret.file).map_err(failed(path))?;
+        let secret_file = New::write(path, private::create, &secret.file).map_err(failed(path))?;
         let public_file = New::write(public, |path| File::create_new(path), &secret.public.file());
         public_file.map_err(failed(public))?.stays();
         secret_file.stays();
@@ -100,12 +101,3 @@ impl Drop for New {
         }
     }
 }
-
-#[cfg(unix)]
-fn create_private(path: &Path) -> io::Result<File> {
-    use std::os::unix::fs::OpenOptionsExt as _;
-    File::options().write(true).create_new(true).mode(0o600).open(path)
-}
-
-#[cfg(windows)]
-use super::win32::create_private;

@@ -9,8 +9,6 @@ mod files;
 mod key;
 mod secret;
 mod trust;
-#[cfg(windows)]
-mod win32;
 
 use std::fmt;
 

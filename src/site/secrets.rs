@@ -2,9 +2,6 @@
 //!
 //! The file is given its rights before its content, and no value is ever shown: not by `Debug`, not in a message.
 
-#[cfg(windows)]
-mod win32;
-
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, Write as _};
@@ -16,6 +13,7 @@ use super::SiteSettings;
 use super::settings::PoolName;
 use crate::interrupt::Passing;
 use crate::manifest::Manifest;
+use crate::private;
 
 /// The file's name in a site's folder.
 pub const SECRETS_TOML: &str = "secrets.toml";
@@ -181,13 +179,12 @@ fn write(path: &Path, readers: &[Sid], bytes: &[u8]) -> io::Result<()> {
 
 #[cfg(unix)]
 fn create_restricted(path: &Path, _readers: &[Sid]) -> io::Result<std::fs::File> {
-    use std::os::unix::fs::OpenOptionsExt as _;
-    std::fs::File::options().write(true).create_new(true).mode(0o600).open(path)
+    private::create(path)
 }
 
 #[cfg(windows)]
 fn create_restricted(path: &Path, readers: &[Sid]) -> io::Result<std::fs::File> {
-    win32::create_new(path, &rights(readers))
+    private::create_with(path, &rights(readers))
 }
 
 /// The rights in the words of Windows: all (`FA`) for system and administrators, who own it, reading (`FR`) for the

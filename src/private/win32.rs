@@ -1,4 +1,4 @@
-//! What the Rust libraries do not offer of Windows: a new file that nobody but this user may open.
+//! What the Rust libraries do not offer of Windows: a new file with rights of its own from its first moment.
 
 use std::fs::File;
 use std::io;
@@ -14,16 +14,15 @@ use windows_sys::Win32::Security::Authorization::{
 use windows_sys::Win32::Security::{
     GetTokenInformation, SECURITY_ATTRIBUTES, TOKEN_QUERY, TOKEN_USER, TokenUser,
 };
-use windows_sys::Win32::Storage::FileSystem::{CREATE_NEW, CreateFileW, FILE_ATTRIBUTE_NORMAL};
+use windows_sys::Win32::Storage::FileSystem::{
+    CREATE_NEW, CreateFileW, FILE_ATTRIBUTE_NORMAL, FILE_SHARE_DELETE, FILE_SHARE_READ,
+};
 use windows_sys::Win32::System::Threading::{GetCurrentProcess, OpenProcessToken};
 use windows_sys::core::BOOL;
 
-/// Makes a file that was not there, for this user alone. Where the disk knows no rights, as FAT does, it has none.
-pub fn create_private(path: &Path) -> io::Result<File> {
-    // All rights (`FA`); what the folder would hand down does not count (`P`). Named by the user, as an elevated
-    // program's files belong to all administrators.
-    let rights = format!("D:P(A;;FA;;;{})", user()?);
-    let rights: Vec<u16> = rights.encode_utf16().chain([0]).collect();
+/// Makes a file that was not there, with the rights that `sddl` says.
+pub fn create(path: &Path, sddl: &str) -> io::Result<File> {
+    let rights: Vec<u16> = sddl.encode_utf16().chain([0]).collect();
     let name: Vec<u16> = path.as_os_str().encode_wide().chain([0]).collect();
     let mut descriptor = Allocated(null_mut());
     // SAFETY: the text ends in NUL; what the call allocates is freed when it is dropped.
@@ -45,7 +44,8 @@ pub fn create_private(path: &Path) -> io::Result<File> {
         CreateFileW(
             name.as_ptr(),
             GENERIC_WRITE,
-            0,
+            // It may be renamed while it is open.
+            FILE_SHARE_READ | FILE_SHARE_DELETE,
             &attributes,
             CREATE_NEW,
             FILE_ATTRIBUTE_NORMAL,
@@ -60,7 +60,7 @@ pub fn create_private(path: &Path) -> io::Result<File> {
 }
 
 /// The user that this program runs as, in the form `S-1-5-…`.
-fn user() -> io::Result<String> {
+pub fn user() -> io::Result<String> {
     let mut token = null_mut();
     // SAFETY: the handle of this process is always there, and needs no closing.
     succeeded(unsafe { OpenProcessToken(GetCurrentProcess(), TOKEN_QUERY, &mut token) })?;

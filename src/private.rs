@@ -1,0 +1,34 @@
+//! New files that not everybody may open, from their first moment on.
+
+#[cfg(windows)]
+mod win32;
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+/// Makes a file that was not there, for this user alone.
+///
+/// Where the disk knows no rights, as FAT does, it has none.
+#[cfg(unix)]
+pub fn create(path: &Path) -> io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    File::options().write(true).create_new(true).mode(0o600).open(path)
+}
+
+/// Makes a file that was not there, for this user alone.
+///
+/// Where the disk knows no rights, as FAT does, it has none.
+#[cfg(windows)]
+pub fn create(path: &Path) -> io::Result<File> {
+    // All rights (`FA`); what the folder would hand down does not count (`P`). Named by the user, as an elevated
+    // program's files belong to all administrators.
+    create_with(path, &format!("D:P(A;;FA;;;{})", win32::user()?))
+}
+
+/// Makes a file that was not there, with the rights that `sddl` says in the words of Windows. Only an elevated program may
+/// give it to the administrators.
+#[cfg(windows)]
+pub fn create_with(path: &Path, sddl: &str) -> io::Result<File> {
+    win32::create(path, sddl)
+}
