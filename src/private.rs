@@ -1,4 +1,4 @@
-//! New files that not everybody may open, from their first moment on.
+//! New files and folders that not everybody may open, from their first moment on.
 
 #[cfg(windows)]
 mod win32;
@@ -31,4 +31,10 @@ pub fn create(path: &Path) -> io::Result<File> {
 #[cfg(windows)]
 pub fn create_with(path: &Path, sddl: &str) -> io::Result<File> {
     win32::create(path, sddl)
+}
+
+/// Makes a folder that was not there, with the rights that `sddl` says in the words of Windows.
+#[cfg(windows)]
+pub fn create_folder_with(path: &Path, sddl: &str) -> io::Result<()> {
+    win32::create_folder(path, sddl)
 }

@@ -36,8 +36,12 @@ fn a_release_is_probed_and_warmed_up_before_it_has_visitors() {
     let server = Server::start(listening, Served::release(&place, PROCESSES), |_| ()).unwrap();
     let address = Address { at: server.address(), host: "www.example.org".to_owned(), https: false };
     let visitor = Visitor::at(address.clone(), Duration::from_secs(60)).unwrap();
-    let expected =
-        Expected { release: "0123abcd".to_owned(), windows_authentication: false, has_https: false };
+    let expected = Expected {
+        release: "0123abcd".to_owned(),
+        windows_authentication: false,
+        has_https: false,
+        also: Vec::new(),
+    };
 
     // As a stranger by plain HTTP one learns nothing of the page.
     let page = Question::Page("/about/".to_owned());

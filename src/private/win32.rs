@@ -1,4 +1,5 @@
-//! What the Rust libraries do not offer of Windows: a new file with rights of its own from its first moment.
+//! What the Rust libraries do not offer of Windows: a new file or folder with rights of its own from its first
+//! moment.
 
 use std::fs::File;
 use std::io;
@@ -15,30 +16,16 @@ use windows_sys::Win32::Security::{
     GetTokenInformation, SECURITY_ATTRIBUTES, TOKEN_QUERY, TOKEN_USER, TokenUser,
 };
 use windows_sys::Win32::Storage::FileSystem::{
-    CREATE_NEW, CreateFileW, FILE_ATTRIBUTE_NORMAL, FILE_SHARE_DELETE, FILE_SHARE_READ,
+    CREATE_NEW, CreateDirectoryW, CreateFileW, FILE_ATTRIBUTE_NORMAL, FILE_SHARE_DELETE, FILE_SHARE_READ,
 };
 use windows_sys::Win32::System::Threading::{GetCurrentProcess, OpenProcessToken};
 use windows_sys::core::BOOL;
 
 /// Makes a file that was not there, with the rights that `sddl` says.
 pub fn create(path: &Path, sddl: &str) -> io::Result<File> {
-    let rights: Vec<u16> = sddl.encode_utf16().chain([0]).collect();
     let name: Vec<u16> = path.as_os_str().encode_wide().chain([0]).collect();
-    let mut descriptor = Allocated(null_mut());
-    // SAFETY: the text ends in NUL; what the call allocates is freed when it is dropped.
-    succeeded(unsafe {
-        ConvertStringSecurityDescriptorToSecurityDescriptorW(
-            rights.as_ptr(),
-            SDDL_REVISION_1,
-            &mut descriptor.0,
-            null_mut(),
-        )
-    })?;
-    let attributes = SECURITY_ATTRIBUTES {
-        nLength: size_of::<SECURITY_ATTRIBUTES>() as u32,
-        lpSecurityDescriptor: descriptor.0,
-        bInheritHandle: 0,
-    };
+    let descriptor = descriptor(sddl)?;
+    let attributes = attributes(&descriptor);
     // SAFETY: name and attributes live through the call, and the name ends in NUL.
     let handle = unsafe {
         CreateFileW(
@@ -57,6 +44,38 @@ pub fn create(path: &Path, sddl: &str) -> io::Result<File> {
     }
     // SAFETY: the handle is new and nobody else's.
     Ok(unsafe { File::from_raw_handle(handle) })
+}
+
+/// Makes a folder that was not there, with the rights that `sddl` says.
+pub fn create_folder(path: &Path, sddl: &str) -> io::Result<()> {
+    let name: Vec<u16> = path.as_os_str().encode_wide().chain([0]).collect();
+    let descriptor = descriptor(sddl)?;
+    // SAFETY: name and attributes live through the call, and the name ends in NUL.
+    succeeded(unsafe { CreateDirectoryW(name.as_ptr(), &attributes(&descriptor)) })
+}
+
+fn descriptor(sddl: &str) -> io::Result<Allocated> {
+    let rights: Vec<u16> = sddl.encode_utf16().chain([0]).collect();
+    let mut descriptor = Allocated(null_mut());
+    // SAFETY: the text ends in NUL; what the call allocates is freed when it is dropped.
+    succeeded(unsafe {
+        ConvertStringSecurityDescriptorToSecurityDescriptorW(
+            rights.as_ptr(),
+            SDDL_REVISION_1,
+            &mut descriptor.0,
+            null_mut(),
+        )
+    })?;
+    Ok(descriptor)
+}
+
+/// They hold for as long as the descriptor is there.
+fn attributes(descriptor: &Allocated) -> SECURITY_ATTRIBUTES {
+    SECURITY_ATTRIBUTES {
+        nLength: size_of::<SECURITY_ATTRIBUTES>() as u32,
+        lpSecurityDescriptor: descriptor.0,
+        bInheritHandle: 0,
+    }
 }
 
 /// The user that this program runs as, in the form `S-1-5-…`.

@@ -40,7 +40,8 @@ pub fn manage(
     python(place, args, environment::variables(place, given))
 }
 
-fn python(
+/// The Python of the release, with its switches.
+pub fn python(
     place: &Place,
     args: impl IntoIterator<Item = OsString>,
     environment: BTreeMap<String, String>,

@@ -6,17 +6,20 @@
 pub mod bridge_toml;
 pub mod environment;
 pub mod given;
+pub mod home;
 pub mod iis;
 pub mod invocation;
 pub mod local;
 pub mod lock;
 pub mod place;
 pub mod probe;
+pub mod rights;
 pub mod secrets;
 pub mod settings;
 pub mod state;
 
 pub use bridge_toml::BridgeToml;
+pub use home::{Home, HomeError};
 pub use invocation::{Invocation, bridge, manage};
 pub use place::Place;
 pub use secrets::{Secrets, SecretsError};

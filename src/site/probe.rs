@@ -17,7 +17,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 pub use answer::{Answer, Certificate};
-pub use pass::{Pass, Warm, sweep};
+pub use pass::{Pass, Warm, left_over, sweep};
 pub use trouble::Trouble;
 pub use visitor::Visitor;
 
@@ -53,6 +53,8 @@ pub struct Expected {
     pub windows_authentication: bool,
     /// The site can be had by HTTPS, so it may send there whoever comes without.
     pub has_https: bool,
+    /// Statuses of pages that are as right as the usual ones.
+    pub also: Vec<u16>,
 }
 
 /// What waiting for a release came to.

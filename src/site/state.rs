@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::manifest::SiteName;
+use crate::release::{Adopted, ReleaseId};
 
 /// The file's name in a site's folder.
 pub const STATE_JSON: &str = "state.json";
@@ -23,11 +24,11 @@ pub struct State {
     format: u32,
     pub site: SiteName,
     /// The id of the release that is served.
-    pub active: Option<String>,
+    pub active: Option<ReleaseId>,
     /// The id of the one served before: where a rollback goes.
-    pub previous: Option<String>,
+    pub previous: Option<ReleaseId>,
     /// Releases that lie where somebody else has put them, by id. They are never deleted.
-    pub adopted: BTreeMap<String, PathBuf>,
+    pub adopted: BTreeMap<ReleaseId, PathBuf>,
     pub applied: Applied,
 }
 
@@ -102,10 +103,17 @@ impl State {
     }
 
     /// `release` is served now; the one before stays known. Saying it twice is saying it once.
-    pub fn activate(&mut self, release: &str) {
-        if self.active.as_deref() != Some(release) {
-            self.previous = self.active.replace(release.to_owned());
+    pub fn activate(&mut self, release: &ReleaseId) {
+        if self.active.as_ref() != Some(release) {
+            self.previous = self.active.replace(release.clone());
         }
+    }
+
+    /// The releases that lie elsewhere.
+    pub fn adopted(&self) -> Vec<Adopted> {
+        let adopted =
+            |(id, folder): (&ReleaseId, &PathBuf)| Adopted { id: id.clone(), folder: folder.clone() };
+        self.adopted.iter().map(adopted).collect()
     }
 }
 
@@ -164,12 +172,13 @@ mod tests {
     fn what_is_written_is_read_back() {
         let mut state = State::new(shop());
         assert_eq!(parse(str::from_utf8(&state.to_bytes()).unwrap()).unwrap(), state);
-        state.activate("1.0-aaaaaaaa");
-        state.activate("2.0-bbbbbbbb");
-        state.activate("2.0-bbbbbbbb");
-        state.adopted.insert("2.0-bbbbbbbb".to_owned(), PathBuf::from("D:\\copied here"));
+        let [first, second] = ["1.0-aaaaaaaa", "2.0-bbbbbbbb"].map(|id| ReleaseId::parse(id).unwrap());
+        state.activate(&first);
+        state.activate(&second);
+        state.activate(&second);
+        state.adopted.insert(second, PathBuf::from("D:\\copied here"));
         state.applied.set("pool shop", "startMode", "AlwaysRunning");
-        assert_eq!(state.previous.as_deref(), Some("1.0-aaaaaaaa"));
+        assert_eq!(state.previous, Some(first));
         let bytes = state.to_bytes();
         assert!(bytes.ends_with(b"}\n"));
         assert_eq!(parse(str::from_utf8(&bytes).unwrap()).unwrap(), state);
@@ -184,7 +193,7 @@ mod tests {
         assert!(matches!(refused("\"shop\"", "\"other\""), StateError::OtherSite { .. }));
         assert!(matches!(refused("\"adopted\"", "\"adoptd\""), StateError::Malformed { .. }));
         assert!(matches!(
-            refused("\"previous\": null", "\"previous\": \"1\""),
+            refused("\"previous\": null", "\"previous\": \"1.0-aaaaaaaa\""),
             StateError::Contradiction { .. }
         ));
         assert!(matches!(parse(&whole[..whole.len() - 3]), Err(StateError::Malformed { .. })));

@@ -68,6 +68,16 @@ pub enum IisError {
     #[error("`{}` ended with {}: {}; and taking back what had been changed failed, too", .0.command, .0.code, .0.said)]
     #[diagnostic(help("run these by hand:\n{}", list(&.0.left)))]
     NotTakenBack(Box<Stopped>),
+    #[error("what had been changed in IIS could not be taken back")]
+    #[diagnostic(help("run these by hand:\n{}", list(left)))]
+    Stays { left: Vec<Command> },
+}
+
+impl IisError {
+    /// Whether the server is not as it was before.
+    pub fn leaves_changes(&self) -> bool {
+        matches!(self, IisError::NotTakenBack(_) | IisError::Stays { .. })
+    }
 }
 
 /// Where a list of changes has stopped.

@@ -5,10 +5,7 @@ use std::path::Path;
 
 use super::appcmd::{Quoted, Unquotable, argument};
 use crate::site::settings::{Account, FASTCGI, POOL, Position, Setting, settings_of};
-use crate::site::{Place, SiteSettings, settings::Binding};
-
-/// Of the file in a release's `run` folder at whose change IIS ends the release's processes when they are idle.
-pub const RESTART: &str = "restart";
+use crate::site::{Place, SiteSettings, bridge_toml, settings::Binding};
 
 /// Where a site stands in IIS, whatever its release.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -176,7 +173,7 @@ impl WantedFastCgi {
         Ok(WantedFastCgi {
             full_path: text(&bridge.program)?,
             arguments: Quoted::parse(&words.join(" "))?,
-            monitor: text(&place.run().join(RESTART))?,
+            monitor: text(&bridge_toml::restart_file(place))?,
             settings: settings_of(FASTCGI, &settings.fastcgi, cores),
             environment: early.collect::<Result<_, _>>()?,
         })

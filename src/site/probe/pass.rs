@@ -120,29 +120,28 @@ impl Drop for Pass {
     }
 }
 
-/// Removes what a run that was killed has left: tokens of all releases, and folders in which processes met. Returns
-/// what was there.
-///
-/// To be called by whoever holds the site's lock, so that no pass in use is lost.
-pub fn sweep(place: &Place) -> io::Result<Vec<PathBuf>> {
-    let mut gone = Vec::new();
-    for run in children(&place.site.join("run"))? {
-        let file = run.join(bridge_toml::PROBE);
-        if file.is_file() {
-            held::remove_file(&file)?;
-            gone.push(file);
-        }
-    }
-    for folder in children(&place.tmp())? {
+/// What a run that was killed has left below a site's folder: tokens of all releases, and folders in which processes met.
+pub fn left_over(site: &Path) -> io::Result<Vec<PathBuf>> {
+    let runs = children(&site.join("run"))?.into_iter().map(|run| run.join(bridge_toml::PROBE));
+    let mut left: Vec<PathBuf> = runs.filter(|file| file.is_file()).collect();
+    left.extend(children(&site.join("shared").join("tmp"))?.into_iter().filter(|folder| {
         let name = folder.file_name().unwrap_or_default().to_string_lossy();
         // A project keeps files of its own here, and may call them anything.
         let digits = name.strip_prefix(MEETING).filter(|digits| digits.len() == 16);
-        if digits.is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit())) {
-            held::remove_dir_all(&folder)?;
-            gone.push(folder);
-        }
+        digits.is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
+    }));
+    Ok(left)
+}
+
+/// Removes that, and returns what it was.
+///
+/// To be called by whoever holds the site's lock, so that no pass in use is lost.
+pub fn sweep(site: &Path) -> io::Result<Vec<PathBuf>> {
+    let left = left_over(site)?;
+    for path in &left {
+        if path.is_dir() { held::remove_dir_all(path)? } else { held::remove_file(path)? }
     }
-    Ok(gone)
+    Ok(left)
 }
 
 fn children(folder: &Path) -> io::Result<Vec<PathBuf>> {
@@ -214,10 +213,10 @@ mod tests {
         let (others, near) = (place.tmp().join("upload"), place.tmp().join("probe-results"));
         fs_err::create_dir_all(&near).unwrap();
         fs_err::write(&others, "").unwrap();
-        let gone = sweep(&place).unwrap();
+        let gone = sweep(&place.site).unwrap();
         assert_eq!(gone.len(), 2, "{gone:?}");
         assert!(gone.iter().all(|path| !path.exists()) && others.exists() && near.exists());
-        assert!(sweep(&place).unwrap().is_empty());
-        assert!(sweep(&guestbook(&place.site.join("nowhere"))).unwrap().is_empty());
+        assert!(sweep(&place.site).unwrap().is_empty());
+        assert!(sweep(&place.site.join("nowhere")).unwrap().is_empty());
     }
 }

@@ -59,7 +59,7 @@ fn visitor(at: SocketAddr) -> Visitor {
 }
 
 fn expected() -> Expected {
-    Expected { release: NEW.to_owned(), windows_authentication: false, has_https: false }
+    Expected { release: NEW.to_owned(), windows_authentication: false, has_https: false, also: Vec::new() }
 }
 
 fn root() -> Question {

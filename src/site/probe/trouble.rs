@@ -127,6 +127,7 @@ impl Expected {
             _ if answer.is_of_windows && !is_expected => {
                 Err(Trouble::NoSite { address: address_said, status })
             }
+            _ if is_page && is_expected && self.also.contains(&status) => Ok(answer.process),
             401 if self.windows_authentication && is_expected => Ok(answer.process),
             401 => Err(Trouble::Unauthorized { address: address_said, path, release }),
             400 if is_page && is_expected => {
@@ -198,7 +199,12 @@ mod tests {
     }
 
     fn expected() -> Expected {
-        Expected { release: NEW.to_owned(), windows_authentication: false, has_https: false }
+        Expected {
+            release: NEW.to_owned(),
+            windows_authentication: false,
+            has_https: false,
+            also: Vec::new(),
+        }
     }
 
     fn answer(status: u16, release: &str) -> Answer {
@@ -237,6 +243,9 @@ mod tests {
         check(&expected(), &answer(200, ""), "names no release");
         check(&expected(), &answer(404, NEW), "status 404");
         check(&expected(), &answer(500, ""), "status 500");
+        let teapot = Expected { also: vec![418], ..expected() };
+        check(&teapot, &answer(418, NEW), "right");
+        check(&teapot, &answer(418, ""), "status 418");
     }
 
     #[test]

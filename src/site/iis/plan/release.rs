@@ -4,6 +4,7 @@ use super::{ABSENT, Applied, Change, Difference, Found, IisPlan};
 use crate::site::iis::actual::{Actual, FASTCGI, FastCgi};
 use crate::site::iis::appcmd::{Command, Items, Quoted, Verb};
 use crate::site::iis::wanted::{Wanted, WantedFastCgi};
+use crate::site::iis::xml::is_below;
 use crate::site::settings;
 
 const VARIABLES: &str = "environmentVariables";
@@ -98,10 +99,11 @@ fn add_variable(
     difference.applied(thing, &label(name), value.as_str());
 }
 
-/// What takes a release's FastCGI application away, before the release itself is deleted.
-pub fn unregister(id: &str, fastcgi: &WantedFastCgi, actual: &Actual, last: &Applied) -> IisPlan {
+/// What takes the FastCGI applications of a release away whose programs lie in `folder`: before the release itself is
+/// deleted, or when nothing is left of it.
+pub fn unregister(id: &str, folder: &str, actual: &Actual, last: &Applied) -> IisPlan {
     let mut difference = Difference::new(actual, last, false);
-    if let Some(found) = actual.fastcgi(fastcgi.full_path.as_str(), fastcgi.arguments.as_str()) {
+    for found in actual.fastcgi.iter().filter(|found| is_below(&found.full_path, folder)) {
         remove(&mut difference, found, &thing(id));
     }
     difference.plan.applied.forget(&thing(id));

@@ -181,14 +181,15 @@ fn a_new_release_is_registered_and_switched_to_by_one_command() {
     assert_eq!(shown(&back.changes[0].does.to_string()), shown(&plan.changes[2].undoes[0].to_string()));
     // Until it is pruned.
     let actual = server.survey(&next.spot);
-    let gone = unregister(ONE, &wanted(MANY, ONE).release.fastcgi, &actual, &applied);
+    let folder = wanted(MANY, ONE).release.www.replace("www", "");
+    let gone = unregister(ONE, &folder, &actual, &applied);
     server.perform(&gone.changes);
     assert_eq!(server.fastcgi.len(), 1);
     assert!(!gone.applied.knows("fastcgi 1.0-aaaaaaaa") && gone.applied.knows("fastcgi 2.0-bbbbbbbb"));
     let before = server.survey(&next.spot);
     server.run(&gone.changes[0].undoes[0]).unwrap();
     assert_eq!(server.fastcgi.len(), 2);
-    assert_eq!(unregister(ONE, &wanted(MANY, ONE).release.fastcgi, &before, &applied).changes, []);
+    assert_eq!(unregister(ONE, &folder, &before, &applied).changes, []);
 }
 
 #[test]

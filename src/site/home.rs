@@ -1,0 +1,270 @@
+//! A site's folder: what an administrator has written there, and what holdall has. Reads it as values, and writes so that
+//! a power cut leaves the old or the new.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::secrets::{SECRETS_TOML, Sid};
+use super::settings::SITE_TOML;
+use super::state::STATE_JSON;
+use super::{
+    BridgeToml, Place, Secrets, SecretsError, SettingsError, SiteSettings, State, StateError, rights,
+};
+use crate::durable::{Disk, Mode, gone};
+use crate::manifest::SiteName;
+
+/// The variable that names the folder of all sites.
+pub const ROOT_VARIABLE: &str = "HOLDALL_ROOT";
+
+/// `<root>/<site>`, whether or not it is there.
+#[derive(Debug, Clone)]
+pub struct Home {
+    pub folder: PathBuf,
+    pub name: SiteName,
+    pub disk: Disk,
+}
+
+/// Why a site's folder cannot be used.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+pub enum HomeError {
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Settings(#[from] SettingsError),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Secrets(#[from] SecretsError),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    State(#[from] StateError),
+    #[error("cannot read `{}`", path.display())]
+    #[diagnostic(help("check that you may read it: on a server that takes an administrator"))]
+    Unreadable { path: PathBuf, source: io::Error },
+    #[error("cannot write `{}`", path.display())]
+    #[diagnostic(help(
+        "check that the disk has room and that you may write there: on a server that takes an administrator"
+    ))]
+    Unwritable { path: PathBuf, source: io::Error },
+    #[error("`{}` is the settings of the site `{found}`, and lies in the folder of `{expected}`", path.display())]
+    #[diagnostic(help("give the folder the site's name, or correct the key `name`"))]
+    OtherSite { path: PathBuf, found: SiteName, expected: SiteName },
+}
+
+/// The folder of all sites: the one that was named, that of `HOLDALL_ROOT`, else the system's. Short, so that as much as
+/// can be is left of what Windows takes for a path.
+pub fn root(named: Option<&Path>) -> io::Result<PathBuf> {
+    let variable = || std::env::var_os(ROOT_VARIABLE).filter(|root| !root.is_empty()).map(PathBuf::from);
+    let usual = || match cfg!(windows) {
+        true => {
+            let mut root = std::env::var_os("SystemDrive").unwrap_or_else(|| "C:".into());
+            root.push("\\holdall");
+            PathBuf::from(root)
+        }
+        false => PathBuf::from("/srv/holdall"),
+    };
+    std::path::absolute(named.map(Path::to_owned).or_else(variable).unwrap_or_else(usual))
+}
+
+impl Home {
+    pub fn below(root: &Path, name: &SiteName, disk: Disk) -> Home {
+        Home { folder: root.join(name.as_str()), name: name.clone(), disk }
+    }
+
+    /// The names of the sites below `root`: folders in which a deploy or `site init` has left something.
+    pub fn all(root: &Path) -> io::Result<Vec<SiteName>> {
+        let entries = match fs_err::read_dir(root) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries?,
+        };
+        let mut names = Vec::new();
+        for entry in entries {
+            let path = entry?.path();
+            let is_site =
+                [SITE_TOML, SECRETS_TOML, STATE_JSON, "releases"].iter().any(|name| path.join(name).exists());
+            let name = path.file_name().and_then(|name| SiteName::parse(name.to_str()?).ok());
+            names.extend(name.filter(|_| is_site));
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    pub fn site_toml(&self) -> PathBuf {
+        self.folder.join(SITE_TOML)
+    }
+
+    pub fn secrets_toml(&self) -> PathBuf {
+        self.folder.join(SECRETS_TOML)
+    }
+
+    fn state_json(&self) -> PathBuf {
+        self.folder.join(STATE_JSON)
+    }
+
+    /// What the site shall be, if anybody has said so.
+    pub fn settings(&self) -> Result<Option<SiteSettings>, HomeError> {
+        let path = self.site_toml();
+        if !path.exists() {
+            return Ok(None);
+        }
+        let settings = SiteSettings::read(&path)?;
+        if settings.name != self.name {
+            let (found, expected) = (settings.name, self.name.clone());
+            return Err(HomeError::OtherSite { path, found, expected });
+        }
+        Ok(Some(settings))
+    }
+
+    pub fn secrets(&self) -> Result<Secrets, HomeError> {
+        Ok(Secrets::read(&self.secrets_toml())?)
+    }
+
+    /// What was last done to the site; of one to which nothing was done, that.
+    pub fn state(&self) -> Result<State, HomeError> {
+        let path = self.state_json();
+        match fs_err::read(&path) {
+            Ok(bytes) => Ok(State::parse(&bytes, &self.name, &path)?),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(State::new(self.name.clone())),
+            Err(source) => Err(HomeError::Unreadable { path, source }),
+        }
+    }
+
+    /// Makes the site's folder, and that of what it writes.
+    pub fn make(&self, settings: &SiteSettings) -> Result<(), HomeError> {
+        let pool = Sid::of_pool(&settings.pool_name());
+        let shared = self.folder.join("shared");
+        for (folder, rights) in [(&self.folder, rights::of_site(&pool)), (&shared, rights::of_shared(&pool))]
+        {
+            rights::make_folder(&self.disk, folder, &rights)
+                .map_err(|source| HomeError::Unwritable { path: folder.clone(), source })?;
+        }
+        Ok(())
+    }
+
+    pub fn write_settings(&self, text: &str) -> Result<(), HomeError> {
+        self.write(&self.site_toml(), Mode::Plain, text.as_bytes())
+    }
+
+    /// For administrators and for the pool that the site runs in.
+    pub fn write_secrets(&self, secrets: &Secrets, settings: &SiteSettings) -> Result<(), HomeError> {
+        Ok(secrets.write(&self.secrets_toml(), &[Sid::of_pool(&settings.pool_name())])?)
+    }
+
+    pub fn write_state(&self, state: &State) -> Result<(), HomeError> {
+        self.write(&self.state_json(), Mode::Plain, &state.to_bytes())
+    }
+
+    /// Forgets what was done to the site.
+    pub fn forget(&self) -> Result<(), HomeError> {
+        let path = self.state_json();
+        gone(self.disk.remove_file(&path)).map_err(|source| HomeError::Unwritable { path, source })
+    }
+
+    /// Whether the bridge of a release is told what is wanted now.
+    pub fn is_told(&self, place: &Place, wanted: &BridgeToml) -> bool {
+        fs_err::read_to_string(place.bridge_toml()).is_ok_and(|text| text == wanted.render())
+    }
+
+    /// Tells the bridge of a release what it needs. The file may hold secrets.
+    pub fn tell(&self, place: &Place, wanted: &BridgeToml) -> Result<(), HomeError> {
+        let unwritable = |path: PathBuf| move |source| HomeError::Unwritable { path, source };
+        place.make_folders().map_err(unwritable(place.site.clone()))?;
+        self.write(&place.bridge_toml(), Mode::Private, wanted.render().as_bytes())?;
+        let restart = super::bridge_toml::restart_file(place);
+        match restart.exists() {
+            true => Ok(()),
+            // What is watched has to be there.
+            false => self.write(&restart, Mode::Plain, b""),
+        }
+    }
+
+    fn write(&self, path: &Path, mode: Mode, bytes: &[u8]) -> Result<(), HomeError> {
+        self.disk
+            .replace(path, mode, bytes)
+            .map_err(|source| HomeError::Unwritable { path: path.to_owned(), source })
+    }
+}
+
+/// What the bridge of a release is told: the variables, where to log, and how visitors come.
+pub fn bridge_toml(
+    settings: &SiteSettings,
+    place: &Place,
+    given: &BTreeMap<String, String>,
+    visited: Visited<'_>,
+) -> BridgeToml {
+    let mut told = BridgeToml::of(place, given).with_probes();
+    let log = place.shared().join("logs").join("bridge.log");
+    told.log = Some(super::bridge_toml::Log { path: log.to_string_lossy().into_owned() });
+    if let Some(path) = settings.probe.paths.first() {
+        told.check.path.clone_from(path);
+    }
+    visited.host.clone_into(&mut told.check.host);
+    told.check.https = visited.https;
+    told
+}
+
+/// How the first of a site's addresses is visited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Visited<'a> {
+    /// Without a port.
+    pub host: &'a str,
+    pub https: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::release::ReleaseId;
+    use crate::site::place::tests::guestbook;
+
+    fn home(root: &Path) -> Home {
+        Home::below(root, &SiteName::parse("guestbook").unwrap(), Disk::default())
+    }
+
+    #[test]
+    fn a_site_that_is_not_there_has_nothing_and_is_none_of_the_sites() {
+        let root = tempfile::tempdir().unwrap();
+        let home = home(root.path());
+        assert!(home.settings().unwrap().is_none());
+        assert_eq!(home.state().unwrap(), State::new(home.name.clone()));
+        assert_eq!(home.secrets().unwrap().names().count(), 0);
+        home.make(&SiteSettings::named(home.name.clone())).unwrap();
+        assert_eq!(Home::all(root.path()).unwrap(), []);
+        assert_eq!(Home::all(&root.path().join("nowhere")).unwrap(), []);
+    }
+
+    #[test]
+    fn what_is_written_is_found_again() {
+        let root = tempfile::tempdir().unwrap();
+        let home = home(root.path());
+        home.make(&SiteSettings::named(home.name.clone())).unwrap();
+        let mut state = home.state().unwrap();
+        state.activate(&ReleaseId::parse("1.0-0123abcd").unwrap());
+        home.write_state(&state).unwrap();
+        home.write_settings("name = 'guestbook'\n").unwrap();
+        let settings = home.settings().unwrap().unwrap();
+        let mut secrets = Secrets::default();
+        secrets.set("SECRET_KEY", "hidden".to_owned()).unwrap();
+        home.write_secrets(&secrets, &settings).unwrap();
+        assert_eq!((home.state().unwrap(), home.secrets().unwrap()), (state, secrets));
+        assert_eq!(Home::all(root.path()).unwrap(), std::slice::from_ref(&home.name));
+        home.forget().unwrap();
+        home.forget().unwrap();
+        assert_eq!(home.state().unwrap(), State::new(home.name.clone()));
+        home.write_settings("name = 'other'\n").unwrap();
+        assert!(matches!(home.settings(), Err(HomeError::OtherSite { .. })));
+    }
+
+    #[test]
+    fn the_bridge_is_told_once_and_what_is_watched_is_there() {
+        let root = tempfile::tempdir().unwrap();
+        let (home, place) = (home(root.path()), guestbook(root.path()));
+        let settings = SiteSettings::named(home.name.clone());
+        let visited = Visited { host: "www.example.org", https: true };
+        let wanted = bridge_toml(&settings, &place, &BTreeMap::new(), visited);
+        assert!(!home.is_told(&place, &wanted));
+        home.tell(&place, &wanted).unwrap();
+        assert!(home.is_told(&place, &wanted));
+        assert!(crate::site::bridge_toml::restart_file(&place).exists());
+        assert!(wanted.render().contains("host = \"www.example.org\"\nhttps = true"));
+    }
+}
