@@ -1,3 +1,312 @@
-//! A bundle goes into service on this machine: what that takes, written down as it is done.
+//! A bundle goes into service on this machine, and may come out of it again.
+//!
+//! ```text
+//! survey      how the site stands: its folder, its releases, its journal, the web server     reads
+//! plan        what is going to be done                                                      a value
+//! carry out   expand, complete, hooks, self-check, register, show, switch, ask, retire       each step written down
+//! ```
+//!
+//! At every instant the site serves one release, whole. What fails before the switch, or at once after it, is taken back;
+//! what is cut short is finished or taken back by the next command.
 
+mod carry_out;
+pub mod check;
+mod error;
+pub mod hooks;
 pub mod journal;
+mod make;
+mod plan;
+mod recovery;
+mod remove;
+mod retire;
+pub mod server;
+mod show;
+mod status;
+mod survey;
+mod undo;
+pub mod visits;
+
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+pub use error::{Boxed, DeployError, Fault, HeldFile, StepFault};
+pub use plan::{DeployPlan, Make, PlanValue, Wishes};
+pub use remove::{Data, remove};
+pub use server::Server;
+pub use status::{ReleaseStatus, Status};
+pub use survey::Survey;
+
+use crate::archive::{Bundle, Difference};
+use crate::durable::Disk;
+use crate::layer::IndexedFile;
+use crate::manifest::{MANIFEST, Manifest, SiteName};
+use crate::progress::{Notice, Progress};
+use crate::release::{Complete, Found, Release, ReleaseId, State};
+use crate::signature::Trust;
+use crate::site::lock::{Holder, IfHeld, Lock};
+use crate::site::{Home, SiteSettings};
+use crate::target::Target;
+
+use journal::{Journal, Step};
+
+/// What is to be deployed.
+#[derive(Debug)]
+pub enum Source {
+    Bundle(Bundle),
+    /// A folder that somebody has copied or unpacked a bundle into.
+    Folder(Release),
+}
+
+/// What a command works with.
+pub struct Hands<'a> {
+    pub server: Server,
+    pub trust: &'a Trust,
+    pub listener: &'a dyn Listener,
+    pub if_held: IfHeld,
+    /// Whether to wait until the release before has answered its last requests.
+    pub drains: bool,
+}
+
+/// Hears what is going on.
+pub trait Listener {
+    fn step(&self, step: Step);
+    fn notice(&self, notice: Notice);
+    fn progress(&self) -> &dyn Progress;
+    /// Somebody else changes the site, and is waited for.
+    fn waiting(&self, holder: Option<&Holder>);
+}
+
+/// What came of a command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    pub release: ReleaseId,
+    pub from: Option<ReleaseId>,
+    /// Whether anything was done.
+    pub changed: bool,
+}
+
+impl Source {
+    /// Opens what a path names, if `trust` takes its signature.
+    pub fn open(path: &Path, trust: &Trust) -> Result<Source, DeployError> {
+        if path.is_dir() || path.join(MANIFEST).exists() {
+            let folder = std::path::absolute(path).map_err(DeployError::Root)?;
+            return Ok(Source::Folder(Release::open_trusted(&folder, trust)?));
+        }
+        let bundle = Bundle::open_trusted(path, trust).map_err(crate::release::ReleaseError::from)?;
+        Ok(Source::Bundle(bundle))
+    }
+
+    pub fn manifest(&self) -> &Manifest {
+        match self {
+            Source::Bundle(bundle) => bundle.manifest(),
+            Source::Folder(release) => &release.manifest,
+        }
+    }
+
+    /// The release that it becomes.
+    pub fn id(&self) -> ReleaseId {
+        let identity = match self {
+            Source::Bundle(bundle) => bundle.identity(),
+            Source::Folder(release) => release.identity,
+        };
+        ReleaseId::new(&self.manifest().version, &identity)
+    }
+
+    fn files(&self) -> Vec<&IndexedFile> {
+        match self {
+            Source::Bundle(bundle) => bundle.files().map(|file| file.indexed).collect(),
+            Source::Folder(release) => release.files().collect(),
+        }
+    }
+
+    /// Whether this machine can run it.
+    pub fn fits(&self) -> Result<(), DeployError> {
+        let (bundle, here) = (self.manifest().target, Target::host());
+        if here == Some(bundle) { Ok(()) } else { Err(DeployError::OtherTarget { bundle, here }) }
+    }
+}
+
+/// What a deploy would do, to be shown. Changes nothing.
+pub fn plan_deploy(
+    home: &Home,
+    settings: &SiteSettings,
+    text: Option<String>,
+    source: &Source,
+    wishes: Wishes,
+    server: &mut Server,
+) -> Result<DeployPlan, DeployError> {
+    let survey = Survey::of(home, settings, server)?;
+    if let Source::Bundle(bundle) = source {
+        crate::release::check_fits(bundle, &survey.releases.folder().join(source.id()))?;
+    }
+    DeployPlan::deploy(&survey, source, text, wishes)
+}
+
+/// Puts `source` into service. `text` is what `site.toml` is to become, if it is to change.
+pub fn deploy(
+    home: &Home,
+    settings: &SiteSettings,
+    text: Option<String>,
+    source: Source,
+    wishes: Wishes,
+    hands: &mut Hands<'_>,
+) -> Result<Outcome, DeployError> {
+    // What stands in the way is found before anything is made, the site's own folder included.
+    let planned = plan_deploy(home, settings, text.clone(), &source, wishes, &mut hands.server)?;
+    home.make(settings)?;
+    let _lock = lock(home, &format!("deploy {}", planned.release), hands)?;
+    recovery::finish(home, settings, Some(&planned.release), hands)?;
+    let survey = Survey::of(home, settings, &mut hands.server)?;
+    let plan = DeployPlan::deploy(&survey, &source, text, wishes)?;
+    carry_out::carry_out(plan, &survey, Some(source), hands)
+}
+
+/// The plan of a rollback: to the release named, else to the one before.
+pub fn plan_rollback(
+    home: &Home,
+    settings: &SiteSettings,
+    to: Option<&str>,
+    wishes: Wishes,
+    server: &mut Server,
+) -> Result<DeployPlan, DeployError> {
+    let survey = Survey::of(home, settings, server)?;
+    DeployPlan::rollback(&survey, target(&survey, to)?, wishes)
+}
+
+/// Has a release serve again that did before: it is warmed up, shown, and switched to. Nothing is fetched.
+pub fn rollback(
+    home: &Home,
+    settings: &SiteSettings,
+    to: Option<&str>,
+    wishes: Wishes,
+    hands: &mut Hands<'_>,
+) -> Result<Outcome, DeployError> {
+    let _lock = lock(home, "rollback", hands)?;
+    recovery::finish(home, settings, None, hands)?;
+    let survey = Survey::of(home, settings, &mut hands.server)?;
+    let plan = DeployPlan::rollback(&survey, target(&survey, to)?, wishes)?;
+    carry_out::carry_out(plan, &survey, None, hands)
+}
+
+/// Has all processes of the release that serves end when they are idle, and others take their place, which are told what
+/// the settings and secrets say now.
+pub fn restart(home: &Home, settings: &SiteSettings, hands: &mut Hands<'_>) -> Result<Outcome, DeployError> {
+    let _lock = lock(home, "restart", hands)?;
+    recovery::finish(home, settings, None, hands)?;
+    let survey = Survey::of(home, settings, &mut hands.server)?;
+    let complete = active(&survey)?;
+    let place = survey.place_of(complete);
+    let (_, told) = survey.told(&place)?;
+    let outcome = Outcome { release: complete.id.clone(), from: survey.active.clone(), changed: true };
+    let failed = |fault: Fault| DeployError::After { release: complete.id.clone(), fault: fault.into() };
+    home.tell(&place, &told).map_err(|error| failed(error.into()))?;
+    retire::end_processes(&survey, &complete.id).map_err(failed)?;
+    Ok(outcome)
+}
+
+/// What pruning would remove.
+pub fn plan_prune(survey: &Survey, keep: Option<usize>) -> crate::release::prune::PrunePlan {
+    let kept = crate::release::prune::Kept {
+        active: survey.active.as_ref(),
+        before: survey.before(),
+        count: keep.unwrap_or(survey.settings.releases.keep as usize),
+    };
+    let mut plan = crate::release::prune::plan(&survey.releases, &survey.found, kept);
+    plan.removals.retain(|removal| !survey.is_draining(&removal.id));
+    plan
+}
+
+/// Removes the releases that are not kept. Returns what is gone, and how many files of others are held.
+pub fn prune(
+    home: &Home,
+    settings: &SiteSettings,
+    keep: Option<usize>,
+    hands: &mut Hands<'_>,
+) -> Result<Vec<journal::Fact>, DeployError> {
+    let _lock = lock(home, "prune", hands)?;
+    recovery::finish(home, settings, None, hands)?;
+    let survey = Survey::of(home, settings, &mut hands.server)?;
+    let journal = Journal::of(&home.folder, home.disk.clone());
+    let plan = plan_prune(&survey, keep);
+    let mut state = survey.state.clone();
+    let removed = retire::prune(&survey, &mut state, plan, &journal, hands);
+    removed.map_err(|fault| DeployError::Removal(fault.into()))
+}
+
+/// The site of this name below `root`; without a name, the only one.
+pub fn site(root: &Path, name: Option<&SiteName>, disk: &Disk) -> Result<(Home, SiteSettings), DeployError> {
+    let known = Home::all(root).map_err(DeployError::Root)?;
+    let name = match (name, &known[..]) {
+        (Some(name), _) if known.contains(name) => name,
+        (Some(name), _) => {
+            let (name, root) = (name.clone(), root.to_owned());
+            return Err(DeployError::NoSite { name, root, known });
+        }
+        (None, [only]) => only,
+        (None, _) => return Err(DeployError::WhichSite { root: root.to_owned(), known }),
+    };
+    let home = Home::below(root, name, disk.clone());
+    let settings = home.settings()?.unwrap_or_else(|| SiteSettings::named(name.clone()));
+    Ok((home, settings))
+}
+
+/// The release that serves.
+pub fn active(survey: &Survey) -> Result<&Complete, DeployError> {
+    let active = survey.active.as_ref().and_then(|active| survey.complete(active));
+    active.ok_or_else(|| DeployError::NothingServes { site: survey.home.name.clone() })
+}
+
+/// The complete release that a text names, by its name or its version alone.
+pub fn pick<'a>(found: &'a [Found], wanted: &str, site: &SiteName) -> Result<&'a Complete, DeployError> {
+    let complete = found.iter().filter_map(|found| match &found.state {
+        State::Complete(complete) => Some(&**complete),
+        _ => None,
+    });
+    let all: Vec<&Complete> = complete.collect();
+    let fits = |complete: &&&Complete| {
+        complete.id.as_str() == wanted || complete.release.manifest.version.as_str() == wanted
+    };
+    let fitting: Vec<&Complete> = all.iter().filter(fits).copied().collect();
+    let names = |all: &[&Complete]| all.iter().map(|complete| complete.id.clone()).collect();
+    match fitting[..] {
+        [one] => Ok(one),
+        _ => Err(DeployError::WhichRelease {
+            site: site.clone(),
+            wanted: wanted.to_owned(),
+            found: names(&fitting),
+            known: names(&all),
+        }),
+    }
+}
+
+/// What has changed in the release that serves since it was made.
+pub fn drift(survey: &Survey) -> Result<Vec<Difference>, DeployError> {
+    match active(survey) {
+        Ok(complete) => Ok(crate::release::drift(complete)?),
+        Err(_) => Ok(Vec::new()),
+    }
+}
+
+fn target<'a>(survey: &'a Survey, to: Option<&str>) -> Result<&'a Complete, DeployError> {
+    match to {
+        Some(to) => pick(&survey.found, to, &survey.home.name),
+        None => {
+            let active = active(survey)?;
+            let before = survey.before().and_then(|before| survey.complete(before));
+            before.ok_or_else(|| DeployError::NothingBefore {
+                site: survey.home.name.clone(),
+                active: active.id.clone(),
+            })
+        }
+    }
+}
+
+/// Nobody else changes the site while this lives.
+pub fn lock(home: &Home, doing: &str, hands: &Hands<'_>) -> Result<Lock, DeployError> {
+    let waiting = |holder: Option<&Holder>| hands.listener.waiting(holder);
+    Ok(Lock::take(&home.folder, doing, hands.if_held, waiting)?)
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}

@@ -1,0 +1,323 @@
+//! Why a site is not changed, or not as it was to be. What is a precondition has changed nothing.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+use miette::Diagnostic;
+
+use super::journal::{JournalError, Step};
+use super::{check::Problem, hooks::HookError};
+use crate::manifest::{SiteName, Version};
+use crate::recipe::RecipeError;
+use crate::release::{ReleaseError, ReleaseId};
+use crate::site::iis::appcmd::Unquotable;
+use crate::site::iis::plan::Lack;
+use crate::site::iis::run::IisError;
+use crate::site::iis::web_config::TemplateError;
+use crate::site::lock::LockError;
+use crate::site::probe::Trouble;
+use crate::site::{HomeError, SecretsError, SettingsError};
+use crate::target::Target;
+
+/// Why a command that concerns a site did not do what it was to do.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+pub enum DeployError {
+    #[error("this machine has no IIS, and deploying to the embedded server is not there yet")]
+    #[diagnostic(help(
+        "run this on the Windows server; `holdall preview` shows a bundle on this machine. `--server iis` with \
+         HOLDALL_APPCMD naming a program in appcmd's place is for tests"
+    ))]
+    NoServer,
+    #[error("the bundle is for {bundle}, and this machine is {}", .here.map_or("none of the targets", Target::as_str))]
+    #[diagnostic(help("bundle the project for this machine: `holdall bundle --target …`"))]
+    OtherTarget { bundle: Target, here: Option<Target> },
+    #[error("`{}` says nothing of a release in the answers of the site: `header = false`", path.display())]
+    #[diagnostic(help("a deploy has to know which release answers: remove that line"))]
+    NoHeader { path: PathBuf },
+    #[error("there is no site `{name}` below `{}`{}", root.display(), known_sites(known))]
+    #[diagnostic(help("`--root` names another folder of sites; `holdall deploy` makes a site"))]
+    NoSite { name: SiteName, root: PathBuf, known: Vec<SiteName> },
+    #[error("which site is meant is not clear: below `{}` there {}", root.display(), many_sites(known))]
+    #[diagnostic(help("name one"))]
+    WhichSite { root: PathBuf, known: Vec<SiteName> },
+    #[error("no release of `{site}` serves")]
+    #[diagnostic(help("deploy a bundle first"))]
+    NothingServes { site: SiteName },
+    #[error("there is no release before {active} to go back to")]
+    #[diagnostic(help("`holdall releases {site}` lists what there is; deploy the bundle that is wanted"))]
+    NothingBefore { site: SiteName, active: ReleaseId },
+    #[error("`{wanted}` names {} of `{site}`: {}", if found.is_empty() { "no complete release" } else { "more than one release" }, listed(if found.is_empty() { known } else { found }))]
+    #[diagnostic(help("name one as `holdall releases {site}` lists it"))]
+    WhichRelease { site: SiteName, wanted: String, found: Vec<ReleaseId>, known: Vec<ReleaseId> },
+    #[error("going back to {to} goes back behind {} that may have changed the database: {}", count(migrations.len(), "migration"), migrations.join(", "))]
+    #[diagnostic(help(
+        "{to} does not know them. If it works with the database as it is now, go back with `--force`; else undo them \
+         first: `holdall manage {site} -- migrate APP NAME`"
+    ))]
+    BehindMigrations { site: SiteName, to: Version, migrations: Vec<String> },
+    #[error("`{}` is there already", path.display())]
+    #[diagnostic(help("edit it, or name another file with `--output`"))]
+    Exists { path: PathBuf },
+    #[error("cannot use the folder of sites")]
+    #[diagnostic(help("name another with `--root`"))]
+    Root(#[source] io::Error),
+    #[error("`{name}` has no value: nothing came from standard input")]
+    #[diagnostic(help("write `{name}=VALUE`, or give the value on standard input"))]
+    NoValue { name: String },
+    #[error("`{name}` is not set in `secrets.toml`")]
+    #[diagnostic(help("`holdall env list {site}` names what is set; plain variables stand in `site.toml`"))]
+    NotSet { site: SiteName, name: String },
+    #[error("cannot start `{invocation}`")]
+    #[diagnostic(help("the Python of the release does not run on this machine"))]
+    Unstarted { invocation: String, source: io::Error },
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Lack(#[from] Lack),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Lock(#[from] LockError),
+    /// Found before anything was changed, as all above.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Unfit(Boxed<Fault>),
+
+    #[error("{release} is not in service, and all is as it was before: {}", serves(serving.as_ref()))]
+    RolledBack {
+        release: ReleaseId,
+        serving: Option<ReleaseId>,
+        #[source]
+        #[diagnostic_source]
+        fault: Boxed<StepFault>,
+    },
+    #[error("{release} is not in service, and not all could be taken back: {undo}")]
+    NotRolledBack {
+        release: ReleaseId,
+        undo: Boxed<Fault>,
+        #[source]
+        #[diagnostic_source]
+        fault: Boxed<StepFault>,
+    },
+    #[error("{release} is in service, but not all that follows was done")]
+    After {
+        release: ReleaseId,
+        #[source]
+        #[diagnostic_source]
+        fault: Boxed<Fault>,
+    },
+    #[error("what an earlier command has left could not be finished")]
+    Recovery(
+        #[source]
+        #[diagnostic_source]
+        Boxed<Fault>,
+    ),
+    #[error("not all of the site could be removed")]
+    Removal(
+        #[source]
+        #[diagnostic_source]
+        Boxed<Fault>,
+    ),
+}
+
+/// An error on the heap: the way of results that are right is not to be wider for it.
+#[derive(Debug)]
+pub struct Boxed<T>(Box<T>);
+
+impl<T> From<T> for Boxed<T> {
+    fn from(error: T) -> Boxed<T> {
+        Boxed(Box::new(error))
+    }
+}
+
+impl<T: fmt::Display> fmt::Display for Boxed<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl<T: Error> Error for Boxed<T> {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.0.source()
+    }
+}
+
+impl<T: Diagnostic> Diagnostic for Boxed<T> {
+    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        self.0.help()
+    }
+
+    fn diagnostic_source(&self) -> Option<&dyn Diagnostic> {
+        self.0.diagnostic_source()
+    }
+}
+
+/// The step that went wrong, and what went wrong in it.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+#[error("{}", failed(*step))]
+pub struct StepFault {
+    pub step: Step,
+    #[source]
+    #[diagnostic_source]
+    pub fault: Boxed<Fault>,
+}
+
+/// What can go wrong in any step.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+pub enum Fault {
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Release(#[from] ReleaseError),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Home(#[from] HomeError),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Journal(#[from] JournalError),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Iis(#[from] IisError),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Quote(#[from] Unquotable),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Template(#[from] TemplateError),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Recipe(#[from] RecipeError),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Hook(#[from] HookError),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Project(#[from] Problem),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Visit(Boxed<Trouble>),
+    #[error("cannot write `{}`", path.display())]
+    #[diagnostic(help("check that the disk has room and that you may write there"))]
+    Unwritable { path: PathBuf, source: io::Error },
+    #[error("{release} is gone, or not whole any more")]
+    #[diagnostic(help("deploy its bundle again"))]
+    Gone { release: ReleaseId },
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join(", and "))]
+    #[diagnostic(help("end what uses these files, then run the same command again"))]
+    Held(Vec<HeldFile>),
+}
+
+/// A file that could not be removed.
+#[derive(Debug, thiserror::Error)]
+#[error("`{}` could not be removed", path.display())]
+pub struct HeldFile {
+    pub path: PathBuf,
+}
+
+impl From<Fault> for DeployError {
+    fn from(fault: Fault) -> DeployError {
+        DeployError::Unfit(fault.into())
+    }
+}
+
+impl From<Trouble> for Fault {
+    fn from(trouble: Trouble) -> Fault {
+        Fault::Visit(trouble.into())
+    }
+}
+
+macro_rules! unfit {
+    ($($error:ty)*) => { $(
+        impl From<$error> for DeployError {
+            fn from(error: $error) -> DeployError {
+                Fault::from(error).into()
+            }
+        }
+    )* };
+}
+
+unfit!(ReleaseError HomeError JournalError IisError Unquotable TemplateError RecipeError);
+
+impl From<SecretsError> for Fault {
+    fn from(error: SecretsError) -> Fault {
+        HomeError::from(error).into()
+    }
+}
+
+impl From<SecretsError> for DeployError {
+    fn from(error: SecretsError) -> DeployError {
+        HomeError::from(error).into()
+    }
+}
+
+impl From<SettingsError> for DeployError {
+    fn from(error: SettingsError) -> DeployError {
+        HomeError::from(error).into()
+    }
+}
+
+impl DeployError {
+    /// Whether nothing was changed.
+    pub fn is_precondition(&self) -> bool {
+        !matches!(
+            self,
+            DeployError::RolledBack { .. }
+                | DeployError::NotRolledBack { .. }
+                | DeployError::After { .. }
+                | DeployError::Recovery(_)
+                | DeployError::Removal(_)
+        )
+    }
+}
+
+/// What a step was to do, when it did not.
+fn failed(step: Step) -> &'static str {
+    match step {
+        Step::Lock => "the site could not be locked",
+        Step::Preflight => "the server is not fit for it",
+        Step::Plan => "what is to be done could not be planned",
+        Step::Fetch => "the bundle could not be fetched",
+        Step::Expand => "the bundle could not be expanded",
+        Step::Complete => "the release could not be completed",
+        Step::HooksBefore => "a hook before the switch failed",
+        Step::SelfCheck => "the project does not start in its new release",
+        Step::Register => "the release could not be registered",
+        Step::Stage => "the release does not show itself well before the switch",
+        Step::Switch => "the switch failed",
+        Step::Probe => "the release does not serve well after the switch",
+        Step::Services => "the services could not be moved",
+        Step::HooksAfter => "a hook after the switch failed",
+        Step::Retire => "the release before could not be retired",
+    }
+}
+
+fn serves(release: Option<&ReleaseId>) -> String {
+    release.map_or_else(|| "no release serves".to_owned(), |release| format!("{release} serves on"))
+}
+
+fn listed<T: ToString>(all: &[T]) -> String {
+    match all {
+        [] => "there is none".to_owned(),
+        _ => all.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+    }
+}
+
+fn known_sites(known: &[SiteName]) -> String {
+    match known {
+        [] => String::new(),
+        _ => format!(", where there is {}", listed(known)),
+    }
+}
+
+fn many_sites(known: &[SiteName]) -> String {
+    match known {
+        [] => "is none".to_owned(),
+        _ => format!("are {}", listed(known)),
+    }
+}
+
+fn count(count: usize, noun: &str) -> String {
+    match count {
+        1 => format!("a {noun}"),
+        _ => format!("{count} {noun}s"),
+    }
+}

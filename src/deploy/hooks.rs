@@ -1,0 +1,196 @@
+//! What is run around a switch: hooks, and before migrations a copy of the databases that lie in the site's own folder.
+//!
+//! Hooks are told what the site is told. What they print is shown only when they fail.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use walkdir::WalkDir;
+
+use crate::interrupt;
+use crate::site::settings::Hook;
+use crate::site::{self, Invocation, Place, environment};
+
+/// How an SQLite database begins: <https://www.sqlite.org/fileformat.html#magic_header_string>.
+const SQLITE: &[u8; 16] = b"SQLite format 3\0";
+
+/// Copies by the backup interface of SQLite: also a database that is being written to comes out whole.
+const COPY: &str = "import sqlite3, sys\n\
+    source, copy = sqlite3.connect(sys.argv[1]), sqlite3.connect(sys.argv[2])\n\
+    source.backup(copy)\n\
+    copy.close()\n";
+
+/// How much is shown of what a hook that failed has said.
+const LINES: usize = 20;
+
+/// Why what was to be run did not do its work.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+pub enum HookError {
+    #[error("cannot start `{invocation}`")]
+    #[diagnostic(help("check the program's name in `[hooks]` of site.toml"))]
+    Unstarted { invocation: String, source: io::Error },
+    #[error("`{invocation}` ended with {code}:\n{said}")]
+    #[diagnostic(help(
+        "the words above are its own; run it by hand with `holdall manage`, or correct `[hooks]` in site.toml"
+    ))]
+    Failed { invocation: String, code: String, said: String },
+    #[error("cannot look for databases below `{}`", path.display())]
+    #[diagnostic(help("check that you may read it"))]
+    Unreadable { path: PathBuf, source: io::Error },
+    #[error("cannot make the folder `{}` for copies of the databases", path.display())]
+    #[diagnostic(help("check that the disk has room and that you may write there"))]
+    NoFolder { path: PathBuf, source: io::Error },
+}
+
+/// The migrations of the release at `place` that its database has not seen, as `app.name`.
+pub fn unapplied(place: &Place, given: &BTreeMap<String, String>) -> Result<Vec<String>, HookError> {
+    let said = run(&site::manage(place, ["showmigrations", "--plan", "--no-color"], given))?;
+    Ok(listed(&said))
+}
+
+/// Lines with an empty box; whatever the project itself prints has none.
+fn listed(said: &str) -> Vec<String> {
+    let name = |line: &str| Some(line.trim().strip_prefix("[ ]")?.split_whitespace().next()?.to_owned());
+    said.lines().filter_map(name).collect()
+}
+
+/// Whether one of the hooks brings the database up to date.
+pub fn migrates(hooks: &[Hook]) -> bool {
+    hooks.iter().any(|hook| {
+        hook.manage().is_some_and(|args| args.first().is_some_and(|command| command == "migrate"))
+    })
+}
+
+/// Copies every SQLite database below `shared` into a folder of the release's own. Returns where it is, if there is any.
+pub fn copy_databases(place: &Place, given: &BTreeMap<String, String>) -> Result<Option<PathBuf>, HookError> {
+    let databases = databases(&place.shared())?;
+    let folder = place.shared().join("backups").join(&place.id);
+    if databases.is_empty() {
+        return Ok(None);
+    }
+    let no_folder = |source| HookError::NoFolder { path: folder.clone(), source };
+    for database in databases {
+        let below = database.strip_prefix(place.shared()).expect("it was found there");
+        let copy = folder.join(below);
+        fs_err::create_dir_all(copy.parent().unwrap_or(&folder)).map_err(no_folder)?;
+        // One that a run before this has begun is not a database to copy into.
+        match fs_err::remove_file(&copy) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(no_folder(error)),
+            _ => {}
+        }
+        let args = ["-c".into(), COPY.into(), database.into_os_string(), copy.into_os_string()];
+        run(&site::invocation::python(place, args, environment::variables(place, given)))?;
+    }
+    Ok(Some(folder))
+}
+
+/// The databases in a folder: not what lies in backups, nor among uploads and temporary files.
+fn databases(shared: &Path) -> Result<Vec<PathBuf>, HookError> {
+    let left_out = ["backups", "logs", "media", "tmp"].map(|name| shared.join(name));
+    let mut found = Vec::new();
+    let walk = WalkDir::new(shared).sort_by_file_name().into_iter();
+    for entry in walk.filter_entry(|entry| !left_out.iter().any(|folder| entry.path() == folder)) {
+        let unreadable = |source| HookError::Unreadable { path: shared.to_owned(), source };
+        let entry = entry.map_err(|error| unreadable(error.into()))?;
+        if entry.file_type().is_file() && is_sqlite(entry.path()).map_err(unreadable)? {
+            found.push(entry.into_path());
+        }
+    }
+    Ok(found)
+}
+
+fn is_sqlite(path: &Path) -> io::Result<bool> {
+    let mut begin = Vec::new();
+    fs_err::File::open(path)?.take(SQLITE.len() as u64).read_to_end(&mut begin)?;
+    Ok(begin == SQLITE)
+}
+
+/// Runs one hook to its end.
+pub fn hook(hook: &Hook, place: &Place, given: &BTreeMap<String, String>) -> Result<(), HookError> {
+    run(&invocation(hook, place, given)).map(drop)
+}
+
+/// The program that a hook is.
+pub fn invocation(hook: &Hook, place: &Place, given: &BTreeMap<String, String>) -> Invocation {
+    match hook.manage() {
+        Some(args) => site::manage(place, args, given),
+        None => {
+            let mut words = hook.words.iter();
+            let program = words.next().map(PathBuf::from).unwrap_or_default();
+            let args: Vec<OsString> = words.map(OsString::from).collect();
+            let environment = environment::variables(place, given);
+            Invocation { program, args, environment, cwd: place.release.join("app") }
+        }
+    }
+}
+
+/// Runs a program; returns what it printed.
+fn run(invocation: &Invocation) -> Result<String, HookError> {
+    let output = interrupt::output(&mut invocation.command())
+        .map_err(|source| HookError::Unstarted { invocation: invocation.to_string(), source })?;
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    }
+    let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    let lines: Vec<&str> = said.trim_end().lines().collect();
+    let said = lines[lines.len().saturating_sub(LINES)..].join("\n");
+    let code = output.status.code().map_or_else(|| output.status.to_string(), |code| code.to_string());
+    Err(HookError::Failed { invocation: invocation.to_string(), code, said })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::site::place::tests::guestbook;
+
+    #[test]
+    fn migrations_are_read_as_django_lists_them() {
+        let said = "[X]  contenttypes.0001_initial\r\nThe project says [ ] something\n[ ]  entries.0002_more ... (entries.0001)\n";
+        assert_eq!(listed(said), ["entries.0002_more"]);
+    }
+
+    #[test]
+    fn a_hook_is_manage_py_or_a_program_of_the_machine() {
+        let place = guestbook("/srv".as_ref());
+        let parsed = |text: &str| invocation(&Hook::parse(text).unwrap(), &place, &BTreeMap::new());
+        let migrate = parsed("manage.py migrate --noinput");
+        assert!(migrate.program.ends_with("python3.12"));
+        assert!(migrate.to_string().ends_with("migrate --noinput"));
+        let other = parsed("\"C:\\my tools\\backup.exe\" all");
+        assert_eq!((other.program, other.args), ("C:\\my tools\\backup.exe".into(), vec!["all".into()]));
+        assert_eq!(other.environment["HOLDALL_SITE"], "guestbook");
+        assert!(migrates(&[Hook::parse("x").unwrap(), Hook::parse("manage.py migrate").unwrap()]));
+        assert!(!migrates(&[Hook::parse("manage.py check").unwrap()]));
+    }
+
+    #[test]
+    fn databases_are_told_by_how_they_begin() {
+        let shared = tempfile::tempdir().unwrap();
+        let write = |path: &str, bytes: &[u8]| {
+            let path = shared.path().join(path);
+            fs_err::create_dir_all(path.parent().unwrap()).unwrap();
+            fs_err::write(path, bytes).unwrap();
+        };
+        write("databases/a.db", b"SQLite format 3\0 and more");
+        write("databases/b.txt", b"SQLite format 3");
+        write("media/uploaded.db", b"SQLite format 3\0");
+        write("backups/1/a.db", b"SQLite format 3\0");
+        assert_eq!(databases(shared.path()).unwrap(), [shared.path().join("databases").join("a.db")]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_hook_that_fails_is_quoted() {
+        let place = Place { release: "/".into(), ..guestbook("/srv".as_ref()) };
+        let mut failing = invocation(
+            &Hook::parse("sh -c \"echo one; echo two >&2; exit 3\"").unwrap(),
+            &place,
+            &BTreeMap::new(),
+        );
+        failing.cwd = "/".into();
+        let error = run(&failing).unwrap_err();
+        assert!(error.to_string().ends_with("ended with 3:\none\ntwo"), "{error}");
+    }
+}

@@ -1,0 +1,118 @@
+//! A bundle becomes a release of the site: expanded or adopted, with the files that the server adds.
+
+use std::path::Path;
+use std::time::SystemTime;
+
+use super::plan::Make;
+use super::{DeployError, Fault, Source, Survey};
+use crate::entry::EntryPath;
+use crate::progress::{Notice, Progress};
+use crate::recipe::Recipes;
+use crate::release::{
+    self, Adoption, CarryOver, Complete, Completed, Handed, Making, Origin, ReleaseId, Reserved, Reuse, prune,
+};
+use crate::signature::Trust;
+use crate::site::Place;
+use crate::site::iis::Wanted;
+use crate::site::iis::web_config::{TemplateError, WebConfig};
+
+/// Where IIS looks for what a release says.
+const WEB_CONFIG: &str = "www/web.config";
+
+/// The release's `web.config`.
+pub fn web_config(survey: &Survey, place: &Place, recipes: &Recipes) -> Result<Handed, DeployError> {
+    let wanted = survey.wanted(place)?;
+    Ok(rendered(survey, place, &wanted, recipes)?)
+}
+
+fn rendered(
+    survey: &Survey,
+    place: &Place,
+    wanted: &Wanted,
+    recipes: &Recipes,
+) -> Result<Handed, TemplateError> {
+    let config = WebConfig::of(&survey.settings, wanted, &place.manifest);
+    let bytes = config.render(&recipes.iis.web_config)?.into_bytes();
+    let path = EntryPath::parse(WEB_CONFIG, place.manifest.target).expect("it is fit for any target");
+    Ok(Handed { path, bytes, origin: Origin::WebConfig })
+}
+
+/// Whether what a complete release says to IIS is what it would say if it were made now.
+pub fn is_current(survey: &Survey, place: &Place, complete: &Complete) -> bool {
+    let Ok(recipes) = Recipes::of_user() else { return true };
+    let Ok(config) = web_config(survey, place, &recipes) else { return true };
+    let sha256 = crate::digest::Sha256::of(&config.bytes);
+    complete.mark.made.iter().any(|made| made.path == config.path && made.sha256 == sha256)
+}
+
+/// Makes what `make` says. `marking` is called once all of the bundle lies there, before the server's own files are made.
+pub fn make(
+    survey: &Survey,
+    source: Source,
+    make: &Make,
+    trust: &Trust,
+    progress: &dyn Progress,
+    marking: impl FnOnce() -> Result<(), Fault>,
+) -> Result<(Complete, Vec<Notice>), Fault> {
+    let id = source.id();
+    let place = survey.place(source.manifest(), &id, folder(survey, make, &source));
+    let recipes = Recipes::of_user()?;
+    let wanted = Wanted::of(&survey.settings, &place, survey.cores)?;
+    let active = survey.active.as_ref().and_then(|active| survey.complete(active));
+    let making = Making {
+        files: vec![rendered(survey, &place, &wanted, &recipes)?],
+        carry_over: active
+            .filter(|active| active.id != id)
+            .map(|from| CarryOver { from, retention: survey.settings.releases.keep }),
+    };
+    let (now, disk) = (SystemTime::now(), survey.releases.disk());
+    let unmarked = match (source, make) {
+        (_, Make::Nothing) => {
+            let there = survey.complete(&id).cloned().ok_or(Fault::Gone { release: id })?;
+            return Ok((there, Vec::new()));
+        }
+        (Source::Bundle(bundle), _) => {
+            if let Make::Expand { folder, anew: true, .. } = make {
+                super::retire::all_gone(removed(survey, &id, folder, progress))?;
+            }
+            let live: Vec<_> = survey.active.iter().collect();
+            let slot = match survey.releases.reserve(&bundle, &live)? {
+                Reserved::Complete(complete) => return Ok((*complete, Vec::new())),
+                Reserved::Slot(slot) => slot,
+            };
+            let reuse = Reuse::of(survey.all_complete().filter(|earlier| earlier.id != id), active);
+            release::expand_unmarked(&bundle, slot, &reuse, progress)?
+        }
+        (Source::Folder(release), _) => {
+            match release::adopt(&release.root, trust, &making, now, disk, progress)? {
+                Adoption::Complete(complete) => return Ok((*complete, Vec::new())),
+                Adoption::Unmarked(unmarked) => *unmarked,
+            }
+        }
+    };
+    marking()?;
+    let Completed { complete, notices } = release::complete(unmarked, &making, now, progress)?;
+    Ok((complete, notices))
+}
+
+/// Removes a release that does not serve, with what belongs to it, as far as it goes.
+pub fn removed(survey: &Survey, id: &ReleaseId, folder: &Path, progress: &dyn Progress) -> prune::Pruned {
+    let removal = prune::Removal {
+        id: id.clone(),
+        folder: folder.to_owned(),
+        run: Some(survey.releases.run(id)),
+        why: prune::Why::Incomplete,
+    };
+    let plan = prune::PrunePlan { removals: vec![removal], left: Vec::new() };
+    prune::carry_out(plan, survey.releases.disk(), progress)
+}
+
+fn folder(survey: &Survey, make: &Make, source: &Source) -> std::path::PathBuf {
+    match (make, source) {
+        (Make::Expand { folder, .. } | Make::Adopt { folder }, _) => folder.clone(),
+        (Make::Nothing, _) => {
+            let there = survey.complete(&source.id()).map(|complete| complete.root().to_owned());
+            there.unwrap_or_else(|| survey.releases.folder().join(source.id()))
+        }
+    }
+}

@@ -1,0 +1,374 @@
+//! What a command is going to do, as a value: computed from a survey without effects, printed by `--plan`, and carried out
+//! as it is.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::journal::{Recovery, Work};
+use super::{DeployError, Source, Survey, hooks, visits};
+use crate::layer::IndexedFile;
+use crate::manifest::{Manifest, SiteName};
+use crate::progress::Notice;
+use crate::release::{Complete, ReleaseId, prune};
+use crate::site::Place;
+use crate::site::iis::{IisPlan, plan as iis};
+use crate::site::probe::Question;
+
+/// What is going to be done to a site.
+#[derive(Debug)]
+pub struct DeployPlan {
+    pub work: Work,
+    pub site: SiteName,
+    /// The release that is to serve.
+    pub release: ReleaseId,
+    /// The one that serves now.
+    pub from: Option<ReleaseId>,
+    /// What an earlier command has left to do, which comes first.
+    pub recovery: Vec<Recovery>,
+    pub make: Make,
+    /// The text of `site.toml`, if it is to be written.
+    pub settings: Option<String>,
+    /// Whether the bridge is to be told something new.
+    pub tells: bool,
+    pub before: Vec<String>,
+    pub after: Vec<String>,
+    /// Migrations that the release that serves does not know.
+    pub migrations: Vec<String>,
+    /// All that changes in IIS in the end.
+    pub iis: IisPlan,
+    /// How many processes are warmed up before the switch.
+    pub warm: u32,
+    pub questions: Vec<Question>,
+    /// Seconds that the requests of the release before get.
+    pub drain: u32,
+    pub prune: prune::PrunePlan,
+    pub take_over: bool,
+    pub notices: Vec<Notice>,
+}
+
+/// What becomes of the bundle.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Make {
+    /// The release is there.
+    Nothing,
+    Expand {
+        folder: PathBuf,
+        files: u64,
+        /// It was complete once, never served, and would now be told other things: it is made anew.
+        anew: bool,
+    },
+    /// It becomes a release where it lies.
+    Adopt { folder: PathBuf },
+}
+
+/// What a person wants beside what the settings say.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Wishes {
+    /// Settings that somebody else has changed are changed back, and a site of somebody else's is taken.
+    pub take_over: bool,
+    /// A rollback behind migrations is wanted all the same.
+    pub force: bool,
+}
+
+impl DeployPlan {
+    /// What puts `source` into service.
+    pub fn deploy(
+        survey: &Survey,
+        source: &Source,
+        settings: Option<String>,
+        wishes: Wishes,
+    ) -> Result<DeployPlan, DeployError> {
+        let (manifest, id) = (source.manifest(), source.id());
+        let there = survey.complete(&id);
+        let is_live = [survey.active.as_ref(), survey.before()].contains(&Some(&id));
+        let folder = match (there, source) {
+            (Some(complete), _) => complete.root().to_owned(),
+            (None, Source::Folder(release)) => release.root.clone(),
+            (None, Source::Bundle(_)) => survey.releases.folder().join(&id),
+        };
+        let place = survey.place(manifest, &id, folder.clone());
+        let stale = there.is_some_and(|complete| !super::make::is_current(survey, &place, complete));
+        let files = manifest.layers.iter().map(|layer| layer.entries).sum();
+        let make = match (there, source) {
+            (Some(_), _) if !stale || is_live => Make::Nothing,
+            (Some(_), Source::Folder(_)) => Make::Nothing,
+            (Some(_), Source::Bundle(_)) => Make::Expand { folder, files, anew: true },
+            (None, Source::Bundle(_)) => Make::Expand { folder, files, anew: false },
+            (None, Source::Folder(_)) => Make::Adopt { folder },
+        };
+        let mut notices = Vec::new();
+        if stale && make == Make::Nothing {
+            notices.push(Notice {
+                what: format!("`[requests]`, `[media]` or the FastCGI application of site.toml changed after {id} was made"),
+                help: "what is served by `web.config` is taken into a release when it is made: it counts from the next \
+                       bundle on"
+                    .to_owned(),
+            });
+        }
+        let mut plan = DeployPlan::of(Work::Deploy, survey, &place, source.files(), make, wishes, notices)?;
+        if plan.switches() {
+            let text = |hooks: &[crate::site::settings::Hook]| -> Vec<String> {
+                hooks.iter().map(|hook| hook.words.join(" ")).collect()
+            };
+            plan.before = text(&survey.settings.hooks.before);
+            plan.after = text(&survey.settings.hooks.after);
+        }
+        plan.settings = settings;
+        Ok(plan)
+    }
+
+    /// What has `complete` serve again.
+    pub fn rollback(survey: &Survey, complete: &Complete, wishes: Wishes) -> Result<DeployPlan, DeployError> {
+        let place = survey.place_of(complete);
+        let active = survey.active.as_ref().and_then(|active| survey.complete(active));
+        let behind = active.map(|active| unknown_to(&complete.release.manifest, &active.release.manifest));
+        let migrations = behind.unwrap_or_default();
+        if !wishes.force && !migrations.is_empty() {
+            let (site, to) = (survey.home.name.clone(), complete.release.manifest.version.clone());
+            return Err(DeployError::BehindMigrations { site, to, migrations });
+        }
+        let files = complete.release.files().collect();
+        DeployPlan::of(Work::Rollback, survey, &place, files, Make::Nothing, wishes, Vec::new())
+    }
+
+    fn of(
+        work: Work,
+        survey: &Survey,
+        place: &Place,
+        files: Vec<&IndexedFile>,
+        make: Make,
+        wishes: Wishes,
+        mut notices: Vec<Notice>,
+    ) -> Result<DeployPlan, DeployError> {
+        let (settings, id) = (&survey.settings, place.id.clone());
+        let wanted = survey.wanted(place)?;
+        let last = &survey.state.applied;
+        if let Some(lack) = iis::lacks(&wanted, &survey.iis, last, wishes.take_over).into_iter().next() {
+            return Err(lack.into());
+        }
+        if !settings.requests.header {
+            return Err(DeployError::NoHeader { path: survey.home.site_toml() });
+        }
+        let (_, told) = survey.told(place)?;
+        let from = survey.active.clone();
+        let switches = from.as_ref() != Some(&id);
+        let active = from.as_ref().and_then(|active| survey.complete(active));
+        let migrations = match active {
+            Some(active) => unknown_to(&active.release.manifest, &place.manifest),
+            None => unknown_to_nobody(&place.manifest),
+        };
+        if !place.manifest.site.services.is_empty() && switches {
+            notices.push(Notice {
+                what: format!(
+                    "background commands of the project are not run: {}",
+                    place.manifest.site.services.join(", ")
+                ),
+                help: "start them by the system's own means, with `holdall manage` as their command"
+                    .to_owned(),
+            });
+        }
+        let before = if switches { from.as_ref() } else { survey.before() };
+        let is_new = survey.complete(&id).is_none();
+        let kept = prune::Kept {
+            active: Some(&id),
+            before,
+            count: (settings.releases.keep as usize).saturating_sub(usize::from(is_new)),
+        };
+        let mut prune = prune::plan(&survey.releases, &survey.found, kept);
+        prune.removals.retain(|removal| !survey.is_draining(&removal.id) && removal.id != id);
+        Ok(DeployPlan {
+            work,
+            site: survey.home.name.clone(),
+            recovery: survey.recovery(Some(&id)),
+            make,
+            settings: None,
+            tells: !survey.home.is_told(place, &told),
+            before: Vec::new(),
+            after: Vec::new(),
+            migrations: if switches { migrations } else { Vec::new() },
+            iis: iis::whole(&wanted, &survey.iis, last, wishes.take_over),
+            warm: settings.probe.warm.unwrap_or_else(|| settings.max_instances(survey.cores)),
+            questions: visits::questions(settings, &survey.spot, &place.manifest, files.into_iter()),
+            drain: settings.drain(),
+            prune,
+            take_over: wishes.take_over,
+            notices,
+            release: id,
+            from,
+        })
+    }
+
+    /// Whether another release is to serve.
+    pub fn switches(&self) -> bool {
+        self.from.as_ref() != Some(&self.release)
+    }
+
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        !self.switches()
+            && self.recovery.is_empty()
+            && self.make == Make::Nothing
+            && self.settings.is_none()
+            && !self.tells
+            && self.iis.is_empty()
+            && self.prune.removals.is_empty()
+    }
+
+    /// All that is going to be done, a line each, in order.
+    pub fn lines(&self) -> Vec<String> {
+        let mut lines: Vec<String> = self.recovery.iter().map(|item| format!("first {item}")).collect();
+        let release = &self.release;
+        lines.extend(self.settings.is_some().then(|| "write site.toml".to_owned()));
+        match &self.make {
+            Make::Nothing => {}
+            Make::Expand { folder, files, anew } => {
+                lines.extend(anew.then(|| format!("remove {release}, which never served and is made anew")));
+                lines.push(format!("expand {files} files into `{}`", folder.display()));
+            }
+            Make::Adopt { folder } => {
+                lines.push(format!("check every file in `{}` and take it for {release}", folder.display()));
+            }
+        }
+        lines.extend(self.tells.then(|| format!("tell the bridge of {release} its settings and variables")));
+        if self.switches() {
+            lines.extend(self.before_the_switch());
+        }
+        for change in &self.iis.changes {
+            lines.push(format!("{}\n    {}", change.says, change.does));
+        }
+        if self.switches() || self.tells || !self.iis.is_empty() {
+            let paths: Vec<&str> = self.questions.iter().map(Question::path).collect();
+            lines.push(format!("ask for {} as visitors do, and go back if that fails", paths.join(", ")));
+        }
+        if self.switches() {
+            lines.extend(self.after.iter().map(|hook| format!("run `{hook}`")));
+            lines.extend(
+                self.from
+                    .as_ref()
+                    .map(|from| format!("have the processes of {from} end in {} s", self.drain)),
+            );
+        }
+        lines.extend(self.prune.to_string().lines().map(str::to_owned));
+        lines.extend(self.iis.drift.iter().map(ToString::to_string));
+        lines
+    }
+
+    fn before_the_switch(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        if !self.before.is_empty() && !self.migrations.is_empty() {
+            let some: Vec<&str> = self.migrations.iter().take(5).map(String::as_str).collect();
+            let more = self.migrations.len() - some.len();
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            lines.push(format!(
+                "copy SQLite databases, as there may be migrations: {}{more}",
+                some.join(", ")
+            ));
+        }
+        lines.extend(self.before.iter().map(|hook| format!("run `{hook}`")));
+        lines.extend((self.work == Work::Deploy).then(|| "check that the project starts".to_owned()));
+        lines.push(format!("show it on a port of this machine alone, with {} processes", self.warm));
+        lines
+    }
+}
+
+/// What is done first, in the words of the plan.
+impl fmt::Display for Recovery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Recovery::WithdrawPasses => f.write_str("take back leave to probe"),
+            Recovery::RemoveStaging { site } => write!(f, "remove the site {site}"),
+            Recovery::NothingToServe { active } => {
+                write!(f, "mind that {active}, which is to serve, is not whole")
+            }
+            Recovery::SwitchBack { to } => write!(f, "switch back to {to}"),
+            Recovery::ProbeAgain { release, .. } => write!(f, "ask whether {release} serves well"),
+            Recovery::Register { release } => write!(f, "register {release} again"),
+            Recovery::MoveServices { release } => write!(f, "have {release} for the services"),
+            Recovery::RunHooksAfter { release, .. } => write!(f, "run the hooks after {release}"),
+            Recovery::TellOfHooks { release } => {
+                write!(f, "mind that hooks before {release} were cut short")
+            }
+            Recovery::Retire { release, .. } => write!(f, "end the processes of {release}"),
+            Recovery::ForgetRetiring { release } => write!(f, "leave {release} in service"),
+            Recovery::Unregister { release } => write!(f, "unregister {release}, which is gone"),
+            Recovery::RemoveLeftover { release } => {
+                write!(f, "remove what there is of {release}, which was never complete")
+            }
+            Recovery::FinishPruning { release } => write!(f, "go on removing {release}"),
+            Recovery::ForgetHeld { release } => write!(f, "think no more of files of {release}"),
+            Recovery::Close { run, .. } => write!(f, "close the run {run}"),
+        }
+    }
+}
+
+impl fmt::Display for DeployPlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let DeployPlan { site, release, from, .. } = self;
+        if self.is_empty() {
+            writeln!(f, "nothing to do: {release} of {site} serves as it should")?;
+            return self.iis.drift.iter().try_for_each(|drift| writeln!(f, "{drift}"));
+        }
+        match from {
+            Some(from) if from == release => writeln!(f, "{site}: {release} serves, and is changed")?,
+            Some(from) => writeln!(f, "{site}: from {from} to {release}")?,
+            None => writeln!(f, "{site}: {release} is the first to serve")?,
+        }
+        self.lines().iter().try_for_each(|line| writeln!(f, "- {line}"))
+    }
+}
+
+/// The plan for machines.
+#[derive(Serialize)]
+pub struct PlanValue<'a> {
+    site: &'a SiteName,
+    release: &'a ReleaseId,
+    from: Option<&'a ReleaseId>,
+    empty: bool,
+    steps: Vec<String>,
+    commands: Vec<String>,
+    drift: Vec<String>,
+    notices: &'a [Notice],
+}
+
+impl DeployPlan {
+    pub fn value(&self) -> PlanValue<'_> {
+        PlanValue {
+            site: &self.site,
+            release: &self.release,
+            from: self.from.as_ref(),
+            empty: self.is_empty(),
+            steps: self.lines(),
+            commands: self.iis.changes.iter().map(|change| change.does.to_string()).collect(),
+            drift: self.iis.drift.iter().map(ToString::to_string).collect(),
+            notices: &self.notices,
+        }
+    }
+}
+
+/// The migrations of `new` that `old` does not have, as `app.name`.
+fn unknown_to(old: &Manifest, new: &Manifest) -> Vec<String> {
+    let known: BTreeSet<String> = unknown_to_nobody(old).into_iter().collect();
+    unknown_to_nobody(new).into_iter().filter(|migration| !known.contains(migration)).collect()
+}
+
+fn unknown_to_nobody(manifest: &Manifest) -> Vec<String> {
+    let of = |(app, names): (&String, &Vec<String>)| {
+        names.iter().map(|name| format!("{app}.{name}")).collect::<Vec<_>>()
+    };
+    manifest.site.migrations.iter().flat_map(of).collect()
+}
+
+impl Survey {
+    /// Whether requests of this release may still be answered.
+    pub fn is_draining(&self, id: &ReleaseId) -> bool {
+        self.history.pending.retiring.get(id).is_some_and(|at| *at > self.now)
+    }
+
+    /// Whether a hook of the site brings the database up to date.
+    pub fn migrates(&self) -> bool {
+        hooks::migrates(&self.settings.hooks.before)
+    }
+}

@@ -1,0 +1,63 @@
+//! A site goes: out of the web server, and its releases from the disk. What the project wrote, and what an administrator
+//! wrote, stays unless somebody says otherwise.
+
+use std::io;
+
+use super::{DeployError, Fault, Hands, Survey, lock, retire};
+use crate::held;
+use crate::release::prune::{self, PrunePlan, Removal, Why};
+use crate::site::iis::plan;
+use crate::site::{Home, SiteSettings};
+
+/// What becomes of media, databases, logs, settings and secrets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Data {
+    Kept,
+    Removed,
+}
+
+/// Removes the site in `home`. Begun again after it was cut short, it goes on.
+pub fn remove(
+    home: &Home,
+    settings: &SiteSettings,
+    data: Data,
+    hands: &mut Hands<'_>,
+) -> Result<(), DeployError> {
+    let held = lock(home, "remove", hands)?;
+    let survey = Survey::of(home, settings, &mut hands.server)?;
+    let adopted: Vec<String> = survey
+        .found
+        .iter()
+        .filter(|found| found.adopted)
+        .map(|found| found.folder.to_string_lossy().into_owned())
+        .collect();
+    let (spot, applied) = (&survey.spot, &survey.state.applied);
+    let failed = |fault: Fault| DeployError::Removal(fault.into());
+    // First the web server: a release that nobody is sent to can go.
+    let done = hands.server.apply(spot, |actual| plan::remove(spot, actual, applied, &adopted));
+    drop(done.map_err(|error| failed(error.into()))?);
+    let removals = survey.found.iter().filter(|found| !found.adopted).map(|found| Removal {
+        id: found.id.clone(),
+        folder: found.folder.clone(),
+        run: Some(survey.releases.run(&found.id)),
+        why: Why::Old,
+    });
+    let releases = PrunePlan { removals: removals.collect(), left: Vec::new() };
+    let pruned = prune::carry_out(releases, &home.disk, hands.listener.progress());
+    retire::all_gone(pruned).map_err(failed)?;
+    let unwritable =
+        |path: std::path::PathBuf| move |source: io::Error| failed(Fault::Unwritable { path, source });
+    for folder in ["releases", "run"].map(|name| home.folder.join(name)) {
+        held::remove_dir_all(&folder).map_err(unwritable(folder.clone()))?;
+    }
+    for name in ["journal.jsonl", "journal.1.jsonl"] {
+        let path = home.folder.join(name);
+        crate::durable::gone(home.disk.remove_file(&path)).map_err(unwritable(path.clone()))?;
+    }
+    home.forget().map_err(|error| failed(error.into()))?;
+    drop(held);
+    if data == Data::Removed {
+        held::remove_dir_all(&home.folder).map_err(unwritable(home.folder.clone()))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,125 @@
+//! A release shows itself: on a site of its own before anybody sees it, and then at the addresses of the real one.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::net::{Ipv4Addr, TcpListener};
+use std::time::Duration;
+
+use super::{Fault, Survey, visits};
+use crate::progress::Notice;
+use crate::site::Place;
+use crate::site::probe::{Address, Expected, Pass, Question, Visitor, Warm, wait_until, warm};
+
+/// How many times in a row every answer has to be right.
+const TIMES: usize = 3;
+
+/// How long a change may take until it counts, and processes to start.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// How long a process waits for the others while they are warmed up.
+const MEETING: Duration = Duration::from_secs(50);
+
+/// How long leave to probe lasts if nobody lives to take it back.
+const PASS: Duration = Duration::from_secs(15 * 60);
+
+/// A port of this machine that nobody listens on.
+pub fn free_port() -> io::Result<u16> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+}
+
+/// One release, as it is asked.
+pub struct Shown<'a> {
+    pub survey: &'a Survey,
+    pub place: &'a Place,
+    /// Where visitors find the site.
+    pub addresses: &'a [Address],
+    pub questions: &'a [Question],
+    /// How many processes are to be warm.
+    pub warm: usize,
+}
+
+impl Shown<'_> {
+    /// Asks the staging site, and warms all processes up. Returns their numbers.
+    pub fn staged(&self, port: u16, notice: &mut dyn FnMut(Notice)) -> Result<BTreeSet<u32>, Fault> {
+        let https = visits::visited(self.addresses).https;
+        self.warmed(&visits::staged(self.addresses, port), https, notice)
+    }
+
+    /// Asks every address of the real site. A process that is not among the `warmed` ones means that the processes that
+    /// were warmed up are not those that serve: then they are warmed up here.
+    pub fn real(
+        &self,
+        warmed: &BTreeSet<u32>,
+        notice: &mut dyn FnMut(Notice),
+    ) -> Result<BTreeSet<u32>, Fault> {
+        let mut processes = BTreeSet::new();
+        let pass = self.pass(None)?;
+        for address in self.addresses {
+            processes.extend(self.ask(&self.visitor(address)?.with_pass(&pass, address.https))?);
+        }
+        drop(pass);
+        match self.addresses.first() {
+            Some(first) if !warmed.is_empty() && !processes.is_subset(warmed) => {
+                notice(Notice {
+                    what: "the processes that were warmed up are not those that serve".to_owned(),
+                    help:
+                        "others were warmed up after the switch; the first visitors may have waited for them"
+                            .to_owned(),
+                });
+                self.warmed(first, first.https, notice)
+            }
+            _ => Ok(processes),
+        }
+    }
+
+    fn warmed(
+        &self,
+        address: &Address,
+        https: bool,
+        notice: &mut dyn FnMut(Notice),
+    ) -> Result<BTreeSet<u32>, Fault> {
+        let pass = self.pass(Some(Warm { processes: self.warm, wait: MEETING }))?;
+        let visitor = self.visitor(address)?.with_pass(&pass, https);
+        let mut processes = self.ask(&visitor)?;
+        let page = self.questions.iter().find_map(|question| match question {
+            Question::Page(path) => Some(path.as_str()),
+            Question::File(_) => None,
+        });
+        let expected = self.expected();
+        let warmed = warm(&visitor, page.unwrap_or("/"), &expected, &pass);
+        if let Some(trouble) = warmed.troubles.into_iter().next() {
+            return Err(trouble.into());
+        }
+        if warmed.processes.len() < self.warm {
+            let (met, wanted) = (warmed.processes.len(), self.warm);
+            notice(Notice {
+                what: format!("only {met} of {wanted} processes came up in {} s", MEETING.as_secs()),
+                help: "the server may be short of memory or processors, or the project starts slowly: `warm` under \
+                       `[probe]` in site.toml says how many are to be warm"
+                    .to_owned(),
+            });
+        }
+        processes.extend(warmed.processes);
+        Ok(processes)
+    }
+
+    fn ask(&self, visitor: &Visitor) -> Result<BTreeSet<u32>, Fault> {
+        let waited = wait_until(visitor, self.questions, &self.expected(), TIMES, LIMIT, |_| ())?;
+        Ok(waited.processes)
+    }
+
+    fn visitor(&self, address: &Address) -> Result<Visitor, Fault> {
+        let patience = Duration::from_secs(self.survey.settings.probe.timeout.into());
+        Ok(Visitor::at(address.clone(), patience + MEETING)?)
+    }
+
+    fn pass(&self, warm: Option<Warm>) -> Result<Pass, Fault> {
+        let unwritable = |source| Fault::Unwritable { path: self.place.run(), source };
+        Pass::issue(self.place, warm, PASS).map_err(unwritable)
+    }
+
+    fn expected(&self) -> Expected {
+        let Survey { settings, iis, .. } = self.survey;
+        visits::expected(settings, iis, self.addresses, &self.place.id)
+    }
+}

@@ -1,0 +1,101 @@
+//! How a site stands, for people and scripts: a value made of a survey.
+
+use std::path::PathBuf;
+use std::time::UNIX_EPOCH;
+
+use serde::Serialize;
+
+use super::{DeployError, Survey};
+use crate::archive::Difference;
+use crate::manifest::SiteName;
+use crate::release::{ReleaseId, State};
+use crate::site::lock;
+
+/// What there is to say of a site.
+#[derive(Debug, Serialize)]
+pub struct Status {
+    pub site: SiteName,
+    pub folder: PathBuf,
+    /// The addresses at which it answers.
+    pub addresses: Vec<String>,
+    pub active: Option<ReleaseId>,
+    /// Where a rollback goes.
+    pub before: Option<ReleaseId>,
+    /// Whether the web server runs the site.
+    pub started: bool,
+    /// Who changes it at this moment.
+    pub changed_by: Option<String>,
+    /// What an earlier command has left, which the next one does first.
+    pub unfinished: Vec<String>,
+    /// What has changed in the release that serves since it was made.
+    pub drift: Vec<Difference>,
+    pub releases: Vec<ReleaseStatus>,
+}
+
+/// A release, or what is left of one.
+#[derive(Debug, Serialize)]
+pub struct ReleaseStatus {
+    pub id: ReleaseId,
+    pub folder: PathBuf,
+    pub state: &'static str,
+    /// When it was completed, in seconds since 1970.
+    pub completed: Option<u64>,
+    pub adopted: bool,
+    pub active: bool,
+    /// When its processes are to end, in seconds since 1970.
+    pub retires: Option<u64>,
+    /// How many of its files could not be removed yet.
+    pub held: usize,
+}
+
+impl Status {
+    pub fn of(survey: &Survey) -> Result<Status, DeployError> {
+        let site = survey.iis.site(&survey.spot.site);
+        Ok(Status {
+            site: survey.home.name.clone(),
+            folder: survey.home.folder.clone(),
+            addresses: survey.addresses().iter().map(ToString::to_string).collect(),
+            active: survey.active.clone(),
+            before: survey.before().cloned(),
+            started: site.is_some_and(crate::site::iis::actual::Site::is_started),
+            changed_by: lock::holder(&survey.home.folder).map(|holder| holder.to_string()),
+            unfinished: survey.recovery(None).iter().map(ToString::to_string).collect(),
+            drift: super::drift(survey)?,
+            releases: ReleaseStatus::all(survey),
+        })
+    }
+}
+
+impl ReleaseStatus {
+    /// All of a site, the newest first.
+    pub fn all(survey: &Survey) -> Vec<ReleaseStatus> {
+        let pending = &survey.history.pending;
+        let mut all: Vec<ReleaseStatus> = survey
+            .found
+            .iter()
+            .map(|found| {
+                let (state, completed) = match &found.state {
+                    State::Complete(complete) => {
+                        let since = complete.mark.completed.duration_since(UNIX_EPOCH);
+                        ("complete", since.ok().map(|since| since.as_secs()))
+                    }
+                    State::Incomplete => ("incomplete", None),
+                    State::Pruning => ("pruning", None),
+                    State::Damaged(_) => ("damaged", None),
+                };
+                ReleaseStatus {
+                    id: found.id.clone(),
+                    folder: found.folder.clone(),
+                    state,
+                    completed,
+                    adopted: found.adopted,
+                    active: survey.active.as_ref() == Some(&found.id),
+                    retires: pending.retiring.get(&found.id).copied(),
+                    held: pending.held.get(&found.id).map_or(0, |(count, _)| *count),
+                }
+            })
+            .collect();
+        all.sort_by(|one, other| (other.completed, &other.id).cmp(&(one.completed, &one.id)));
+        all
+    }
+}

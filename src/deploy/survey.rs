@@ -1,0 +1,183 @@
+//! How a site stands: its folder, its releases, its journal, and what the web server says. Reads, and changes nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use super::DeployError;
+use super::journal::{self, History, Journal, Recovery, Standing, recover};
+use super::server::Server;
+use crate::manifest::Manifest;
+use crate::release::{Complete, Found, ReleaseId, Releases, State as ReleaseState};
+use crate::site::iis::appcmd::Unquotable;
+use crate::site::iis::wanted::Spot;
+use crate::site::iis::xml::{is_below, same_path};
+use crate::site::iis::{self, Wanted};
+use crate::site::probe::{Address, left_over};
+use crate::site::{BridgeToml, Home, Place, Secrets, SecretsError, SiteSettings, State, home, secrets};
+
+use super::visits;
+
+/// A site, as it stands at one moment.
+#[derive(Debug)]
+pub struct Survey {
+    pub home: Home,
+    pub settings: SiteSettings,
+    pub secrets: Secrets,
+    pub state: State,
+    pub history: History,
+    pub releases: Releases,
+    pub found: Vec<Found>,
+    pub spot: Spot,
+    pub iis: iis::Actual,
+    /// The release that the switch points at.
+    pub active: Option<ReleaseId>,
+    /// What a killed run has left of leave to probe.
+    pub has_passes: bool,
+    /// Processors of this machine.
+    pub cores: u32,
+    /// The time, in seconds since 1970.
+    pub now: u64,
+}
+
+impl Survey {
+    /// Looks at the site in `home`, which shall be as `settings` say.
+    pub fn of(home: &Home, settings: &SiteSettings, server: &mut Server) -> Result<Survey, DeployError> {
+        let spot = Spot::of(settings, &home.folder)?;
+        let state = home.state()?;
+        let history = Journal::of(&home.folder, home.disk.clone()).read()?;
+        let releases = Releases::open(&home.folder, state.adopted(), home.disk.clone())?;
+        let found = releases.find()?;
+        let iis = server.survey(&spot)?;
+        let folder = iis.app(&spot.site, &spot.app).and_then(iis::actual::App::physical_path);
+        let is_shown = |found: &&Found| {
+            let www = found.folder.join("www");
+            folder.is_some_and(|folder| www.to_str().is_some_and(|www| same_path(folder, www)))
+        };
+        let active = found.iter().find(is_shown).map(|found| found.id.clone());
+        // One that is gone is active all the same, if the switch points there.
+        let gone = || {
+            let releases = releases.folder();
+            let folder = folder.filter(|folder| is_below(folder, releases.to_str().unwrap_or_default()))?;
+            folder.split(['/', '\\']).rev().find_map(|part| ReleaseId::parse(part).ok())
+        };
+        Ok(Survey {
+            active: active.or_else(gone),
+            secrets: home.secrets()?,
+            has_passes: !left_over(&home.folder).is_ok_and(|left| left.is_empty()),
+            cores: std::thread::available_parallelism()
+                .map_or(4, |cores| u32::try_from(cores.get()).unwrap_or(u32::MAX)),
+            now: super::now(),
+            home: home.clone(),
+            settings: settings.clone(),
+            state,
+            history,
+            releases,
+            found,
+            spot,
+            iis,
+        })
+    }
+
+    /// The complete release of this name.
+    pub fn complete(&self, id: &ReleaseId) -> Option<&Complete> {
+        self.found.iter().find_map(|found| match &found.state {
+            ReleaseState::Complete(complete) if found.id == *id => Some(&**complete),
+            _ => None,
+        })
+    }
+
+    /// All complete releases.
+    pub fn all_complete(&self) -> impl Iterator<Item = &Complete> {
+        self.found.iter().filter_map(|found| match &found.state {
+            ReleaseState::Complete(complete) => Some(&**complete),
+            _ => None,
+        })
+    }
+
+    /// Where a release of the site lies.
+    pub fn place(&self, manifest: &Manifest, id: &ReleaseId, release: impl Into<PathBuf>) -> Place {
+        let (manifest, id) = (manifest.clone(), id.clone());
+        Place { manifest, site: self.home.folder.clone(), id, release: release.into() }
+    }
+
+    pub fn place_of(&self, complete: &Complete) -> Place {
+        self.place(&complete.release.manifest, &complete.id, complete.root())
+    }
+
+    /// What IIS is to have for the release at `place`.
+    pub fn wanted(&self, place: &Place) -> Result<Wanted, Unquotable> {
+        Wanted::of(&self.settings, place, self.cores)
+    }
+
+    /// Where visitors find the site, or shall.
+    pub fn addresses(&self) -> Vec<Address> {
+        visits::addresses(&self.settings, &self.spot, &self.iis)
+    }
+
+    /// The variables of a release, and what its bridge is told. Fails with those that nobody gave.
+    pub fn told(&self, place: &Place) -> Result<(BTreeMap<String, String>, BridgeToml), SecretsError> {
+        let given = secrets::given(&self.settings, &self.secrets, &place.manifest)?;
+        let addresses = self.addresses();
+        let told = home::bridge_toml(&self.settings, place, &given, visits::visited(&addresses));
+        Ok((given, told))
+    }
+
+    /// The release to which a rollback goes.
+    pub fn before(&self) -> Option<&ReleaseId> {
+        let [active, previous] = [self.state.active.as_ref(), self.state.previous.as_ref()];
+        // What was switched last may not have been written down any more.
+        let before = if active == self.active.as_ref() { previous } else { active };
+        before.filter(|before| self.complete(before).is_some())
+    }
+
+    /// What has to be done because an earlier command was killed, or left something for later. `making` is made now.
+    pub fn recovery(&self, making: Option<&ReleaseId>) -> Vec<Recovery> {
+        let is_due = |item: &Recovery| match item {
+            Recovery::Retire { not_before: Some(at), .. } => *at <= self.now,
+            // What lies there is taken over.
+            Recovery::RemoveLeftover { release } => Some(release) != making,
+            // No services are run for sites yet.
+            Recovery::MoveServices { .. } => false,
+            _ => true,
+        };
+        recover(&self.history, &self.actual()).into_iter().filter(is_due).collect()
+    }
+
+    fn actual(&self) -> journal::Actual {
+        let standing = |found: &Found| match found.state {
+            ReleaseState::Complete(_) => Standing::Complete,
+            ReleaseState::Incomplete => Standing::Incomplete,
+            ReleaseState::Pruning => Standing::Pruning,
+            ReleaseState::Damaged(_) => Standing::Damaged,
+        };
+        let adopted = self.found.iter().filter(|found| found.adopted);
+        let staging = self.iis.site(&self.spot.staging()).map(|site| site.name.clone());
+        journal::Actual {
+            releases: self.found.iter().map(|found| (found.id.clone(), standing(found))).collect(),
+            adopted: adopted.map(|found| found.id.clone()).collect(),
+            active: self.active.clone(),
+            staging: staging.into_iter().collect(),
+            registered: self.registered(),
+            has_passes: self.has_passes,
+        }
+    }
+
+    /// The releases with a FastCGI application, whether or not they are there.
+    fn registered(&self) -> BTreeSet<ReleaseId> {
+        let releases = self.releases.folder();
+        let of = |program: &str| -> Option<ReleaseId> {
+            let lies_in =
+                |folder: &std::path::Path| folder.to_str().is_some_and(|folder| is_below(program, folder));
+            if let Some(found) = self.found.iter().find(|found| lies_in(&found.folder)) {
+                return Some(found.id.clone());
+            }
+            if !lies_in(&releases) {
+                return None;
+            }
+            let depth = releases.components().count() - usize::from(releases.has_root());
+            let mut parts = program.split(['/', '\\']).filter(|part| !part.is_empty()).skip(depth);
+            ReleaseId::parse(parts.next()?).ok()
+        };
+        self.iis.fastcgi.iter().filter_map(|entry| of(&entry.full_path)).collect()
+    }
+}
