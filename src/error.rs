@@ -8,6 +8,7 @@ use crate::app::AppError;
 use crate::archive::ArchiveError;
 use crate::cache::CacheError;
 use crate::cli::preview::PreviewError;
+use crate::deploy::DeployError;
 use crate::layer::LayerError;
 use crate::packages::PackagesError;
 use crate::project::ProjectError;
@@ -30,6 +31,10 @@ pub enum Exit {
     Usage = 2,
     /// A precondition does not hold, and nothing was changed.
     Precondition = 3,
+    /// It failed, and all is as it was before.
+    RolledBack = 4,
+    /// It failed, and not all could be taken back.
+    NotRolledBack = 5,
 }
 
 impl From<Exit> for ExitCode {
@@ -106,6 +111,9 @@ pub enum Error {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Local(#[from] LocalError),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Deploy(#[from] DeployError),
     #[error("`{}` would change", path.display())]
     #[diagnostic(help("run `holdall lock --target {target}`, look at what changed, and commit it"))]
     LockWouldChange { path: PathBuf, target: Target },
@@ -142,6 +150,9 @@ impl Error {
             | Error::SecretInside { .. }
             | Error::Program(_)
             | Error::Given(_) => Exit::Precondition,
+            Error::Deploy(DeployError::RolledBack { .. }) => Exit::RolledBack,
+            Error::Deploy(DeployError::NotRolledBack { .. }) => Exit::NotRolledBack,
+            Error::Deploy(error) if error.is_precondition() => Exit::Precondition,
             Error::CacheContents(error) if error.is_precondition() => Exit::Precondition,
             Error::Runtime(error) if error.is_precondition() => Exit::Precondition,
             Error::Packages(error) if error.is_precondition() => Exit::Precondition,
@@ -160,6 +171,7 @@ impl Error {
             | Error::Release(_)
             | Error::Preview(_)
             | Error::Local(_)
+            | Error::Deploy(_)
             | Error::LockWouldChange { .. }
             | Error::Differs { .. } => Exit::Failed,
         }

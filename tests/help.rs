@@ -11,7 +11,31 @@ fn help(args: &[&str]) -> String {
 #[test]
 fn every_command_explains_itself() {
     insta::assert_snapshot!("holdall", help(&["--help"]));
-    let commands = ["bundle", "init", "lock", "preview", "inspect", "verify", "sign", "key", "key new"];
+    let commands = [
+        "bundle",
+        "init",
+        "lock",
+        "preview",
+        "inspect",
+        "verify",
+        "sign",
+        "key",
+        "key new",
+        "deploy",
+        "rollback",
+        "status",
+        "releases",
+        "prune",
+        "remove",
+        "restart",
+        "manage",
+        "site",
+        "site init",
+        "env",
+        "env set",
+        "env list",
+        "env unset",
+    ];
     let of_the_cache = ["cache", "cache info", "cache prune", "cache verify"];
     for command in commands.into_iter().chain(of_the_cache) {
         let words: Vec<_> = command.split(' ').collect();

@@ -3,17 +3,28 @@
 
 pub mod bundle;
 pub mod cache;
+pub mod deploy;
+pub mod env;
 pub mod init;
 pub mod inspect;
 pub mod key;
 pub mod lock;
+pub mod manage;
 mod opened;
 pub mod output;
 mod packages;
 mod password;
 pub mod preview;
+pub mod prune;
+pub mod releases;
+pub mod remove;
 mod report;
+pub mod restart;
+pub mod rollback;
+mod served;
 pub mod sign;
+pub mod site;
+pub mod status;
 mod stop;
 mod table;
 mod trust;
@@ -34,12 +45,15 @@ The way of a site:
   holdall bundle --runtime host        pack the project in this folder into dist/
   holdall preview dist/SITE.zip        look at it in a browser
   holdall verify dist/SITE.zip         check that a copy arrived as it was made
+  holdall deploy SITE.zip              put it into service, on the server
 
 Exit codes:
     0  done
     1  failed
     2  wrong usage
     3  a precondition does not hold, and nothing was changed
+    4  failed, and all is as it was before
+    5  failed, and not all could be taken back
   130  ended by Ctrl-C before it was done
 
 Environment:
@@ -50,7 +64,9 @@ Environment:
   HOLDALL_POETRY   the poetry to use for a `poetry.lock`, before the one on PATH
   HOLDALL_PIPENV   the pipenv to use for a `Pipfile.lock`, before the one on PATH
   HOLDALL_RECIPES  a folder whose files stand in for the recipes of the same names
-  HOLDALL_TRUST    the public key that `verify` and `preview` ask for, or the name of its file
+  HOLDALL_TRUST    the public key that `verify`, `preview` and `deploy` ask for, or the name of its file
+  HOLDALL_ROOT     the folder of all sites on a server
+  HOLDALL_APPCMD   the program to run in place of IIS's own appcmd
   HOLDALL_KEY_PASSWORD
                    the password of the secret key that signs
   NO_COLOR         set to anything: no colours";
@@ -87,6 +103,18 @@ enum Command {
     Sign(sign::Args),
     #[command(subcommand)]
     Key(key::Command),
+    Deploy(deploy::Args),
+    Rollback(rollback::Args),
+    Status(status::Args),
+    Releases(releases::Args),
+    Prune(prune::Args),
+    Remove(remove::Args),
+    Restart(restart::Args),
+    Manage(manage::Args),
+    #[command(subcommand)]
+    Site(site::Command),
+    #[command(subcommand)]
+    Env(env::Command),
 }
 
 /// Runs the command line `args` and returns the exit code of the process.
@@ -102,7 +130,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let output = Output::new(cli.format);
     let result = run(cli.command, &output);
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             output.error(&error);
             error.exit().into()
@@ -110,8 +138,10 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-fn run(command: Command, output: &Output) -> Result<(), crate::Error> {
-    match command {
+fn run(command: Command, output: &Output) -> Result<ExitCode, crate::Error> {
+    let done = match command {
+        // The project's own command has the last word.
+        Command::Manage(args) => return manage::run(args, output),
         Command::Init(args) => init::run(args, output),
         Command::Bundle(args) => bundle::run(args, output),
         Command::Lock(args) => lock::run(args, output),
@@ -121,5 +151,15 @@ fn run(command: Command, output: &Output) -> Result<(), crate::Error> {
         Command::Cache(command) => cache::run(command, output),
         Command::Sign(args) => sign::run(args, output),
         Command::Key(command) => key::run(command, output),
-    }
+        Command::Deploy(args) => deploy::run(args, output),
+        Command::Rollback(args) => rollback::run(args, output),
+        Command::Status(args) => status::run(args, output),
+        Command::Releases(args) => releases::run(args, output),
+        Command::Prune(args) => prune::run(args, output),
+        Command::Remove(args) => remove::run(args, output),
+        Command::Restart(args) => restart::run(args, output),
+        Command::Site(command) => site::run(command, output),
+        Command::Env(command) => env::run(command, output),
+    };
+    done.map(|()| ExitCode::SUCCESS)
 }

@@ -1,0 +1,132 @@
+//! `holdall deploy`: a bundle goes into service on this server.
+
+use std::path::{Path, PathBuf};
+
+use super::Output;
+use super::served::{HeldArgs, RootArgs, ServerArgs, Teller, told, write_script};
+use super::stop::Ending;
+use super::trust::TrustArgs;
+use crate::Error;
+use crate::deploy::{self, DeployError, Source, Wishes};
+use crate::durable::Disk;
+use crate::site::{Home, HomeError, SettingsError, SiteSettings};
+
+const AFTER: &str = "\
+Examples:
+  holdall deploy shop-2.4-windows-x86_64.zip             make the site, or bring it to this release
+  holdall deploy shop-2.4-windows-x86_64.zip --plan      only say what would be done
+  holdall deploy shop.zip --plan --script changes.cmd    and write the commands for IIS into a file
+  holdall deploy . --site D:\\conf\\site.toml              take this folder where it lies
+  holdall deploy shop.zip --trust shop.pub --no-wait     for scripts
+
+Exit codes:
+  0  the release serves, or did already
+  1  the release serves, but not all that follows was done
+  2  wrong usage
+  3  a precondition does not hold, and nothing was changed
+  4  it failed, and all is as it was before
+  5  it failed, and not all could be taken back: the next command does
+  130  ended by Ctrl-C: the next command finishes or takes back what was begun";
+
+/// Put a bundle into service on this server
+///
+/// The bundle is expanded into a folder of its own and checked file by file; the project is started, warmed up and asked
+/// for pages on a port of this machine alone. Only then visitors are switched to it, in one step, and asked for once more:
+/// what does not serve well is switched back. At every instant the site serves the old release or the new one, whole.
+///
+/// A second deploy of the same bundle does nothing. What was cut short is finished, or taken back, by the next command.
+#[derive(clap::Args)]
+#[command(after_help = AFTER)]
+pub struct Args {
+    /// The bundle, or a folder that one was copied into, which is taken where it lies
+    #[arg(value_name = "BUNDLE|FOLDER")]
+    path: PathBuf,
+    /// The site's settings; they are kept in the site's folder from then on [default: those that are there, else what
+    /// the bundle asks for]
+    #[arg(long, value_name = "FILE")]
+    site: Option<PathBuf>,
+    #[command(flatten)]
+    root: RootArgs,
+    /// Say what would be done, and do nothing
+    #[arg(long)]
+    plan: bool,
+    /// With `--plan`: write the commands for IIS into this batch file
+    #[arg(long, value_name = "FILE", requires = "plan")]
+    script: Option<PathBuf>,
+    #[command(flatten)]
+    held: HeldArgs,
+    /// Leave it to the next command to end the processes of the release before
+    #[arg(long)]
+    no_wait: bool,
+    /// Take a site that somebody else has made, and set back what somebody else has changed
+    #[arg(long)]
+    take_over: bool,
+    #[command(flatten)]
+    server: ServerArgs,
+    #[command(flatten)]
+    trust: TrustArgs,
+}
+
+pub fn run(args: Args, output: &Output) -> Result<(), Error> {
+    let _ending = Ending::listen(output).map_err(Error::System)?;
+    let trust = args.trust.read()?;
+    let source = Source::open(&args.path, &trust)?;
+    source.fits()?;
+    let root = args.root.folder()?;
+    let (home, settings, text) = settings(&root, args.site.as_deref(), &source)?;
+    let mut server = args.server.server()?;
+    let wishes = Wishes { take_over: args.take_over, force: false };
+    if args.plan {
+        let plan = deploy::plan_deploy(&home, &settings, text, &source, wishes, &mut server)?;
+        if let Some(script) = &args.script {
+            write_script(script, &plan.iis)?;
+        }
+        if output.is_json() {
+            output.json(&plan.value());
+        } else {
+            plan.notices.iter().for_each(|notice| output.notice(notice));
+            output.line(plan.to_string().trim_end());
+        }
+        return Ok(());
+    }
+    let teller = Teller::new(output);
+    let mut hands = teller.hands(server, &trust, args.held.if_held());
+    hands.drains = !args.no_wait;
+    let outcome = deploy::deploy(&home, &settings, text, source, wishes, &mut hands)?;
+    told(&home.name, &outcome, &teller, output);
+    Ok(())
+}
+
+/// The site, what it shall be, and the text of `site.toml` if that is to be written.
+fn settings(
+    root: &Path,
+    named: Option<&Path>,
+    source: &Source,
+) -> Result<(Home, SiteSettings, Option<String>), DeployError> {
+    let disk = Disk::default();
+    let Some(file) = named else {
+        let manifest = source.manifest();
+        let home = Home::below(root, &manifest.name, disk);
+        return Ok(match home.settings()? {
+            Some(settings) => (home, settings, None),
+            None => {
+                let settings = SiteSettings::of(manifest);
+                let text = settings.render(manifest);
+                (home, settings, Some(text))
+            }
+        });
+    };
+    let unreadable = |source| SettingsError::Unreadable { path: file.to_owned(), source };
+    let text = fs_err::read_to_string(file).map_err(unreadable)?;
+    let settings = SiteSettings::parse(&text, file)?;
+    let home = Home::below(root, &settings.name, disk);
+    let known = match fs_err::read_to_string(home.site_toml()) {
+        Ok(known) => Some(known),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        Err(source) => {
+            return Err(HomeError::Unreadable { path: home.site_toml(), source }.into());
+        }
+    };
+    let is_new = known.as_ref() != Some(&text);
+    Ok((home, settings, is_new.then_some(text)))
+}

@@ -1,0 +1,89 @@
+//! `holdall prune`: old releases go.
+
+use serde::Serialize;
+
+use super::Output;
+use super::output::printable;
+use super::served::{HeldArgs, ServerArgs, SiteArgs, Teller};
+use crate::Error;
+use crate::deploy::journal::Fact;
+use crate::deploy::{self, Survey};
+use crate::release::ReleaseId;
+use crate::signature::Trust;
+
+const AFTER: &str = "\
+Examples:
+  holdall prune
+  holdall prune shop --keep 2 --plan
+
+Exit codes:
+  0  what was to go is gone, or held by somebody and gone with the next command
+  1  failed
+  2  wrong usage
+  3  a precondition does not hold, and nothing was changed";
+
+/// Remove old releases of a site
+///
+/// The one that serves, the one before and those that lie elsewhere always stay. What somebody holds is tried again by
+/// the next command.
+#[derive(clap::Args)]
+#[command(after_help = AFTER)]
+pub struct Args {
+    #[command(flatten)]
+    site: SiteArgs,
+    /// How many to keep [default: `keep` in site.toml]
+    #[arg(long, value_name = "N")]
+    keep: Option<usize>,
+    /// Say what would go, and remove nothing
+    #[arg(long)]
+    plan: bool,
+    #[command(flatten)]
+    held: HeldArgs,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+#[derive(Serialize)]
+struct Value {
+    planned: bool,
+    removed: Vec<ReleaseId>,
+    /// How many files could not be removed yet.
+    held: usize,
+}
+
+pub fn run(args: Args, output: &Output) -> Result<(), Error> {
+    let (home, settings) = args.site.find()?;
+    let mut server = args.server.server()?;
+    if args.plan {
+        let plan = deploy::plan_prune(&Survey::of(&home, &settings, &mut server)?, args.keep);
+        let removed: Vec<_> = plan.removals.iter().map(|removal| removal.id.clone()).collect();
+        match (output.is_json(), removed.is_empty() && plan.left.is_empty()) {
+            (true, _) => output.json(&Value { planned: true, removed, held: 0 }),
+            (false, true) => output.line("nothing to remove"),
+            (false, false) => output.line(printable(plan.to_string().trim_end())),
+        }
+        return Ok(());
+    }
+    let (teller, trust) = (Teller::new(output), Trust::default());
+    let mut hands = teller.hands(server, &trust, args.held.if_held());
+    let facts = deploy::prune(&home, &settings, args.keep, &mut hands)?;
+    let mut value = Value { planned: false, removed: Vec::new(), held: 0 };
+    for fact in facts {
+        match fact {
+            Fact::Pruned { release } => value.removed.push(release),
+            Fact::Held { count, .. } => value.held += count,
+            _ => {}
+        }
+    }
+    if output.is_json() {
+        output.json(&value);
+        return Ok(());
+    }
+    value.removed.iter().for_each(|release| output.line(format!("removed {release}")));
+    match (value.removed.is_empty(), value.held) {
+        (true, 0) => output.line("nothing to remove"),
+        (_, 0) => {}
+        (_, held) => output.line(format!("{held} files are held, and go with the next command")),
+    }
+    Ok(())
+}

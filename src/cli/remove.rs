@@ -1,0 +1,65 @@
+//! `holdall remove`: a site goes.
+
+use serde::Serialize;
+
+use super::Output;
+use super::served::{HeldArgs, ServerArgs, SiteArgs, Teller};
+use crate::Error;
+use crate::deploy::{self, Data};
+use crate::manifest::SiteName;
+use crate::signature::Trust;
+
+const AFTER: &str = "\
+Examples:
+  holdall remove shop                what it wrote stays: databases, uploads, logs
+  holdall remove shop --with-data    everything
+
+Exit codes:
+  0  the site is gone
+  1  not all of it could be removed: run it again
+  2  wrong usage
+  3  a precondition does not hold, and nothing was changed";
+
+/// Take a site out of the web server, and remove its releases
+///
+/// What the project wrote stays, and so do the site's settings and secrets, unless `--with-data` is given. A release that
+/// was taken where it lay stays where it lies.
+#[derive(clap::Args)]
+#[command(after_help = AFTER)]
+pub struct Args {
+    #[command(flatten)]
+    site: SiteArgs,
+    /// Remove databases, uploads, logs, settings and secrets, too
+    #[arg(long)]
+    with_data: bool,
+    #[command(flatten)]
+    held: HeldArgs,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+#[derive(Serialize)]
+struct Value<'a> {
+    removed: &'a SiteName,
+    with_data: bool,
+}
+
+pub fn run(args: Args, output: &Output) -> Result<(), Error> {
+    let (home, settings) = args.site.find()?;
+    let (teller, trust) = (Teller::new(output), Trust::default());
+    let mut hands = teller.hands(args.server.server()?, &trust, args.held.if_held());
+    let data = if args.with_data { Data::Removed } else { Data::Kept };
+    deploy::remove(&home, &settings, data, &mut hands)?;
+    match (output.is_json(), args.with_data) {
+        (true, with_data) => output.json(&Value { removed: &home.name, with_data }),
+        (false, true) => output.line(format!("{} is gone, with all that it had", home.name)),
+        (false, false) => {
+            output.line(format!(
+                "{} is gone; what it wrote is left in `{}`",
+                home.name,
+                home.folder.display()
+            ));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,42 @@
+//! `holdall restart`: new processes for the release that serves.
+
+use super::Output;
+use super::served::{HeldArgs, ServerArgs, SiteArgs, Teller, told};
+use crate::Error;
+use crate::deploy;
+use crate::signature::Trust;
+
+const AFTER: &str = "\
+Examples:
+  holdall restart
+  holdall restart shop
+
+Exit codes:
+  0  done
+  1  failed
+  2  wrong usage
+  3  a precondition does not hold, and nothing was changed";
+
+/// Have new processes serve a site, which know its variables as they are now
+///
+/// Each process ends as soon as it has answered what it is at. Whatever `holdall env` and `site.toml` say now is what
+/// the new ones are told.
+#[derive(clap::Args)]
+#[command(after_help = AFTER)]
+pub struct Args {
+    #[command(flatten)]
+    site: SiteArgs,
+    #[command(flatten)]
+    held: HeldArgs,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+pub fn run(args: Args, output: &Output) -> Result<(), Error> {
+    let (home, settings) = args.site.find()?;
+    let (teller, trust) = (Teller::new(output), Trust::default());
+    let mut hands = teller.hands(args.server.server()?, &trust, args.held.if_held());
+    let outcome = deploy::restart(&home, &settings, &mut hands)?;
+    told(&home.name, &outcome, &teller, output);
+    Ok(())
+}

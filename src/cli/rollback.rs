@@ -1,0 +1,79 @@
+//! `holdall rollback`: a release that served before serves again.
+
+use std::path::PathBuf;
+
+use super::Output;
+use super::served::{HeldArgs, ServerArgs, SiteArgs, Teller, told, write_script};
+use super::stop::Ending;
+use crate::Error;
+use crate::deploy::{self, Wishes};
+use crate::signature::Trust;
+
+const AFTER: &str = "\
+Examples:
+  holdall rollback                  to the release before
+  holdall rollback shop --to 2.3    to one that `holdall releases` lists
+  holdall rollback shop --plan      only say what would be done
+
+Exit codes:
+  0  the release serves, or did already
+  1  the release serves, but not all that follows was done
+  2  wrong usage
+  3  a precondition does not hold, and nothing was changed
+  4  it failed, and all is as it was before
+  5  it failed, and not all could be taken back: the next command does";
+
+/// Have a release serve again that served before
+///
+/// It is started, warmed up and asked for pages, and then switched to, just as a deploy does it; nothing is fetched or
+/// expanded. No hooks run. Migrations that it does not know are named, and stop it unless `--force` is given.
+#[derive(clap::Args)]
+#[command(after_help = AFTER)]
+pub struct Args {
+    #[command(flatten)]
+    site: SiteArgs,
+    /// The release, by its version or its name [default: the one before]
+    #[arg(long, value_name = "VERSION")]
+    to: Option<String>,
+    /// Go back although the database has seen migrations that the release does not know
+    #[arg(long)]
+    force: bool,
+    /// Say what would be done, and do nothing
+    #[arg(long)]
+    plan: bool,
+    /// With `--plan`: write the commands for IIS into this batch file
+    #[arg(long, value_name = "FILE", requires = "plan")]
+    script: Option<PathBuf>,
+    #[command(flatten)]
+    held: HeldArgs,
+    /// Leave it to the next command to end the processes of the release before
+    #[arg(long)]
+    no_wait: bool,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+pub fn run(args: Args, output: &Output) -> Result<(), Error> {
+    let _ending = Ending::listen(output).map_err(Error::System)?;
+    let (home, settings) = args.site.find()?;
+    let mut server = args.server.server()?;
+    let wishes = Wishes { take_over: false, force: args.force };
+    let to = args.to.as_deref();
+    if args.plan {
+        let plan = deploy::plan_rollback(&home, &settings, to, wishes, &mut server)?;
+        if let Some(script) = &args.script {
+            write_script(script, &plan.iis)?;
+        }
+        match output.is_json() {
+            true => output.json(&plan.value()),
+            false => output.line(plan.to_string().trim_end()),
+        }
+        return Ok(());
+    }
+    let (teller, trust) = (Teller::new(output), Trust::default());
+    let mut hands = teller.hands(server, &trust, args.held.if_held());
+    hands.drains = !args.no_wait;
+    let outcome = deploy::rollback(&home, &settings, to, wishes, &mut hands)?;
+    told(&home.name, &outcome, &teller, output);
+    Ok(())
+}

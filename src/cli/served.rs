@@ -1,0 +1,191 @@
+//! What the commands of a server share: which site is meant, which web server there is, and how they tell what they do.
+
+use std::cell::RefCell;
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::Output;
+use super::output::printable;
+use crate::Error;
+use crate::deploy::journal::Step;
+use crate::deploy::{self, DeployError, Hands, Listener, Server};
+use crate::durable::Disk;
+use crate::manifest::SiteName;
+use crate::progress::{Notice, Progress};
+use crate::release::ReleaseId;
+use crate::signature::Trust;
+use crate::site::iis::Appcmd;
+use crate::site::lock::{Holder, IfHeld};
+use crate::site::{Home, SiteSettings, home};
+
+/// Where sites lie.
+#[derive(clap::Args)]
+pub struct RootArgs {
+    /// The folder of all sites [default: HOLDALL_ROOT, else `\holdall` on the system's drive, `/srv/holdall` elsewhere]
+    #[arg(long, value_name = "DIR")]
+    root: Option<PathBuf>,
+}
+
+/// One site.
+#[derive(clap::Args)]
+pub struct SiteArgs {
+    /// The site; can be left out where there is only one
+    #[arg(value_name = "SITE", value_parser = site_name)]
+    site: Option<SiteName>,
+    #[command(flatten)]
+    pub root: RootArgs,
+}
+
+/// The web server.
+#[derive(clap::Args)]
+pub struct ServerArgs {
+    /// The web server that serves the site [default on Windows: iis]
+    #[arg(long, value_enum, value_name = "SERVER")]
+    server: Option<Kind>,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Kind {
+    /// Internet Information Services, by its `appcmd` or the program that HOLDALL_APPCMD names
+    Iis,
+}
+
+/// What to do while another command changes the site.
+#[derive(clap::Args)]
+pub struct HeldArgs {
+    /// Wait while another command changes the site, instead of leaving
+    #[arg(long)]
+    wait: bool,
+}
+
+impl HeldArgs {
+    pub fn if_held(&self) -> IfHeld {
+        if self.wait { IfHeld::Wait } else { IfHeld::Refuse }
+    }
+}
+
+pub fn site_name(text: &str) -> Result<SiteName, String> {
+    SiteName::parse(text).map_err(|error| error.to_string())
+}
+
+impl RootArgs {
+    /// The folder of all sites.
+    pub fn folder(&self) -> Result<PathBuf, DeployError> {
+        home::root(self.root.as_deref()).map_err(DeployError::Root)
+    }
+}
+
+impl SiteArgs {
+    /// The site that is meant.
+    pub fn find(&self) -> Result<(Home, SiteSettings), DeployError> {
+        deploy::site(&self.root.folder()?, self.site.as_ref(), &Disk::default())
+    }
+}
+
+impl ServerArgs {
+    pub fn server(&self) -> Result<Server, DeployError> {
+        match self.server {
+            Some(Kind::Iis) => Ok(Server::iis(Appcmd::of_machine())),
+            None if cfg!(windows) => Ok(Server::iis(Appcmd::of_machine())),
+            None => Err(DeployError::NoServer),
+        }
+    }
+}
+
+/// Tells people what goes on as it does, and keeps notices for machines.
+pub struct Teller<'a> {
+    output: &'a Output,
+    progress: Box<dyn Progress>,
+    notices: RefCell<Vec<Notice>>,
+}
+
+impl<'a> Teller<'a> {
+    pub fn new(output: &'a Output) -> Teller<'a> {
+        Teller { output, progress: output.progress(), notices: RefCell::default() }
+    }
+
+    /// What a command works with.
+    pub fn hands<'b>(&'b self, server: Server, trust: &'b Trust, if_held: IfHeld) -> Hands<'b> {
+        Hands { server, trust, listener: self, if_held, drains: true }
+    }
+
+    pub fn notices(&self) -> Vec<Notice> {
+        self.notices.borrow().clone()
+    }
+}
+
+impl Listener for Teller<'_> {
+    fn step(&self, step: Step) {
+        self.output.aside(words(step));
+    }
+
+    fn notice(&self, notice: Notice) {
+        self.output.notice(&notice);
+        self.notices.borrow_mut().push(notice);
+    }
+
+    fn progress(&self) -> &dyn Progress {
+        &*self.progress
+    }
+
+    fn waiting(&self, holder: Option<&Holder>) {
+        let holder = holder.map_or_else(|| "another command".to_owned(), ToString::to_string);
+        self.output.aside(printable(&format!("waiting for {holder}")));
+    }
+}
+
+/// What is being done, as it is told.
+fn words(step: Step) -> &'static str {
+    match step {
+        Step::Lock => "lock",
+        Step::Preflight => "preflight",
+        Step::Plan => "plan",
+        Step::Fetch => "fetch",
+        Step::Expand => "expand the bundle",
+        Step::Complete => "complete the release",
+        Step::HooksBefore => "run the hooks before the switch",
+        Step::SelfCheck => "check that the project starts",
+        Step::Register => "register the release",
+        Step::Stage => "show it on this machine alone, and warm it up",
+        Step::Switch => "switch",
+        Step::Probe => "ask for pages as visitors do",
+        Step::Services => "services",
+        Step::HooksAfter => "run the hooks after the switch",
+        Step::Retire => "retire the release before",
+    }
+}
+
+/// What came of a command, for machines.
+#[derive(Serialize)]
+pub struct OutcomeValue<'a> {
+    pub site: &'a SiteName,
+    pub release: &'a ReleaseId,
+    pub from: Option<&'a ReleaseId>,
+    pub changed: bool,
+    pub notices: Vec<Notice>,
+}
+
+/// Tells which release serves now.
+pub fn told(site: &SiteName, outcome: &deploy::Outcome, teller: &Teller<'_>, output: &Output) {
+    let deploy::Outcome { release, from, changed } = outcome;
+    if output.is_json() {
+        let (from, notices) = (from.as_ref(), teller.notices());
+        output.json(&OutcomeValue { site, release, from, changed: *changed, notices });
+        return;
+    }
+    match from {
+        _ if !changed => output.line(format!("nothing to do: {release} of {site} serves as it should")),
+        Some(from) if from != release => {
+            output.line(format!("{release} of {site} serves, and {from} before it"))
+        }
+        _ => output.line(format!("{release} of {site} serves")),
+    }
+}
+
+/// Writes the commands of a plan as a batch file.
+pub fn write_script(path: &std::path::Path, plan: &crate::site::iis::IisPlan) -> Result<(), Error> {
+    fs_err::write(path, plan.script()).map_err(|source| {
+        DeployError::from(deploy::Fault::Unwritable { path: path.to_owned(), source }).into()
+    })
+}
