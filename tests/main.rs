@@ -13,6 +13,9 @@ mod bytecode;
 mod cache;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod cache_faults;
+// Behind the lab's IIS, which Wine's programs have in their own stories.
+#[cfg(target_os = "linux")]
+mod deploy;
 // The exporters are programs of this machine's Python: Wine has none of its own.
 #[cfg(unix)]
 mod exporters;

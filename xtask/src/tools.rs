@@ -124,12 +124,20 @@ pub fn prepare_tests() -> anyhow::Result<Vec<(&'static str, PathBuf)>> {
         ("HOLDALL_TOOLS", product.tools),
         ("HOLDALL_TEST_PYTHON", django),
         ("HOLDALL_BRIDGE_PYTHON", bridge),
+        ("HOLDALL_TEST_LAB", build_lab()?),
     ];
     // The stories with them run on Unix only.
     if cfg!(unix) {
         prepared.push(("HOLDALL_TEST_EXPORTERS", environment("exporters", &EXPORTERS)?));
     }
     Ok(prepared)
+}
+
+/// Builds the lab's IIS and returns the folder of its programs.
+fn build_lab() -> anyhow::Result<PathBuf> {
+    step("build the lab's IIS");
+    quietly(cargo().args(["build", "--package", "holdall-lab-iis", "--bins"]))?;
+    Ok(target().join("debug"))
 }
 
 /// A virtual environment `target/environments/<name>` with `packages`; returns its Python.

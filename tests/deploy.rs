@@ -1,0 +1,188 @@
+//! The server's half: bundles go into service behind the lab's IIS, by the real command, while visitors ask for pages.
+
+mod bundles;
+mod faults;
+mod kills;
+mod server;
+mod visitors;
+
+use holdall::archive::Bundle;
+use holdall::progress::Silent;
+use holdall::release::{Slot, expand};
+
+use bundles::Release;
+use server::{Server, version};
+use visitors::{Visitor, ask};
+
+#[test]
+fn a_site_is_made_brought_to_its_next_release_under_load_and_rolled_back() {
+    let server = Server::new();
+    let shown = server.deploy(Release::First, &["--plan"]).success().stderr("");
+    let shown = String::from_utf8_lossy(&shown.get_output().stdout).into_owned();
+    assert!(shown.starts_with("guestbook: 1.0-") && shown.contains("is the first to serve\n"), "{shown}");
+    assert!(!server.home().exists(), "a plan makes nothing");
+    assert!(server.changing().iter().all(|words| words[0] == "delete"), "nor does it change the server");
+
+    server.deploy(Release::First, &[]).success();
+    server.assert_tidy(Release::First);
+    let visitor = Visitor::of(&server);
+
+    // The same again is nothing at all.
+    let before = server.changing().len();
+    let plan =
+        server.json(&["deploy", Release::First.bundle().to_str().unwrap(), "--server", "iis", "--plan"]);
+    assert_eq!((&plan["empty"], &plan["commands"]), (&true.into(), &serde_json::json!([])), "{plan:#}");
+    let again = server.deploy(Release::First, &[]).success();
+    let said = String::from_utf8_lossy(&again.get_output().stdout).into_owned();
+    assert!(said.starts_with("nothing to do: 1.0-"), "{said}");
+    assert_eq!(server.changing().len(), before);
+
+    server.deploy(Release::Second, &[]).success();
+    server.assert_tidy(Release::Second);
+
+    let back = server.json(&["rollback", "--server", "iis"]);
+    assert_eq!(version(back["release"].as_str().unwrap()), "1.0");
+    server.assert_tidy(Release::First);
+    let forth = server.json(&["rollback", "guestbook", "--to", "1.1", "--server", "iis"]);
+    assert_eq!(version(forth["release"].as_str().unwrap()), "1.1");
+
+    let seen = visitor.stop();
+    let versions: Vec<_> = seen.iter().map(|seen| seen.split(' ').next().unwrap()).collect();
+    assert_eq!(versions, ["1.0", "1.1", "1.0", "1.1"], "{seen:?}");
+}
+
+#[test]
+fn a_release_that_is_not_well_is_refused_while_the_one_before_serves() {
+    let server = Server::new();
+    server.site_toml("probe.paths = ['/', '/fails/']");
+    server.deploy(Release::First, &[]).success();
+    server.assert_tidy(Release::First);
+    let visitor = Visitor::of(&server);
+    for (release, step, word) in [
+        (Release::Unimportable, "the project does not start in its new release", "broken on purpose"),
+        (Release::Failing, "the release does not show itself well before the switch", "status 500"),
+        (Release::Unmigratable, "a hook before the switch failed", "broken on purpose"),
+    ] {
+        let refused = server.deploy(release, &[]).code(4).stdout("");
+        let said = String::from_utf8_lossy(&refused.get_output().stderr).into_owned();
+        assert!(said.contains("1.0-") && said.contains("serves on") && said.contains(step), "{said}");
+        assert!(said.contains(word), "{said}");
+        server.assert_tidy(Release::First);
+    }
+    // Its database was copied before the migration that failed.
+    let copies = server.home().join("shared/backups");
+    assert_eq!(fs_err::read_dir(copies).unwrap().count(), 1);
+    server.deploy(Release::Second, &[]).success();
+    server.assert_tidy(Release::Second);
+    let seen = visitor.stop();
+    assert_eq!(seen.len(), 2, "{seen:?}");
+}
+
+#[test]
+fn what_stands_in_the_way_is_said_before_anything_is_made() {
+    let server = Server::new();
+    let text = server.test.read("site.toml").replace("SECRET_KEY", "OTHER");
+    server.test.write("site.toml", text);
+    let refused = server.deploy(Release::First, &[]).code(3).stdout("");
+    let said = String::from_utf8_lossy(&refused.get_output().stderr).into_owned();
+    assert!(said.contains("SECRET_KEY") && said.contains("holdall env set guestbook SECRET_KEY"), "{said}");
+    server.site_toml("prob.timeout = 3");
+    let refused = server.deploy(Release::First, &[]).code(3).stdout("");
+    let said = String::from_utf8_lossy(&refused.get_output().stderr).into_owned();
+    assert!(said.contains("did you mean `probe`?"), "{said}");
+    assert!(!server.home().exists());
+    let bundle = Release::First.bundle();
+    let refused = server.holdall(&["deploy", bundle.to_str().unwrap()]).code(3).stdout("");
+    let said = String::from_utf8_lossy(&refused.get_output().stderr).into_owned();
+    assert!(said.contains("deploying to the embedded server is not there yet"), "{said}");
+}
+
+#[test]
+fn secrets_are_given_once_and_shown_nowhere() {
+    let server = Server::new();
+    let text = server.test.read("site.toml").replace("SECRET_KEY = 'not secret'\n", "");
+    server.test.write("site.toml", text);
+    const SECRET: &str = "planted-0815";
+    let mut set = assert_cmd::Command::from_std(server.command(&["env", "set", "guestbook", "SECRET_KEY"]));
+    set.write_stdin(format!("{SECRET}\n")).assert().success().stdout("SECRET_KEY is set\n");
+    let mut told = Vec::new();
+    for args in [&["--plan"][..], &[], &["--format", "json"]] {
+        let output = server.deploy(Release::First, args).success().get_output().clone();
+        told.extend([output.stdout, output.stderr]);
+    }
+    told.push(server.holdall(&["env", "list", "guestbook"]).success().get_output().stdout.clone());
+    let listed = String::from_utf8_lossy(told.last().unwrap()).into_owned();
+    assert_eq!(listed, "SECRET_KEY  (secret)\n");
+    let journal = fs_err::read(server.home().join("journal.jsonl")).unwrap();
+    let commands = fs_err::read(server.test.path("iis/commands.jsonl")).unwrap();
+    told.extend([journal, commands, fs_err::read(server.home().join("state.json")).unwrap()]);
+    for text in told {
+        assert!(!String::from_utf8_lossy(&text).contains(SECRET));
+    }
+    // The site itself knows it.
+    let code = "from django.conf import settings; print(settings.SECRET_KEY)";
+    let shown = server.holdall(&["manage", "guestbook", "--", "shell", "-v", "0", "-c", code]).success();
+    assert_eq!(String::from_utf8_lossy(&shown.get_output().stdout).trim(), SECRET);
+    server.holdall(&["manage", "guestbook", "--", "no-such-command"]).code(1);
+    server.holdall(&["env", "unset", "guestbook", "SECRET_KEY"]).success();
+    server.holdall(&["restart", "--server", "iis"]).code(3).stdout("");
+    assert_eq!(ask(&server.url("/")).unwrap().status, 200, "what runs goes on running");
+}
+
+#[test]
+fn a_folder_that_was_copied_is_taken_where_it_lies_and_a_site_can_go_again() {
+    let server = Server::new();
+    let folder = server.test.path("copied");
+    let bundle = Bundle::open(&Release::First.bundle()).unwrap();
+    expand(&bundle, Slot::empty(&folder).unwrap(), &Silent).unwrap();
+    let args = ["deploy", "copied", "--site", "site.toml", "--server", "iis"];
+    server.holdall(&args).success();
+    let status = server.status();
+    assert_eq!(status["releases"][0]["adopted"], true, "{status:#}");
+    assert_eq!(ask(&server.url("/")).unwrap().status, 200);
+    server.holdall(&args).success();
+    server.deploy(Release::Second, &[]).success();
+    let back = server.json(&["rollback", "--server", "iis"]);
+    assert_eq!(version(back["release"].as_str().unwrap()), "1.0");
+
+    let database = server.home().join("shared");
+    server.holdall(&["remove", "guestbook", "--server", "iis"]).success();
+    let left: Vec<_> = ["site", "apppool", "config"].map(|object| server.appcmd(&["list", object])).into();
+    assert!(!left.concat().contains("guestbook"), "{left:?}");
+    assert!(folder.join("holdall.json").exists() && database.exists());
+    assert!(!server.home().join("releases").exists() && !server.home().join("run").exists());
+    server.deploy(Release::Second, &[]).success();
+    server.assert_tidy(Release::Second);
+    server.holdall(&["remove", "guestbook", "--with-data", "--server", "iis"]).success();
+    assert!(!server.home().exists());
+    server.holdall(&["status", "guestbook", "--server", "iis"]).code(3);
+}
+
+#[test]
+fn going_back_behind_migrations_has_to_be_asked_for() {
+    let server = Server::new();
+    server.deploy(Release::First, &[]).success();
+    server.deploy(Release::Migrating, &[]).success();
+    let refused = server.holdall(&["rollback", "--server", "iis"]).code(3).stdout("");
+    let said = String::from_utf8_lossy(&refused.get_output().stderr).into_owned();
+    assert!(said.contains("entries.0002_run") && said.contains("--force"), "{said}");
+    assert_eq!(server.serving(), "1.5");
+    server.holdall(&["rollback", "--force", "--server", "iis"]).success();
+    server.assert_tidy(Release::First);
+}
+
+#[test]
+fn old_releases_go_and_the_one_before_stays() {
+    let server = Server::new();
+    for release in [Release::First, Release::Second, Release::Migrating] {
+        server.deploy(release, &["--no-wait"]).success();
+    }
+    let plan = server.json(&["prune", "--keep", "1", "--plan", "--server", "iis"]);
+    assert_eq!(plan["removed"].as_array().unwrap().len(), 1, "{plan}");
+    server.holdall(&["prune", "--keep", "1", "--server", "iis"]).success();
+    let releases = server.json(&["releases", "--server", "iis"]);
+    let ids: Vec<_> =
+        releases.as_array().unwrap().iter().map(|release| release["id"].as_str().unwrap()).collect();
+    assert_eq!(ids.iter().map(|id| version(id)).collect::<Vec<_>>(), ["1.5", "1.1"]);
+    server.assert_tidy(Release::Migrating);
+}

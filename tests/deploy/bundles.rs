@@ -1,0 +1,91 @@
+//! Releases of the guestbook that differ in what the stories look at. Each is bundled once for all stories.
+
+use std::path::{Path, PathBuf};
+use std::sync::{LazyLock, Mutex, PoisonError};
+
+use crate::harness::Test;
+
+/// The version of a release says what is wrong with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Release {
+    /// 1.0
+    First,
+    /// 1.1
+    Second,
+    /// 1.2 does not import.
+    Unimportable,
+    /// 1.3 answers one of its pages with 500.
+    Failing,
+    /// 1.4 has a migration that fails.
+    Unmigratable,
+    /// 1.5 has one that does not.
+    Migrating,
+}
+
+impl Release {
+    pub fn version(self) -> &'static str {
+        match self {
+            Release::First => "1.0",
+            Release::Second => "1.1",
+            Release::Unimportable => "1.2",
+            Release::Failing => "1.3",
+            Release::Unmigratable => "1.4",
+            Release::Migrating => "1.5",
+        }
+    }
+
+    /// Its bundle.
+    pub fn bundle(self) -> PathBuf {
+        static TEST: LazyLock<Test> = LazyLock::new(Test::empty);
+        static ONE: Mutex<()> = Mutex::new(());
+        // One at a time: all lie in one folder.
+        let _alone = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+        let made = TEST.path(&format!("dist/guestbook-{}-{}.zip", self.version(), crate::harness::host()));
+        if made.exists() {
+            return made;
+        }
+        let project = format!("project-{}", self.version());
+        TEST.guestbook(&project);
+        self.change(&TEST.path(&project));
+        TEST.bundle(&project, &["--version", self.version()])
+    }
+
+    fn change(self, project: &Path) {
+        // What a page says of its release, so that it can be held against the header.
+        edit(
+            &project.join("templates/base.html"),
+            "<head>",
+            &format!("<head><!-- release {} -->", self.version()),
+        );
+        edit(&project.join("static/guestbook/style.css"), "", &format!("/* release {} */\n", self.version()));
+        let fails = if self == Release::Failing { "1 / 0" } else { "HttpResponse('well')" };
+        edit(
+            &project.join("guestbook/urls.py"),
+            "urlpatterns = [",
+            &format!(
+                "from django.http import HttpResponse\n\nurlpatterns = [\n    path('fails/', lambda request: {fails}),"
+            ),
+        );
+        if self == Release::Unimportable {
+            edit(&project.join("guestbook/wsgi.py"), "", "raise RuntimeError('broken on purpose')\n");
+        }
+        let migration = match self {
+            Release::Unmigratable => "raise RuntimeError('broken on purpose')",
+            Release::Migrating => "return None",
+            _ => return,
+        };
+        let text = format!(
+            "from django.db import migrations\n\n\ndef run(apps, schema_editor):\n    {migration}\n\n\n\
+             class Migration(migrations.Migration):\n    dependencies = [('entries', '0001_initial')]\n    \
+             operations = [migrations.RunPython(run, migrations.RunPython.noop)]\n"
+        );
+        fs_err::write(project.join("entries/migrations/0002_run.py"), text).unwrap();
+    }
+}
+
+/// Puts `text` in the place of what stands there; with nothing to find, in front of all.
+fn edit(path: &Path, find: &str, text: &str) {
+    let before = fs_err::read_to_string(path).unwrap();
+    assert!(before.contains(find), "{}", path.display());
+    fs_err::write(path, before.replacen(find, text, 1)).unwrap();
+}

@@ -1,0 +1,262 @@
+//! A server of the lab: its IIS with appcmd, and the folder of its sites.
+
+use std::collections::BTreeMap;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use assert_cmd::assert::Assert;
+use serde_json::Value;
+
+use super::bundles::Release;
+use crate::harness::{Test, command, program, signal};
+
+/// How long anything may take.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A server with one site in the making, the guestbook.
+pub struct Server {
+    pub test: Test,
+    pub port: u16,
+    /// How many the site has.
+    processes: usize,
+    iis: Option<Child>,
+}
+
+impl Server {
+    /// One with the CGI feature alone, which runs.
+    pub fn new() -> Server {
+        let test = Test::empty();
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let mut make = Command::new(lab_program("appcmd-lab"));
+        make.args(["init", "--kind", "cgi"]).arg(test.path("iis"));
+        assert!(make.status().unwrap().success());
+        // By a name of its own: one appcmd is one server to those who change it, who wait for each other.
+        fs_err::os::unix::fs::symlink(lab_program("appcmd"), test.path("appcmd")).unwrap();
+        let mut server = Server { test, port, processes: 2, iis: None };
+        server.appcmd(&["delete", "site", "Default Web Site"]);
+        server.site_toml("");
+        server.start();
+        server
+    }
+
+    /// One on which every step is as short as can be.
+    pub fn with_one_process() -> Server {
+        let mut server = Server::new();
+        server.processes = 1;
+        server
+    }
+
+    /// Writes the settings: a port of this story's own, few processes, no time to drain, and `more`.
+    pub fn site_toml(&self, more: &str) -> &Server {
+        let (port, processes) = (self.port, self.processes);
+        let text = format!(
+            "name = 'guestbook'\n{more}\n[[bindings]]\nport = {port}\n[fastcgi]\nmaxInstances = {processes}\n\
+             [releases]\nkeep = 3\ndrain = 0\n[environment]\nSECRET_KEY = 'not secret'\n"
+        );
+        self.test.write("site.toml", text);
+        self
+    }
+
+    /// What the lab's IIS is to be like from now on. Its list of commands, which each one reads, begins anew.
+    pub fn lab(&self, text: &str) {
+        let _ = fs_err::remove_file(self.test.path("iis/commands.jsonl"));
+        self.test.write("iis/lab.new", text);
+        fs_err::rename(self.test.path("iis/lab.new"), self.test.path("iis/lab.toml")).unwrap();
+    }
+
+    fn start(&mut self) {
+        let ready = self.test.path("ready");
+        let mut iis = Command::new(lab_program("iis"));
+        iis.arg("--config").arg(self.test.path("iis")).arg("--ready-file").arg(&ready);
+        self.iis = Some(iis.stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap());
+        wait_for("the web server", || ready.exists());
+    }
+
+    /// The command, which knows this server.
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut holdall = command(self.test.path("").as_path(), args);
+        holdall.env("HOLDALL_ROOT", self.test.path("sites"));
+        holdall.env("HOLDALL_APPCMD", self.test.path("appcmd")).env("HOLDALL_LAB_IIS", self.test.path("iis"));
+        holdall
+    }
+
+    pub fn holdall(&self, args: &[&str]) -> Assert {
+        assert_cmd::Command::from_std(self.command(args)).assert()
+    }
+
+    /// `holdall deploy` with the site's settings.
+    pub fn deploy(&self, release: Release, more: &[&str]) -> Assert {
+        let bundle = release.bundle();
+        let args = ["deploy", bundle.to_str().unwrap(), "--site", "site.toml", "--server", "iis"];
+        self.holdall(&[&args, more].concat())
+    }
+
+    /// The same, to be watched.
+    pub fn deploying(&self, release: Release) -> Child {
+        let bundle = release.bundle();
+        let args = ["deploy", bundle.to_str().unwrap(), "--site", "site.toml", "--server", "iis"];
+        self.command(&args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    }
+
+    /// A command with its JSON.
+    #[track_caller]
+    pub fn json(&self, args: &[&str]) -> Value {
+        let done = self.holdall(&[args, &["--format", "json"]].concat()).success();
+        serde_json::from_slice(&done.get_output().stdout).unwrap()
+    }
+
+    #[track_caller]
+    pub fn status(&self) -> Value {
+        self.json(&["status", "--server", "iis"])
+    }
+
+    /// The version of the release that serves, as `status` says it.
+    #[track_caller]
+    pub fn serving(&self) -> String {
+        let status = self.status();
+        version(status["active"].as_str().unwrap_or_default()).to_owned()
+    }
+
+    pub fn appcmd(&self, args: &[&str]) -> String {
+        let mut appcmd = Command::new(self.test.path("appcmd"));
+        let done = appcmd.args(args).env("HOLDALL_LAB_IIS", self.test.path("iis")).output().unwrap();
+        String::from_utf8_lossy(&done.stdout).into_owned()
+    }
+
+    /// The commands that appcmd was given.
+    pub fn commands(&self) -> Vec<Vec<String>> {
+        let text = fs_err::read_to_string(self.test.path("iis/commands.jsonl")).unwrap_or_default();
+        let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        lines
+            .filter(|line| line["argv"].is_array())
+            .map(|line| serde_json::from_value(line["argv"].clone()).unwrap())
+            .collect()
+    }
+
+    /// Commands that change something.
+    pub fn changing(&self) -> Vec<Vec<String>> {
+        self.commands().into_iter().filter(|words| words[0] != "list").collect()
+    }
+
+    /// Deploys `release`; returns the commands that changed something, as the lab's faults match them: up to what is by
+    /// chance.
+    pub fn changes_of(&self, release: Release) -> Vec<String> {
+        let before = self.commands().len();
+        self.deploy(release, &[]).success();
+        let mut found: Vec<String> = Vec::new();
+        for words in self.commands()[before..].iter().filter(|words| words[0] != "list") {
+            let line = words.join(" ");
+            let line = line.split("127.0.0.1:").next().unwrap().to_owned();
+            if !found.contains(&line) {
+                found.push(line);
+            }
+        }
+        found
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("http://localhost:{}{path}", self.port)
+    }
+
+    pub fn home(&self) -> PathBuf {
+        self.test.path("sites/guestbook")
+    }
+
+    pub fn journal(&self) -> Vec<Value> {
+        let text = fs_err::read_to_string(self.home().join("journal.jsonl")).unwrap_or_default();
+        text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+    }
+
+    /// The programs of all processes that the web server has started and that have not ended.
+    fn running(&self) -> Vec<String> {
+        let text = fs_err::read_to_string(self.test.path("iis/iis.jsonl")).unwrap();
+        let mut running = BTreeMap::new();
+        for line in text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()) {
+            let process = line["process"].as_u64();
+            match (line["event"].as_str(), process) {
+                (Some("started"), Some(process)) => {
+                    running.insert(process, line["program"].as_str().unwrap().to_owned());
+                }
+                (Some("ended"), Some(process)) => drop(running.remove(&process)),
+                _ => {}
+            }
+        }
+        running.into_values().collect()
+    }
+
+    /// Nothing is left but what belongs to whole releases, of which `serving` serves.
+    #[track_caller]
+    pub fn assert_tidy(&self, serving: Release) {
+        let status = self.status();
+        assert_eq!(version(status["active"].as_str().unwrap()), serving.version(), "{status:#}");
+        assert_eq!(status["unfinished"], serde_json::json!([]), "{status:#}");
+        assert_eq!(status["drift"], serde_json::json!([]), "{status:#}");
+        let releases = status["releases"].as_array().unwrap();
+        assert!(releases.iter().all(|release| release["state"] == "complete"), "{status:#}");
+        let known: Vec<&str> = releases.iter().map(|release| release["id"].as_str().unwrap()).collect();
+        let in_folder = |name: &str| -> Vec<String> {
+            let entries = fs_err::read_dir(self.home().join(name)).into_iter().flatten();
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+        };
+        for name in in_folder("releases").iter().chain(&in_folder("run")) {
+            assert!(known.contains(&name.as_str()), "{name} is left over: {status:#}");
+        }
+        let sites = self.appcmd(&["list", "site"]);
+        assert!(!sites.contains("staging"), "{sites}");
+        let fastcgi = self.appcmd(&["list", "config", "/section:system.webServer/fastCgi"]);
+        let programs: Vec<&str> = fastcgi.lines().filter(|line| line.contains("fullPath=")).collect();
+        for line in &programs {
+            assert!(known.iter().any(|known| line.contains(known)), "{line} is left over");
+        }
+        for run in &known {
+            assert!(!self.home().join("run").join(run).join("probe.toml").exists());
+        }
+        assert!(!self.home().join("lock.json").exists());
+        let left = fs_err::read_dir(self.home().join("shared/tmp")).unwrap().count();
+        assert_eq!(left, 0, "something is left in tmp");
+        wait_for("the end of processes of releases that are gone", || {
+            self.running().iter().all(|program| known.iter().any(|known| program.contains(known)))
+        });
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Some(mut iis) = self.iis.take() {
+            // Asked to end, it ends the processes that it has started.
+            signal(iis.id(), "TERM");
+            let until = Instant::now() + Duration::from_secs(10);
+            while iis.try_wait().unwrap().is_none() {
+                if Instant::now() > until {
+                    let _ = iis.kill();
+                }
+                std::thread::sleep(Duration::from_millis(10));
+            }
+        }
+    }
+}
+
+/// `1.0` of `1.0-0123abcd`.
+pub fn version(id: &str) -> &str {
+    id.rsplit_once('-').map_or(id, |(version, _)| version)
+}
+
+#[track_caller]
+pub fn wait_for(what: &str, mut holds: impl FnMut() -> bool) {
+    let until = Instant::now() + PATIENCE;
+    while !holds() {
+        assert!(Instant::now() < until, "not in time: {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// A program of the lab: where `cargo xtask test` has put it, or beside the command.
+fn lab_program(name: &str) -> PathBuf {
+    let folder = std::env::var_os("HOLDALL_TEST_LAB").map(PathBuf::from);
+    let folder = folder.unwrap_or_else(|| program().parent().unwrap().to_owned());
+    let path: &Path = &folder.join(name);
+    assert!(path.exists(), "`cargo build --package holdall-lab-iis` makes `{}`", path.display());
+    path.to_owned()
+}
