@@ -103,8 +103,8 @@ impl Lock {
                     if if_held == IfHeld::Refuse {
                         return Err(LockError::Held { folder: folder.to_owned(), holder });
                     }
-                    // The next one may come before us.
-                    if told.as_ref() != Some(&holder) {
+                    // The next one may come before us. One that is leaving has taken its name away already.
+                    if told.as_ref() != Some(&holder) && (holder.is_some() || told.is_none()) {
                         waiting(holder.as_ref());
                         told = Some(holder);
                     }
