@@ -340,8 +340,8 @@ fn a_runtime_that_cannot_be_used_is_named() {
 #[test]
 fn wrong_usage_ends_with_two() {
     let test = site();
-    assert_snapshot!(test.refused(2, &["bundel", "site"]), @r"
-    error: unrecognized subcommand 'bundel'
+    assert_snapshot!(test.refused(2, &["bundlle", "site"]), @r"
+    error: unrecognized subcommand 'bundlle'
 
       tip: a similar subcommand exists: 'bundle'
 
