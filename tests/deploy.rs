@@ -11,7 +11,7 @@ use holdall::progress::Silent;
 use holdall::release::{Slot, expand};
 
 use bundles::Release;
-use server::{Server, version};
+use server::{Server, version, wait_for};
 use visitors::{Visitor, ask};
 
 #[test]
@@ -211,4 +211,62 @@ fn old_releases_go_and_the_one_before_stays() {
         releases.as_array().unwrap().iter().map(|release| release["id"].as_str().unwrap()).collect();
     assert_eq!(ids.iter().map(|id| version(id)).collect::<Vec<_>>(), ["1.5", "1.1"]);
     server.assert_tidy(Release::Migrating);
+}
+
+#[test]
+fn one_command_at_a_time_changes_a_site_and_the_next_is_told_who_does() {
+    let server = Server::new();
+    server.deploy(Release::First, &[]).success();
+    server.lab("[[fault]]\nmatches = 'add site'\nhold = 'held'\n");
+    let held = server.test.path("iis/held");
+    let mut deploying = server.deploying(Release::Second);
+    wait_for("the staging site", || held.exists());
+    let refused = server.holdall(&["prune", "--server", "iis"]).code(3).stdout("");
+    let said = String::from_utf8_lossy(&refused.get_output().stderr).into_owned();
+    assert!(said.contains("is being changed by") && said.contains("`deploy 1.1-"), "{said}");
+    assert!(server.status()["changed_by"].as_str().unwrap().contains("deploy 1.1-"));
+    let mut waiting = server.command(&["rollback", "--wait", "--server", "iis"]).spawn().unwrap();
+    server.lab("");
+    fs_err::remove_file(&held).unwrap();
+    assert!(deploying.wait().unwrap().success() && waiting.wait().unwrap().success());
+    // The rollback came after the deploy, and took it back.
+    server.assert_tidy(Release::First);
+}
+
+#[test]
+fn what_was_damaged_on_the_way_or_changed_by_hand_does_not_serve() {
+    let server = Server::new();
+    let mut bytes = fs_err::read(Release::First.bundle()).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle..middle + 16].iter_mut().for_each(|byte| *byte ^= 0x55);
+    server.test.write("damaged.zip", bytes);
+    let refused = server
+        .holdall(&["deploy", "damaged.zip", "--site", "site.toml", "--server", "iis"])
+        .code(4)
+        .stdout("");
+    let said = String::from_utf8_lossy(&refused.get_output().stderr).into_owned();
+    assert!(
+        said.contains("the bundle could not be expanded") && said.contains("no release serves"),
+        "{said}"
+    );
+    assert_eq!(server.status()["releases"], serde_json::json!([]));
+    server.deploy(Release::First, &[]).success();
+    server.deploy(Release::Second, &[]).success();
+
+    let releases = server.json(&["releases", "--server", "iis"]);
+    let first = releases[1]["folder"].as_str().unwrap();
+    let page = std::path::Path::new(first).join("app/templates/base.html");
+    fs_err::write(&page, "<!-- release 6.6 -->").unwrap();
+    let refused = server.holdall(&["rollback", "--server", "iis"]).code(3).stdout("");
+    let said = String::from_utf8_lossy(&refused.get_output().stderr).into_owned();
+    assert!(said.contains("is not what was bundled: 1 file differs"), "{said}");
+    // Its bundle makes it anew.
+    server.deploy(Release::First, &[]).success();
+    server.assert_tidy(Release::First);
+    assert!(ask(&server.url("/")).unwrap().text().contains("release 1.0"));
+
+    // What serves is looked at, too, and said.
+    fs_err::write(&page, "").unwrap();
+    let drift = server.status()["drift"].to_string();
+    assert!(drift.contains("base.html"), "{drift}");
 }
