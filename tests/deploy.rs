@@ -6,6 +6,9 @@ mod kills;
 mod server;
 mod visitors;
 
+use std::io::{BufRead as _, BufReader};
+use std::process::Stdio;
+
 use holdall::archive::Bundle;
 use holdall::progress::Silent;
 use holdall::release::{Slot, expand};
@@ -13,6 +16,8 @@ use holdall::release::{Slot, expand};
 use bundles::Release;
 use server::{Server, version, wait_for};
 use visitors::{Visitor, ask};
+
+use crate::system::interrupt;
 
 #[test]
 fn a_site_is_made_brought_to_its_next_release_under_load_and_rolled_back() {
@@ -150,6 +155,10 @@ fn secrets_are_given_once_and_shown_nowhere() {
     let shown = server.holdall(&["manage", "guestbook", "--", "shell", "-v", "0", "-c", code]).success();
     assert_eq!(String::from_utf8_lossy(&shown.get_output().stdout).trim(), SECRET);
     server.holdall(&["manage", "guestbook", "--", "no-such-command"]).code(1);
+    let mut shell = assert_cmd::Command::from_std(server.command(&["shell", "guestbook"]));
+    let shown =
+        shell.env("SHELL", "/bin/sh").write_stdin("echo $SECRET_KEY $HOLDALL_VERSION\nexit 7\n").assert();
+    shown.code(7).stdout(format!("{SECRET} 1.0\n"));
     server.holdall(&["env", "unset", "guestbook", "SECRET_KEY"]).success();
     server.holdall(&["restart", "--server", "iis"]).code(3).stdout("");
     assert_eq!(ask(&server.url("/")).unwrap().status, 200, "what runs goes on running");
@@ -269,4 +278,22 @@ fn what_was_damaged_on_the_way_or_changed_by_hand_does_not_serve() {
     fs_err::write(&page, "").unwrap();
     let drift = server.status()["drift"].to_string();
     assert!(drift.contains("base.html"), "{drift}");
+}
+
+#[test]
+fn a_release_is_served_beside_the_web_server_for_trouble_shooting() {
+    let server = Server::new();
+    server.deploy(Release::First, &[]).success();
+    server.deploy(Release::Second, &[]).success();
+    let mut serve =
+        server.command(&["serve", "guestbook", "--release", "1.0", "--port", "0", "--format", "json"]);
+    let mut serving = serve.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(serving.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let ready: serde_json::Value = serde_json::from_str(&line).unwrap();
+    let page = ask(ready["address"].as_str().unwrap()).unwrap();
+    assert!(page.status == 200 && page.text().contains("release 1.0"));
+    assert_eq!(server.serving(), "1.1");
+    interrupt(&mut serving);
+    assert!(serving.wait().unwrap().success());
 }
