@@ -8,6 +8,7 @@ mod visitors;
 
 use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use holdall::archive::Bundle;
 use holdall::progress::Silent;
@@ -296,4 +297,46 @@ fn a_release_is_served_beside_the_web_server_for_trouble_shooting() {
     assert_eq!(server.serving(), "1.1");
     interrupt(&mut serving);
     assert!(serving.wait().unwrap().success());
+}
+
+#[test]
+fn sites_are_deployed_at_once_while_somebody_else_changes_the_server() {
+    let server = Server::new();
+    let bundle = Release::First.bundle();
+    let names = ["one", "two", "three", "four"];
+    let ports: Vec<u16> = names.map(|name| server.another_site(name)).into();
+    let args = |file: &str| {
+        ["deploy", bundle.to_str().unwrap(), "--site", file, "--server", "iis"].map(str::to_owned)
+    };
+    let deploys = names.map(|name| {
+        let args = args(&format!("{name}.toml"));
+        let mut deploy = server.command(&args.each_ref().map(String::as_str));
+        (name, deploy.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap())
+    });
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            // Whoever does this knows nothing of our locks.
+            for number in 0.. {
+                if over.load(Ordering::SeqCst) {
+                    break;
+                }
+                let name = format!("/name:Other{number}");
+                server.appcmd(&["add", "site", &name, "/bindings:http/127.0.0.1:1:"]);
+                std::thread::sleep(std::time::Duration::from_millis(20));
+            }
+        });
+        for (name, deploying) in deploys {
+            let done = deploying.wait_with_output().unwrap();
+            let said = String::from_utf8_lossy(&done.stderr).into_owned();
+            if !done.status.success() {
+                over.store(true, Ordering::SeqCst);
+            }
+            assert!(done.status.success(), "{name}: {said}");
+        }
+        over.store(true, Ordering::SeqCst);
+    });
+    for port in ports {
+        assert_eq!(ask(&format!("http://localhost:{port}/")).unwrap().status, 200);
+    }
 }
