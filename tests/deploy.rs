@@ -6,13 +6,19 @@ mod kills;
 mod server;
 mod visitors;
 
+use std::io::{BufRead as _, BufReader};
+use std::process::Stdio;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use holdall::archive::Bundle;
 use holdall::progress::Silent;
 use holdall::release::{Slot, expand};
 
 use bundles::Release;
-use server::{Server, version};
+use server::{Server, version, wait_for};
 use visitors::{Visitor, ask};
+
+use crate::system::interrupt;
 
 #[test]
 fn a_site_is_made_brought_to_its_next_release_under_load_and_rolled_back() {
@@ -49,6 +55,32 @@ fn a_site_is_made_brought_to_its_next_release_under_load_and_rolled_back() {
     let seen = visitor.stop();
     let versions: Vec<_> = seen.iter().map(|seen| seen.split(' ').next().unwrap()).collect();
     assert_eq!(versions, ["1.0", "1.1", "1.0", "1.1"], "{seen:?}");
+}
+
+/// The other answers to what no public source tells of IIS, but the one with which no server could be switched without a
+/// visitor who notices: that it breaks off what it is answering.
+const OTHER_ANSWERS: &str = "[switches]\n'full-path.case' = 'compared'\n'full-path.variables' = 'literal'\n\
+    'edit.itself' = 'kept'\n'edit.others' = 'kept'\n'sites.processes' = 'own'\n'switch.processes' = 'restarted'\n\
+    'switch.delay' = 'later'\n'pool.account' = 'later'\n'site.created' = 'stopped'\n'site.start-twice' = 'error'\n\
+    'site.stop-twice' = 'error'\n'appcmd.nothing-found' = 'error'\n'config.remove-absent' = 'fine'\n\
+    [timing]\nlater = 800\nknown = 300\n";
+
+#[test]
+fn a_site_is_brought_to_its_next_release_however_iis_answers_what_nobody_knows() {
+    let server = Server::new();
+    server.lab(OTHER_ANSWERS);
+    server.deploy(Release::First, &[]).success();
+    let visitor = Visitor::of(&server);
+    let switched = server.deploy(Release::Second, &[]).success();
+    let said = String::from_utf8_lossy(&switched.get_output().stderr).into_owned();
+    assert!(said.contains("the processes that were warmed up are not those that serve"), "{said}");
+    server.assert_tidy(Release::Second);
+    server.holdall(&["rollback", "--server", "iis"]).success();
+    server.assert_tidy(Release::First);
+    let seen = visitor.stop();
+    let versions: Vec<_> = seen.iter().map(|seen| seen.split(' ').next().unwrap()).collect();
+    assert_eq!(versions, ["1.0", "1.1", "1.0"], "{seen:?}");
+    server.holdall(&["remove", "--server", "iis"]).success();
 }
 
 #[test]
@@ -124,6 +156,10 @@ fn secrets_are_given_once_and_shown_nowhere() {
     let shown = server.holdall(&["manage", "guestbook", "--", "shell", "-v", "0", "-c", code]).success();
     assert_eq!(String::from_utf8_lossy(&shown.get_output().stdout).trim(), SECRET);
     server.holdall(&["manage", "guestbook", "--", "no-such-command"]).code(1);
+    let mut shell = assert_cmd::Command::from_std(server.command(&["shell", "guestbook"]));
+    let shown =
+        shell.env("SHELL", "/bin/sh").write_stdin("echo $SECRET_KEY $HOLDALL_VERSION\nexit 7\n").assert();
+    shown.code(7).stdout(format!("{SECRET} 1.0\n"));
     server.holdall(&["env", "unset", "guestbook", "SECRET_KEY"]).success();
     server.holdall(&["restart", "--server", "iis"]).code(3).stdout("");
     assert_eq!(ask(&server.url("/")).unwrap().status, 200, "what runs goes on running");
@@ -185,4 +221,122 @@ fn old_releases_go_and_the_one_before_stays() {
         releases.as_array().unwrap().iter().map(|release| release["id"].as_str().unwrap()).collect();
     assert_eq!(ids.iter().map(|id| version(id)).collect::<Vec<_>>(), ["1.5", "1.1"]);
     server.assert_tidy(Release::Migrating);
+}
+
+#[test]
+fn one_command_at_a_time_changes_a_site_and_the_next_is_told_who_does() {
+    let server = Server::new();
+    server.deploy(Release::First, &[]).success();
+    server.lab("[[fault]]\nmatches = 'add site'\nhold = 'held'\n");
+    let held = server.test.path("iis/held");
+    let mut deploying = server.deploying(Release::Second);
+    wait_for("the staging site", || held.exists());
+    let refused = server.holdall(&["prune", "--server", "iis"]).code(3).stdout("");
+    let said = String::from_utf8_lossy(&refused.get_output().stderr).into_owned();
+    assert!(said.contains("is being changed by") && said.contains("`deploy 1.1-"), "{said}");
+    assert!(server.status()["changed_by"].as_str().unwrap().contains("deploy 1.1-"));
+    let mut waiting = server.command(&["rollback", "--wait", "--server", "iis"]).spawn().unwrap();
+    server.lab("");
+    fs_err::remove_file(&held).unwrap();
+    assert!(deploying.wait().unwrap().success() && waiting.wait().unwrap().success());
+    // The rollback came after the deploy, and took it back.
+    server.assert_tidy(Release::First);
+}
+
+#[test]
+fn what_was_damaged_on_the_way_or_changed_by_hand_does_not_serve() {
+    let server = Server::new();
+    let mut bytes = fs_err::read(Release::First.bundle()).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle..middle + 16].iter_mut().for_each(|byte| *byte ^= 0x55);
+    server.test.write("damaged.zip", bytes);
+    let refused = server
+        .holdall(&["deploy", "damaged.zip", "--site", "site.toml", "--server", "iis"])
+        .code(4)
+        .stdout("");
+    let said = String::from_utf8_lossy(&refused.get_output().stderr).into_owned();
+    assert!(
+        said.contains("the bundle could not be expanded") && said.contains("no release serves"),
+        "{said}"
+    );
+    assert_eq!(server.status()["releases"], serde_json::json!([]));
+    server.deploy(Release::First, &[]).success();
+    server.deploy(Release::Second, &[]).success();
+
+    let releases = server.json(&["releases", "--server", "iis"]);
+    let first = releases[1]["folder"].as_str().unwrap();
+    let page = std::path::Path::new(first).join("app/templates/base.html");
+    fs_err::write(&page, "<!-- release 6.6 -->").unwrap();
+    let refused = server.holdall(&["rollback", "--server", "iis"]).code(3).stdout("");
+    let said = String::from_utf8_lossy(&refused.get_output().stderr).into_owned();
+    assert!(said.contains("is not what was bundled: 1 file differs"), "{said}");
+    // Its bundle makes it anew.
+    server.deploy(Release::First, &[]).success();
+    server.assert_tidy(Release::First);
+    assert!(ask(&server.url("/")).unwrap().text().contains("release 1.0"));
+
+    // What serves is looked at, too, and said.
+    fs_err::write(&page, "").unwrap();
+    let drift = server.status()["drift"].to_string();
+    assert!(drift.contains("base.html"), "{drift}");
+}
+
+#[test]
+fn a_release_is_served_beside_the_web_server_for_trouble_shooting() {
+    let server = Server::new();
+    server.deploy(Release::First, &[]).success();
+    server.deploy(Release::Second, &[]).success();
+    let mut serve =
+        server.command(&["serve", "guestbook", "--release", "1.0", "--port", "0", "--format", "json"]);
+    let mut serving = serve.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(serving.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let ready: serde_json::Value = serde_json::from_str(&line).unwrap();
+    let page = ask(ready["address"].as_str().unwrap()).unwrap();
+    assert!(page.status == 200 && page.text().contains("release 1.0"));
+    assert_eq!(server.serving(), "1.1");
+    interrupt(&mut serving);
+    assert!(serving.wait().unwrap().success());
+}
+
+#[test]
+fn sites_are_deployed_at_once_while_somebody_else_changes_the_server() {
+    let server = Server::new();
+    let bundle = Release::First.bundle();
+    let names = ["one", "two", "three", "four"];
+    let ports: Vec<u16> = names.map(|name| server.another_site(name)).into();
+    let args = |file: &str| {
+        ["deploy", bundle.to_str().unwrap(), "--site", file, "--server", "iis"].map(str::to_owned)
+    };
+    let deploys = names.map(|name| {
+        let args = args(&format!("{name}.toml"));
+        let mut deploy = server.command(&args.each_ref().map(String::as_str));
+        (name, deploy.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap())
+    });
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            // Whoever does this knows nothing of our locks.
+            for number in 0.. {
+                if over.load(Ordering::SeqCst) {
+                    break;
+                }
+                let name = format!("/name:Other{number}");
+                server.appcmd(&["add", "site", &name, "/bindings:http/127.0.0.1:1:"]);
+                std::thread::sleep(std::time::Duration::from_millis(20));
+            }
+        });
+        for (name, deploying) in deploys {
+            let done = deploying.wait_with_output().unwrap();
+            let said = String::from_utf8_lossy(&done.stderr).into_owned();
+            if !done.status.success() {
+                over.store(true, Ordering::SeqCst);
+            }
+            assert!(done.status.success(), "{name}: {said}");
+        }
+        over.store(true, Ordering::SeqCst);
+    });
+    for port in ports {
+        assert_eq!(ask(&format!("http://localhost:{port}/")).unwrap().status, 200);
+    }
 }

@@ -29,6 +29,8 @@ fn every_command_explains_itself() {
         "remove",
         "restart",
         "manage",
+        "shell",
+        "serve",
         "site",
         "site init",
         "env",

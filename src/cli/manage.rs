@@ -3,14 +3,10 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use super::Output;
-use super::served::{RootArgs, site_name};
+use super::served::{Placed, ReleaseArgs};
 use crate::Error;
-use crate::deploy::{self, DeployError};
-use crate::durable::Disk;
-use crate::manifest::SiteName;
-use crate::release::{ReleaseId, Releases};
-use crate::site::{self, Place, secrets};
+use crate::deploy::DeployError;
+use crate::site::{self, Invocation};
 
 const AFTER: &str = "\
 Examples:
@@ -27,38 +23,20 @@ Exit codes:
 #[derive(clap::Args)]
 #[command(after_help = AFTER)]
 pub struct Args {
-    /// The site
-    #[arg(value_name = "SITE", value_parser = site_name)]
-    site: SiteName,
-    /// Another release than the one that serves, by its version or its name
-    #[arg(long, value_name = "VERSION")]
-    release: Option<String>,
     #[command(flatten)]
-    root: RootArgs,
+    release: ReleaseArgs,
     /// The command, and what belongs to it
     #[arg(value_name = "ARGS", last = true)]
     args: Vec<OsString>,
 }
 
-pub fn run(args: Args, _output: &Output) -> Result<ExitCode, Error> {
-    let (home, settings) = deploy::site(&args.root.folder()?, Some(&args.site), &Disk::default())?;
-    let state = home.state().map_err(DeployError::from)?;
-    let releases = Releases::open(&home.folder, state.adopted(), home.disk.clone())?;
-    let complete = match &args.release {
-        None => {
-            let active = state.active.as_ref().map(|active| releases.complete(active)).transpose()?;
-            let nothing = || DeployError::NothingServes { site: home.name.clone() };
-            active.flatten().ok_or_else(nothing)?
-        }
-        Some(wanted) => deploy::pick(&releases.find()?, wanted, &home.name)?.clone(),
-    };
-    let manifest = complete.release.manifest.clone();
-    let id: ReleaseId = complete.id.clone();
-    let place = Place { manifest, site: home.folder.clone(), id, release: complete.root().to_owned() };
-    let secrets = home.secrets().map_err(DeployError::from)?;
-    let given = secrets::given(&settings, &secrets, &place.manifest).map_err(DeployError::from)?;
-    let invocation = site::manage(&place, args.args, &given);
-    // Its words are for whoever sits there, and so are its questions.
+pub fn run(args: Args) -> Result<ExitCode, Error> {
+    let Placed { place, given, .. } = args.release.find()?;
+    interactive(&site::manage(&place, args.args, &given))
+}
+
+/// Runs a program for whoever sits there: its words are for them, and so are its questions. Ends as it ends.
+pub fn interactive(invocation: &Invocation) -> Result<ExitCode, Error> {
     let status = invocation
         .command()
         .status()

@@ -21,7 +21,9 @@ pub mod remove;
 mod report;
 pub mod restart;
 pub mod rollback;
+pub mod serve;
 mod served;
+pub mod shell;
 pub mod sign;
 pub mod site;
 pub mod status;
@@ -111,6 +113,8 @@ enum Command {
     Remove(remove::Args),
     Restart(restart::Args),
     Manage(manage::Args),
+    Shell(shell::Args),
+    Serve(serve::Args),
     #[command(subcommand)]
     Site(site::Command),
     #[command(subcommand)]
@@ -140,8 +144,9 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn run(command: Command, output: &Output) -> Result<ExitCode, crate::Error> {
     let done = match command {
-        // The project's own command has the last word.
-        Command::Manage(args) => return manage::run(args, output),
+        // What they start has the last word.
+        Command::Manage(args) => return manage::run(args),
+        Command::Shell(args) => return shell::run(args),
         Command::Init(args) => init::run(args, output),
         Command::Bundle(args) => bundle::run(args, output),
         Command::Lock(args) => lock::run(args, output),
@@ -158,6 +163,7 @@ fn run(command: Command, output: &Output) -> Result<ExitCode, crate::Error> {
         Command::Prune(args) => prune::run(args, output),
         Command::Remove(args) => remove::run(args, output),
         Command::Restart(args) => restart::run(args, output),
+        Command::Serve(args) => serve::run(args, output),
         Command::Site(command) => site::run(command, output),
         Command::Env(command) => env::run(command, output),
     };

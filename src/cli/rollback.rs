@@ -26,7 +26,8 @@ Exit codes:
 /// Have a release serve again that served before
 ///
 /// It is started, warmed up and asked for pages, and then switched to, just as a deploy does it; nothing is fetched or
-/// expanded. No hooks run. Migrations that it does not know are named, and stop it unless `--force` is given.
+/// expanded. No hooks run. Migrations that it does not know, and changes that somebody has made to it, stop it unless
+/// `--force` is given.
 #[derive(clap::Args)]
 #[command(after_help = AFTER)]
 pub struct Args {
@@ -35,7 +36,7 @@ pub struct Args {
     /// The release, by its version or its name [default: the one before]
     #[arg(long, value_name = "VERSION")]
     to: Option<String>,
-    /// Go back although the database has seen migrations that the release does not know
+    /// Go back although the database has seen migrations that the release does not know, or somebody has changed it
     #[arg(long)]
     force: bool,
     /// Say what would be done, and do nothing

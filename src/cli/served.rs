@@ -1,6 +1,7 @@
 //! What the commands of a server share: which site is meant, which web server there is, and how they tell what they do.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::Serialize;
@@ -13,11 +14,11 @@ use crate::deploy::{self, DeployError, Hands, Listener, Server};
 use crate::durable::Disk;
 use crate::manifest::SiteName;
 use crate::progress::{Notice, Progress};
-use crate::release::ReleaseId;
+use crate::release::{ReleaseId, Releases};
 use crate::signature::Trust;
 use crate::site::iis::Appcmd;
 use crate::site::lock::{Holder, IfHeld};
-use crate::site::{Home, SiteSettings, home};
+use crate::site::{Home, Place, SiteSettings, home, secrets};
 
 /// Where sites lie.
 #[derive(clap::Args)]
@@ -35,6 +36,48 @@ pub struct SiteArgs {
     site: Option<SiteName>,
     #[command(flatten)]
     pub root: RootArgs,
+}
+
+/// A release of a site, to do something with beside the web server.
+#[derive(clap::Args)]
+pub struct ReleaseArgs {
+    /// The site
+    #[arg(value_name = "SITE", value_parser = site_name)]
+    site: SiteName,
+    /// Another release than the one that serves, by its version or its name
+    #[arg(long, value_name = "VERSION")]
+    release: Option<String>,
+    #[command(flatten)]
+    root: RootArgs,
+}
+
+/// A release with all that it is told.
+pub struct Placed {
+    pub home: Home,
+    pub settings: SiteSettings,
+    pub place: Place,
+    /// The variables that administrators have given.
+    pub given: BTreeMap<String, String>,
+}
+
+impl ReleaseArgs {
+    pub fn find(&self) -> Result<Placed, DeployError> {
+        let (home, settings) = deploy::site(&self.root.folder()?, Some(&self.site), &Disk::default())?;
+        let state = home.state()?;
+        let releases = Releases::open(&home.folder, state.adopted(), home.disk.clone())?;
+        let complete = match &self.release {
+            None => {
+                let active = state.active.as_ref().map(|active| releases.complete(active)).transpose()?;
+                let nothing = || DeployError::NothingServes { site: home.name.clone() };
+                active.flatten().ok_or_else(nothing)?
+            }
+            Some(wanted) => deploy::pick(&releases.find()?, wanted, &home.name)?.clone(),
+        };
+        let (manifest, release) = (complete.release.manifest.clone(), complete.root().to_owned());
+        let place = Place { manifest, site: home.folder.clone(), id: complete.id, release };
+        let given = secrets::given(&settings, &home.secrets()?, &place.manifest)?;
+        Ok(Placed { home, settings, place, given })
+    }
 }
 
 /// The web server.

@@ -12,7 +12,7 @@ use super::{DeployError, Source, Survey, hooks, visits};
 use crate::layer::IndexedFile;
 use crate::manifest::{Manifest, SiteName};
 use crate::progress::Notice;
-use crate::release::{Complete, ReleaseId, prune};
+use crate::release::{self, Complete, ReleaseError, ReleaseId, prune};
 use crate::site::Place;
 use crate::site::iis::{IisPlan, plan as iis};
 use crate::site::probe::Question;
@@ -57,7 +57,7 @@ pub enum Make {
     Expand {
         folder: PathBuf,
         files: u64,
-        /// It was complete once, never served, and would now be told other things: it is made anew.
+        /// It was complete once, and is not as it would be made now, or was changed by somebody: it is made anew.
         anew: bool,
     },
     /// It becomes a release where it lies.
@@ -69,7 +69,7 @@ pub enum Make {
 pub struct Wishes {
     /// Settings that somebody else has changed are changed back, and a site of somebody else's is taken.
     pub take_over: bool,
-    /// A rollback behind migrations is wanted all the same.
+    /// A rollback behind migrations, or to a release that somebody has changed, is wanted all the same.
     pub force: bool,
 }
 
@@ -91,11 +91,21 @@ impl DeployPlan {
         };
         let place = survey.place(manifest, &id, folder.clone());
         let stale = there.is_some_and(|complete| !super::make::is_current(survey, &place, complete));
+        // One that somebody has changed is not put into service as it is.
+        let is_active = survey.active.as_ref() == Some(&id);
+        let changed = match there.filter(|_| !is_active) {
+            Some(complete) => release::drift(complete)?.len(),
+            None => 0,
+        };
         let files = manifest.layers.iter().map(|layer| layer.entries).sum();
         let make = match (there, source) {
-            (Some(_), _) if !stale || is_live => Make::Nothing,
-            (Some(_), Source::Folder(_)) => Make::Nothing,
-            (Some(_), Source::Bundle(_)) => Make::Expand { folder, files, anew: true },
+            (Some(_), Source::Folder(_)) if changed > 0 => {
+                return Err(ReleaseError::Changed { folder, count: changed }.into());
+            }
+            (Some(_), Source::Bundle(_)) if changed > 0 || (stale && !is_live) => {
+                Make::Expand { folder, files, anew: true }
+            }
+            (Some(_), _) => Make::Nothing,
             (None, Source::Bundle(_)) => Make::Expand { folder, files, anew: false },
             (None, Source::Folder(_)) => Make::Adopt { folder },
         };
@@ -123,6 +133,11 @@ impl DeployPlan {
     /// What has `complete` serve again.
     pub fn rollback(survey: &Survey, complete: &Complete, wishes: Wishes) -> Result<DeployPlan, DeployError> {
         let place = survey.place_of(complete);
+        let changed = release::drift(complete)?.len();
+        if changed > 0 && !wishes.force {
+            let folder = complete.root().to_owned();
+            return Err(ReleaseError::Changed { folder, count: changed }.into());
+        }
         let active = survey.active.as_ref().and_then(|active| survey.complete(active));
         let behind = active.map(|active| unknown_to(&complete.release.manifest, &active.release.manifest));
         let migrations = behind.unwrap_or_default();
@@ -225,7 +240,9 @@ impl DeployPlan {
         match &self.make {
             Make::Nothing => {}
             Make::Expand { folder, files, anew } => {
-                lines.extend(anew.then(|| format!("remove {release}, which never served and is made anew")));
+                lines.extend(
+                    anew.then(|| format!("remove {release}, which is not as it should be, to make it anew")),
+                );
                 lines.push(format!("expand {files} files into `{}`", folder.display()));
             }
             Make::Adopt { folder } => {

@@ -61,7 +61,8 @@ pub fn variables(place: &Place, given: &BTreeMap<String, String>) -> BTreeMap<St
     variables.extend(given.clone());
     variables.extend([
         ("DJANGO_SETTINGS_MODULE".to_owned(), SETTINGS.to_owned()),
-        ("HOLDALL_SITE".to_owned(), place.manifest.name.to_string()),
+        // A bundle may be served by more than one site.
+        ("HOLDALL_SITE".to_owned(), path(place.site.file_name().map(Into::into).unwrap_or_default())),
         ("HOLDALL_SHARED".to_owned(), path(place.shared())),
         ("HOLDALL_VERSION".to_owned(), place.manifest.version.to_string()),
     ]);

@@ -59,6 +59,15 @@ impl Server {
         self
     }
 
+    /// Writes the settings of another site, `NAME.toml`. Returns its port.
+    pub fn another_site(&self, name: &str) -> u16 {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let text = self.test.read("site.toml").replace("'guestbook'", &format!("'{name}'"));
+        let text = text.replace(&format!("port = {}", self.port), &format!("port = {port}"));
+        self.test.write(&format!("{name}.toml"), text);
+        port
+    }
+
     /// What the lab's IIS is to be like from now on. Its list of commands, which each one reads, begins anew.
     pub fn lab(&self, text: &str) {
         let _ = fs_err::remove_file(self.test.path("iis/commands.jsonl"));

@@ -140,8 +140,15 @@ impl Runner for Appcmd {
             Some(Err(error)) if output.status.success() => return Err(error),
             _ => {}
         }
-        Ok(Answer { code: output.status.code().unwrap_or(-1), printed: output.stdout })
+        Ok(Answer { code: whole(output.status.code().unwrap_or(-1)), printed: output.stdout })
     }
+}
+
+/// An exit code with all of its bits. Elsewhere than on Windows there are eight: what stands in appcmd's place there sets
+/// the highest of them and leaves off those above, by which the codes that matter can still be told.
+fn whole(code: i32) -> i32 {
+    let wide = [1006, 1056, 1062, 1168, 1726, 4312].into_iter().find(|wide| wide & 0xff | 0x80 == code);
+    wide.filter(|_| !cfg!(windows)).unwrap_or(code)
 }
 
 /// Asks the server all that concerns these sites and locations.
@@ -321,6 +328,14 @@ mod tests {
         let mut played = Played::default();
         take_back(&mut played, &stopped.done).unwrap();
         assert_eq!(played.run, ["delete site a", "stop site a"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_code_of_more_than_eight_bits_is_known_again() {
+        for (short, code) in [(0, 0), (1, 1), (32, 32), (183, 183), (238, 1006), (144, 1168), (216, 4312)] {
+            assert_eq!(whole(short), code);
+        }
     }
 
     #[cfg(unix)]
