@@ -63,8 +63,6 @@ pub struct Hands<'a> {
     pub trust: &'a Trust,
     pub listener: &'a dyn Listener,
     pub if_held: IfHeld,
-    /// Whether to wait until the release before has answered its last requests.
-    pub drains: bool,
 }
 
 /// Hears what is going on.
@@ -74,6 +72,8 @@ pub trait Listener {
     fn progress(&self) -> &dyn Progress;
     /// Somebody else changes the site, and is waited for.
     fn waiting(&self, holder: Option<&Holder>);
+    /// The last requests of a release are waited for, so many seconds.
+    fn draining(&self, release: &ReleaseId, seconds: u64);
 }
 
 /// What came of a command.
@@ -83,6 +83,8 @@ pub struct Outcome {
     pub from: Option<ReleaseId>,
     /// Whether anything was done.
     pub changed: bool,
+    /// When the processes of the release before are to end, in seconds since 1970, if they have not yet.
+    pub retires: Option<u64>,
 }
 
 impl Source {
@@ -188,6 +190,22 @@ pub fn rollback(
     carry_out::carry_out(plan, &survey, None, hands)
 }
 
+/// Waits until the release before has answered its last requests, and has its processes end then. The site is not locked
+/// meanwhile: whoever wants to go back need not wait. What is cut off here is done by the next command.
+pub fn drain(
+    home: &Home,
+    settings: &SiteSettings,
+    outcome: &Outcome,
+    hands: &mut Hands<'_>,
+) -> Result<(), DeployError> {
+    let (Some(at), Some(from)) = (outcome.retires, &outcome.from) else { return Ok(()) };
+    hands.listener.draining(from, at.saturating_sub(now()));
+    retire::wait_until(at);
+    hands.if_held = IfHeld::Wait;
+    let _lock = lock(home, &format!("retire {from}"), hands)?;
+    recovery::finish(home, settings, None, hands)
+}
+
 /// Has all processes of the release that serves end when they are idle, and others take their place, which are told what
 /// the settings and secrets say now.
 pub fn restart(home: &Home, settings: &SiteSettings, hands: &mut Hands<'_>) -> Result<Outcome, DeployError> {
@@ -197,7 +215,8 @@ pub fn restart(home: &Home, settings: &SiteSettings, hands: &mut Hands<'_>) -> R
     let complete = active(&survey)?;
     let place = survey.place_of(complete);
     let (_, told) = survey.told(&place)?;
-    let outcome = Outcome { release: complete.id.clone(), from: survey.active.clone(), changed: true };
+    let (release, from) = (complete.id.clone(), survey.active.clone());
+    let outcome = Outcome { release, from, changed: true, retires: None };
     let failed = |fault: Fault| DeployError::After { release: complete.id.clone(), fault: fault.into() };
     home.tell(&place, &told).map_err(|error| failed(error.into()))?;
     retire::end_processes(&survey, &complete.id).map_err(failed)?;

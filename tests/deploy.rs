@@ -340,3 +340,23 @@ fn sites_are_deployed_at_once_while_somebody_else_changes_the_server() {
         assert_eq!(ask(&format!("http://localhost:{port}/")).unwrap().status, 200);
     }
 }
+
+#[test]
+fn nobody_has_to_wait_with_going_back_until_the_release_before_is_drained() {
+    let server = Server::new();
+    server.deploy(Release::First, &[]).success();
+    let text = server.test.read("site.toml").replace("drain = 0", "drain = 20");
+    server.test.write("site.toml", text);
+    let mut deploying = server.deploying(Release::Second);
+    wait_for("the switch", || {
+        let status = server.status();
+        status["active"].as_str().is_some_and(|id| version(id) == "1.1") && status["changed_by"].is_null()
+    });
+    assert!(deploying.try_wait().unwrap().is_none(), "it waits for the last requests");
+    server.holdall(&["rollback", "--no-wait", "--server", "iis"]).success();
+    assert_eq!(server.serving(), "1.0");
+    assert!(deploying.wait().unwrap().success());
+    // The processes of the release that serves again were left alone.
+    server.assert_tidy(Release::First);
+    assert_eq!(ask(&server.url("/")).unwrap().status, 200);
+}

@@ -91,10 +91,12 @@ pub fn run(args: Args, output: &Output) -> Result<(), Error> {
     }
     let teller = Teller::new(output);
     let mut hands = teller.hands(server, &trust, args.held.if_held());
-    hands.drains = !args.no_wait;
     let outcome = deploy::deploy(&home, &settings, text, source, wishes, &mut hands)?;
     told(&home.name, &outcome, &teller, output);
-    Ok(())
+    match args.no_wait {
+        true => Ok(()),
+        false => Ok(deploy::drain(&home, &settings, &outcome, &mut hands)?),
+    }
 }
 
 /// The site, what it shall be, and the text of `site.toml` if that is to be written.

@@ -73,8 +73,10 @@ pub fn run(args: Args, output: &Output) -> Result<(), Error> {
     }
     let (teller, trust) = (Teller::new(output), Trust::default());
     let mut hands = teller.hands(server, &trust, args.held.if_held());
-    hands.drains = !args.no_wait;
     let outcome = deploy::rollback(&home, &settings, to, wishes, &mut hands)?;
     told(&home.name, &outcome, &teller, output);
-    Ok(())
+    match args.no_wait {
+        true => Ok(()),
+        false => Ok(deploy::drain(&home, &settings, &outcome, &mut hands)?),
+    }
 }

@@ -150,7 +150,7 @@ impl<'a> Teller<'a> {
 
     /// What a command works with.
     pub fn hands<'b>(&'b self, server: Server, trust: &'b Trust, if_held: IfHeld) -> Hands<'b> {
-        Hands { server, trust, listener: self, if_held, drains: true }
+        Hands { server, trust, listener: self, if_held }
     }
 
     pub fn notices(&self) -> Vec<Notice> {
@@ -175,6 +175,13 @@ impl Listener for Teller<'_> {
     fn waiting(&self, holder: Option<&Holder>) {
         let holder = holder.map_or_else(|| "another command".to_owned(), ToString::to_string);
         self.output.aside(printable(&format!("waiting for {holder}")));
+    }
+
+    fn draining(&self, release: &ReleaseId, seconds: u64) {
+        self.output.aside(format!(
+            "waiting {seconds} s for the last requests of {release}; the site can be changed meanwhile, and the next \
+             command sees to it if this one is stopped"
+        ));
     }
 }
 
@@ -211,7 +218,7 @@ pub struct OutcomeValue<'a> {
 
 /// Tells which release serves now.
 pub fn told(site: &SiteName, outcome: &deploy::Outcome, teller: &Teller<'_>, output: &Output) {
-    let deploy::Outcome { release, from, changed } = outcome;
+    let deploy::Outcome { release, from, changed, .. } = outcome;
     if output.is_json() {
         let (from, notices) = (from.as_ref(), teller.notices());
         output.json(&OutcomeValue { site, release, from, changed: *changed, notices });

@@ -27,7 +27,7 @@ pub fn carry_out(
     let (release, from) = (plan.release.clone(), plan.from.clone());
     plan.notices.iter().for_each(|notice| hands.listener.notice(notice.clone()));
     if plan.is_empty() {
-        return Ok(Outcome { release, from, changed: false });
+        return Ok(Outcome { release, from, changed: false, retires: None });
     }
     let journal = Journal::of(&survey.home.folder, survey.home.disk.clone());
     let run = journal.open(plan.work, from.as_ref(), &release)?;
@@ -38,13 +38,18 @@ pub fn carry_out(
         Ok(serving) => {
             let followed = after_the_switch(&plan, survey, &serving, &run, &journal, &mut state, hands);
             // Hooks that fail are told; that the release serves is a fact all the same.
-            followed.and_then(|failed| {
+            followed.and_then(|(failed, retires)| {
                 run.close(End::Done)?;
-                failed.map_or(Ok(()), Err)
+                failed.map_or(Ok(retires), Err)
             })
         }
         .map_err(after)
-        .map(|()| Outcome { release: release.clone(), from: plan.from.clone(), changed: true }),
+        .map(|retires| Outcome {
+            release: release.clone(),
+            from: plan.from.clone(),
+            changed: true,
+            retires,
+        }),
         Err(fault) => {
             let end = if undo.has_switched() { End::RolledBack } else { End::Failed };
             match take_back(undo, survey, &run, hands) {
@@ -281,7 +286,8 @@ fn stage(
     Ok((warmed, facts))
 }
 
-/// The release serves. Returns what failed and is no reason to go back.
+/// The release serves. Returns what failed and is no reason to go back, and when the release before is to be retired, if
+/// that is still to come.
 fn after_the_switch(
     plan: &DeployPlan,
     survey: &Survey,
@@ -290,7 +296,7 @@ fn after_the_switch(
     journal: &Journal,
     state: &mut State,
     hands: &mut Hands<'_>,
-) -> Result<Option<Fault>, Fault> {
+) -> Result<(Option<Fault>, Option<u64>), Fault> {
     let mut failed = None;
     if plan.switches() && !plan.after.is_empty() {
         hands.listener.step(Step::HooksAfter);
@@ -307,13 +313,14 @@ fn after_the_switch(
     let facts = before.map(|release| Fact::Retiring { release: release.clone(), at }).into_iter().collect();
     hands.listener.step(Step::Retire);
     run.begin(Step::Retire, facts)?;
-    let mut facts = Vec::new();
-    if let Some(before) = before
-        && (hands.drains || plan.drain == 0)
-    {
-        retire::wait_until(at);
-        retire::end_processes(survey, before)?;
-        facts.push(Fact::Retired { release: before.clone() });
+    let (mut facts, mut retires) = (Vec::new(), None);
+    match before {
+        Some(before) if plan.drain == 0 => {
+            retire::end_processes(survey, before)?;
+            facts.push(Fact::Retired { release: before.clone() });
+        }
+        Some(_) => retires = Some(at),
+        None => {}
     }
     let kept = release::prune::Kept {
         active: Some(&plan.release),
@@ -325,5 +332,5 @@ fn after_the_switch(
     prune.removals.retain(|removal| !survey.is_draining(&removal.id));
     retire::prune(survey, state, prune, journal, hands)?;
     run.done(Step::Retire, facts)?;
-    Ok(failed)
+    Ok((failed, retires))
 }
