@@ -217,7 +217,7 @@ pub fn restart(home: &Home, settings: &SiteSettings, hands: &mut Hands<'_>) -> R
     let (_, told) = survey.told(&place)?;
     let (release, from) = (complete.id.clone(), survey.active.clone());
     let outcome = Outcome { release, from, changed: true, retires: None };
-    let failed = |fault: Fault| DeployError::After { release: complete.id.clone(), fault: fault.into() };
+    let failed = |fault: Fault| DeployError::Restart { release: complete.id.clone(), fault: fault.into() };
     home.tell(&place, &told).map_err(|error| failed(error.into()))?;
     retire::end_processes(&survey, &complete.id).map_err(failed)?;
     Ok(outcome)

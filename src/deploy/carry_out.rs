@@ -1,9 +1,9 @@
 //! The steps of a deploy and of a rollback, in their order. Each is written down before it begins and once it is done, so
 //! that whoever comes after a crash knows.
 
-use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::hooks::HookError;
 use super::journal::{End, Fact, Journal, Run, Step};
 use super::plan::Make;
 use super::undo::{Undo, take_back};
@@ -15,7 +15,7 @@ use crate::progress::Notice;
 use crate::release::{self, Complete, ReleaseId};
 use crate::site::iis::{Wanted, plan as iis};
 use crate::site::state::State;
-use crate::site::{BridgeToml, Place};
+use crate::site::{BridgeToml, Place, bridge_toml};
 
 /// Does what was planned. What fails up to the probe after the switch is taken back.
 pub fn carry_out(
@@ -31,26 +31,23 @@ pub fn carry_out(
     }
     let journal = Journal::of(&survey.home.folder, survey.home.disk.clone());
     let run = journal.open(plan.work, from.as_ref(), &release)?;
-    let mut undo = Undo::new(survey);
-    let mut state = survey.state.clone();
-    let after = |fault: Fault| DeployError::After { release: release.clone(), fault: fault.into() };
-    match into_service(&plan, survey, source, &run, &mut state, &mut undo, hands) {
+    let (state, undo) = (survey.state.clone(), Undo::new(survey));
+    let mut running = Running { plan: &plan, survey, journal: &journal, run: &run, state, undo, hands };
+    match running.into_service(source) {
         Ok(serving) => {
-            let followed = after_the_switch(&plan, survey, &serving, &run, &journal, &mut state, hands);
-            // Hooks that fail are told; that the release serves is a fact all the same.
-            followed.and_then(|(failed, retires)| {
-                run.close(End::Done)?;
+            let followed = running.after_the_switch(&serving).and_then(|(retires, failed)| {
+                run.close(End::Done)
+                    .map_err(|error| StepFault { step: Step::Retire, fault: Fault::from(error).into() })?;
+                // Hooks that fail are told; that the release serves is a fact all the same.
                 failed.map_or(Ok(retires), Err)
-            })
+            });
+            match followed {
+                Ok(retires) => Ok(Outcome { release, from, changed: true, retires }),
+                Err(fault) => Err(DeployError::After { release, fault: fault.into() }),
+            }
         }
-        .map_err(after)
-        .map(|retires| Outcome {
-            release: release.clone(),
-            from: plan.from.clone(),
-            changed: true,
-            retires,
-        }),
         Err(fault) => {
+            let (undo, hands) = (running.undo, running.hands);
             let end = if undo.has_switched() { End::RolledBack } else { End::Failed };
             match take_back(undo, survey, &run, hands) {
                 Ok(()) => {
@@ -68,189 +65,249 @@ pub fn carry_out(
     }
 }
 
-/// The release that serves now.
+/// A run, and what its steps work with.
+struct Running<'a, 'h> {
+    plan: &'a DeployPlan,
+    survey: &'a Survey,
+    journal: &'a Journal,
+    run: &'a Run<'a>,
+    state: State,
+    undo: Undo,
+    hands: &'a mut Hands<'h>,
+}
+
+/// The release that is brought into service, and the variables that it is given.
 struct Serving {
     place: Place,
     given: BTreeMap<String, String>,
 }
 
-/// One step: begun, done, and both written down.
-fn step<T>(
-    run: &Run<'_>,
-    hands: &mut Hands<'_>,
-    step: Step,
-    facts: Vec<Fact>,
-    work: impl FnOnce(&mut Hands<'_>) -> Result<(T, Vec<Fact>), Fault>,
-) -> Result<T, StepFault> {
-    let at = |fault: Fault| StepFault { step, fault: fault.into() };
-    hands.listener.step(step);
-    run.begin(step, facts).map_err(|error| at(error.into()))?;
-    let (value, facts) = work(hands).map_err(at)?;
-    run.done(step, facts).map_err(|error| at(error.into()))?;
-    Ok(value)
-}
+impl Running<'_, '_> {
+    /// All that can be taken back.
+    fn into_service(&mut self, source: Option<Source>) -> Result<Serving, StepFault> {
+        let complete = self.made(source)?;
+        let survey = self.survey;
+        let place = survey.place_of(&complete);
+        let in_vain = |step, fault: Fault| StepFault { step, fault: fault.into() };
+        let (given, told) = survey.told(&place).map_err(|error| in_vain(Step::Complete, error.into()))?;
+        let wanted = survey.wanted(&place).map_err(|error| in_vain(Step::Register, error.into()))?;
+        self.tell(&place, &told).map_err(|fault| in_vain(Step::Complete, fault))?;
+        let serving = Serving { place, given };
+        let (place, switches) = (&serving.place, self.plan.switches());
 
-fn into_service(
-    plan: &DeployPlan,
-    survey: &Survey,
-    source: Option<Source>,
-    run: &Run<'_>,
-    state: &mut State,
-    undo: &mut Undo,
-    hands: &mut Hands<'_>,
-) -> Result<Serving, StepFault> {
-    let complete = made(plan, survey, source, run, state, undo, hands)?;
-    let place = survey.place_of(&complete);
-    let at = |step| move |fault: Fault| StepFault { step, fault: fault.into() };
-    let (given, told) = survey.told(&place).map_err(|error| at(Step::Complete)(error.into()))?;
-    tell(plan, survey, &place, &told, undo).map_err(at(Step::Complete))?;
-    let wanted = survey.wanted(&place).map_err(|error| at(Step::Register)(error.into()))?;
+        if switches && !self.plan.before.is_empty() {
+            self.step(Step::HooksBefore, Vec::new(), |running| running.before_hooks(&serving))?;
+        }
+        if switches || self.plan.tells {
+            self.step(Step::SelfCheck, Vec::new(), |_| Ok(check::ask(place)?))?;
+        }
+        self.step(Step::Register, Vec::new(), |running| running.register(&wanted, place))?;
+        let addresses = survey.addresses();
+        let (questions, warm) = (&self.plan.questions, self.plan.warm as usize);
+        let shown = show::Shown { survey, place, addresses: &addresses, questions, warm };
+        let warmed = match switches {
+            true => self.stage(&wanted, &shown)?,
+            false => BTreeSet::new(),
+        };
+        self.step(Step::Switch, Vec::new(), |running| running.switch(&wanted))?;
+        self.step(Step::Probe, Vec::new(), |running| {
+            let listener = running.hands.listener;
+            shown.real(&warmed, &mut |notice| listener.notice(notice)).map(drop)
+        })?;
+        Ok(serving)
+    }
 
-    if plan.switches() && !plan.before.is_empty() {
-        step(run, hands, Step::HooksBefore, Vec::new(), |hands| {
-            hooks_before(survey, &place, &given, hands).map(|()| ((), Vec::new()))
-        })?;
+    /// One step: begun, done, and both written down.
+    fn step<T>(
+        &mut self,
+        step: Step,
+        facts: Vec<Fact>,
+        work: impl FnOnce(&mut Self) -> Result<T, Fault>,
+    ) -> Result<T, StepFault> {
+        self.step_with_facts(step, facts, |running| Ok((work(running)?, Vec::new())))
     }
-    if plan.switches() || plan.tells {
-        step(run, hands, Step::SelfCheck, Vec::new(), |_| {
-            check::ask(&place)?;
-            Ok(((), Vec::new()))
-        })?;
+
+    /// One that finds out what others have to know.
+    fn step_with_facts<T>(
+        &mut self,
+        step: Step,
+        facts: Vec<Fact>,
+        work: impl FnOnce(&mut Self) -> Result<(T, Vec<Fact>), Fault>,
+    ) -> Result<T, StepFault> {
+        let at = |fault: Fault| StepFault { step, fault: fault.into() };
+        self.hands.listener.step(step);
+        self.run.begin(step, facts).map_err(|error| at(error.into()))?;
+        let (value, facts) = work(self).map_err(at)?;
+        self.run.done(step, facts).map_err(|error| at(error.into()))?;
+        Ok(value)
     }
-    step(run, hands, Step::Register, Vec::new(), |hands| {
-        undo.registers(&place);
-        let done = hands
+
+    /// The release, complete: there already, expanded now, or adopted.
+    fn made(&mut self, source: Option<Source>) -> Result<Complete, StepFault> {
+        let (plan, survey) = (self.plan, self.survey);
+        let (Some(source), true) = (source, plan.make != Make::Nothing) else {
+            let gone = || Fault::Gone { release: plan.release.clone() };
+            let there = survey.complete(&plan.release).cloned().ok_or_else(gone);
+            return there.map_err(|fault| StepFault { step: Step::Complete, fault: fault.into() });
+        };
+        let (trust, progress) = (self.hands.trust, self.hands.listener.progress());
+        let laid = self.step(Step::Expand, Vec::new(), |running| {
+            match &plan.make {
+                // Known as adopted before it is changed, so that nobody ever removes it.
+                Make::Adopt { folder } => {
+                    running.state.adopted.insert(plan.release.clone(), folder.clone());
+                    survey.home.write_state(&running.state)?;
+                }
+                Make::Expand { folder, .. } => running.undo.makes(&plan.release, folder),
+                Make::Nothing => {}
+            }
+            make::lay(survey, source, &plan.make, trust, progress)
+        })?;
+        let (complete, notices) =
+            self.step(Step::Complete, Vec::new(), |_| make::complete(laid, progress))?;
+        notices.into_iter().for_each(|notice| self.hands.listener.notice(notice));
+        Ok(complete)
+    }
+
+    /// Settings are written down, and the bridge is told.
+    fn tell(&mut self, place: &Place, told: &BridgeToml) -> Result<(), Fault> {
+        let home = &self.survey.home;
+        if let Some(text) = &self.plan.settings {
+            self.undo.writes_settings(self.survey);
+            home.write_settings(text)?;
+        }
+        if !home.is_told(place, told) {
+            self.undo.tells(place);
+            home.tell(place, told)?;
+            // Processes that know better than that may be there from the last time. Those that serve stay until the
+            // project was seen to start with what it is told now.
+            if self.plan.switches() {
+                self.has_processes_end(place)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn has_processes_end(&self, place: &Place) -> Result<(), Fault> {
+        bridge_toml::retire(place).map_err(|source| Fault::Unwritable { path: place.run(), source })
+    }
+
+    /// Databases are copied before something changes them that has not been there before.
+    fn before_hooks(&mut self, Serving { place, given }: &Serving) -> Result<(), Fault> {
+        let hooks = &self.survey.settings.hooks;
+        if self.survey.migrates() {
+            let unapplied = hooks::unapplied(place, given)?;
+            if !unapplied.is_empty() {
+                let copies = hooks::copy_databases(place, given)?;
+                for hook in &hooks.backup {
+                    hooks::hook(hook, place, given)?;
+                }
+                self.hands.listener.notice(told_of_migrations(&unapplied, copies.as_deref()));
+            }
+        }
+        for hook in &hooks.before {
+            hooks::hook(hook, place, given)?;
+        }
+        Ok(())
+    }
+
+    fn register(&mut self, wanted: &Wanted, place: &Place) -> Result<(), Fault> {
+        self.undo.registers(place);
+        let (applied, take_over) = (&self.state.applied, self.plan.take_over);
+        let done = self
+            .hands
             .server
-            .apply(&survey.spot, |actual| iis::prepare(&wanted, actual, &state.applied, plan.take_over))?;
-        undo.registered(done.changes);
-        state.applied = done.plan.applied;
-        survey.home.write_state(state)?;
-        Ok(((), Vec::new()))
-    })?;
-    let addresses = survey.addresses();
-    let (questions, warm) = (&plan.questions, plan.warm as usize);
-    let shown = show::Shown { survey, place: &place, addresses: &addresses, questions, warm };
-    let mut warmed = BTreeSet::new();
-    if plan.switches() {
-        let unbound = |source| Fault::Unwritable { path: "127.0.0.1".into(), source };
-        let port = show::free_port().map_err(|error| at(Step::Stage)(unbound(error)))?;
-        let staging = Fact::Staging { site: survey.spot.staging(), port };
-        warmed = step(run, hands, Step::Stage, vec![staging], |hands| {
-            undo.stages();
-            stage(survey, &shown, &wanted, state, port, hands)
-        })?;
+            .apply(&self.survey.spot, |actual| iis::prepare(wanted, actual, applied, take_over))?;
+        self.undo.registered(done.changes);
+        self.state.applied = done.plan.applied;
+        Ok(self.survey.home.write_state(&self.state)?)
     }
-    step(run, hands, Step::Switch, Vec::new(), |hands| {
-        undo.switches();
-        let done = hands.server.apply(&survey.spot, |actual| {
-            let settled = iis::settle(&wanted, actual, &state.applied, plan.take_over);
-            let switched = iis::switch(&wanted, actual, &settled.applied, plan.take_over);
+
+    /// The staging site is made, asked, warmed up, and goes again. Returns the processes that are warm.
+    fn stage(&mut self, wanted: &Wanted, shown: &show::Shown<'_>) -> Result<BTreeSet<u32>, StepFault> {
+        let spot = &self.survey.spot;
+        let port = show::free_port().map_err(|source| {
+            let fault = Fault::Unwritable { path: "127.0.0.1".into(), source };
+            StepFault { step: Step::Stage, fault: fault.into() }
+        })?;
+        let staging = Fact::Staging { site: spot.staging(), port };
+        self.step_with_facts(Step::Stage, vec![staging], |running| {
+            running.undo.stages();
+            let (server, applied) = (&mut running.hands.server, &running.state.applied);
+            let _ = server.apply(spot, |actual| iis::stage(wanted, actual, applied, port))?;
+            let listener = running.hands.listener;
+            let warmed = shown.staged(port, &mut |notice| listener.notice(notice))?;
+            let _ = running.hands.server.apply(spot, |actual| iis::unstage(spot, actual, applied))?;
+            Ok((warmed.clone(), vec![Fact::Processes(warmed)]))
+        })
+    }
+
+    fn switch(&mut self, wanted: &Wanted) -> Result<(), Fault> {
+        self.undo.switches();
+        let (applied, take_over) = (&self.state.applied, self.plan.take_over);
+        let done = self.hands.server.apply(&self.survey.spot, |actual| {
+            let settled = iis::settle(wanted, actual, applied, take_over);
+            let switched = iis::switch(wanted, actual, &settled.applied, take_over);
             settled.then(switched)
         })?;
-        undo.switched(done.changes);
-        state.applied = done.plan.applied;
-        state.activate(&plan.release);
-        survey.home.write_state(state)?;
-        if !plan.switches() && plan.tells {
-            retire::end_processes(survey, &plan.release)?;
+        self.undo.switched(done.changes);
+        self.state.applied = done.plan.applied;
+        self.state.activate(&self.plan.release);
+        self.survey.home.write_state(&self.state)?;
+        if !self.plan.switches() && self.plan.tells {
+            retire::end_processes(self.survey, &self.plan.release)?;
         }
-        Ok(((), Vec::new()))
-    })?;
-    step(run, hands, Step::Probe, Vec::new(), |hands| {
-        shown.real(&warmed, &mut |notice| hands.listener.notice(notice))?;
-        Ok(((), Vec::new()))
-    })?;
-    Ok(Serving { place, given })
-}
+        Ok(())
+    }
 
-/// The release, complete: there already, expanded now, or adopted.
-fn made(
-    plan: &DeployPlan,
-    survey: &Survey,
-    source: Option<Source>,
-    run: &Run<'_>,
-    state: &mut State,
-    undo: &mut Undo,
-    hands: &mut Hands<'_>,
-) -> Result<Complete, StepFault> {
-    let (Some(source), true) = (source, plan.make != Make::Nothing) else {
-        let gone = || Fault::Gone { release: plan.release.clone() };
-        let there = survey.complete(&plan.release).cloned().ok_or_else(gone);
-        return there.map_err(|fault| StepFault { step: Step::Complete, fault: fault.into() });
-    };
-    let (trust, listener) = (hands.trust, hands.listener);
-    let at = Cell::new(Step::Expand);
-    let begin = |step| {
-        at.set(step);
-        listener.step(step);
-        run.begin(step, Vec::new())
-    };
-    let work = || {
-        begin(Step::Expand)?;
-        match &plan.make {
-            // Known as adopted before it is changed, so that nobody ever removes it.
-            Make::Adopt { folder } => {
-                state.adopted.insert(plan.release.clone(), folder.clone());
-                survey.home.write_state(state)?;
-            }
-            Make::Expand { folder, .. } => undo.makes(&plan.release, folder),
-            Make::Nothing => {}
-        }
-        let marking = || {
-            run.done(Step::Expand, Vec::new())?;
-            Ok(begin(Step::Complete)?)
+    /// The release serves. Returns when the one before is to end, in seconds since 1970, if that is still to come; and what
+    /// failed and is no reason to stop.
+    fn after_the_switch(&mut self, serving: &Serving) -> Result<(Option<u64>, Option<StepFault>), StepFault> {
+        let (plan, survey) = (self.plan, self.survey);
+        let failed = match plan.switches() && !plan.after.is_empty() {
+            true => self.step(Step::HooksAfter, Vec::new(), |_| Ok(after_hooks(survey, serving)))?,
+            false => None,
         };
-        let made = make::make(survey, source, &plan.make, trust, listener.progress(), marking)?;
-        run.done(Step::Complete, Vec::new())?;
-        Ok(made)
-    };
-    let (complete, notices) =
-        work().map_err(|fault: Fault| StepFault { step: at.get(), fault: fault.into() })?;
-    notices.into_iter().for_each(|notice| listener.notice(notice));
-    Ok(complete)
+        let before = plan.from.as_ref().filter(|_| plan.switches());
+        let at = now() + u64::from(plan.drain);
+        let facts = before.map(|release| Fact::Retiring { release: release.clone(), at });
+        let retires = self.step_with_facts(Step::Retire, facts.into_iter().collect(), |running| {
+            let told = match before {
+                Some(before) if plan.drain == 0 => {
+                    retire::end_processes(survey, before)?;
+                    (None, vec![Fact::Retired { release: before.clone() }])
+                }
+                before => (before.map(|_| at), Vec::new()),
+            };
+            running.prune(before)?;
+            Ok(told)
+        })?;
+        let failed =
+            failed.map(|error| StepFault { step: Step::HooksAfter, fault: Fault::from(error).into() });
+        Ok((retires, failed))
+    }
+
+    /// Removes old releases, but not `before`, to which a rollback goes.
+    fn prune(&mut self, before: Option<&ReleaseId>) -> Result<(), Fault> {
+        let survey = self.survey;
+        let kept = release::prune::Kept {
+            active: Some(&self.plan.release),
+            before: before.or_else(|| survey.before()),
+            count: survey.settings.releases.keep as usize,
+        };
+        let found = survey.releases.find()?;
+        let mut prune = release::prune::plan(&survey.releases, &found, kept);
+        prune.removals.retain(|removal| !survey.is_draining(&removal.id));
+        retire::prune(survey, &mut self.state, prune, self.journal, self.hands).map(drop)
+    }
 }
 
-/// Settings are written down, and the bridge is told.
-fn tell(
-    plan: &DeployPlan,
-    survey: &Survey,
-    place: &Place,
-    told: &BridgeToml,
-    undo: &mut Undo,
-) -> Result<(), Fault> {
-    if let Some(text) = &plan.settings {
-        undo.writes_settings(survey);
-        survey.home.write_settings(text)?;
-    }
-    if !survey.home.is_told(place, told) {
-        undo.tells(place);
-        survey.home.tell(place, told)?;
-    }
-    Ok(())
-}
-
-/// Databases are copied before something changes them that has not been there before.
-fn hooks_before(
-    survey: &Survey,
-    place: &Place,
-    given: &BTreeMap<String, String>,
-    hands: &mut Hands<'_>,
-) -> Result<(), Fault> {
-    let hooks = &survey.settings.hooks;
-    if survey.migrates() {
-        let unapplied = hooks::unapplied(place, given)?;
-        if !unapplied.is_empty() {
-            let copies = hooks::copy_databases(place, given)?;
-            for hook in &hooks.backup {
-                hooks::hook(hook, place, given)?;
-            }
-            hands.listener.notice(told_of_migrations(&unapplied, copies.as_deref()));
-        }
-    }
-    for hook in &hooks.before {
-        hooks::hook(hook, place, given)?;
-    }
-    Ok(())
+/// Runs each, whatever becomes of the others. Returns what failed first.
+fn after_hooks(survey: &Survey, Serving { place, given }: &Serving) -> Option<HookError> {
+    let hooks = survey.settings.hooks.after.iter();
+    // All are run before the first that failed is looked for.
+    let failed: Vec<HookError> = hooks.filter_map(|hook| hooks::hook(hook, place, given).err()).collect();
+    failed.into_iter().next()
 }
 
 fn told_of_migrations(unapplied: &[String], copies: Option<&std::path::Path>) -> Notice {
@@ -266,71 +323,4 @@ fn told_of_migrations(unapplied: &[String], copies: Option<&std::path::Path>) ->
             .to_owned(),
     };
     Notice { what, help }
-}
-
-/// The staging site is made, asked, warmed up, and goes again.
-fn stage(
-    survey: &Survey,
-    shown: &show::Shown<'_>,
-    wanted: &Wanted,
-    state: &State,
-    port: u16,
-    hands: &mut Hands<'_>,
-) -> Result<(BTreeSet<u32>, Vec<Fact>), Fault> {
-    let (spot, applied) = (&survey.spot, &state.applied);
-    let _ = hands.server.apply(spot, |actual| iis::stage(wanted, actual, applied, port))?;
-    let listener = hands.listener;
-    let warmed = shown.staged(port, &mut |notice| listener.notice(notice))?;
-    let _ = hands.server.apply(spot, |actual| iis::unstage(spot, actual, applied))?;
-    let facts = vec![Fact::Processes(warmed.clone())];
-    Ok((warmed, facts))
-}
-
-/// The release serves. Returns what failed and is no reason to go back, and when the release before is to be retired, if
-/// that is still to come.
-fn after_the_switch(
-    plan: &DeployPlan,
-    survey: &Survey,
-    serving: &Serving,
-    run: &Run<'_>,
-    journal: &Journal,
-    state: &mut State,
-    hands: &mut Hands<'_>,
-) -> Result<(Option<Fault>, Option<u64>), Fault> {
-    let mut failed = None;
-    if plan.switches() && !plan.after.is_empty() {
-        hands.listener.step(Step::HooksAfter);
-        run.begin(Step::HooksAfter, Vec::new())?;
-        for hook in &survey.settings.hooks.after {
-            if let Err(error) = hooks::hook(hook, &serving.place, &serving.given) {
-                failed.get_or_insert(Fault::from(error));
-            }
-        }
-        run.done(Step::HooksAfter, Vec::new())?;
-    }
-    let before: Option<&ReleaseId> = plan.from.as_ref().filter(|_| plan.switches());
-    let at = now() + u64::from(plan.drain);
-    let facts = before.map(|release| Fact::Retiring { release: release.clone(), at }).into_iter().collect();
-    hands.listener.step(Step::Retire);
-    run.begin(Step::Retire, facts)?;
-    let (mut facts, mut retires) = (Vec::new(), None);
-    match before {
-        Some(before) if plan.drain == 0 => {
-            retire::end_processes(survey, before)?;
-            facts.push(Fact::Retired { release: before.clone() });
-        }
-        Some(_) => retires = Some(at),
-        None => {}
-    }
-    let kept = release::prune::Kept {
-        active: Some(&plan.release),
-        before: before.or_else(|| survey.before()),
-        count: survey.settings.releases.keep as usize,
-    };
-    let found = survey.releases.find()?;
-    let mut prune = release::prune::plan(&survey.releases, &found, kept);
-    prune.removals.retain(|removal| !survey.is_draining(&removal.id));
-    retire::prune(survey, state, prune, journal, hands)?;
-    run.done(Step::Retire, facts)?;
-    Ok((failed, retires))
 }

@@ -104,6 +104,13 @@ pub enum DeployError {
         release: ReleaseId,
         #[source]
         #[diagnostic_source]
+        fault: Boxed<StepFault>,
+    },
+    #[error("{release} serves on, but its processes may not have been told anew")]
+    Restart {
+        release: ReleaseId,
+        #[source]
+        #[diagnostic_source]
         fault: Boxed<Fault>,
     },
     #[error("what an earlier command has left could not be finished")]
@@ -263,6 +270,7 @@ impl DeployError {
             DeployError::RolledBack { .. }
                 | DeployError::NotRolledBack { .. }
                 | DeployError::After { .. }
+                | DeployError::Restart { .. }
                 | DeployError::Recovery(_)
                 | DeployError::Removal(_)
         )

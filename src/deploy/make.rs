@@ -9,7 +9,8 @@ use crate::entry::EntryPath;
 use crate::progress::{Notice, Progress};
 use crate::recipe::Recipes;
 use crate::release::{
-    self, Adoption, CarryOver, Complete, Completed, Handed, Making, Origin, ReleaseId, Reserved, Reuse, prune,
+    self, Adoption, CarryOver, Complete, Completed, Handed, Making, Origin, ReleaseId, Reserved, Reuse,
+    Unmarked, prune,
 };
 use crate::signature::Trust;
 use crate::site::Place;
@@ -45,15 +46,22 @@ pub fn is_current(survey: &Survey, place: &Place, complete: &Complete) -> bool {
     complete.mark.made.iter().any(|made| made.path == config.path && made.sha256 == sha256)
 }
 
-/// Makes what `make` says. `marking` is called once all of the bundle lies there, before the server's own files are made.
-pub fn make(
-    survey: &Survey,
+/// All of a bundle, where its release is going to be.
+pub enum Laid<'a> {
+    /// A release already.
+    Complete(Box<Complete>),
+    /// Without what the server adds to it.
+    Unmarked(Unmarked, Making<'a>),
+}
+
+/// Expands the bundle, or checks the folder that it was copied into.
+pub fn lay<'a>(
+    survey: &'a Survey,
     source: Source,
     make: &Make,
     trust: &Trust,
     progress: &dyn Progress,
-    marking: impl FnOnce() -> Result<(), Fault>,
-) -> Result<(Complete, Vec<Notice>), Fault> {
+) -> Result<Laid<'a>, Fault> {
     let id = source.id();
     let place = survey.place(source.manifest(), &id, folder(survey, make, &source));
     let recipes = Recipes::of_user()?;
@@ -65,11 +73,10 @@ pub fn make(
             .filter(|active| active.id != id)
             .map(|from| CarryOver { from, retention: survey.settings.releases.keep }),
     };
-    let (now, disk) = (SystemTime::now(), survey.releases.disk());
     let unmarked = match (source, make) {
         (_, Make::Nothing) => {
             let there = survey.complete(&id).cloned().ok_or(Fault::Gone { release: id })?;
-            return Ok((there, Vec::new()));
+            return Ok(Laid::Complete(there.into()));
         }
         (Source::Bundle(bundle), _) => {
             if let Make::Expand { folder, anew: true, .. } = make {
@@ -77,22 +84,33 @@ pub fn make(
             }
             let live: Vec<_> = survey.active.iter().collect();
             let slot = match survey.releases.reserve(&bundle, &live)? {
-                Reserved::Complete(complete) => return Ok((*complete, Vec::new())),
+                Reserved::Complete(complete) => return Ok(Laid::Complete(complete)),
                 Reserved::Slot(slot) => slot,
             };
             let reuse = Reuse::of(survey.all_complete().filter(|earlier| earlier.id != id), active);
             release::expand_unmarked(&bundle, slot, &reuse, progress)?
         }
         (Source::Folder(release), _) => {
-            match release::adopt(&release.root, trust, &making, now, disk, progress)? {
-                Adoption::Complete(complete) => return Ok((*complete, Vec::new())),
+            let disk = survey.releases.disk();
+            match release::adopt(&release.root, trust, &making, SystemTime::now(), disk, progress)? {
+                Adoption::Complete(complete) => return Ok(Laid::Complete(complete)),
                 Adoption::Unmarked(unmarked) => *unmarked,
             }
         }
     };
-    marking()?;
-    let Completed { complete, notices } = release::complete(unmarked, &making, now, progress)?;
-    Ok((complete, notices))
+    Ok(Laid::Unmarked(unmarked, making))
+}
+
+/// Makes the server's own files and the mark. What could not be made is no failure, and told.
+pub fn complete(laid: Laid<'_>, progress: &dyn Progress) -> Result<(Complete, Vec<Notice>), Fault> {
+    match laid {
+        Laid::Complete(complete) => Ok((*complete, Vec::new())),
+        Laid::Unmarked(unmarked, making) => {
+            let Completed { complete, notices } =
+                release::complete(unmarked, &making, SystemTime::now(), progress)?;
+            Ok((complete, notices))
+        }
+    }
 }
 
 /// Removes a release that does not serve, with what belongs to it, as far as it goes.

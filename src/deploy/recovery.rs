@@ -179,6 +179,7 @@ fn probe_again(
     let (_, told) = survey.told(&place)?;
     if !survey.home.is_told(&place, &told) {
         survey.home.tell(&place, &told)?;
+        retire::end_processes(survey, release)?;
     }
     // A site that was only half made when its first deploy was killed cannot be asked.
     let (wanted, mut state) = (survey.wanted(&place)?, survey.home.state()?);

@@ -78,49 +78,72 @@ impl Undo {
 }
 
 /// Takes all back, as far as it goes; the first thing that cannot be is the error.
+///
+/// What visitors or the staging site may still be sent to stays whole: unless the way back to the release before is gone
+/// to its end, the rest is left to the next command.
 pub fn take_back(undo: Undo, survey: &Survey, run: &Run<'_>, hands: &mut Hands<'_>) -> Result<(), Fault> {
     let Undo { state, made, settings, told, registered, staged, switched } = undo;
-    let mut first: Option<Fault> = None;
-    let mut tried = |step: Option<Step>, done: &mut dyn FnMut() -> Result<(), Fault>| {
-        // What cannot be written down is done all the same: the next command sees how things are.
-        let _ = step.map(|step| run.undoing(step));
-        match done() {
-            Ok(()) => drop(step.map(|step| run.undone(step))),
-            Err(fault) => drop(first.get_or_insert(fault)),
-        }
-    };
+    let mut back = Back { run, first: None };
     if let Some(changes) = switched {
-        tried(Some(Step::Switch), &mut || switch_back(survey, &state, &changes, hands));
+        back.step(Step::Switch, || switch_back(survey, &state, &changes, hands));
     }
     if staged {
         let spot = &survey.spot;
-        tried(Some(Step::Stage), &mut || {
+        back.step(Step::Stage, || {
             let unstaged = hands.server.apply(spot, |actual| iis::unstage(spot, actual, &state.applied))?;
             drop(unstaged);
             Ok(())
         });
     }
+    if let Some(fault) = back.first {
+        return Err(fault);
+    }
     if let Some((place, changes)) = registered {
-        tried(Some(Step::Register), &mut || {
-            unregister(survey, &state, &place, &changes, made.is_some(), hands)
-        });
+        back.step(Step::Register, || unregister(survey, &state, &place, &changes, made.is_some(), hands));
     }
     if let Some((place, before)) = told {
-        tried(None, &mut || tell_again(survey, &place, before.as_deref()));
+        back.tried(|| tell_again(survey, &place, before.as_deref()));
     }
     if let Some((release, folder)) = made {
         let progress = hands.listener.progress();
         // What its processes still hold goes with the next command.
-        tried(Some(Step::Complete), &mut || {
+        back.step(Step::Complete, || {
             let facts = retire::facts(&make::removed(survey, &release, &folder, progress));
             Ok(Journal::of(&survey.home.folder, survey.home.disk.clone()).note(facts)?)
         });
     }
     if let Some(before) = settings {
-        tried(None, &mut || put_back(survey, &survey.home.site_toml(), Mode::Plain, before.as_deref()));
+        back.tried(|| put_back(survey, &survey.home.site_toml(), Mode::Plain, before.as_deref()));
     }
-    tried(None, &mut || Ok(survey.home.write_state(&state)?));
-    first.map_or(Ok(()), Err)
+    back.tried(|| Ok(survey.home.write_state(&state)?));
+    back.first.map_or(Ok(()), Err)
+}
+
+/// The way back: each step is tried, whatever became of the others.
+struct Back<'a> {
+    run: &'a Run<'a>,
+    /// What failed first.
+    first: Option<Fault>,
+}
+
+impl Back<'_> {
+    fn step(&mut self, step: Step, done: impl FnOnce() -> Result<(), Fault>) {
+        // What cannot be written down is done all the same: the next command sees how things are.
+        let _ = self.run.undoing(step);
+        if self.tried(done) {
+            let _ = self.run.undone(step);
+        }
+    }
+
+    fn tried(&mut self, done: impl FnOnce() -> Result<(), Fault>) -> bool {
+        match done() {
+            Ok(()) => true,
+            Err(fault) => {
+                self.first.get_or_insert(fault);
+                false
+            }
+        }
+    }
 }
 
 /// The release before is switched to again, whatever a command that failed has done, and waited for.

@@ -9,6 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::Serialize;
 
 use super::{Place, environment};
+use crate::digest::Sha256;
 
 /// The file's content, in the order in which it is written.
 ///
@@ -62,12 +63,26 @@ pub fn restart_file(place: &Place) -> PathBuf {
     place.run().join("restart")
 }
 
-/// Has the processes of a release end that nobody needs any more, as soon as they are idle. Only IIS looks at the
-/// file; elsewhere whoever started the processes ends them.
+/// Has the processes of a release end as soon as they are idle: nobody needs them any more, or they know something else
+/// than `bridge.toml` says now. Only IIS looks at the file; elsewhere whoever started the processes ends them.
 pub fn retire(place: &Place) -> io::Result<()> {
+    let told = match fs_err::read(place.bridge_toml()) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+        told => told?,
+    };
     // Another content than before, so that whatever IIS compares, it sees a change.
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    crate::cache::write_whole(&restart_file(place), |file| write!(file, "{}", now.as_nanos()))
+    let text = format!("{} {}", Sha256::of(&told), now.as_nanos());
+    crate::cache::write_whole(&restart_file(place), |file| file.write_all(text.as_bytes()))
+}
+
+/// Whether all processes that are not about to end were started with `bridge.toml` as it is now.
+pub fn is_known(place: &Place) -> bool {
+    let (told, known) = (fs_err::read(place.bridge_toml()), fs_err::read_to_string(restart_file(place)));
+    match (told, known) {
+        (Ok(told), Ok(known)) => known.split(' ').next() == Some(&Sha256::of(&told).to_string()),
+        _ => false,
+    }
 }
 
 impl BridgeToml {
@@ -137,6 +152,11 @@ mod tests {
             fs_err::read(restart_file(&place)).unwrap()
         };
         assert_ne!(retired(), retired());
+        assert!(!is_known(&place), "there is no bridge.toml yet");
+        BridgeToml::of(&place, &BTreeMap::new()).write(&place.bridge_toml()).unwrap();
+        assert!(!is_known(&place));
+        retire(&place).unwrap();
+        assert!(is_known(&place));
     }
 
     #[cfg(unix)]

@@ -159,12 +159,15 @@ impl Home {
         gone(self.disk.remove_file(&path)).map_err(|source| HomeError::Unwritable { path, source })
     }
 
-    /// Whether the bridge of a release is told what is wanted now.
+    /// Whether the bridge of a release is told what is wanted now, and its processes know.
     pub fn is_told(&self, place: &Place, wanted: &BridgeToml) -> bool {
-        fs_err::read_to_string(place.bridge_toml()).is_ok_and(|text| text == wanted.render())
+        let is_written = |text| text == wanted.render();
+        fs_err::read_to_string(place.bridge_toml()).is_ok_and(is_written)
+            && super::bridge_toml::is_known(place)
     }
 
-    /// Tells the bridge of a release what it needs. The file may hold secrets.
+    /// Tells the bridge of a release what it needs. The file may hold secrets. Processes that are there know it once they
+    /// are [retired](super::bridge_toml::retire).
     pub fn tell(&self, place: &Place, wanted: &BridgeToml) -> Result<(), HomeError> {
         let unwritable = |path: PathBuf| move |source| HomeError::Unwritable { path, source };
         place.make_folders().map_err(unwritable(place.site.clone()))?;
@@ -172,8 +175,8 @@ impl Home {
         let restart = super::bridge_toml::restart_file(place);
         match restart.exists() {
             true => Ok(()),
-            // What is watched has to be there.
-            false => self.write(&restart, Mode::Plain, b""),
+            // What is watched has to be there, and nothing runs yet.
+            false => super::bridge_toml::retire(place).map_err(unwritable(restart)),
         }
     }
 
@@ -264,6 +267,14 @@ mod tests {
         assert!(!home.is_told(&place, &wanted));
         home.tell(&place, &wanted).unwrap();
         assert!(home.is_told(&place, &wanted));
+        // Processes that were told something else are there until they are retired.
+        let other = bridge_toml(&settings, &place, &BTreeMap::new(), Visited { https: false, ..visited });
+        home.tell(&place, &other).unwrap();
+        assert!(!home.is_told(&place, &other));
+        super::super::bridge_toml::retire(&place).unwrap();
+        assert!(home.is_told(&place, &other));
+        home.tell(&place, &wanted).unwrap();
+        super::super::bridge_toml::retire(&place).unwrap();
         assert!(crate::site::bridge_toml::restart_file(&place).exists());
         assert!(wanted.render().contains("host = \"www.example.org\"\nhttps = true"));
     }
