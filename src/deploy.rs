@@ -76,6 +76,19 @@ pub trait Listener {
     fn draining(&self, release: &ReleaseId, seconds: u64);
 }
 
+/// What the time of a command goes into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Part {
+    /// The site's folder and the web server are looked at.
+    Survey,
+    Plan,
+    /// The web server is asked or told something, within another part.
+    Server,
+    #[serde(untagged)]
+    Step(Step),
+}
+
 /// What came of a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {
@@ -141,7 +154,7 @@ pub fn plan_deploy(
     if let Source::Bundle(bundle) = source {
         crate::release::check_fits(bundle, &survey.releases.folder().join(source.id()))?;
     }
-    DeployPlan::deploy(&survey, source, text, wishes)
+    server.clock.time(Part::Plan, || DeployPlan::deploy(&survey, source, text, wishes))
 }
 
 /// Puts `source` into service. `text` is what `site.toml` is to become, if it is to change.
@@ -159,7 +172,8 @@ pub fn deploy(
     let _lock = lock(home, &format!("deploy {}", planned.release), hands)?;
     recovery::finish(home, settings, Some(&planned.release), hands)?;
     let survey = Survey::of(home, settings, &mut hands.server)?;
-    let plan = DeployPlan::deploy(&survey, &source, text, wishes)?;
+    let planning = || DeployPlan::deploy(&survey, &source, text, wishes);
+    let plan = hands.server.clock.time(Part::Plan, planning)?;
     carry_out::carry_out(plan, &survey, Some(source), hands)
 }
 
@@ -186,7 +200,8 @@ pub fn rollback(
     let _lock = lock(home, "rollback", hands)?;
     recovery::finish(home, settings, None, hands)?;
     let survey = Survey::of(home, settings, &mut hands.server)?;
-    let plan = DeployPlan::rollback(&survey, target(&survey, to)?, wishes)?;
+    let planning = || DeployPlan::rollback(&survey, target(&survey, to)?, wishes);
+    let plan = hands.server.clock.time(Part::Plan, planning)?;
     carry_out::carry_out(plan, &survey, None, hands)
 }
 

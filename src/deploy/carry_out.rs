@@ -8,7 +8,7 @@ use super::journal::{End, Fact, Journal, Run, Step};
 use super::plan::Make;
 use super::undo::{Undo, take_back};
 use super::{
-    DeployError, DeployPlan, Fault, Hands, Outcome, Source, StepFault, Survey, check, hooks, make, now,
+    DeployError, DeployPlan, Fault, Hands, Outcome, Part, Source, StepFault, Survey, check, hooks, make, now,
     retire, show,
 };
 use crate::progress::Notice;
@@ -85,7 +85,8 @@ fn step<T>(
     let at = |fault: Fault| StepFault { step, fault: fault.into() };
     hands.listener.step(step);
     run.begin(step, facts).map_err(|error| at(error.into()))?;
-    let (value, facts) = work(hands).map_err(at)?;
+    let clock = hands.server.clock.clone();
+    let (value, facts) = clock.time(Part::Step(step), || work(hands)).map_err(at)?;
     run.done(step, facts).map_err(|error| at(error.into()))?;
     Ok(value)
 }
@@ -179,9 +180,10 @@ fn made(
         return there.map_err(|fault| StepFault { step: Step::Complete, fault: fault.into() });
     };
     let (trust, listener) = (hands.trust, hands.listener);
-    let at = Cell::new(Step::Expand);
+    let (at, begun) = (Cell::new(Step::Expand), Cell::new(None));
     let begin = |step| {
         at.set(step);
+        begun.set(Some(hands.server.clock.begin(Part::Step(step))));
         listener.step(step);
         run.begin(step, Vec::new())
     };
