@@ -170,8 +170,7 @@ pub fn deploy(
     let planned = plan_deploy(home, settings, text.clone(), &source, wishes, &mut hands.server)?;
     home.make(settings)?;
     let _lock = lock(home, &format!("deploy {}", planned.release), hands)?;
-    recovery::finish(home, settings, Some(&planned.release), hands)?;
-    let survey = Survey::of(home, settings, &mut hands.server)?;
+    let survey = recovery::finish(home, settings, Some(&planned.release), hands)?;
     let planning = || DeployPlan::deploy(&survey, &source, text, wishes);
     let plan = hands.server.clock.time(Part::Plan, planning)?;
     carry_out::carry_out(plan, &survey, Some(source), hands)
@@ -198,8 +197,7 @@ pub fn rollback(
     hands: &mut Hands<'_>,
 ) -> Result<Outcome, DeployError> {
     let _lock = lock(home, "rollback", hands)?;
-    recovery::finish(home, settings, None, hands)?;
-    let survey = Survey::of(home, settings, &mut hands.server)?;
+    let survey = recovery::finish(home, settings, None, hands)?;
     let planning = || DeployPlan::rollback(&survey, target(&survey, to)?, wishes);
     let plan = hands.server.clock.time(Part::Plan, planning)?;
     carry_out::carry_out(plan, &survey, None, hands)
@@ -218,15 +216,14 @@ pub fn drain(
     retire::wait_until(at);
     hands.if_held = IfHeld::Wait;
     let _lock = lock(home, &format!("retire {from}"), hands)?;
-    recovery::finish(home, settings, None, hands)
+    recovery::finish(home, settings, None, hands).map(drop)
 }
 
 /// Has all processes of the release that serves end when they are idle, and others take their place, which are told what
 /// the settings and secrets say now.
 pub fn restart(home: &Home, settings: &SiteSettings, hands: &mut Hands<'_>) -> Result<Outcome, DeployError> {
     let _lock = lock(home, "restart", hands)?;
-    recovery::finish(home, settings, None, hands)?;
-    let survey = Survey::of(home, settings, &mut hands.server)?;
+    let survey = recovery::finish(home, settings, None, hands)?;
     let complete = active(&survey)?;
     let place = survey.place_of(complete);
     let (_, told) = survey.told(&place)?;
@@ -258,8 +255,7 @@ pub fn prune(
     hands: &mut Hands<'_>,
 ) -> Result<Vec<journal::Fact>, DeployError> {
     let _lock = lock(home, "prune", hands)?;
-    recovery::finish(home, settings, None, hands)?;
-    let survey = Survey::of(home, settings, &mut hands.server)?;
+    let survey = recovery::finish(home, settings, None, hands)?;
     let journal = Journal::of(&home.folder, home.disk.clone());
     let plan = plan_prune(&survey, keep);
     let mut state = survey.state.clone();
