@@ -3,7 +3,6 @@
 //! [`plan`] surveys (reads files, and asks uv) and decides; what it returns can be shown. [`carry_out`] does just
 //! that and leaves one new file.
 
-mod clock;
 mod describe;
 
 use std::path::{Path, PathBuf};
@@ -13,6 +12,7 @@ use crate::app::{self, AppFiles, StaticChoice};
 use crate::archive::{self, Written};
 use crate::bytecode::Compiler;
 use crate::cache::{Cache, RUNS};
+use crate::clock::{Clock, Span};
 use crate::digest::Sha256;
 use crate::error::Error;
 use crate::interrupt::Passing;
@@ -32,10 +32,7 @@ use crate::site::iis::register::Scripts;
 use crate::target::Target;
 use crate::tools::{self, Tools};
 
-use clock::Clock;
 use describe::Known;
-
-pub use clock::Span;
 
 /// The folder of a run for collected static files.
 const STATIC: &str = "static";
@@ -84,7 +81,7 @@ pub struct BundlePlan {
     /// A Python of this machine, to run the project's code while bundling.
     python: HostPython,
     uv: Uv,
-    clock: Clock,
+    clock: Clock<Stage>,
 }
 
 /// What a run has done.
@@ -95,14 +92,14 @@ pub struct Bundled {
     pub signed_by: Option<KeyId>,
     pub notices: Vec<Notice>,
     /// When each stage was worked on, in the order in which that ended; some are at the same time.
-    pub spans: Vec<Span>,
+    pub spans: Vec<Span<Stage>>,
 }
 
 impl Bundled {
     /// How long each stage was worked on, in the order in which they first ended; parts of one stage add up.
     pub fn took(&self) -> Vec<(Stage, Duration)> {
         let mut took: Vec<(Stage, Duration)> = Vec::new();
-        for Span { stage, from, to } in &self.spans {
+        for Span { part: stage, from, to } in &self.spans {
             match took.iter_mut().find(|(known, _)| known == stage) {
                 Some((_, sum)) => *sum += *to - *from,
                 None => took.push((*stage, *to - *from)),

@@ -76,6 +76,19 @@ pub trait Listener {
     fn draining(&self, release: &ReleaseId, seconds: u64);
 }
 
+/// What the time of a command goes into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Part {
+    /// The site's folder and the web server are looked at.
+    Survey,
+    Plan,
+    /// The web server is asked or told something, within another part.
+    Server,
+    #[serde(untagged)]
+    Step(Step),
+}
+
 /// What came of a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {
@@ -141,7 +154,7 @@ pub fn plan_deploy(
     if let Source::Bundle(bundle) = source {
         crate::release::check_fits(bundle, &survey.releases.folder().join(source.id()))?;
     }
-    DeployPlan::deploy(&survey, source, text, wishes)
+    server.clock.time(Part::Plan, || DeployPlan::deploy(&survey, source, text, wishes))
 }
 
 /// Puts `source` into service. `text` is what `site.toml` is to become, if it is to change.
@@ -157,9 +170,9 @@ pub fn deploy(
     let planned = plan_deploy(home, settings, text.clone(), &source, wishes, &mut hands.server)?;
     home.make(settings)?;
     let _lock = lock(home, &format!("deploy {}", planned.release), hands)?;
-    recovery::finish(home, settings, Some(&planned.release), hands)?;
-    let survey = Survey::of(home, settings, &mut hands.server)?;
-    let plan = DeployPlan::deploy(&survey, &source, text, wishes)?;
+    let survey = recovery::finish(home, settings, Some(&planned.release), hands)?;
+    let planning = || DeployPlan::deploy(&survey, &source, text, wishes);
+    let plan = hands.server.clock.time(Part::Plan, planning)?;
     carry_out::carry_out(plan, &survey, Some(source), hands)
 }
 
@@ -184,9 +197,9 @@ pub fn rollback(
     hands: &mut Hands<'_>,
 ) -> Result<Outcome, DeployError> {
     let _lock = lock(home, "rollback", hands)?;
-    recovery::finish(home, settings, None, hands)?;
-    let survey = Survey::of(home, settings, &mut hands.server)?;
-    let plan = DeployPlan::rollback(&survey, target(&survey, to)?, wishes)?;
+    let survey = recovery::finish(home, settings, None, hands)?;
+    let planning = || DeployPlan::rollback(&survey, target(&survey, to)?, wishes);
+    let plan = hands.server.clock.time(Part::Plan, planning)?;
     carry_out::carry_out(plan, &survey, None, hands)
 }
 
@@ -203,15 +216,14 @@ pub fn drain(
     retire::wait_until(at);
     hands.if_held = IfHeld::Wait;
     let _lock = lock(home, &format!("retire {from}"), hands)?;
-    recovery::finish(home, settings, None, hands)
+    recovery::finish(home, settings, None, hands).map(drop)
 }
 
 /// Has all processes of the release that serves end when they are idle, and others take their place, which are told what
 /// the settings and secrets say now.
 pub fn restart(home: &Home, settings: &SiteSettings, hands: &mut Hands<'_>) -> Result<Outcome, DeployError> {
     let _lock = lock(home, "restart", hands)?;
-    recovery::finish(home, settings, None, hands)?;
-    let survey = Survey::of(home, settings, &mut hands.server)?;
+    let survey = recovery::finish(home, settings, None, hands)?;
     let complete = active(&survey)?;
     let place = survey.place_of(complete);
     let (_, told) = survey.told(&place)?;
@@ -243,8 +255,7 @@ pub fn prune(
     hands: &mut Hands<'_>,
 ) -> Result<Vec<journal::Fact>, DeployError> {
     let _lock = lock(home, "prune", hands)?;
-    recovery::finish(home, settings, None, hands)?;
-    let survey = Survey::of(home, settings, &mut hands.server)?;
+    let survey = recovery::finish(home, settings, None, hands)?;
     let journal = Journal::of(&home.folder, home.disk.clone());
     let plan = plan_prune(&survey, keep);
     let mut state = survey.state.clone();

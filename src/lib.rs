@@ -56,6 +56,8 @@ pub mod python_tool;
 pub mod said;
 /// How stages tell of their progress.
 pub mod progress;
+/// When the parts of a run are worked on.
+pub mod clock;
 /// Writing so that a power cut leaves the old or the new.
 pub mod durable;
 /// Files that somebody else holds for a moment.

@@ -22,6 +22,8 @@ mod verify;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use rayon::prelude::*;
+
 pub use adopt::{Adoption, adopt};
 pub use carry::CarryOver;
 pub use complete::Complete;
@@ -78,18 +80,16 @@ impl Release {
         let manifest = Manifest::parse(&bytes).map_err(|source| ReleaseError::Manifest { path, source })?;
         let vouched = vouched.map(|vouched| vouched.matched(folder, &manifest)).transpose()?;
         archive::check_indexes(folder, &manifest)?;
-        let mut indexes = Vec::with_capacity(manifest.layers.len());
-        for layer in &manifest.layers {
+        let indexes = manifest.layers.par_iter().map(|layer| {
             let path = folder.join(Index::name(&layer.digest));
             let bytes = match read_up_to(&path, layer.index.size) {
                 Ok(bytes) if Sha256::of(&bytes) == layer.index.digest => bytes,
                 Ok(_) => return Err(ReleaseError::IndexDiffers { path }),
                 Err(source) => return Err(ReleaseError::Unreadable { path, source }),
             };
-            let index = Index::parse(&bytes, manifest.target)
-                .map_err(|source| ReleaseError::Index { path, source })?;
-            indexes.push(index);
-        }
+            Index::parse(&bytes, manifest.target).map_err(|source| ReleaseError::Index { path, source })
+        });
+        let indexes = indexes.collect::<Result<_, _>>()?;
         let (root, identity) = (folder.to_owned(), Sha256::of(&bytes));
         Ok(Release { root, manifest, identity, signature, vouched, indexes })
     }

@@ -48,6 +48,11 @@ fn a_site_is_made_brought_to_its_next_release_under_load_and_rolled_back() {
 
     let back = server.json(&["rollback", "--server", "iis"]);
     assert_eq!(version(back["release"].as_str().unwrap()), "1.0");
+    let parts: Vec<&str> =
+        back["spans"].as_array().unwrap().iter().map(|span| span["part"].as_str().unwrap()).collect();
+    for part in ["survey", "plan", "server", "stage", "switch", "probe"] {
+        assert!(parts.contains(&part), "{parts:?}");
+    }
     server.assert_tidy(Release::First);
     let forth = server.json(&["rollback", "guestbook", "--to", "1.1", "--server", "iis"]);
     assert_eq!(version(forth["release"].as_str().unwrap()), "1.1");

@@ -437,7 +437,7 @@ impl Report<'_> {
         let seconds = bundled.took().into_iter();
         let seconds = seconds.map(|(stage, took)| (stage.as_str().to_owned(), took.as_secs_f64().into()));
         let spans = bundled.spans.iter().map(|span| SpanValue {
-            stage: span.stage.as_str(),
+            stage: span.part.as_str(),
             from: span.from.as_secs_f64(),
             to: span.to.as_secs_f64(),
         });

@@ -92,7 +92,7 @@ pub fn run(args: Args, output: &Output) -> Result<(), Error> {
     let teller = Teller::new(output);
     let mut hands = teller.hands(server, &trust, args.held.if_held());
     let outcome = deploy::deploy(&home, &settings, text, source, wishes, &mut hands)?;
-    told(&home.name, &outcome, &teller, output);
+    told(&home.name, &outcome, &hands.server, &teller, output);
     match args.no_wait {
         true => Ok(()),
         false => Ok(deploy::drain(&home, &settings, &outcome, &mut hands)?),

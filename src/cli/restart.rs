@@ -37,6 +37,6 @@ pub fn run(args: Args, output: &Output) -> Result<(), Error> {
     let (teller, trust) = (Teller::new(output), Trust::default());
     let mut hands = teller.hands(args.server.server()?, &trust, args.held.if_held());
     let outcome = deploy::restart(&home, &settings, &mut hands)?;
-    told(&home.name, &outcome, &teller, output);
+    told(&home.name, &outcome, &hands.server, &teller, output);
     Ok(())
 }

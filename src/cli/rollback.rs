@@ -74,7 +74,7 @@ pub fn run(args: Args, output: &Output) -> Result<(), Error> {
     let (teller, trust) = (Teller::new(output), Trust::default());
     let mut hands = teller.hands(server, &trust, args.held.if_held());
     let outcome = deploy::rollback(&home, &settings, to, wishes, &mut hands)?;
-    told(&home.name, &outcome, &teller, output);
+    told(&home.name, &outcome, &hands.server, &teller, output);
     match args.no_wait {
         true => Ok(()),
         false => Ok(deploy::drain(&home, &settings, &outcome, &mut hands)?),

@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::Output;
 use super::output::printable;
 use crate::Error;
+use crate::clock::Span;
 use crate::deploy::journal::Step;
 use crate::deploy::{self, DeployError, Hands, Listener, Server};
 use crate::durable::Disk;
@@ -214,14 +215,36 @@ pub struct OutcomeValue<'a> {
     pub from: Option<&'a ReleaseId>,
     pub changed: bool,
     pub notices: Vec<Notice>,
+    /// When what was done; some lies within other.
+    pub spans: Vec<SpanValue>,
+}
+
+/// In seconds since the beginning.
+#[derive(Serialize)]
+pub struct SpanValue {
+    part: deploy::Part,
+    from: f64,
+    to: f64,
 }
 
 /// Tells which release serves now.
-pub fn told(site: &SiteName, outcome: &deploy::Outcome, teller: &Teller<'_>, output: &Output) {
+pub fn told(
+    site: &SiteName,
+    outcome: &deploy::Outcome,
+    server: &Server,
+    teller: &Teller<'_>,
+    output: &Output,
+) {
     let deploy::Outcome { release, from, changed, .. } = outcome;
     if output.is_json() {
         let (from, notices) = (from.as_ref(), teller.notices());
-        output.json(&OutcomeValue { site, release, from, changed: *changed, notices });
+        let spans = server.spans().into_iter().map(|Span { part, from, to }| SpanValue {
+            part,
+            from: from.as_secs_f64(),
+            to: to.as_secs_f64(),
+        });
+        let spans = spans.collect();
+        output.json(&OutcomeValue { site, release, from, changed: *changed, notices, spans });
         return;
     }
     match from {

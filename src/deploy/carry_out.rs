@@ -8,7 +8,7 @@ use super::journal::{End, Fact, Journal, Run, Step};
 use super::plan::Make;
 use super::undo::{Undo, take_back};
 use super::{
-    DeployError, DeployPlan, Fault, Hands, Outcome, Source, StepFault, Survey, check, hooks, make, now,
+    DeployError, DeployPlan, Fault, Hands, Outcome, Part, Source, StepFault, Survey, check, hooks, make, now,
     retire, show,
 };
 use crate::progress::Notice;
@@ -137,7 +137,8 @@ impl Running<'_, '_> {
         let at = |fault: Fault| StepFault { step, fault: fault.into() };
         self.hands.listener.step(step);
         self.run.begin(step, facts).map_err(|error| at(error.into()))?;
-        let (value, facts) = work(self).map_err(at)?;
+        let clock = self.hands.server.clock.clone();
+        let (value, facts) = clock.time(Part::Step(step), || work(self)).map_err(at)?;
         self.run.done(step, facts).map_err(|error| at(error.into()))?;
         Ok(value)
     }

@@ -13,19 +13,20 @@ use std::collections::BTreeSet;
 /// How many times it is looked anew, at most: probing again may turn the way round once.
 const ROUNDS: usize = 4;
 
-/// Does all that is due, but what the release `making` is going to use. Whoever calls holds the site's lock.
+/// Does all that is due, but what the release `making` is going to use, and says how the site stands then. Whoever calls
+/// holds the site's lock, so that this stays true.
 pub fn finish(
     home: &Home,
     settings: &SiteSettings,
     making: Option<&ReleaseId>,
     hands: &mut Hands<'_>,
-) -> Result<(), DeployError> {
+) -> Result<Survey, DeployError> {
     let failed = |fault: Fault| DeployError::Recovery(fault.into());
     for _ in 0..ROUNDS {
         let survey = Survey::of(home, settings, &mut hands.server)?;
         let todo = survey.recovery(making);
         if todo.is_empty() {
-            return Ok(());
+            return Ok(survey);
         }
         let mut rounded = false;
         for item in &todo {
@@ -35,10 +36,10 @@ pub fn finish(
             }
         }
         if !rounded {
-            return Ok(());
+            break;
         }
     }
-    Ok(())
+    Survey::of(home, settings, &mut hands.server)
 }
 
 /// Does one thing. `false` says that what follows has to be decided anew.

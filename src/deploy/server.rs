@@ -3,6 +3,10 @@
 //! Values in, values out. What is to be done is planned elsewhere, from what was read here; this is the only place of a
 //! deploy that changes a web server. IIS is the only one.
 
+use std::sync::Arc;
+
+use super::Part;
+use crate::clock::{Clock, Span};
 use crate::site::iis::actual::Actual;
 use crate::site::iis::run::{self, IisError};
 use crate::site::iis::wanted::Spot;
@@ -11,10 +15,11 @@ use crate::site::iis::{Appcmd, Change, IisLock, IisPlan};
 /// How many times a plan is made anew because others have changed the server meanwhile.
 const ATTEMPTS: usize = 5;
 
-/// A web server of this machine.
+/// A web server of this machine. With it comes the clock of the run, as most of what a run waits for is here.
 #[derive(Debug)]
 pub struct Server {
     appcmd: Appcmd,
+    pub(super) clock: Arc<Clock<Part>>,
 }
 
 /// What was done, to be taken back if need be, and what holds since then.
@@ -27,13 +32,19 @@ pub struct Done {
 
 impl Server {
     pub fn iis(appcmd: Appcmd) -> Server {
-        Server { appcmd }
+        Server { appcmd, clock: Arc::new(Clock::start()) }
+    }
+
+    /// What the run has done so far, and when.
+    pub fn spans(&self) -> Vec<Span<Part>> {
+        self.clock.spans()
     }
 
     /// All that concerns the site at `spot`. Changes nothing.
     pub fn survey(&mut self, spot: &Spot) -> Result<Actual, IisError> {
         let program = self.appcmd.program().to_owned();
-        run::read(&mut self.appcmd, &program, &spot.sites(), &spot.locations())
+        let read = || run::read(&mut self.appcmd, &program, &spot.sites(), &spot.locations());
+        self.clock.time(Part::Server, read)
     }
 
     /// Carries out what `plan` makes of the server as it is now. Nobody else of ours changes it meanwhile; when somebody
@@ -48,7 +59,8 @@ impl Server {
                 Err(error) => return Err(self.given_up(error, done.changes)),
             };
             let planned = plan(&actual);
-            match run::perform(&mut self.appcmd, &program, &planned.changes) {
+            let perform = || run::perform(&mut self.appcmd, &program, &planned.changes);
+            match self.clock.time(Part::Server, perform) {
                 Ok(()) => {
                     done.changes.extend(planned.changes.iter().cloned());
                     done.plan = planned;

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use super::DeployError;
 use super::journal::{self, History, Journal, Recovery, Standing, recover};
 use super::server::Server;
+use super::{DeployError, Part};
 use crate::manifest::Manifest;
 use crate::release::{Complete, Found, ReleaseId, Releases, State as ReleaseState};
 use crate::site::iis::appcmd::Unquotable;
@@ -42,6 +42,8 @@ pub struct Survey {
 impl Survey {
     /// Looks at the site in `home`, which shall be as `settings` say.
     pub fn of(home: &Home, settings: &SiteSettings, server: &mut Server) -> Result<Survey, DeployError> {
+        let clock = server.clock.clone();
+        let _begun = clock.begin(Part::Survey);
         let spot = Spot::of(settings, &home.folder)?;
         let state = home.state()?;
         let history = Journal::of(&home.folder, home.disk.clone()).read()?;

@@ -1,6 +1,6 @@
 //! A bundle becomes a folder, in parallel; each file counts only once its SHA-256 is right.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::io::{self, Write as _};
 use std::path::Path;
 
@@ -119,20 +119,25 @@ fn create_folders(slot: &Slot, bundle: &Bundle) -> Result<(), ReleaseError> {
             path = folder;
         }
     }
-    let mut levels: BTreeMap<usize, Vec<&str>> = BTreeMap::new();
+    let mut inside: HashMap<&str, Vec<&str>> = HashMap::new();
     for folder in folders {
-        levels.entry(folder.matches('/').count()).or_default().push(folder);
+        let (above, _) = folder.rsplit_once('/').unwrap_or_default();
+        inside.entry(above).or_default().push(folder);
     }
-    // A folder comes after the one it is in; those beside each other don't wait for one another.
-    levels.values().try_for_each(|level| {
-        level.par_iter().try_for_each(|folder| {
-            let path = folder.split('/').fold(slot.root().to_owned(), |path, part| path.join(part));
-            match slot.disk().create_folder(&path) {
-                // With what an earlier run left in it. A link is none: all of them were removed.
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-                made => made.map_err(|source| ReleaseError::Unwritable { path, source }),
-            }
-        })
+    create_inside("", &inside, slot)
+}
+
+/// Makes the folders in `above`, and those in them: each after the one it is in, and none waits for those beside it.
+fn create_inside(above: &str, inside: &HashMap<&str, Vec<&str>>, slot: &Slot) -> Result<(), ReleaseError> {
+    let Some(folders) = inside.get(above) else { return Ok(()) };
+    folders.par_iter().try_for_each(|folder| {
+        let path = folder.split('/').fold(slot.root().to_owned(), |path, part| path.join(part));
+        match slot.disk().create_folder(&path) {
+            // With what an earlier run left in it. A link is none: all of them were removed.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            made => made.map_err(|source| ReleaseError::Unwritable { path, source })?,
+        }
+        create_inside(folder, inside, slot)
     })
 }
 

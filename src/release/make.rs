@@ -234,13 +234,16 @@ fn set_mark(
     is_expanded: bool,
 ) -> Result<Mark, ReleaseError> {
     let root = &release.root;
-    let mark = Mark { identity: release.identity, completed: at, touched: touched(root)?, made };
-    disk.sync_tree(root)
-        .and_then(|()| match root.parent() {
+    let sync = || {
+        disk.sync_tree(root).and_then(|()| match root.parent() {
             Some(above) if is_expanded => disk.sync_folder(above),
             _ => Ok(()),
         })
-        .map_err(|source| ReleaseError::Unwritable { path: root.clone(), source })?;
+    };
+    // Waiting for the disk touches nothing.
+    let (synced, touched) = rayon::join(sync, || touched(root));
+    synced.map_err(|source| ReleaseError::Unwritable { path: root.clone(), source })?;
+    let mark = Mark { identity: release.identity, completed: at, touched: touched?, made };
     let path = root.join(MARK);
     disk.replace(&path, Mode::Plain, &mark.to_bytes())
         .map_err(|source| ReleaseError::Unwritable { path, source })?;

@@ -5,6 +5,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::complete::is_absent;
@@ -93,16 +94,17 @@ impl Releases {
     pub fn find(&self) -> Result<Vec<Found>, ReleaseError> {
         let folder = self.folder();
         let unreadable = |source| ReleaseError::Unreadable { path: folder.clone(), source };
-        let mut found: Vec<Found> = self.adopted.iter().map(Found::adopted).collect();
         let entries = match fs_err::read_dir(&folder) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             entries => Some(entries.map_err(unreadable)?),
         };
+        let mut ids = Vec::new();
         for entry in entries.into_iter().flatten() {
             let name = entry.map_err(unreadable)?.file_name();
-            let Some(Ok(id)) = name.to_str().map(ReleaseId::parse) else { continue };
-            found.push(self.examine(id));
+            ids.extend(name.to_str().and_then(|name| ReleaseId::parse(name).ok()));
         }
+        let made = ids.into_par_iter().map(|id| self.examine(id));
+        let mut found: Vec<Found> = self.adopted.par_iter().map(Found::adopted).chain(made).collect();
         found.sort_by(|one, other| (&one.id, one.adopted).cmp(&(&other.id, other.adopted)));
         Ok(found)
     }

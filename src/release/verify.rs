@@ -8,7 +8,6 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use rayon::prelude::*;
-use walkdir::WalkDir;
 
 use super::{Complete, MARK, MadeFile, Mark, Release, ReleaseError};
 use crate::archive::{Aspect, Difference, SIGNATURE};
@@ -87,17 +86,18 @@ pub(super) fn differences(
     let files: Vec<Expected<'_>> = bundled.chain(made).collect();
     let total = files.iter().fold(0, |sum: u64, file| sum.saturating_add(file.size));
     let running = Running::begin(progress, Stage::Verify, total, Unit::Bytes);
-    let mut differences = files
-        .par_iter()
-        .map(|file| {
+    let compared = || {
+        let compared = files.par_iter().map(|file| {
             let difference = compare(file, &release.root, depth);
             running.advance(file.size);
             difference
-        })
-        .filter_map(Result::transpose)
-        .collect::<Result<Vec<_>, _>>()?;
+        });
+        compared.filter_map(Result::transpose).collect::<Result<Vec<_>, _>>()
+    };
     let known: Vec<&EntryPath> = files.iter().map(|file| file.path).chain(tolerated).collect();
-    differences.extend(strangers(release, &known)?);
+    let (compared, strangers) = rayon::join(compared, || strangers(release, &known));
+    let mut differences = compared?;
+    differences.extend(strangers?);
     differences.sort();
     Ok(differences)
 }
@@ -147,41 +147,54 @@ fn compare(file: &Expected<'_>, root: &Path, depth: Depth) -> Result<Option<Diff
     Ok(None)
 }
 
+/// What may lie in a release, as bundles name it.
+struct Known<'a> {
+    files: HashSet<&'a str>,
+    folders: HashSet<&'a str>,
+    /// What makes it a release.
+    own: HashSet<&'a str>,
+}
+
 /// What lies in the folder without being known.
 fn strangers(release: &Release, known: &[&EntryPath]) -> Result<Vec<Difference>, ReleaseError> {
     let indexes: Vec<String> =
         release.manifest.layers.iter().map(|layer| Index::name(&layer.digest)).collect();
-    let own = indexes.iter().map(String::as_str).chain([MANIFEST, SIGNATURE, MARK]);
-    let own: HashSet<&str> = own.collect();
     let folders = known.iter().flat_map(|path| path.folders()).chain([index::FOLDER]);
-    let folders: HashSet<&str> = folders.collect();
-    let known: HashSet<&str> = known.iter().map(|path| path.as_str()).collect();
-    let mut strangers = Vec::new();
-    let mut walk = WalkDir::new(&release.root).min_depth(1).into_iter();
-    while let Some(entry) = walk.next() {
-        let entry = entry.map_err(|error| ReleaseError::Unreadable {
-            path: error.path().unwrap_or(&release.root).to_owned(),
-            source: error.into(),
-        })?;
-        let relative = entry.path().strip_prefix(&release.root).expect("the walk stays below its root");
-        let parts: Vec<_> = relative.iter().map(|part| part.to_string_lossy()).collect();
-        let path = parts.join("/");
-        let kind = entry.file_type();
-        if folders.contains(path.as_str()) {
-            if !kind.is_dir() {
-                strangers.push(Difference::Differs { path, what: Aspect::Type });
+    let known = Known {
+        files: known.iter().map(|path| path.as_str()).collect(),
+        folders: folders.collect(),
+        own: indexes.iter().map(String::as_str).chain([MANIFEST, SIGNATURE, MARK]).collect(),
+    };
+    strangers_in("", &release.root, &known)
+}
+
+/// What is not known in one folder, which lies at `place`, and in the known ones that it holds: these are looked through at
+/// the same time.
+fn strangers_in(folder: &str, place: &Path, known: &Known<'_>) -> Result<Vec<Difference>, ReleaseError> {
+    let unreadable = |source| ReleaseError::Unreadable { path: place.to_owned(), source };
+    let (mut strangers, mut inside) = (Vec::new(), Vec::new());
+    for entry in fs_err::read_dir(place).map_err(unreadable)? {
+        let entry = entry.map_err(unreadable)?;
+        let kind = entry.file_type().map_err(unreadable)?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        let path = if folder.is_empty() { name.into_owned() } else { format!("{folder}/{name}") };
+        if known.folders.contains(path.as_str()) {
+            match kind.is_dir() {
+                true => inside.push((path, entry.path())),
+                false => strangers.push(Difference::Differs { path, what: Aspect::Type }),
             }
-        } else if own.contains(path.as_str()) {
+        } else if known.own.contains(path.as_str()) {
             if !kind.is_file() {
                 strangers.push(Difference::Differs { path, what: Aspect::Type });
             }
-        } else if !known.contains(path.as_str()) && kind.is_dir() {
+        } else if !known.files.contains(path.as_str()) {
             // One line says it; all that is inside is extra too.
-            walk.skip_current_dir();
-            strangers.push(Difference::Extra { path: format!("{path}/") });
-        } else if !known.contains(path.as_str()) {
+            let path = if kind.is_dir() { format!("{path}/") } else { path };
             strangers.push(Difference::Extra { path });
         }
     }
+    let inside = inside.par_iter().map(|(folder, place)| strangers_in(folder, place, known));
+    strangers.extend(inside.collect::<Result<Vec<_>, _>>()?.into_iter().flatten());
     Ok(strangers)
 }

@@ -134,7 +134,7 @@ pub fn prepare_tests() -> anyhow::Result<Vec<(&'static str, PathBuf)>> {
 }
 
 /// Builds the lab's IIS and returns the folder of its programs.
-fn build_lab() -> anyhow::Result<PathBuf> {
+pub fn build_lab() -> anyhow::Result<PathBuf> {
     step("build the lab's IIS");
     quietly(cargo().args(["build", "--package", "holdall-lab-iis", "--bins"]))?;
     Ok(target().join("debug"))

@@ -1,14 +1,14 @@
 //! `cargo xtask bench bundle`: Holdall against its peers, on the same bytes, interleaved in one run, told as ratios.
 
-mod expanding;
+pub(super) mod expanding;
 mod growth;
-mod machine;
-mod measure;
-mod ours;
+pub(super) mod machine;
+pub(super) mod measure;
+pub(super) mod ours;
 mod packing;
 mod peers;
 mod project;
-mod report;
+pub(super) mod report;
 
 use std::path::{Path, PathBuf};
 
@@ -52,15 +52,15 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
 }
 
 /// Everything that is made once: the programs, the project, its bundle and the tree that comes out of it.
-struct Stand {
-    folder: PathBuf,
-    holdall: Holdall,
-    project: Project,
+pub(super) struct Stand {
+    pub folder: PathBuf,
+    pub holdall: Holdall,
+    pub project: Project,
     locks: Locks,
     /// The bundle of the project as it is at first, and the release it expands into.
-    bundle: PathBuf,
-    release: PathBuf,
-    tree: report::Tree,
+    pub bundle: PathBuf,
+    pub release: PathBuf,
+    pub tree: report::Tree,
 }
 
 /// The project's committed lock: as it was, and with one wheel of another version.
@@ -78,7 +78,7 @@ impl Stand {
         Ok(fs_err::write(&self.locks.file, lock)?)
     }
 
-    fn prepare() -> anyhow::Result<Stand> {
+    pub fn prepare() -> anyhow::Result<Stand> {
         let product = tools::build_released_product()?;
         tools::step("build the program that expands");
         let expand = tools::build_program("bench", "expand", &["--release"])?;
@@ -127,14 +127,14 @@ impl Stand {
 }
 
 /// Removes what lies at `folder` and makes it again.
-fn empty(folder: &Path) -> anyhow::Result<PathBuf> {
+pub(super) fn empty(folder: &Path) -> anyhow::Result<PathBuf> {
     remove(folder)?;
     fs_err::create_dir_all(folder)?;
     Ok(folder.to_owned())
 }
 
 /// Removes a file or a folder, if it is there.
-fn remove(path: &Path) -> anyhow::Result<()> {
+pub(super) fn remove(path: &Path) -> anyhow::Result<()> {
     match fs_err::symlink_metadata(path) {
         Ok(metadata) if metadata.is_dir() => Ok(fs_err::remove_dir_all(path)?),
         Ok(_) => Ok(fs_err::remove_file(path)?),

@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: what Holdall costs, measured in one run and told as ratios.
 
 mod bundle;
+mod deploy;
 mod startup;
 
 /// What can be measured.
@@ -11,6 +12,10 @@ pub enum Bench {
     /// Everything lies below target/bench and is made once. Peers of the package index are installed into a virtual
     /// environment; zip, unzip, 7zz and zstd are taken if they are there. The machine should do nothing else.
     Bundle(bundle::Args),
+    /// Deploy that project behind the lab's IIS, change it and roll it back, and write the table of benches/deploy.md (Unix)
+    ///
+    /// Everything lies below target/bench, some of it shared with `bundle`. The machine should do nothing else.
+    Deploy(deploy::Args),
     /// Start the guestbook with and without bytecode, and with its standard library as a zip (Linux)
     ///
     /// Writes the table of benches/startup.md. Everything lies below target/bench. The machine should do nothing else.
@@ -20,6 +25,7 @@ pub enum Bench {
 pub fn run(bench: &Bench) -> anyhow::Result<()> {
     match bench {
         Bench::Bundle(args) => bundle::run(args),
+        Bench::Deploy(args) => deploy::run(args),
         Bench::Startup(args) => startup::run(args),
     }
 }

@@ -15,6 +15,9 @@ const TMPFS: &str = "/dev/shm";
 /// Each leaves three trees on the disk.
 const DISK_ROUNDS: usize = 5;
 
+/// What one `cp` copies, as paths within a tree.
+pub type Share = Vec<PathBuf>;
+
 /// How many `cp` copy at once.
 const COPIES: usize = 4;
 
@@ -80,7 +83,7 @@ fn unzip_row(row: &mut Row, args: &[&str], paths: &[PathBuf]) -> anyhow::Result<
 }
 
 /// Copies each share by a `cp` of its own, all at once.
-fn copy(tree: &Path, shares: &[Vec<PathBuf>], to: &Path) -> anyhow::Result<()> {
+pub fn copy(tree: &Path, shares: &[Share], to: &Path) -> anyhow::Result<()> {
     // Of two that want to make one folder at the same time one would fail.
     for part in shares.iter().flatten() {
         fs_err::create_dir_all(to.join(part.parent().unwrap_or(Path::new(""))))?;
@@ -97,8 +100,8 @@ fn copy(tree: &Path, shares: &[Vec<PathBuf>], to: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Shares of a tree of about equal size, as paths within it.
-fn shares(tree: &Path, bytes: u64) -> anyhow::Result<Vec<Vec<PathBuf>>> {
+/// Shares of a tree of about equal size.
+pub fn shares(tree: &Path, bytes: u64) -> anyhow::Result<Vec<Share>> {
     let mut parts = Vec::new();
     divide(tree, Path::new(""), bytes / 40, &mut parts)?;
     parts.sort_by(|a, b| b.cmp(a));

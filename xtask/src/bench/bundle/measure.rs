@@ -107,6 +107,10 @@ impl Series {
         self.0.sort_by(f64::total_cmp);
     }
 
+    pub fn extend(&mut self, seconds: impl IntoIterator<Item = f64>) {
+        seconds.into_iter().for_each(|seconds| self.push(seconds));
+    }
+
     pub fn rounds(&self) -> usize {
         self.0.len()
     }

@@ -51,7 +51,7 @@ impl Bundled {
 }
 
 /// How long at least one of these lasts, each given by its beginning and its end.
-fn together(mut spans: Vec<(f64, f64)>) -> f64 {
+pub fn together(mut spans: Vec<(f64, f64)>) -> f64 {
     spans.sort_by(|a, b| a.0.total_cmp(&b.0));
     let (mut sum, mut until) = (0.0, f64::NEG_INFINITY);
     for (from, to) in spans {

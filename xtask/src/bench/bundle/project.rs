@@ -49,6 +49,13 @@ if __name__ == "__main__":
     execute_from_command_line(sys.argv)
 "#;
 
+/// One page, so that there is something to ask for.
+const URLS: &str = r#"from django.http import HttpResponse
+from django.urls import path
+
+urlpatterns = [path("", lambda request: HttpResponse("open"))]
+"#;
+
 const WSGI: &str = r#"import os
 
 from django.core.wsgi import get_wsgi_application
@@ -112,7 +119,7 @@ impl Project {
         project.put("manage.py", MANAGE)?;
         project.put("shop/__init__.py", "")?;
         project.put("shop/settings.py", SETTINGS)?;
-        project.put("shop/urls.py", "urlpatterns = []\n")?;
+        project.put("shop/urls.py", URLS)?;
         project.put("shop/wsgi.py", WSGI)?;
         let mut random = Random(1);
         for app in 0..APPS {

@@ -92,7 +92,7 @@ impl Row {
 
     pub fn take_run(&mut self, run: &Run) {
         self.seconds.push(run.seconds);
-        run.cpu.into_iter().for_each(|cpu| self.cpu.push(cpu));
+        self.cpu.extend(run.cpu);
         self.peak = self.peak.max(run.peak);
     }
 
@@ -322,7 +322,7 @@ fn at_least(f: &mut fmt::Formatter<'_>, goal: &str, wanted: f64, found: Option<f
     limit(f, goal, &format!("{wanted} x"), found.map(|found| (found >= wanted, format!("{found:.1} x"))))
 }
 
-fn at_most(f: &mut fmt::Formatter<'_>, goal: &str, wanted: f64, found: Option<f64>) -> fmt::Result {
+pub fn at_most(f: &mut fmt::Formatter<'_>, goal: &str, wanted: f64, found: Option<f64>) -> fmt::Result {
     limit(
         f,
         goal,
@@ -331,7 +331,12 @@ fn at_most(f: &mut fmt::Formatter<'_>, goal: &str, wanted: f64, found: Option<f6
     )
 }
 
-fn limit(f: &mut fmt::Formatter<'_>, goal: &str, wanted: &str, found: Option<(bool, String)>) -> fmt::Result {
+pub fn limit(
+    f: &mut fmt::Formatter<'_>,
+    goal: &str,
+    wanted: &str,
+    found: Option<(bool, String)>,
+) -> fmt::Result {
     let (met, found) = match found {
         Some((true, found)) => ("met", found),
         Some((false, found)) => ("missed", found),
@@ -340,17 +345,17 @@ fn limit(f: &mut fmt::Formatter<'_>, goal: &str, wanted: &str, found: Option<(bo
     writeln!(f, "| {goal} | {wanted} | {found} | {met} |")
 }
 
-fn ratio(of: Option<f64>, to: Option<f64>) -> Option<f64> {
+pub fn ratio(of: Option<f64>, to: Option<f64>) -> Option<f64> {
     Some(of? / to?)
 }
 
-fn times(series: &Series) -> String {
+pub fn times(series: &Series) -> String {
     let spread = shown(series.spread(), |spread| format!("{:.0} %", spread * 100.0));
     [shown(series.best(), seconds), shown(series.median(), seconds), spread].join(" | ")
 }
 
 /// The cell of a value, empty if there is none.
-fn shown<T>(value: Option<T>, show: impl Fn(T) -> String) -> String {
+pub fn shown<T>(value: Option<T>, show: impl Fn(T) -> String) -> String {
     value.map_or_else(String::new, show)
 }
 
@@ -358,11 +363,11 @@ fn faster(ratio: f64) -> String {
     format!("{ratio:.1} x")
 }
 
-fn seconds(seconds: f64) -> String {
+pub fn seconds(seconds: f64) -> String {
     if seconds < 10.0 { format!("{seconds:.2} s") } else { format!("{seconds:.1} s") }
 }
 
-fn megabytes(bytes: u64) -> String {
+pub fn megabytes(bytes: u64) -> String {
     format!("{:.1} MB", bytes as f64 / 1e6)
 }
 
