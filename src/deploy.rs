@@ -170,6 +170,8 @@ pub fn deploy(
     let planned = plan_deploy(home, settings, text.clone(), &source, wishes, &mut hands.server)?;
     home.make(settings)?;
     let _lock = lock(home, &format!("deploy {}", planned.release), hands)?;
+    // Without a text the settings are those of the site, which somebody may have changed until then.
+    let settings = &if text.is_none() { known(home, settings)? } else { settings.clone() };
     let survey = recovery::finish(home, settings, Some(&planned.release), hands)?;
     let planning = || DeployPlan::deploy(&survey, &source, text, wishes);
     let plan = hands.server.clock.time(Part::Plan, planning)?;
@@ -197,6 +199,7 @@ pub fn rollback(
     hands: &mut Hands<'_>,
 ) -> Result<Outcome, DeployError> {
     let _lock = lock(home, "rollback", hands)?;
+    let settings = &known(home, settings)?;
     let survey = recovery::finish(home, settings, None, hands)?;
     let planning = || DeployPlan::rollback(&survey, target(&survey, to)?, wishes);
     let plan = hands.server.clock.time(Part::Plan, planning)?;
@@ -214,15 +217,27 @@ pub fn drain(
     let (Some(at), Some(from)) = (outcome.retires, &outcome.from) else { return Ok(()) };
     hands.listener.draining(from, at.saturating_sub(now()));
     retire::wait_until(at);
+    if !home.folder.exists() {
+        // Somebody has removed the site meanwhile.
+        return Ok(());
+    }
     hands.if_held = IfHeld::Wait;
-    let _lock = lock(home, &format!("retire {from}"), hands)?;
-    recovery::finish(home, settings, None, hands).map(drop)
+    let retired = lock(home, &format!("retire {from}"), hands).and_then(|_lock| {
+        let settings = known(home, settings)?;
+        recovery::finish(home, &settings, None, hands).map(drop)
+    });
+    retired.map_err(|error| DeployError::Drained {
+        release: outcome.release.clone(),
+        from: from.clone(),
+        error: error.into(),
+    })
 }
 
 /// Has all processes of the release that serves end when they are idle, and others take their place, which are told what
 /// the settings and secrets say now.
 pub fn restart(home: &Home, settings: &SiteSettings, hands: &mut Hands<'_>) -> Result<Outcome, DeployError> {
     let _lock = lock(home, "restart", hands)?;
+    let settings = &known(home, settings)?;
     let survey = recovery::finish(home, settings, None, hands)?;
     let complete = active(&survey)?;
     let place = survey.place_of(complete);
@@ -255,6 +270,7 @@ pub fn prune(
     hands: &mut Hands<'_>,
 ) -> Result<Vec<journal::Fact>, DeployError> {
     let _lock = lock(home, "prune", hands)?;
+    let settings = &known(home, settings)?;
     let survey = recovery::finish(home, settings, None, hands)?;
     let journal = Journal::of(&home.folder, home.disk.clone());
     let plan = plan_prune(&survey, keep);
@@ -329,6 +345,11 @@ fn target<'a>(survey: &'a Survey, to: Option<&str>) -> Result<&'a Complete, Depl
             })
         }
     }
+}
+
+/// What the site's settings say now that nobody else changes them. `read` are those that were read before.
+fn known(home: &Home, read: &SiteSettings) -> Result<SiteSettings, DeployError> {
+    Ok(home.settings()?.unwrap_or_else(|| read.clone()))
 }
 
 /// Nobody else changes the site while this lives.

@@ -2,6 +2,7 @@
 
 mod bundles;
 mod faults;
+mod hands;
 mod kills;
 mod server;
 mod visitors;

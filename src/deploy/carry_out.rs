@@ -30,7 +30,7 @@ pub fn carry_out(
         return Ok(Outcome { release, from, changed: false, retires: None });
     }
     let journal = Journal::of(&survey.home.folder, survey.home.disk.clone());
-    let run = journal.open(plan.work, from.as_ref(), &release)?;
+    let run = journal.open(plan.work, from.as_ref(), &release, survey.state.previous.as_ref())?;
     let (state, undo) = (survey.state.clone(), Undo::new(survey));
     let mut running = Running { plan: &plan, survey, journal: &journal, run: &run, state, undo, hands };
     match running.into_service(source) {
@@ -104,7 +104,14 @@ impl Running<'_, '_> {
         self.step(Step::Register, Vec::new(), |running| running.register(&wanted, place))?;
         let addresses = survey.addresses();
         let (questions, warm) = (&self.plan.questions, self.plan.warm as usize);
-        let shown = show::Shown { survey, place, addresses: &addresses, questions, warm };
+        let shown = show::Shown {
+            settings: &survey.settings,
+            iis: &survey.iis,
+            place,
+            addresses: &addresses,
+            questions,
+            warm,
+        };
         let warmed = match switches {
             true => self.stage(&wanted, &shown)?,
             false => BTreeSet::new(),
@@ -174,11 +181,11 @@ impl Running<'_, '_> {
     fn tell(&mut self, place: &Place, told: &BridgeToml) -> Result<(), Fault> {
         let home = &self.survey.home;
         if let Some(text) = &self.plan.settings {
-            self.undo.writes_settings(self.survey);
+            self.undo.writes_settings(self.survey)?;
             home.write_settings(text)?;
         }
         if !home.is_told(place, told) {
-            self.undo.tells(place);
+            self.undo.tells(place)?;
             home.tell(place, told)?;
             // Processes that know better than that may be there from the last time. Those that serve stay until the
             // project was seen to start with what it is told now.
@@ -299,7 +306,16 @@ impl Running<'_, '_> {
         let found = survey.releases.find()?;
         let mut prune = release::prune::plan(&survey.releases, &found, kept);
         prune.removals.retain(|removal| !survey.is_draining(&removal.id));
-        retire::prune(survey, &mut self.state, prune, self.journal, self.hands).map(drop)
+        match retire::prune(survey, &mut self.state, prune, self.journal, self.hands) {
+            Err(fault @ Fault::Iis(_)) => {
+                self.hands.listener.notice(Notice {
+                    what: format!("old releases stay for now: {fault}"),
+                    help: "the next command tries again".to_owned(),
+                });
+                Ok(())
+            }
+            pruned => pruned.map(drop),
+        }
     }
 }
 

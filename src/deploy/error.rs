@@ -106,6 +106,14 @@ pub enum DeployError {
         #[diagnostic_source]
         fault: Boxed<StepFault>,
     },
+    #[error("{release} is in service, but the processes of {from} could not be seen to their end")]
+    Drained {
+        release: ReleaseId,
+        from: ReleaseId,
+        #[source]
+        #[diagnostic_source]
+        error: Boxed<DeployError>,
+    },
     #[error("{release} serves on, but its processes may not have been told anew")]
     Restart {
         release: ReleaseId,
@@ -270,6 +278,7 @@ impl DeployError {
             DeployError::RolledBack { .. }
                 | DeployError::NotRolledBack { .. }
                 | DeployError::After { .. }
+                | DeployError::Drained { .. }
                 | DeployError::Restart { .. }
                 | DeployError::Recovery(_)
                 | DeployError::Removal(_)

@@ -93,9 +93,19 @@ fn databases(shared: &Path) -> Result<Vec<PathBuf>, HookError> {
     let walk = WalkDir::new(shared).sort_by_file_name().into_iter();
     for entry in walk.filter_entry(|entry| !left_out.iter().any(|folder| entry.path() == folder)) {
         let unreadable = |source| HookError::Unreadable { path: shared.to_owned(), source };
-        let entry = entry.map_err(|error| unreadable(error.into()))?;
-        if entry.file_type().is_file() && is_sqlite(entry.path()).map_err(unreadable)? {
-            found.push(entry.into_path());
+        // What SQLite has beside a database comes and goes while the site runs.
+        let is_gone = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
+        let entry = match entry.map_err(io::Error::from) {
+            Err(error) if is_gone(&error) => continue,
+            entry => entry.map_err(unreadable)?,
+        };
+        if !entry.file_type().is_file() {
+            continue;
+        }
+        match is_sqlite(entry.path()) {
+            Ok(true) => found.push(entry.into_path()),
+            Err(error) if !is_gone(&error) => return Err(unreadable(error)),
+            _ => {}
         }
     }
     Ok(found)

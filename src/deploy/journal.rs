@@ -127,6 +127,9 @@ enum Event {
         work: Work,
         from: Option<ReleaseId>,
         to: ReleaseId,
+        /// To which a rollback went until then.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        before: Option<ReleaseId>,
     },
     Begun {
         step: Step,
@@ -209,10 +212,11 @@ impl Journal {
         work: Work,
         from: Option<&ReleaseId>,
         to: &ReleaseId,
+        before: Option<&ReleaseId>,
     ) -> Result<Run<'_>, JournalError> {
         self.begin_anew_if_long()?;
         let run = Run { journal: self, id: RunId::new().map_err(|source| self.unwritable(source))? };
-        run.write(Event::Opened { work, from: from.cloned(), to: to.clone() })?;
+        run.write(Event::Opened { work, from: from.cloned(), to: to.clone(), before: before.cloned() })?;
         Ok(run)
     }
 

@@ -14,7 +14,8 @@ use crate::manifest::{Manifest, SiteName};
 use crate::progress::Notice;
 use crate::release::{self, Complete, ReleaseError, ReleaseId, prune};
 use crate::site::Place;
-use crate::site::iis::{IisPlan, plan as iis};
+use crate::site::iis::IisPlan;
+use crate::site::iis::plan::{self as iis, Lack};
 use crate::site::probe::Question;
 
 /// What is going to be done to a site.
@@ -97,6 +98,10 @@ impl DeployPlan {
             Some(complete) => release::drift(complete)?.len(),
             None => 0,
         };
+        let is_broken = is_active && there.is_none();
+        if is_broken && matches!(source, Source::Bundle(_)) && folder.exists() {
+            return Err(ReleaseError::InUse { folder }.into());
+        }
         let files = manifest.layers.iter().map(|layer| layer.entries).sum();
         let make = match (there, source) {
             (Some(_), Source::Folder(_)) if changed > 0 => {
@@ -163,6 +168,12 @@ impl DeployPlan {
         let last = &survey.state.applied;
         if let Some(lack) = iis::lacks(&wanted, &survey.iis, last, wishes.take_over).into_iter().next() {
             return Err(lack.into());
+        }
+        // One that is half made is brought to its end before; one that somebody has stopped answers nobody.
+        let site = survey.iis.site(&survey.spot.site);
+        let is_settled = survey.active.is_some() && survey.history.unfinished.is_none();
+        if is_settled && site.is_some_and(|site| !site.is_started()) {
+            return Err(Lack::Stopped(survey.spot.site.clone()).into());
         }
         if !settings.requests.header {
             return Err(DeployError::NoHeader { path: survey.home.site_toml() });

@@ -164,7 +164,14 @@ fn switch(survey: &Survey, to: &ReleaseId, hands: &mut Hands<'_>) -> Result<(), 
         prepared.then(switched)
     })?;
     state.applied = done.plan.applied;
-    state.activate(to);
+    match unfinished(survey).filter(|run| run.from.as_ref() == Some(to)) {
+        // As it was before the run, and not where the run wanted to go.
+        Some(run) => {
+            state.active = Some(to.clone());
+            state.previous = run.before.clone().filter(|before| before != to);
+        }
+        None => state.activate(to),
+    }
     Ok(survey.home.write_state(&state)?)
 }
 
@@ -195,7 +202,9 @@ fn probe_again(
     }
     let questions = visits::of_release(&survey.settings, &survey.spot, &complete.release);
     let addresses = survey.addresses();
-    let shown = show::Shown { survey, place: &place, addresses: &addresses, questions: &questions, warm: 1 };
+    let (settings, iis) = (&survey.settings, &survey.iis);
+    let shown =
+        show::Shown { settings, iis, place: &place, addresses: &addresses, questions: &questions, warm: 1 };
     let asked = shown.real(&BTreeSet::new(), &mut |notice| hands.listener.notice(notice));
     match (asked, back_to) {
         (Ok(_), _) => {

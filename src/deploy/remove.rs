@@ -6,7 +6,7 @@ use std::io;
 use super::{DeployError, Fault, Hands, Survey, lock, retire};
 use crate::held;
 use crate::release::prune::{self, PrunePlan, Removal, Why};
-use crate::site::iis::plan;
+use crate::site::iis::plan::{self, Lack};
 use crate::site::{Home, SiteSettings};
 
 /// What becomes of media, databases, logs, settings and secrets.
@@ -32,6 +32,14 @@ pub fn remove(
         .map(|found| found.folder.to_string_lossy().into_owned())
         .collect();
     let (spot, applied) = (&survey.spot, &survey.state.applied);
+    // IIS deletes a site with all that is in it.
+    if let Some(site) = survey.iis.site(&spot.site).filter(|_| !spot.is_below()) {
+        let others = site.apps.iter().filter(|app| app.path != spot.app).map(|app| app.path.clone());
+        let apps: Vec<String> = others.collect();
+        if !apps.is_empty() {
+            return Err(Lack::OtherApps { site: spot.site.clone(), apps }.into());
+        }
+    }
     let failed = |fault: Fault| DeployError::Removal(fault.into());
     // First the web server: a release that nobody is sent to can go.
     let done = hands.server.apply(spot, |actual| plan::remove(spot, actual, applied, &adopted));

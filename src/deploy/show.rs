@@ -5,10 +5,11 @@ use std::io;
 use std::net::{Ipv4Addr, TcpListener};
 use std::time::Duration;
 
-use super::{Fault, Survey, visits};
+use super::{Fault, visits};
 use crate::progress::Notice;
-use crate::site::Place;
+use crate::site::iis::Actual;
 use crate::site::probe::{Address, Expected, Pass, Question, Visitor, Warm, wait_until, warm};
+use crate::site::{Place, SiteSettings};
 
 /// How many times in a row every answer has to be right.
 const TIMES: usize = 3;
@@ -29,7 +30,9 @@ pub fn free_port() -> io::Result<u16> {
 
 /// One release, as it is asked.
 pub struct Shown<'a> {
-    pub survey: &'a Survey,
+    pub settings: &'a SiteSettings,
+    /// The web server, as it was surveyed.
+    pub iis: &'a Actual,
     pub place: &'a Place,
     /// Where visitors find the site.
     pub addresses: &'a [Address],
@@ -109,7 +112,7 @@ impl Shown<'_> {
     }
 
     fn visitor(&self, address: &Address) -> Result<Visitor, Fault> {
-        let patience = Duration::from_secs(self.survey.settings.probe.timeout.into());
+        let patience = Duration::from_secs(self.settings.probe.timeout.into());
         Ok(Visitor::at(address.clone(), patience + MEETING)?)
     }
 
@@ -119,7 +122,6 @@ impl Shown<'_> {
     }
 
     fn expected(&self) -> Expected {
-        let Survey { settings, iis, .. } = self.survey;
-        visits::expected(settings, iis, self.addresses, &self.place.id)
+        visits::expected(self.settings, self.iis, self.addresses, &self.place.id)
     }
 }

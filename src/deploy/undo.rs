@@ -1,10 +1,12 @@
 //! The way back: what a run has done so far, and how each of it is taken back, the last first.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::journal::{Journal, Run, Step};
 use super::{Fault, Hands, Survey, make, retire, show, visits};
 use crate::durable::{Mode, gone};
+use crate::progress::Notice;
 use crate::release::ReleaseId;
 use crate::site::iis::{Change, plan as iis};
 use crate::site::state::State;
@@ -44,12 +46,14 @@ impl Undo {
         self.made = Some((release.clone(), folder.to_owned()));
     }
 
-    pub fn writes_settings(&mut self, survey: &Survey) {
-        self.settings = Some(fs_err::read(survey.home.site_toml()).ok());
+    pub fn writes_settings(&mut self, survey: &Survey) -> Result<(), Fault> {
+        self.settings = Some(content(&survey.home.site_toml())?);
+        Ok(())
     }
 
-    pub fn tells(&mut self, place: &Place) {
-        self.told = Some((place.clone(), fs_err::read(place.bridge_toml()).ok()));
+    pub fn tells(&mut self, place: &Place) -> Result<(), Fault> {
+        self.told = Some((place.clone(), content(&place.bridge_toml())?));
+        Ok(())
     }
 
     pub fn registers(&mut self, place: &Place) {
@@ -77,6 +81,15 @@ impl Undo {
     }
 }
 
+/// What is to be put back; `None` where there is nothing yet.
+fn content(path: &Path) -> Result<Option<Vec<u8>>, Fault> {
+    match fs_err::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(HomeError::Unreadable { path: path.to_owned(), source }.into()),
+    }
+}
+
 /// Takes all back, as far as it goes; the first thing that cannot be is the error.
 ///
 /// What visitors or the staging site may still be sent to stays whole: unless the way back to the release before is gone
@@ -84,6 +97,7 @@ impl Undo {
 pub fn take_back(undo: Undo, survey: &Survey, run: &Run<'_>, hands: &mut Hands<'_>) -> Result<(), Fault> {
     let Undo { state, made, settings, told, registered, staged, switched } = undo;
     let mut back = Back { run, first: None };
+    let has_switched = switched.is_some();
     if let Some(changes) = switched {
         back.step(Step::Switch, || switch_back(survey, &state, &changes, hands));
     }
@@ -95,15 +109,15 @@ pub fn take_back(undo: Undo, survey: &Survey, run: &Run<'_>, hands: &mut Hands<'
             Ok(())
         });
     }
-    if let Some(fault) = back.first {
-        return Err(fault);
-    }
-    if let Some((place, changes)) = registered {
+    let is_clear = back.first.is_none();
+    if let Some((place, changes)) = registered.filter(|_| is_clear) {
         back.step(Step::Register, || unregister(survey, &state, &place, &changes, made.is_some(), hands));
     }
     if let Some((place, before)) = told {
         back.tried(|| tell_again(survey, &place, before.as_deref()));
     }
+    // Whatever became of it, what serves is not removed.
+    let made = made.filter(|(release, _)| is_clear && survey.active.as_ref() != Some(release));
     if let Some((release, folder)) = made {
         let progress = hands.listener.progress();
         // What its processes still hold goes with the next command.
@@ -115,7 +129,12 @@ pub fn take_back(undo: Undo, survey: &Survey, run: &Run<'_>, hands: &mut Hands<'
     if let Some(before) = settings {
         back.tried(|| put_back(survey, &survey.home.site_toml(), Mode::Plain, before.as_deref()));
     }
-    back.tried(|| Ok(survey.home.write_state(&state)?));
+    if is_clear {
+        back.tried(|| Ok(survey.home.write_state(&state)?));
+    }
+    if has_switched && is_clear {
+        look_again(survey, hands);
+    }
     back.first.map_or(Ok(()), Err)
 }
 
@@ -146,7 +165,7 @@ impl Back<'_> {
     }
 }
 
-/// The release before is switched to again, whatever a command that failed has done, and waited for.
+/// The release before is switched to again, whatever a command that failed has done.
 fn switch_back(
     survey: &Survey,
     state: &State,
@@ -167,13 +186,28 @@ fn switch_back(
     let wanted = survey.wanted(&place)?;
     let switched = hands.server.apply(spot, |actual| iis::switch(&wanted, actual, &state.applied, true))?;
     drop(switched);
-    taken?;
-    let questions = visits::of_release(&survey.settings, spot, &before.release);
+    Ok(taken?)
+}
+
+/// Waits until the release before answers again, by the settings that it was deployed with. That it does not is nothing
+/// that the way back could mend: it is told.
+fn look_again(survey: &Survey, hands: &mut Hands<'_>) {
+    let Some(before) = survey.active.as_ref().and_then(|active| survey.complete(active)) else { return };
+    let settings = survey.home.settings().ok().flatten();
+    let settings = settings.as_ref().unwrap_or(&survey.settings);
+    let place = survey.place_of(before);
+    let questions = visits::of_release(settings, &survey.spot, &before.release);
     // Other addresses may have been wanted of the release that is not in service.
-    let addresses = visits::served(spot, &survey.iis);
-    let shown = show::Shown { survey, place: &place, addresses: &addresses, questions: &questions, warm: 1 };
-    shown.real(&BTreeSet::new(), &mut |notice| hands.listener.notice(notice))?;
-    Ok(())
+    let addresses = visits::served(&survey.spot, &survey.iis);
+    let iis = &survey.iis;
+    let shown =
+        show::Shown { settings, iis, place: &place, addresses: &addresses, questions: &questions, warm: 1 };
+    if let Err(fault) = shown.real(&BTreeSet::new(), &mut |notice| hands.listener.notice(notice)) {
+        hands.listener.notice(Notice {
+            what: format!("{} has the site again, and does not answer well: {fault}", before.id),
+            help: "look at the site in IIS: it may have been stopped, or its pool".to_owned(),
+        });
+    }
 }
 
 /// What was registered goes. A command that failed may have had its effect all the same, so it is looked at once more.
@@ -185,6 +219,11 @@ fn unregister(
     is_new: bool,
     hands: &mut Hands<'_>,
 ) -> Result<(), Fault> {
+    if is_new {
+        // That processes end with their registration is nothing that IIS promises. Of those that never began there is
+        // nothing to end.
+        let _ = bridge_toml::retire(place);
+    }
     let taken = hands.server.take_back(changes);
     if is_new {
         let folder = place.release.to_string_lossy().into_owned();

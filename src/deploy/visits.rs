@@ -84,7 +84,9 @@ pub fn of_release(settings: &SiteSettings, spot: &Spot, release: &Release) -> Ve
 pub fn expected(settings: &SiteSettings, actual: &Actual, addresses: &[Address], id: &ReleaseId) -> Expected {
     Expected {
         release: header(id).to_owned(),
-        windows_authentication: actual.windows_authentication,
+        // The rule is made for the whole server, or for the site alone.
+        windows_authentication: actual.windows_authentication
+            || actual.locations.values().any(|location| location.windows_authentication),
         has_https: addresses.iter().any(|address| address.https),
         also: settings.probe.status.clone(),
     }

@@ -27,6 +27,8 @@ pub struct Unfinished {
     pub from: Option<ReleaseId>,
     /// The one that is to serve.
     pub to: ReleaseId,
+    /// To which a rollback went before it.
+    pub before: Option<ReleaseId>,
     /// Seconds since 1970.
     pub since: u64,
     pub steps: BTreeMap<Step, Stand>,
@@ -85,12 +87,13 @@ impl History {
             facts.iter().for_each(|fact| self.pending.take(fact));
         }
         match (event, run) {
-            (Event::Opened { work, from, to }, Some(id)) => {
+            (Event::Opened { work, from, to, before }, Some(id)) => {
                 self.unfinished = Some(Unfinished {
                     id,
                     work,
                     from,
                     to,
+                    before,
                     since: at,
                     steps: BTreeMap::new(),
                     staging: None,

@@ -193,8 +193,8 @@ fn finish(run: &Unfinished, pending: &Pending, serving: Option<&ReleaseId>, todo
     if !run.is_done(Step::Services) {
         todo.push(Recovery::MoveServices { release: serving.clone() });
     }
-    // Going back runs none.
-    if run.work == Work::Deploy && !run.is_done(Step::HooksAfter) {
+    // Going back runs none, nor does telling a release something new.
+    if run.work == Work::Deploy && run.from.as_ref() != Some(serving) && !run.is_done(Step::HooksAfter) {
         let begun = stand(Step::HooksAfter).is_some();
         todo.push(Recovery::RunHooksAfter { release: serving.clone(), begun });
     }

@@ -45,7 +45,7 @@ fn done(step: Step) -> Act {
 }
 
 fn opened() -> Act {
-    Write(Event::Opened { work: Work::Deploy, from: Some(release("2")), to: release("3") })
+    Write(Event::Opened { work: Work::Deploy, from: Some(release("2")), to: release("3"), before: None })
 }
 
 /// The third release, up to the switch.
@@ -345,7 +345,7 @@ fn a_run_is_read_back_as_it_was_written() {
     let folder = scratch();
     let journal = Journal::of(folder.path(), Disk::default());
     assert_eq!(journal.read().unwrap(), History::default());
-    let run = journal.open(Work::Deploy, None, &release("3")).unwrap();
+    let run = journal.open(Work::Deploy, None, &release("3"), None).unwrap();
     let staging = Fact::Staging { site: "guestbook-staging".to_owned(), port: 50123 };
     run.begin(Step::Stage, vec![staging]).unwrap();
     // A power cut left half a line, and zeros in place of another.
@@ -373,8 +373,9 @@ fn a_journal_that_has_grown_long_begins_anew_and_forgets_nothing_that_is_pending
     let folder = scratch();
     let journal = Journal::of(folder.path(), Disk::default());
     let path = folder.path().join(JOURNAL);
-    let close =
-        |end| journal.open(Work::Deploy, Some(&release("1")), &release("2")).unwrap().close(end).unwrap();
+    let close = |end| {
+        journal.open(Work::Deploy, Some(&release("1")), &release("2"), None).unwrap().close(end).unwrap()
+    };
     journal.note(vec![Fact::Retiring { release: release("1"), at: 1000 }]).unwrap();
     journal.note(vec![Fact::held(&release("1"), [Path::new("a.pyd"); 30])]).unwrap();
     journal.note(vec![Fact::Retiring { release: release("2"), at: 1000 }]).unwrap();
@@ -402,7 +403,7 @@ fn a_power_cut_while_a_journal_begins_anew_loses_nothing_that_is_pending() {
     let folder = scratch();
     let journal = Journal::of(folder.path(), Disk::default());
     journal.note(vec![Fact::Retiring { release: release("1"), at: 1000 }]).unwrap();
-    journal.open(Work::Deploy, Some(&release("1")), &release("2")).unwrap().close(End::Done).unwrap();
+    journal.open(Work::Deploy, Some(&release("1")), &release("2"), None).unwrap().close(End::Done).unwrap();
     let path = folder.path().join(JOURNAL);
     let mut bytes = fs_err::read(&path).unwrap();
     bytes.resize(bytes.len() + usize::try_from(LONG).unwrap(), b'\n');
@@ -410,7 +411,7 @@ fn a_power_cut_while_a_journal_begins_anew_loses_nothing_that_is_pending() {
     let known = journal.read().unwrap();
     let before = Tree::of(folder.path());
     let (disk, tape) = Tape::new();
-    Journal::of(folder.path(), disk).open(Work::Deploy, Some(&release("2")), &release("3")).unwrap();
+    Journal::of(folder.path(), disk).open(Work::Deploy, Some(&release("2")), &release("3"), None).unwrap();
     let steps = tape.steps();
     let mut begun = 0;
     let cuts = each_cut(&before, folder.path(), &steps, 0..=steps.len(), |cut, folder| {

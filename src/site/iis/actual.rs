@@ -39,6 +39,7 @@ pub enum Question {
     Handlers(String),
     Modules(String),
     Anonymous(String),
+    WindowsAt(String),
 }
 
 /// The server, as far as it was asked for.
@@ -127,6 +128,8 @@ pub struct Location {
     pub web_dav: bool,
     /// The account of visitors that nobody asked for a name; empty for that of the pool.
     pub anonymous_user: Option<String>,
+    /// Whether visitors are asked who they are in Windows' own ways.
+    pub windows_authentication: bool,
 }
 
 /// What appcmd answered.
@@ -165,6 +168,7 @@ impl Question {
             Question::Handlers(location) => (section(Some(location), HANDLERS), false),
             Question::Modules(location) => (section(Some(location), MODULES), false),
             Question::Anonymous(location) => (section(Some(location), ANONYMOUS), true),
+            Question::WindowsAt(location) => (section(Some(location), WINDOWS), true),
         };
         // With what is nobody's word but the schema's: else a value that is as the schema has it would be unknown.
         let command = if configuration { command.switch("config:*") } else { command };
@@ -175,8 +179,11 @@ impl Question {
     /// bindings, and of a location nothing can be told while some `web.config` in it is broken, which is no reason to
     /// refuse a release that brings a better one.
     fn is_optional(&self) -> bool {
-        use Question::{Anonymous, Bindings, Handlers, Modules, WindowsAuthentication};
-        matches!(self, WindowsAuthentication | Bindings | Handlers(_) | Modules(_) | Anonymous(_))
+        use Question::{Anonymous, Bindings, Handlers, Modules, WindowsAt, WindowsAuthentication};
+        matches!(
+            self,
+            WindowsAuthentication | Bindings | Handlers(_) | Modules(_) | Anonymous(_) | WindowsAt(_)
+        )
     }
 }
 
@@ -205,7 +212,9 @@ pub fn survey<E: From<SurveyError>>(
             continue;
         }
         let of = |question: fn(String) -> Question| question(location.clone());
-        for question in [of(Question::Handlers), of(Question::Modules), of(Question::Anonymous)] {
+        for question in
+            [Question::Handlers, Question::Modules, Question::Anonymous, Question::WindowsAt].map(of)
+        {
             let objects = answer(&question, &mut ask)?;
             actual.take(&question, objects);
         }
@@ -302,6 +311,10 @@ impl Actual {
             Question::WindowsAuthentication => {
                 let enabled = section().and_then(|section| section.attribute("enabled"));
                 self.windows_authentication = enabled.is_some_and(is_true);
+            }
+            Question::WindowsAt(location) => {
+                let enabled = section().and_then(|section| section.attribute("enabled")).is_some_and(is_true);
+                self.locations.entry(location.clone()).or_default().windows_authentication = enabled;
             }
             Question::Handlers(location) => {
                 let attribute = |name| config.as_ref().and_then(|config| config.attribute(name));

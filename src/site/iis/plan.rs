@@ -72,6 +72,12 @@ pub enum Lack {
     #[error("the site `{site}` is there already, and serves `{folder}`")]
     #[diagnostic(help("choose another name, or take it over with `--take-over`"))]
     Foreign { site: String, folder: String },
+    #[error("the site `{0}` is stopped")]
+    #[diagnostic(help("nobody could see whether a release serves: start it, `appcmd start site \"{0}\"`"))]
+    Stopped(String),
+    #[error("the site `{site}` has applications of somebody else, which would go with it: {}", apps.join(", "))]
+    #[diagnostic(help("delete them first, `appcmd delete app \"{site}/…\"`, if nobody needs them"))]
+    OtherApps { site: String, apps: Vec<String> },
     #[error("the binding `{binding}` belongs to the site `{site}`")]
     #[diagnostic(help(
         "give this site a host or a port of its own (`[[bindings]]` in `site.toml`), or stop that one"
@@ -162,7 +168,8 @@ impl IisPlan {
 
     /// The changes as a batch file, which stops at the first that fails.
     pub fn script(&self) -> String {
-        let mut lines = vec!["@echo off".to_owned(), "setlocal disabledelayedexpansion".to_owned()];
+        let mut lines =
+            ["@echo off", "setlocal disabledelayedexpansion", "chcp 65001 >nul"].map(str::to_owned).to_vec();
         for Change { says, does, .. } in &self.changes {
             lines.extend([String::new(), format!("rem {}", says.replace('%', "%%")), does.batch_line()]);
             lines.push("if errorlevel 1 exit /b %errorlevel%".to_owned());

@@ -61,6 +61,11 @@ fn printed(question: &Question) -> Answer {
         Question::WindowsAuthentication => {
             Answer { code: 87, printed: b"ERROR ( message:Unknown config section )".into() }
         }
+        Question::WindowsAt(_) => list(
+            r#"<CONFIG CONFIG.SECTION="system.webServer/security/authentication/windowsAuthentication">
+                 <system.webServer-security-authentication-windowsAuthentication enabled="true" />
+               </CONFIG>"#,
+        ),
         Question::Handlers(_) => list(
             r#"<CONFIG CONFIG.SECTION="system.webServer/handlers" path="MACHINE/WEBROOT/APPHOST/shop" overrideMode="Inherit" locked="true">
                  <system.webServer-handlers accessPolicy="Read, Script"><add name="StaticFile" path="*" /></system.webServer-handlers>
@@ -93,6 +98,7 @@ fn questions() -> Vec<Question> {
         Question::Handlers(shop()),
         Question::Modules(shop()),
         Question::Anonymous(shop()),
+        Question::WindowsAt(shop()),
     ]
 }
 
@@ -130,6 +136,7 @@ fn a_server_is_read_from_what_appcmd_prints() {
     let location = &actual.locations["shop"];
     assert_eq!((location.handlers_locked, location.web_dav), (Some(true), true));
     assert_eq!(location.anonymous_user.as_deref(), Some("IUSR"));
+    assert!(location.windows_authentication, "the site's own rule counts");
     assert_eq!(actual.locations.len(), 1);
     let taken = TakenBinding { site: "Default Web Site".to_owned(), information: "*:8080:".to_owned() };
     assert_eq!(actual.taken, [taken]);
@@ -150,6 +157,7 @@ fn the_questions_are_a_fixed_list() {
     list config shop /section:system.webServer/handlers /xml
     list config shop /section:system.webServer/modules /xml
     list config shop /section:system.webServer/security/authentication/anonymousAuthentication /config:* /xml
+    list config shop /section:system.webServer/security/authentication/windowsAuthentication /config:* /xml
     ");
 }
 
