@@ -33,6 +33,7 @@ const NO_GIT: &str = "the lab has no git for Windows";
 
 pub fn run(bench: &Bench, words: &[String]) -> anyhow::Result<ExitStatus> {
     let stories = program::build("holdall", "stories")?;
+    let iis = program::build_lab()?;
     let machine = Machine::set_up(&bench.lab)?;
     tools::step("stories in Wine");
     clear_leftovers()?;
@@ -43,7 +44,8 @@ pub fn run(bench: &Bench, words: &[String]) -> anyhow::Result<ExitStatus> {
             wine.args(["--skip", story]);
         }
         machine.environment(&mut wine);
-        wine.env("HOLDALL_TOOLS", on_windows(&dist::tools_folder()));
+        wine.env("HOLDALL_TOOLS", on_windows(&dist::tools_folder()))
+            .env("HOLDALL_TEST_LAB", on_windows(&iis));
         // The drive on which the paths are that the compiler knew.
         wine.current_dir(tools::root());
         // What a story says is compared here, and accepted on the system where it was written.
