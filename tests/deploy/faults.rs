@@ -2,7 +2,7 @@
 //! succeeds and leaves nothing behind.
 
 use super::bundles::Release;
-use super::server::Server;
+use super::server::{Server, version, wait_for};
 use super::visitors::Visitor;
 
 impl Server {
@@ -20,6 +20,20 @@ impl Server {
             }
         }
         found
+    }
+
+    /// Removes a release that does not serve, as if it had never been there.
+    pub fn forget(&self, release: Release) {
+        let releases = fs_err::read_dir(self.home().join("releases")).unwrap();
+        let known = |name: &str| version(name) == release.version();
+        for folder in
+            releases.map(|entry| entry.unwrap()).filter(|entry| known(entry.file_name().to_str().unwrap()))
+        {
+            wait_for("the end of what holds the release", || {
+                let _ = fs_err::remove_dir_all(folder.path());
+                !folder.path().exists()
+            });
+        }
     }
 }
 

@@ -158,20 +158,6 @@ impl Server {
         self.commands().into_iter().filter(|words| words[0] != "list").collect()
     }
 
-    /// Removes a release that does not serve, as if it had never been there.
-    pub fn forget(&self, release: Release) {
-        let releases = fs_err::read_dir(self.home().join("releases")).unwrap();
-        let known = |name: &str| version(name) == release.version();
-        for folder in
-            releases.map(|entry| entry.unwrap()).filter(|entry| known(entry.file_name().to_str().unwrap()))
-        {
-            wait_for("the end of what holds the release", || {
-                let _ = fs_err::remove_dir_all(folder.path());
-                !folder.path().exists()
-            });
-        }
-    }
-
     pub fn url(&self, path: &str) -> String {
         format!("http://localhost:{}{path}", self.port)
     }
