@@ -13,8 +13,8 @@ mod bytecode;
 mod cache;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod cache_faults;
-// Behind the lab's IIS, which Wine's programs have in their own stories.
-#[cfg(target_os = "linux")]
+// Behind the lab's IIS, which is for these two.
+#[cfg(any(target_os = "linux", windows))]
 mod deploy;
 // The exporters are programs of this machine's Python: Wine has none of its own.
 #[cfg(unix)]

@@ -46,6 +46,11 @@ mod unix {
         true
     }
 
+    /// As the system asks a service.
+    pub fn ask_to_end(child: &mut Child) {
+        signal(child.id(), "TERM");
+    }
+
     /// SIGTERM ends a responder by itself.
     pub fn when_asked_to_end(_: impl FnOnce() + Send + 'static) {}
 
@@ -164,6 +169,11 @@ mod windows {
             child.kill().unwrap();
         }
         sent
+    }
+
+    /// Nothing asks a program without a console: it is ended, and with it what it has in jobs.
+    pub fn ask_to_end(child: &mut Child) {
+        child.kill().unwrap();
     }
 
     /// Waits for the event that says so, and ends after `last`.

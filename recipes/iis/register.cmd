@@ -77,7 +77,8 @@ if errorlevel 1 goto failed
 "%APPCMD%" set config "%SITE%" /section:system.webServer/handlers "/+[@start,name='holdall',path='*',verb='*',modules='FastCgiModule',scriptProcessor='%PYTHON%|{{ arguments }} --config \"%CONFIG%\"',resourceType='Unspecified',requireAccess='Script',responseBufferLimit='0']" /commit:apphost
 if errorlevel 1 goto failed
 {%- if static_path %}
-rem Static files are the web server's own.
+rem Static files are the web server's own. A handler that was removed there before cannot be removed again.
+"%APPCMD%" clear config "%SITE%/{{ static_path }}" /section:system.webServer/handlers /delete /commit:apphost >nul
 "%APPCMD%" set config "%SITE%/{{ static_path }}" /section:system.webServer/handlers "/-[name='holdall']" /commit:apphost
 if errorlevel 1 goto failed
 {%- endif %}

@@ -2,23 +2,45 @@
 //! succeeds and leaves nothing behind.
 
 use super::bundles::Release;
-use super::server::Server;
+use super::server::{Server, version, wait_for};
 use super::visitors::Visitor;
+
+impl Server {
+    /// Deploys `release`; returns the commands that changed something, as the lab's faults match them: up to what is by
+    /// chance.
+    pub fn changes_of(&self, release: Release) -> Vec<String> {
+        let before = self.commands().len();
+        self.deploy(release, &[]).success();
+        let mut found: Vec<String> = Vec::new();
+        for words in self.commands()[before..].iter().filter(|words| words[0] != "list") {
+            let line = words.join(" ");
+            let line = line.split("127.0.0.1:").next().unwrap().to_owned();
+            if !found.contains(&line) {
+                found.push(line);
+            }
+        }
+        found
+    }
+
+    /// Removes a release that does not serve, as if it had never been there.
+    pub fn forget(&self, release: Release) {
+        let releases = fs_err::read_dir(self.home().join("releases")).unwrap();
+        let known = |name: &str| version(name) == release.version();
+        for folder in
+            releases.map(|entry| entry.unwrap()).filter(|entry| known(entry.file_name().to_str().unwrap()))
+        {
+            wait_for("the end of what holds the release", || {
+                let _ = fs_err::remove_dir_all(folder.path());
+                !folder.path().exists()
+            });
+        }
+    }
+}
 
 /// Makes the server one on which the first release serves and the second was never seen.
 fn reset(server: &Server) {
     server.holdall(&["rollback", "--server", "iis"]).success();
-    forget_second(server);
-}
-
-pub fn forget_second(server: &Server) {
-    let releases = server.home().join("releases");
-    for entry in fs_err::read_dir(&releases).unwrap() {
-        let path = entry.unwrap().path();
-        if path.file_name().unwrap().to_str().unwrap().starts_with("1.1-") {
-            fs_err::remove_dir_all(path).unwrap();
-        }
-    }
+    server.forget(Release::Second);
 }
 
 fn fails_in_turn(when: &str) {

@@ -5,7 +5,6 @@ use std::process::Child;
 use std::time::{Duration, Instant};
 
 use super::bundles::Release;
-use super::faults::forget_second;
 use super::server::{PATIENCE, Server, wait_for};
 use super::visitors::Visitor;
 
@@ -32,7 +31,7 @@ fn server() -> Server {
 /// Back to the first release, as if the second had never been there.
 fn back(server: &Server) {
     server.holdall(&["rollback", "--server", "iis"]).success();
-    forget_second(server);
+    server.forget(Release::Second);
 }
 
 /// As if there had never been a site.

@@ -1,8 +1,7 @@
 //! A server of the lab: its IIS with appcmd, and the folder of its sites.
 
 use std::collections::BTreeMap;
-use std::net::TcpListener;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -10,7 +9,8 @@ use assert_cmd::assert::Assert;
 use serde_json::Value;
 
 use super::bundles::Release;
-use crate::harness::{Test, command, program, signal};
+use super::web_server::{Lab, WebServer, free_port};
+use crate::harness::{Test, command};
 
 /// How long anything may take.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -19,25 +19,42 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 pub struct Server {
     pub test: Test,
     pub port: u16,
+    /// What the site is called.
+    pub name: &'static str,
+    /// Below it lies what the web server serves.
+    pub base: PathBuf,
     /// How many the site has.
     processes: usize,
-    iis: Option<Child>,
+    web: WebServer,
 }
 
+/// The site and the folder that a story has on the IIS of a machine: nobody else's have these names.
+const STORY: &str = "holdall-story";
+
 impl Server {
-    /// One with the CGI feature alone, which runs.
+    /// One with the lab's IIS, which has the CGI feature alone.
     pub fn new() -> Server {
         let test = Test::empty();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let mut make = Command::new(lab_program("appcmd-lab"));
-        make.args(["init", "--kind", "cgi"]).arg(test.path("iis"));
-        assert!(make.status().unwrap().success());
-        // By a name of its own: one appcmd is one server to those who change it, who wait for each other.
-        fs_err::os::unix::fs::symlink(lab_program("appcmd"), test.path("appcmd")).unwrap();
-        let mut server = Server { test, port, processes: 2, iis: None };
+        let (base, web) = (test.path(""), WebServer::Lab(Lab::start(&test)));
+        let server = Server { test, port: free_port(), name: "guestbook", base, processes: 2, web };
         server.appcmd(&["delete", "site", "Default Web Site"]);
         server.site_toml("");
-        server.start();
+        server
+    }
+
+    /// One with the IIS that the environment asks for: the lab's, or that of this machine.
+    pub fn chosen() -> Server {
+        if !WebServer::is_this_machine() {
+            return Server::new();
+        }
+        let drive = std::env::var("SystemDrive").unwrap();
+        // The accounts of pools read what lies below the drive's root, and nothing in the folder of whoever tests.
+        let base = PathBuf::from(format!("{drive}\\{STORY}"));
+        let (test, port, web) = (Test::empty(), free_port(), WebServer::ThisMachine);
+        let server = Server { test, port, name: STORY, base, processes: 2, web };
+        // What one that was killed has left.
+        server.sweep();
+        server.site_toml("");
         server
     }
 
@@ -52,8 +69,9 @@ impl Server {
     pub fn site_toml(&self, more: &str) -> &Server {
         let (port, processes) = (self.port, self.processes);
         let text = format!(
-            "name = 'guestbook'\n{more}\n[[bindings]]\nport = {port}\n[fastcgi]\nmaxInstances = {processes}\n\
-             [releases]\nkeep = 3\ndrain = 0\n[environment]\nSECRET_KEY = 'not secret'\n"
+            "name = '{}'\n{more}\n[[bindings]]\nport = {port}\n[fastcgi]\nmaxInstances = {processes}\n\
+             [releases]\nkeep = 3\ndrain = 0\n[environment]\nSECRET_KEY = 'not secret'\n",
+            self.name
         );
         self.test.write("site.toml", text);
         self
@@ -61,7 +79,7 @@ impl Server {
 
     /// Writes the settings of another site, `NAME.toml`. Returns its port.
     pub fn another_site(&self, name: &str) -> u16 {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port();
         let text = self.test.read("site.toml").replace("'guestbook'", &format!("'{name}'"));
         let text = text.replace(&format!("port = {}", self.port), &format!("port = {port}"));
         self.test.write(&format!("{name}.toml"), text);
@@ -75,19 +93,11 @@ impl Server {
         fs_err::rename(self.test.path("iis/lab.new"), self.test.path("iis/lab.toml")).unwrap();
     }
 
-    fn start(&mut self) {
-        let ready = self.test.path("ready");
-        let mut iis = Command::new(lab_program("iis"));
-        iis.arg("--config").arg(self.test.path("iis")).arg("--ready-file").arg(&ready);
-        self.iis = Some(iis.stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap());
-        wait_for("the web server", || ready.exists());
-    }
-
     /// The command, which knows this server.
     pub fn command(&self, args: &[&str]) -> Command {
         let mut holdall = command(self.test.path("").as_path(), args);
-        holdall.env("HOLDALL_ROOT", self.test.path("sites"));
-        holdall.env("HOLDALL_APPCMD", self.test.path("appcmd")).env("HOLDALL_LAB_IIS", self.test.path("iis"));
+        holdall.env("HOLDALL_ROOT", self.base.join("sites"));
+        self.web.tell(&mut holdall);
         holdall
     }
 
@@ -129,8 +139,7 @@ impl Server {
     }
 
     pub fn appcmd(&self, args: &[&str]) -> String {
-        let mut appcmd = Command::new(self.test.path("appcmd"));
-        let done = appcmd.args(args).env("HOLDALL_LAB_IIS", self.test.path("iis")).output().unwrap();
+        let done = self.web.appcmd().args(args).stdin(Stdio::null()).output().unwrap();
         String::from_utf8_lossy(&done.stdout).into_owned()
     }
 
@@ -149,28 +158,12 @@ impl Server {
         self.commands().into_iter().filter(|words| words[0] != "list").collect()
     }
 
-    /// Deploys `release`; returns the commands that changed something, as the lab's faults match them: up to what is by
-    /// chance.
-    pub fn changes_of(&self, release: Release) -> Vec<String> {
-        let before = self.commands().len();
-        self.deploy(release, &[]).success();
-        let mut found: Vec<String> = Vec::new();
-        for words in self.commands()[before..].iter().filter(|words| words[0] != "list") {
-            let line = words.join(" ");
-            let line = line.split("127.0.0.1:").next().unwrap().to_owned();
-            if !found.contains(&line) {
-                found.push(line);
-            }
-        }
-        found
-    }
-
     pub fn url(&self, path: &str) -> String {
         format!("http://localhost:{}{path}", self.port)
     }
 
     pub fn home(&self) -> PathBuf {
-        self.test.path("sites/guestbook")
+        self.base.join("sites").join(self.name)
     }
 
     pub fn journal(&self) -> Vec<Value> {
@@ -178,9 +171,12 @@ impl Server {
         text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
     }
 
-    /// The programs of all processes that the web server has started and that have not ended.
+    /// The programs of all processes that the lab's web server has started and that have not ended. Another does not tell.
     fn running(&self) -> Vec<String> {
-        let text = fs_err::read_to_string(self.test.path("iis/iis.jsonl")).unwrap();
+        let text = match self.web {
+            WebServer::Lab(_) => fs_err::read_to_string(self.test.path("iis/iis.jsonl")).unwrap(),
+            WebServer::ThisMachine => String::new(),
+        };
         let mut running = BTreeMap::new();
         for line in text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()) {
             let process = line["process"].as_u64();
@@ -214,9 +210,7 @@ impl Server {
         }
         let sites = self.appcmd(&["list", "site"]);
         assert!(!sites.contains("staging"), "{sites}");
-        let fastcgi = self.appcmd(&["list", "config", "/section:system.webServer/fastCgi"]);
-        let programs: Vec<&str> = fastcgi.lines().filter(|line| line.contains("fullPath=")).collect();
-        for line in &programs {
+        for line in self.applications() {
             assert!(known.iter().any(|known| line.contains(known)), "{line} is left over");
         }
         for run in &known {
@@ -233,16 +227,8 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        if let Some(mut iis) = self.iis.take() {
-            // Asked to end, it ends the processes that it has started.
-            signal(iis.id(), "TERM");
-            let until = Instant::now() + Duration::from_secs(10);
-            while iis.try_wait().unwrap().is_none() {
-                if Instant::now() > until {
-                    let _ = iis.kill();
-                }
-                std::thread::sleep(Duration::from_millis(10));
-            }
+        if matches!(self.web, WebServer::ThisMachine) {
+            self.sweep();
         }
     }
 }
@@ -259,13 +245,4 @@ pub fn wait_for(what: &str, mut holds: impl FnMut() -> bool) {
         assert!(Instant::now() < until, "not in time: {what}");
         std::thread::sleep(Duration::from_millis(5));
     }
-}
-
-/// A program of the lab: where `cargo xtask test` has put it, or beside the command.
-fn lab_program(name: &str) -> PathBuf {
-    let folder = std::env::var_os("HOLDALL_TEST_LAB").map(PathBuf::from);
-    let folder = folder.unwrap_or_else(|| program().parent().unwrap().to_owned());
-    let path: &Path = &folder.join(name);
-    assert!(path.exists(), "`cargo build --package holdall-lab-iis` makes `{}`", path.display());
-    path.to_owned()
 }

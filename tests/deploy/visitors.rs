@@ -36,6 +36,10 @@ impl Visitor {
                     visits.failed.push(failed);
                 }
                 visits.count += 1;
+                // In Wine one program does what is the system's part of every request, and of all else.
+                if cfg!(windows) {
+                    std::thread::sleep(Duration::from_millis(20));
+                }
             }
             visits
         });

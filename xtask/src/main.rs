@@ -41,6 +41,8 @@ enum Chore {
     IisFacts(iis::Args),
     /// Serve with the bridge behind a real IIS and ask it (Windows)
     IisBridge,
+    /// Deploy to a real IIS, under load, and roll back (Windows)
+    IisDeploy,
     /// Check .github/workflows with actionlint
     LintWorkflows,
     /// Only build and install what `demo` and the tests use
@@ -57,6 +59,7 @@ fn main() -> anyhow::Result<()> {
         Chore::Bench(bench) => bench::run(&bench),
         Chore::IisFacts(args) => iis::run(&args),
         Chore::IisBridge => iis::run_bridge(),
+        Chore::IisDeploy => iis::run_deploy(),
         Chore::LintWorkflows => workflows::run(),
         Chore::Prepare => tools::prepare_tests().map(drop),
     }

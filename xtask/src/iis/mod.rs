@@ -1,12 +1,14 @@
 //! `cargo xtask iis-facts`: asks a real IIS for what no public source says, and writes `tests/lab/facts.toml`;
-//! `cargo xtask iis-bridge` has it start the bridge.
+//! `cargo xtask iis-bridge` has it start the bridge, `cargo xtask iis-deploy` has Holdall deploy to it.
 //!
-//! Both need Windows, an elevated prompt, and IIS with its CGI feature. They make a pool, sites and FastCGI applications
-//! named `holdall-facts…` on ports of this machine alone, and remove them, also after a failure; what a killed run
-//! left, the next one removes. Nothing else of the server's configuration is touched.
+//! All need Windows, an elevated prompt, and IIS with its CGI feature. They make a pool, sites and FastCGI applications
+//! named `holdall-facts…`, `holdall-story` for a deploy, and remove them, also after a failure; what a killed run left,
+//! the next one removes. Those of the first two are on ports of this machine alone. Nothing else of the server's
+//! configuration is touched.
 
 mod ask;
 mod bridge;
+mod deploy;
 mod facts;
 mod file;
 mod http;
@@ -20,6 +22,7 @@ use anyhow::ensure;
 use crate::tools;
 
 pub use bridge::run as run_bridge;
+pub use deploy::run as run_deploy;
 
 /// The names of all facts.
 #[cfg(test)]

@@ -19,6 +19,16 @@ pub fn build_units_of_the_bridge() -> anyhow::Result<PathBuf> {
     program(&["--package", "holdall-bridge", "--no-default-features", "--lib"])
 }
 
+/// Builds the lab's IIS for Windows and returns the folder of its programs.
+pub fn build_lab() -> anyhow::Result<PathBuf> {
+    tools::step("build the lab's IIS for Windows");
+    let mut cargo = lab::cargo_windows();
+    cargo.args(["build", "--quiet", "--release", "--locked", "--package", "holdall-lab-iis", "--bins"]);
+    cargo.env("CARGO_ENCODED_RUSTFLAGS", dist::flags(dist::Target::WindowsX86_64)?);
+    tools::run(&mut cargo)?;
+    Ok(lab::cargo_folder().join(lab::TARGET).join("release"))
+}
+
 /// With the profile and the flags of the product, so that the two have their dependencies in common.
 fn program(which: &[&str]) -> anyhow::Result<PathBuf> {
     let mut cargo = lab::cargo_windows();

@@ -1,0 +1,110 @@
+//! One trouble in each step of a deploy, on every system: it is killed there, or a command to IIS fails. That every line
+//! and every command is a good place to be killed at is told where processes cost little.
+
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::bundles::Release;
+use super::server::{PATIENCE, Server};
+use super::visitors::Visitor;
+
+/// Where a deploy is killed, as its journal calls it, and which release it brings. Each is brought into service before the
+/// next, the other one. What is registered and expanded once stays, so that these steps come first.
+const AT_FIRST: [(&str, Release); 4] = [
+    ("expand", Release::Second),
+    ("hooks-before", Release::First),
+    ("self-check", Release::Second),
+    ("stage", Release::First),
+];
+const LATER: [(&str, Release); 5] = [
+    ("register", Release::Second),
+    ("switch", Release::First),
+    ("probe", Release::Second),
+    ("hooks-after", Release::First),
+    ("retire", Release::Second),
+];
+
+/// A hook that does nothing.
+const NOTHING: &str = if cfg!(windows) { "cmd.exe /c exit" } else { "true" };
+
+/// The first release serves, and the second was never seen.
+fn server() -> Server {
+    let server = Server::with_one_process();
+    server.site_toml("hooks.before = ['manage.py migrate --noinput']");
+    server.deploy(Release::First, &[]).success();
+    server.site_toml(&format!("hooks.before = ['{NOTHING}']\nhooks.after = ['{NOTHING}']"));
+    server
+}
+
+/// Kills a deploy as soon as it has begun a step. The next one brings the release into service and leaves nothing behind.
+fn killed_in(step: &str, release: Release, server: &Server) {
+    // The list of commands begins anew.
+    server.lab("");
+    let (before, from) = (server.journal().len(), server.serving());
+    let mut deploying = server.deploying(release);
+    let until = Instant::now() + PATIENCE;
+    let begun = || {
+        let of_step = |line: &&Value| line["event"] == "begun" && line["step"] == step;
+        server.journal()[before..].iter().any(|line| of_step(&line))
+    };
+    while !begun() && deploying.try_wait().unwrap().is_none() {
+        assert!(Instant::now() < until, "{step} is not begun");
+        std::thread::sleep(Duration::from_micros(200));
+    }
+    assert!(begun(), "the deploy was over without {step}");
+    deploying.kill().unwrap();
+    deploying.wait().unwrap();
+    let expected: &[&str] = match step {
+        "switch" => &[&from, release.version()],
+        "probe" | "hooks-after" | "retire" => &[release.version()],
+        _ => &[&from],
+    };
+    let serving = server.serving();
+    assert!(expected.contains(&&*serving), "{serving} after {step}");
+    let done = server.deploy(release, &[]);
+    let said = String::from_utf8_lossy(&done.get_output().stderr).into_owned();
+    assert!(done.get_output().status.success(), "killed in {step}: {said}");
+    server.assert_tidy(release);
+}
+
+#[test]
+fn a_deploy_is_killed_once_in_each_of_its_steps() {
+    // Half of them each, to be done sooner.
+    std::thread::scope(|scope| {
+        for steps in [&AT_FIRST[..], &LATER] {
+            scope.spawn(move || {
+                let server = server();
+                let visitor = Visitor::of(&server);
+                steps.iter().for_each(|(step, release)| killed_in(step, *release, &server));
+                visitor.stop();
+            });
+        }
+    });
+}
+
+#[test]
+fn appcmd_fails_once_before_the_switch_and_once_at_it() {
+    let server = server();
+    let visitor = Visitor::of(&server);
+    for (command, when) in [
+        ("/section:system.webServer/fastCgi /+", "before"),
+        ("start site guestbook~staging", "after"),
+        ("set vdir guestbook/", "after"),
+    ] {
+        server.lab(&format!(
+            "[[fault]]\nmatches = '{command}'\nwhen = '{when}'\nexit = 87\ntext = 'ERROR ( message:no )'\n"
+        ));
+        let refused = server.deploy(Release::Second, &[]);
+        let code = refused.get_output().status.code().unwrap();
+        let said = String::from_utf8_lossy(&refused.get_output().stderr).into_owned();
+        assert!([4, 5].contains(&code) && said.contains("ended with 87"), "{code} at `{command}`: {said}");
+        assert_eq!(server.serving(), "1.0", "at `{command}`: {said}");
+        server.lab("");
+    }
+    server.deploy(Release::Second, &[]).success();
+    server.assert_tidy(Release::Second);
+    let seen = visitor.stop();
+    let last = seen.last().unwrap();
+    assert!(seen[0].starts_with("1.0 ") && last.starts_with("1.1 "), "{seen:?}");
+}
