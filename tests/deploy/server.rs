@@ -21,20 +21,27 @@ pub struct Server {
     pub port: u16,
     /// How many the site has.
     processes: usize,
+    /// The folder of all sites.
+    sites: &'static str,
     iis: Option<Child>,
 }
 
 impl Server {
     /// One with the CGI feature alone, which runs.
     pub fn new() -> Server {
+        Server::of("cgi", "sites")
+    }
+
+    /// One that is set up so, for sites in this folder.
+    pub fn of(kind: &str, sites: &'static str) -> Server {
         let test = Test::empty();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let mut make = Command::new(lab_program("appcmd-lab"));
-        make.args(["init", "--kind", "cgi"]).arg(test.path("iis"));
+        make.args(["init", "--kind", kind]).arg(test.path("iis"));
         assert!(make.status().unwrap().success());
         // By a name of its own: one appcmd is one server to those who change it, who wait for each other.
         fs_err::os::unix::fs::symlink(lab_program("appcmd"), test.path("appcmd")).unwrap();
-        let mut server = Server { test, port, processes: 2, iis: None };
+        let mut server = Server { test, port, processes: 2, sites, iis: None };
         server.appcmd(&["delete", "site", "Default Web Site"]);
         server.site_toml("");
         server.start();
@@ -86,7 +93,7 @@ impl Server {
     /// The command, which knows this server.
     pub fn command(&self, args: &[&str]) -> Command {
         let mut holdall = command(self.test.path("").as_path(), args);
-        holdall.env("HOLDALL_ROOT", self.test.path("sites"));
+        holdall.env("HOLDALL_ROOT", self.test.path(self.sites));
         holdall.env("HOLDALL_APPCMD", self.test.path("appcmd")).env("HOLDALL_LAB_IIS", self.test.path("iis"));
         holdall
     }
@@ -170,7 +177,7 @@ impl Server {
     }
 
     pub fn home(&self) -> PathBuf {
-        self.test.path("sites/guestbook")
+        self.test.path(self.sites).join("guestbook")
     }
 
     pub fn journal(&self) -> Vec<Value> {
@@ -262,7 +269,7 @@ pub fn wait_for(what: &str, mut holds: impl FnMut() -> bool) {
 }
 
 /// A program of the lab: where `cargo xtask test` has put it, or beside the command.
-fn lab_program(name: &str) -> PathBuf {
+pub fn lab_program(name: &str) -> PathBuf {
     let folder = std::env::var_os("HOLDALL_TEST_LAB").map(PathBuf::from);
     let folder = folder.unwrap_or_else(|| program().parent().unwrap().to_owned());
     let path: &Path = &folder.join(name);
