@@ -13,6 +13,8 @@ mod meddling;
 mod server;
 mod stages;
 mod sweep;
+#[cfg(target_os = "linux")]
+mod switches;
 mod visitors;
 mod web_server;
 mod whole;
@@ -71,32 +73,6 @@ fn a_site_is_made_brought_to_its_next_release_under_load_and_rolled_back() {
     let seen = visitor.stop();
     let versions: Vec<_> = seen.iter().map(|seen| seen.split(' ').next().unwrap()).collect();
     assert_eq!(versions, ["1.0", "1.1", "1.0", "1.1"], "{seen:?}");
-}
-
-/// The other answers to what no public source tells of IIS, but the one with which no server could be switched without a
-/// visitor who notices: that it breaks off what it is answering.
-const OTHER_ANSWERS: &str = "[switches]\n'full-path.case' = 'compared'\n'full-path.variables' = 'literal'\n\
-    'edit.itself' = 'kept'\n'edit.others' = 'kept'\n'sites.processes' = 'own'\n'switch.processes' = 'restarted'\n\
-    'switch.delay' = 'later'\n'pool.account' = 'later'\n'site.created' = 'stopped'\n'site.start-twice' = 'error'\n\
-    'site.stop-twice' = 'error'\n'appcmd.nothing-found' = 'error'\n'config.remove-absent' = 'fine'\n\
-    [timing]\nlater = 800\nknown = 300\n";
-
-#[test]
-fn a_site_is_brought_to_its_next_release_however_iis_answers_what_nobody_knows() {
-    let server = Server::new();
-    server.lab(OTHER_ANSWERS);
-    server.deploy(Release::First, &[]).success();
-    let visitor = Visitor::of(&server);
-    let switched = server.deploy(Release::Second, &[]).success();
-    let said = String::from_utf8_lossy(&switched.get_output().stderr).into_owned();
-    assert!(said.contains("the processes that were warmed up are not those that serve"), "{said}");
-    server.assert_tidy(Release::Second);
-    server.holdall(&["rollback", "--server", "iis"]).success();
-    server.assert_tidy(Release::First);
-    let seen = visitor.stop();
-    let versions: Vec<_> = seen.iter().map(|seen| seen.split(' ').next().unwrap()).collect();
-    assert_eq!(versions, ["1.0", "1.1", "1.0"], "{seen:?}");
-    server.holdall(&["remove", "--server", "iis"]).success();
 }
 
 #[test]

@@ -33,7 +33,7 @@ pub fn carry_out(
     let run = journal.open(plan.work, from.as_ref(), &release, survey.state.previous.as_ref())?;
     let (state, undo) = (survey.state.clone(), Undo::new(survey));
     let mut running = Running { plan: &plan, survey, journal: &journal, run: &run, state, undo, hands };
-    match running.into_service(source) {
+    match running.serve(source) {
         Ok(serving) => {
             let followed = running.after_the_switch(&serving).and_then(|(retires, failed)| {
                 run.close(End::Done)
@@ -84,7 +84,7 @@ struct Serving {
 
 impl Running<'_, '_> {
     /// All that can be taken back.
-    fn into_service(&mut self, source: Option<Source>) -> Result<Serving, StepFault> {
+    fn serve(&mut self, source: Option<Source>) -> Result<Serving, StepFault> {
         let complete = self.made(source)?;
         let survey = self.survey;
         let place = survey.place_of(&complete);

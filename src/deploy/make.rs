@@ -51,7 +51,7 @@ pub enum Laid<'a> {
     /// A release already.
     Complete(Box<Complete>),
     /// Without what the server adds to it.
-    Unmarked(Unmarked, Making<'a>),
+    Unmarked(Box<Unmarked>, Making<'a>),
 }
 
 /// Expands the bundle, or checks the folder that it was copied into.
@@ -98,7 +98,7 @@ pub fn lay<'a>(
             }
         }
     };
-    Ok(Laid::Unmarked(unmarked, making))
+    Ok(Laid::Unmarked(unmarked.into(), making))
 }
 
 /// Makes the server's own files and the mark. What could not be made is no failure, and told.
@@ -107,7 +107,7 @@ pub fn complete(laid: Laid<'_>, progress: &dyn Progress) -> Result<(Complete, Ve
         Laid::Complete(complete) => Ok((*complete, Vec::new())),
         Laid::Unmarked(unmarked, making) => {
             let Completed { complete, notices } =
-                release::complete(unmarked, &making, SystemTime::now(), progress)?;
+                release::complete(*unmarked, &making, SystemTime::now(), progress)?;
             Ok((complete, notices))
         }
     }

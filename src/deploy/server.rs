@@ -3,13 +3,16 @@
 //! Values in, values out. What is to be done is planned elsewhere, from what was read here; this is the only place of a
 //! deploy that changes a web server. IIS is the only one.
 
+use std::io;
 use std::sync::Arc;
 
 use super::Part;
 use crate::clock::{Clock, Span};
-use crate::site::iis::actual::Actual;
-use crate::site::iis::run::{self, IisError};
+use crate::site::iis::actual::{Actual, Answer};
+use crate::site::iis::appcmd::Command;
+use crate::site::iis::run::{self, IisError, Runner};
 use crate::site::iis::wanted::Spot;
+use crate::site::iis::xml::{decoded, restored};
 use crate::site::iis::{Appcmd, Change, IisLock, IisPlan};
 
 /// How many times a plan is made anew because others have changed the server meanwhile.
@@ -20,6 +23,22 @@ const ATTEMPTS: usize = 5;
 pub struct Server {
     appcmd: Appcmd,
     pub(super) clock: Arc<Clock<Part>>,
+}
+
+/// An appcmd whose answers name the folder of a site as it is, whatever encoding they come in.
+struct Restoring<'a> {
+    appcmd: &'a mut Appcmd,
+    folder: &'a str,
+}
+
+impl Runner for Restoring<'_> {
+    fn run(&mut self, command: &Command) -> io::Result<Answer> {
+        let Answer { code, printed } = self.appcmd.run(command)?;
+        if self.folder.is_ascii() {
+            return Ok(Answer { code, printed });
+        }
+        Ok(Answer { code, printed: restored(&decoded(&printed), self.folder).into_bytes() })
+    }
 }
 
 /// What was done, to be taken back if need be, and what holds since then.
@@ -43,7 +62,8 @@ impl Server {
     /// All that concerns the site at `spot`. Changes nothing.
     pub fn survey(&mut self, spot: &Spot) -> Result<Actual, IisError> {
         let program = self.appcmd.program().to_owned();
-        let read = || run::read(&mut self.appcmd, &program, &spot.sites(), &spot.locations());
+        let mut restoring = Restoring { appcmd: &mut self.appcmd, folder: &spot.home };
+        let read = || run::read(&mut restoring, &program, &spot.sites(), &spot.locations());
         self.clock.time(Part::Server, read)
     }
 

@@ -25,6 +25,8 @@ pub struct Server {
     pub base: PathBuf,
     /// How many the site has.
     processes: usize,
+    /// The folder of all sites below that.
+    sites: &'static str,
     web: WebServer,
 }
 
@@ -34,9 +36,14 @@ const STORY: &str = "holdall-story";
 impl Server {
     /// One with the lab's IIS, which has the CGI feature alone.
     pub fn new() -> Server {
+        Server::of("cgi", "sites")
+    }
+
+    /// One that is set up so, for sites in this folder.
+    pub fn of(kind: &str, sites: &'static str) -> Server {
         let test = Test::empty();
-        let (base, web) = (test.path(""), WebServer::Lab(Lab::start(&test)));
-        let server = Server { test, port: free_port(), name: "guestbook", base, processes: 2, web };
+        let (base, web) = (test.path(""), WebServer::Lab(Lab::start(&test, kind)));
+        let server = Server { test, port: free_port(), name: "guestbook", base, sites, processes: 2, web };
         server.appcmd(&["delete", "site", "Default Web Site"]);
         server.site_toml("");
         server
@@ -51,7 +58,7 @@ impl Server {
         // The accounts of pools read what lies below the drive's root, and nothing in the folder of whoever tests.
         let base = PathBuf::from(format!("{drive}\\{STORY}"));
         let (test, port, web) = (Test::empty(), free_port(), WebServer::ThisMachine);
-        let server = Server { test, port, name: STORY, base, processes: 2, web };
+        let server = Server { test, port, name: STORY, base, sites: "sites", processes: 2, web };
         // What one that was killed has left.
         server.sweep();
         server.site_toml("");
@@ -96,7 +103,7 @@ impl Server {
     /// The command, which knows this server.
     pub fn command(&self, args: &[&str]) -> Command {
         let mut holdall = command(self.test.path("").as_path(), args);
-        holdall.env("HOLDALL_ROOT", self.base.join("sites"));
+        holdall.env("HOLDALL_ROOT", self.base.join(self.sites));
         self.web.tell(&mut holdall);
         holdall
     }
@@ -163,7 +170,7 @@ impl Server {
     }
 
     pub fn home(&self) -> PathBuf {
-        self.base.join("sites").join(self.name)
+        self.base.join(self.sites).join(self.name)
     }
 
     pub fn journal(&self) -> Vec<Value> {

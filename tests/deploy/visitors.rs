@@ -49,13 +49,18 @@ impl Visitor {
     /// Stops; nothing may have failed. Returns the versions that were seen, in order.
     #[track_caller]
     pub fn stop(self) -> Vec<String> {
-        // After the last change a few more visits count.
-        std::thread::sleep(Duration::from_millis(200));
-        self.stop.store(true, Ordering::SeqCst);
-        let visits = self.asking.join().unwrap();
+        let visits = self.visits();
         assert_eq!((visits.failed.len(), visits.failed.first()), (0, None), "of {}", visits.count);
         assert!(visits.count > 0);
         visits.seen
+    }
+
+    /// Stops; says what came of it.
+    pub fn visits(self) -> Visits {
+        // After the last change a few more visits count.
+        std::thread::sleep(Duration::from_millis(200));
+        self.stop.store(true, Ordering::SeqCst);
+        self.asking.join().unwrap()
     }
 }
 

@@ -62,11 +62,11 @@ impl WebServer {
 }
 
 impl Lab {
-    /// One with the CGI feature alone, in the folder `iis` of a story.
-    pub fn start(test: &Test) -> Lab {
+    /// One that is set up so, in the folder `iis` of a story.
+    pub fn start(test: &Test, kind: &str) -> Lab {
         let (folder, ready) = (test.path("iis"), test.path("ready"));
         let made =
-            Command::new(lab_program("appcmd-lab")).args(["init", "--kind", "cgi"]).arg(&folder).status();
+            Command::new(lab_program("appcmd-lab")).args(["init", "--kind", kind]).arg(&folder).status();
         assert!(made.unwrap().success());
         // By a name of its own: one appcmd is one server to those who change it, who wait for each other.
         let appcmd = test.path(&program_name("appcmd"));

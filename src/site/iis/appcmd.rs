@@ -300,6 +300,12 @@ impl Command {
         }
     }
 
+    /// Whether the exit code says that what this command removes is not there.
+    pub fn finds_nothing_to_remove(&self, code: i32) -> bool {
+        let removes = |parameter: &Parameter| matches!(parameter, Parameter::Remove(_));
+        (self.verb == Verb::Delete || self.parameters.iter().any(removes)) && matches!(code, 1168 | 4312)
+    }
+
     /// The line for a batch file, where a `%` is written twice.
     pub fn batch_line(&self) -> String {
         self.line(|arg| cmd_word(arg, "%%"))

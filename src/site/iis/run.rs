@@ -209,8 +209,10 @@ pub fn perform(
 pub fn take_back(runner: &mut dyn Runner, done: &[Change]) -> Result<(), Vec<Command>> {
     let mut left = Vec::new();
     for command in done.iter().rev().flat_map(|change| &change.undoes) {
-        let answer = patiently(runner, command);
-        if !answer.is_ok_and(|answer| command.meaning(answer.code) == Meaning::Done) {
+        let is_undone = |Answer { code, .. }: Answer| {
+            command.meaning(code) == Meaning::Done || command.finds_nothing_to_remove(code)
+        };
+        if !patiently(runner, command).is_ok_and(is_undone) {
             left.push(command.clone());
         }
     }
@@ -305,6 +307,15 @@ mod tests {
         let Err(IisError::NotTakenBack(stopped)) = result else { panic!("{result:?}") };
         assert_eq!(stopped.left.iter().map(Command::args).collect::<Vec<_>>(), [["delete", "site", "a"]]);
         assert_eq!(played.run.last().unwrap(), "stop site a");
+    }
+
+    #[test]
+    fn what_is_gone_already_is_taken_back() {
+        let mut played = Played { codes: vec![("delete site b", 1168)], ..Played::default() };
+        take_back(&mut played, &changes()).unwrap();
+        played.codes = vec![("stop site b", 1168)];
+        let left = take_back(&mut played, &changes()).unwrap_err();
+        assert_eq!(left.iter().map(Command::args).collect::<Vec<_>>(), [["stop", "site", "b"]]);
     }
 
     #[test]

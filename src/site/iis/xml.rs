@@ -119,6 +119,24 @@ fn of_console(printed: &[u8]) -> String {
 /// The letters that stand for one that the encoding could not hold. No name of a file or folder has one.
 const LOST: [char; 2] = ['?', '\u{fffd}'];
 
+/// What was printed, with the letters of a folder that were lost on the way put back wherever it can be nothing but that
+/// folder: what is named to appcmd again has to be named as it is.
+pub fn restored(printed: &str, folder: &str) -> String {
+    let folder: Vec<char> = folder.replace('&', "&amp;").chars().collect();
+    let is_folder = |found: &[char]| {
+        found.len() == folder.len()
+            && found.iter().zip(&folder).all(|(a, b)| a == b || LOST.contains(a) && !b.is_ascii())
+    };
+    let printed: Vec<char> = printed.chars().collect();
+    let (mut text, mut at) = (String::with_capacity(printed.len()), 0);
+    while at < printed.len() {
+        let found = printed.get(at..at + folder.len()).filter(|found| !found.is_empty() && is_folder(found));
+        text.extend(found.map_or(&printed[at..=at], |_| &folder[..]));
+        at += found.map_or(1, <[char]>::len);
+    }
+    text
+}
+
 /// Whether IIS takes two paths for one: case, the kind of slash and a slash at the end don't count. A letter that was lost
 /// on its way out of appcmd is taken for any.
 pub fn same_path(printed: &str, other: &str) -> bool {
@@ -143,6 +161,18 @@ pub fn is_below(printed: &str, folder: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_folder_that_lost_letters_is_named_as_it_is() {
+        let folder = "C:\\größe & co";
+        for printed in ["C:\\größe &amp; co", "C:\\gr??e &amp; co", "C:\\gr\u{fffd}?e &amp; co"] {
+            let list = format!("<a b=\"{printed}\\run|{printed}\" c=\"C:\\gr??en\"/>");
+            let full = "C:\\größe &amp; co";
+            assert_eq!(restored(&list, folder), format!("<a b=\"{full}\\run|{full}\" c=\"C:\\gr??en\"/>"));
+        }
+        assert_eq!(restored("", folder), "");
+        assert_eq!(restored("C:\\a", "C:\\a"), "C:\\a");
+    }
 
     #[test]
     fn a_list_is_read_with_all_that_is_nested() {

@@ -117,7 +117,8 @@ fn add_one(
     edit::insert(collection, own_items, element.clone(), None)?;
     check_unique(&config, kind, &value)?;
     let switches = context.lab.settings.switches;
-    // A site that isn't to start by itself takes no port.
+    // A site that isn't to start by itself takes no port, and waits until it is started, whatever it is told then to do
+    // when the server starts.
     let starts = kind == Kind::Site && element.attribute("serverAutoStart") != Some("false");
     let port_taken = starts && binding_taken(context, &config, id(&element))?;
     if port_taken && switches.site_port_taken == PortTaken::Refused {
@@ -128,7 +129,7 @@ fn add_one(
     }
     context.commit(&mut config)?;
     let stopped = port_taken && switches.site_port_taken == PortTaken::Stopped
-        || kind == Kind::Site && switches.site_created == Created::Stopped;
+        || kind == Kind::Site && (!starts || switches.site_created == Created::Stopped);
     runtime(context, |runtime| {
         let standing = Standing::new(stopped.then_some(State::Stopped));
         match kind {
