@@ -1,6 +1,7 @@
 //! The server's half: bundles go into service behind the lab's IIS, by the real command, while visitors ask for pages.
 
 mod bundles;
+mod carried;
 mod faults;
 mod kills;
 mod server;

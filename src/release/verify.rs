@@ -18,6 +18,10 @@ use crate::layer::{Index, index};
 use crate::manifest::MANIFEST;
 use crate::progress::{Progress, Running, Silent, Stage, Unit};
 
+/// The settings of a site, which an administrator may lay beside a bundle that was unpacked. Nothing in a release reads
+/// them.
+pub const SITE_TOML: &str = "site.toml";
+
 /// Reads every file of a release; returns what differs, sorted. Its mark is read if it has one, and counts as any file
 /// does.
 pub fn verify(release: &Release, progress: &dyn Progress) -> Result<Vec<Difference>, ReleaseError> {
@@ -151,7 +155,7 @@ fn compare(file: &Expected<'_>, root: &Path, depth: Depth) -> Result<Option<Diff
 fn strangers(release: &Release, known: &[&EntryPath]) -> Result<Vec<Difference>, ReleaseError> {
     let indexes: Vec<String> =
         release.manifest.layers.iter().map(|layer| Index::name(&layer.digest)).collect();
-    let own = indexes.iter().map(String::as_str).chain([MANIFEST, SIGNATURE, MARK]);
+    let own = indexes.iter().map(String::as_str).chain([MANIFEST, SIGNATURE, MARK, SITE_TOML]);
     let own: HashSet<&str> = own.collect();
     let folders = known.iter().flat_map(|path| path.folders()).chain([index::FOLDER]);
     let folders: HashSet<&str> = folders.collect();
