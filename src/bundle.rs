@@ -30,7 +30,7 @@ use crate::runtime::{self, HostPython, RuntimeChoice, RuntimePlan};
 use crate::signature::{KeyId, Signer};
 use crate::site::iis::register::Scripts;
 use crate::target::Target;
-use crate::tools::{self, Tools};
+use crate::tools::{self, DeployScript, Tools};
 
 use describe::Known;
 
@@ -71,6 +71,8 @@ pub struct BundlePlan {
     pub static_files: StaticChoice,
     /// Who compiles the modules; without one the bundle has no bytecode.
     pub compiler: Option<Compiler>,
+    /// What puts the bundle into service where it was unpacked.
+    pub script: DeployScript,
     /// For Windows: what registers the bundle in IIS by hand.
     pub iis: IisTemplates,
     pub folder: PathBuf,
@@ -122,6 +124,7 @@ pub fn plan(wanted: Wanted, cache: &Cache, progress: &dyn Progress) -> Result<Bu
     let tools = Tools::find(wanted.tools.as_deref())?;
     let bridge = packages::local_wheel(&tools.bridge(runtime.target, minor)?)?;
     let program = tools.program(runtime.target)?;
+    let script = DeployScript::of(&recipes.deploy, runtime.target);
     let python = build_python(&runtime)?;
     let uv = Uv::find(cache, &python.path, &recipes.uv)?;
     let supply = supply(&project);
@@ -161,6 +164,7 @@ pub fn plan(wanted: Wanted, cache: &Cache, progress: &dyn Progress) -> Result<Bu
         files,
         static_files,
         compiler,
+        script,
         iis: recipes.iis,
         folder,
         signer: wanted.signer,
@@ -182,6 +186,7 @@ pub fn carry_out(plan: BundlePlan, cache: &Cache, progress: &dyn Progress) -> Re
         prunings,
         bridge,
         program,
+        script,
         files: planned,
         static_files,
         compiler,
@@ -235,7 +240,9 @@ pub fn carry_out(plan: BundlePlan, cache: &Cache, progress: &dyn Progress) -> Re
         clock.time(Stage::Packages, || packages::layers(&wheels, &bridge_wheel, &shaping, cache, progress))
     };
     let program_layer = || {
-        clock.time(Stage::Tools, || tools::layer(program, holdall, target, cache, progress, &mut of_program))
+        clock.time(Stage::Tools, || {
+            tools::layer(program, holdall, script, target, cache, progress, &mut of_program)
+        })
     };
     let (owned, (packages, (python, program))) =
         at_once(own, || at_once(package_layers, || at_once(runtime_layer, program_layer)));

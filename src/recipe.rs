@@ -36,6 +36,8 @@ const WEB_CONFIG: (&str, &str) = ("iis/web.config", include_str!("../recipes/iis
 const MEDIA_CONFIG: (&str, &str) = ("iis/media.config", include_str!("../recipes/iis/media.config"));
 const REGISTER: (&str, &str) = ("iis/register.cmd", include_str!("../recipes/iis/register.cmd"));
 const UNREGISTER: (&str, &str) = ("iis/unregister.cmd", include_str!("../recipes/iis/unregister.cmd"));
+const DEPLOY_CMD: (&str, &str) = ("deploy/deploy.cmd", include_str!("../recipes/deploy/deploy.cmd"));
+const DEPLOY_SH: (&str, &str) = ("deploy/deploy.sh", include_str!("../recipes/deploy/deploy.sh"));
 
 /// All recipes in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +48,7 @@ pub struct Recipes {
     pub patchelf: ToolRecipe,
     pub uv: ToolRecipe,
     pub iis: IisTemplates,
+    pub deploy: DeployScripts,
 }
 
 /// What IIS is given to read, before its values are filled in.
@@ -58,6 +61,13 @@ pub struct IisTemplates {
     /// For people without holdall.
     pub register: Template,
     pub unregister: Template,
+}
+
+/// What a bundle is put into service by, where it was unpacked. They are the same in all bundles for a system.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeployScripts {
+    pub windows: String,
+    pub unix: String,
 }
 
 /// A text with places for values.
@@ -138,7 +148,11 @@ impl Recipes {
             register: template(REGISTER, folder)?,
             unregister: template(UNREGISTER, folder)?,
         };
-        Ok(Recipes { runtimes, packages, patchelf, uv, iis })
+        let deploy = DeployScripts {
+            windows: template(DEPLOY_CMD, folder)?.text,
+            unix: template(DEPLOY_SH, folder)?.text,
+        };
+        Ok(Recipes { runtimes, packages, patchelf, uv, iis, deploy })
     }
 
     /// The newest CPython for `target` that `fits`, and where its build comes from.

@@ -36,7 +36,7 @@ pub use releases::{Adopted, Found, Releases, Reserved, State};
 pub use reuse::Reuse;
 pub use slot::Slot;
 pub use tree::Held;
-pub use verify::{drift, verify};
+pub use verify::{SITE_TOML, drift, verify};
 
 use crate::archive;
 use crate::digest::Sha256;

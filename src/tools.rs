@@ -1,5 +1,5 @@
 //! Where the parts of Holdall itself come from that go into a bundle: the bridge's wheel and the program for
-//! the target. Finds them, and makes the program's layer.
+//! the target. Finds them, and makes the layer of the program and of the script that starts it.
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr as _;
@@ -11,6 +11,7 @@ use crate::layer::{self, Content, Key, Layer, LayerError, Source};
 use crate::manifest::LayerKind;
 use crate::progress::{Notice, Progress, Running, Stage, Unit};
 use crate::python::MinorVersion;
+use crate::recipe::DeployScripts;
 use crate::target::Target;
 
 /// The version of this program and of the parts that belong to it.
@@ -117,24 +118,52 @@ fn running(path: PathBuf) -> PathBuf {
     if cfg!(target_os = "linux") { PathBuf::from("/proc/self/exe") } else { path }
 }
 
-/// Makes or finds the layer with the holdall program, whose digest is `digest`.
+/// The script that deploys the folder it lies in: `deploy.cmd`, or `deploy.sh`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeployScript {
+    path: EntryPath,
+    text: String,
+    executable: bool,
+}
+
+impl DeployScript {
+    /// That of bundles for `target`.
+    pub fn of(scripts: &DeployScripts, target: Target) -> DeployScript {
+        // Whoever has written or checked out the file: `cmd.exe` loses its way between labels when lines end without CR,
+        // and `sh` takes one for a part of the last word.
+        let lines = |text: &str| text.replace("\r\n", "\n");
+        let (path, text) = match target.is_windows() {
+            true => ("deploy.cmd", lines(&scripts.windows).replace('\n', "\r\n")),
+            false => ("deploy.sh", lines(&scripts.unix)),
+        };
+        let path = EntryPath::parse(path, target).expect("the script's name is good everywhere");
+        DeployScript { path, text, executable: !target.is_windows() }
+    }
+}
+
+/// Makes or finds the layer with the holdall program, whose digest is `digest`, and with its script.
 pub fn layer(
     program: Vec<u8>,
     digest: Sha256,
+    script: DeployScript,
     target: Target,
     cache: &Cache,
     progress: &dyn Progress,
     notices: &mut Vec<Notice>,
 ) -> Result<Layer, LayerError> {
-    let key = Key::new(LayerKind::Tools, target, &[digest]);
+    let key = Key::new(LayerKind::Tools, target, &[digest, Sha256::of(&script.text)]);
     if let Some(layer) = layer::find(cache, &key, "tools").layer(notices) {
         return Ok(layer);
     }
-    let sources = vec![Source {
-        path: EntryPath::parse(target.program(), target).expect("the program's name is good everywhere"),
-        content: Content::Bytes(program),
-        executable: true,
-    }];
+    let DeployScript { path, text, executable } = script;
+    let sources = vec![
+        Source {
+            path: EntryPath::parse(target.program(), target).expect("the program's name is good everywhere"),
+            content: Content::Bytes(program),
+            executable: true,
+        },
+        Source { path, content: Content::Bytes(text.into_bytes()), executable },
+    ];
     let _running = Running::begin(progress, Stage::Tools, layer::total_size(&sources), Unit::Bytes);
     layer::build_cached(cache, &key, "tools", sources, Stage::Tools, progress)
 }
@@ -196,6 +225,42 @@ mod tests {
         ] {
             assert_eq!(fitting(other), [], "{other}");
         }
+    }
+
+    #[test]
+    fn the_script_of_each_system_ends_its_lines_as_that_needs_it() {
+        let scripts = crate::recipe::Recipes::read(None).unwrap().deploy;
+        let checked_out = DeployScripts {
+            windows: scripts.windows.replace('\n', "\r\n"),
+            unix: scripts.unix.replace('\n', "\r\n"),
+        };
+        for target in Target::ALL {
+            let script = DeployScript::of(&scripts, target);
+            assert_eq!(script, DeployScript::of(&checked_out, target));
+            let text = &script.text;
+            assert!(text.is_ascii() && text.ends_with('\n'));
+            let windows = if target.is_windows() { text.matches('\n').count() } else { 0 };
+            assert_eq!((text.matches('\r').count(), text.matches("\r\n").count()), (windows, windows));
+            assert!(text.contains(target.program()));
+        }
+    }
+
+    #[test]
+    fn every_label_of_the_batch_file_is_there_and_no_path_of_anybodys_is_acted_on() {
+        let scripts = crate::recipe::Recipes::read(None).unwrap().deploy;
+        let DeployScript { text, .. } = DeployScript::of(&scripts, Target::WindowsX86_64);
+        for line in text.lines().filter(|line| !line.starts_with("rem ")) {
+            if let Some((_, label)) = line.split_once("goto ") {
+                assert!(text.contains(&format!("\r\n:{label}\r\n")), "{line}");
+            }
+            // A folder may be called `a & b`: only between quotes is that a name.
+            for (at, _) in line.match_indices("%~").chain(line.match_indices("%SELF%")) {
+                assert_eq!(line[..at].matches('"').count() % 2, 1, "{line}");
+            }
+        }
+        assert!(
+            text.contains("\r\n\"%~dp0holdall.exe\" deploy \"%~dp0.\" %*\r\nset \"CODE=%ERRORLEVEL%\"\r\n")
+        );
     }
 
     #[test]

@@ -313,12 +313,16 @@ fn every_kind_of_change_in_a_release_is_told() {
     fs_err::create_dir(path("app/shop/__pycache__")).unwrap();
     fs_err::write(path("app/shop/__pycache__/settings.pyc"), "").unwrap();
     fs_err::write(path("app/stranger.py"), "").unwrap();
+    // What an administrator may lay there for a deploy counts in its place alone.
+    fs_err::write(path("site.toml"), "").unwrap();
+    fs_err::write(path("app/site.toml"), "").unwrap();
     fs_err::remove_file(path("python/python.exe")).unwrap();
     fs_err::create_dir(path("python/python.exe")).unwrap();
     #[cfg_attr(not(unix), expect(unused_mut))]
     let mut expected = vec![
         "missing  app/shop/__init__.py",
         "extra    app/shop/__pycache__/",
+        "extra    app/site.toml",
         "extra    app/stranger.py",
         "differs  app/shop/settings.py",
         "differs  python/python.exe (not a regular file)",
@@ -327,10 +331,10 @@ fn every_kind_of_change_in_a_release_is_told() {
     {
         use std::os::unix::fs::{PermissionsExt as _, symlink};
         fs_err::set_permissions(path("app/manage.py"), std::fs::Permissions::from_mode(0o644)).unwrap();
-        expected.insert(3, "differs  app/manage.py (whether it is a program)");
+        expected.insert(4, "differs  app/manage.py (whether it is a program)");
         fs_err::rename(path("holdall.exe"), folder.path().join("holdall.exe")).unwrap();
         symlink(folder.path().join("holdall.exe"), path("holdall.exe")).unwrap();
-        expected.insert(5, "differs  holdall.exe (not a regular file)");
+        expected.insert(6, "differs  holdall.exe (not a regular file)");
         symlink("/", path("app/root")).unwrap();
         expected.insert(1, "extra    app/root");
     }

@@ -190,6 +190,7 @@ fn a_bundle_for_windows_is_made_here_with_what_windows_needs() {
     // On Windows it is the very program that makes the bundle.
     let program = if cfg!(windows) { fs_err::read(program()).unwrap() } else { PROGRAM.to_owned() };
     assert!(windows["holdall.exe"] == program);
+    assert!(content("deploy.cmd").starts_with("@echo off\r\n") && !windows.contains_key("deploy.sh"));
     assert_eq!(content("python/python312._pth"), "Lib\r\nDLLs\r\n.\r\nLib\\site-packages\r\nimport site\r\n");
     for name in ["win32/win32api.pyd", "pywin32.pth", "tzdata/zoneinfo/Europe/Berlin"] {
         assert!(windows.contains_key(&format!("python/Lib/site-packages/{name}")), "{name}");

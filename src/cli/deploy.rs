@@ -7,8 +7,10 @@ use super::served::{HeldArgs, RootArgs, ServerArgs, Teller, told, write_script};
 use super::stop::Ending;
 use super::trust::TrustArgs;
 use crate::Error;
-use crate::deploy::{self, DeployError, Source, Wishes};
+use crate::deploy::{self, DeployError, Listener as _, Source, Wishes};
 use crate::durable::Disk;
+use crate::progress::Notice;
+use crate::site::settings::SITE_TOML;
 use crate::site::{Home, HomeError, SettingsError, SiteSettings};
 
 const AFTER: &str = "\
@@ -41,8 +43,8 @@ pub struct Args {
     /// The bundle, or a folder that one was copied into, which is taken where it lies
     #[arg(value_name = "BUNDLE|FOLDER")]
     path: PathBuf,
-    /// The site's settings; they are kept in the site's folder from then on [default: those that are there, else what
-    /// the bundle asks for]
+    /// The site's settings; they are kept in the site's folder from then on [default: the `site.toml` that lies in
+    /// FOLDER, else those that are there, else what the bundle asks for]
     #[arg(long, value_name = "FILE")]
     site: Option<PathBuf>,
     #[command(flatten)]
@@ -73,7 +75,8 @@ pub fn run(args: Args, output: &Output) -> Result<(), Error> {
     let source = Source::open(&args.path, &trust)?;
     source.fits()?;
     let root = args.root.folder()?;
-    let (home, settings, text) = settings(&root, args.site.as_deref(), &source)?;
+    let named = args.site.or_else(|| beside(&source));
+    let Settings { home, settings, text, notice } = settings(&root, named.as_deref(), &source)?;
     let mut server = args.server.server()?;
     let wishes = Wishes { take_over: args.take_over, force: false };
     if args.plan {
@@ -84,12 +87,13 @@ pub fn run(args: Args, output: &Output) -> Result<(), Error> {
         if output.is_json() {
             output.json(&plan.value());
         } else {
-            plan.notices.iter().for_each(|notice| output.notice(notice));
+            notice.iter().chain(&plan.notices).for_each(|notice| output.notice(notice));
             output.line(plan.to_string().trim_end());
         }
         return Ok(());
     }
     let teller = Teller::new(output);
+    notice.into_iter().for_each(|notice| teller.notice(notice));
     let mut hands = teller.hands(server, &trust, args.held.if_held());
     let outcome = deploy::deploy(&home, &settings, text, source, wishes, &mut hands)?;
     told(&home.name, &outcome, &hands.server, &teller, output);
@@ -99,22 +103,34 @@ pub fn run(args: Args, output: &Output) -> Result<(), Error> {
     }
 }
 
-/// The site, what it shall be, and the text of `site.toml` if that is to be written.
-fn settings(
-    root: &Path,
-    named: Option<&Path>,
-    source: &Source,
-) -> Result<(Home, SiteSettings, Option<String>), DeployError> {
+/// The site, and what it shall be.
+struct Settings {
+    home: Home,
+    settings: SiteSettings,
+    /// What `site.toml` is to become, if it is to be written.
+    text: Option<String>,
+    /// That nobody has said what the site shall be.
+    notice: Option<Notice>,
+}
+
+/// Settings that an administrator has laid into the folder that is deployed.
+fn beside(source: &Source) -> Option<PathBuf> {
+    let Source::Folder(release) = source else { return None };
+    Some(release.root.join(SITE_TOML)).filter(|file| file.exists())
+}
+
+fn settings(root: &Path, named: Option<&Path>, source: &Source) -> Result<Settings, DeployError> {
     let disk = Disk::default();
     let Some(file) = named else {
         let manifest = source.manifest();
         let home = Home::below(root, &manifest.name, disk);
         return Ok(match home.settings()? {
-            Some(settings) => (home, settings, None),
+            Some(settings) => Settings { home, settings, text: None, notice: None },
             None => {
                 let settings = SiteSettings::of(manifest);
                 let text = settings.render(manifest);
-                (home, settings, Some(text))
+                let notice = Some(unsaid(&home, source));
+                Settings { home, settings, text: Some(text), notice }
             }
         });
     };
@@ -130,5 +146,21 @@ fn settings(
         }
     };
     let is_new = known.as_ref() != Some(&text);
-    Ok((home, settings, is_new.then_some(text)))
+    Ok(Settings { home, settings, text: is_new.then_some(text), notice: None })
+}
+
+fn unsaid(home: &Home, source: &Source) -> Notice {
+    let path = match source {
+        Source::Bundle(_) => "BUNDLE".to_owned(),
+        Source::Folder(release) => format!("\"{}\"", release.root.display()),
+    };
+    Notice {
+        what: format!(
+            "there is no `{}`: the site is made as the bundle asks for, with every address on port 80",
+            home.site_toml().display()
+        ),
+        help: format!(
+            "`holdall site init {path}` writes that file with all that can be set; edit it, and deploy then"
+        ),
+    }
 }

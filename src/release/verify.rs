@@ -17,6 +17,10 @@ use crate::layer::{Index, index};
 use crate::manifest::MANIFEST;
 use crate::progress::{Progress, Running, Silent, Stage, Unit};
 
+/// The settings of a site, which an administrator may lay beside a bundle that was unpacked. Nothing in a release reads
+/// them.
+pub const SITE_TOML: &str = "site.toml";
+
 /// Reads every file of a release; returns what differs, sorted. Its mark is read if it has one, and counts as any file
 /// does.
 pub fn verify(release: &Release, progress: &dyn Progress) -> Result<Vec<Difference>, ReleaseError> {
@@ -163,7 +167,7 @@ fn strangers(release: &Release, known: &[&EntryPath]) -> Result<Vec<Difference>,
     let known = Known {
         files: known.iter().map(|path| path.as_str()).collect(),
         folders: folders.collect(),
-        own: indexes.iter().map(String::as_str).chain([MANIFEST, SIGNATURE, MARK]).collect(),
+        own: indexes.iter().map(String::as_str).chain([MANIFEST, SIGNATURE, MARK, SITE_TOML]).collect(),
     };
     strangers_in("", &release.root, &known)
 }

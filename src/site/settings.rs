@@ -21,8 +21,8 @@ pub use attribute::{Attribute, FASTCGI, Kind, POOL, Setting, seconds, settings_o
 pub use binding::{Binding, Certificate, Protocol, Thumbprint};
 pub(super) use keys::is_variable;
 
-/// The file's name in a site's folder.
-pub const SITE_TOML: &str = "site.toml";
+/// The file's name in a site's folder, as beside a bundle.
+pub use crate::release::SITE_TOML;
 
 /// The file's content. An empty or absent part means what stands beside it.
 #[derive(Debug, Clone, PartialEq, Eq)]
