@@ -117,6 +117,10 @@ fn what_stands_in_the_way_is_said_before_anything_is_made() {
     let said = String::from_utf8_lossy(&refused.get_output().stderr).into_owned();
     assert!(said.contains("did you mean `probe`?"), "{said}");
     assert!(!server.home().exists());
+    // Windows has a web server of its own.
+    if cfg!(windows) {
+        return;
+    }
     let bundle = Release::First.bundle();
     let refused = server.holdall(&["deploy", bundle.to_str().unwrap()]).code(3).stdout("");
     let said = String::from_utf8_lossy(&refused.get_output().stderr).into_owned();
@@ -152,7 +156,8 @@ fn secrets_are_given_once_and_shown_nowhere() {
     server.holdall(&["manage", "guestbook", "--", "no-such-command"]).code(1);
     let mut shell = assert_cmd::Command::from_std(server.command(&["shell", "guestbook"]));
     let typed = match cfg!(windows) {
-        true => "@echo %SECRET_KEY% %HOLDALL_VERSION%\r\n@exit 7\r\n",
+        // In one line: of several that come at once Wine's reads the first.
+        true => "@echo %SECRET_KEY% %HOLDALL_VERSION%& exit 7\r\n",
         false => "echo $SECRET_KEY $HOLDALL_VERSION\nexit 7\n",
     };
     let shown = shell.env("SHELL", "/bin/sh").write_stdin(typed).assert().code(7);

@@ -13,10 +13,12 @@ use super::web_server::{Lab, WebServer, free_port};
 use crate::harness::{Test, command};
 
 /// How long anything may take.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(if cfg!(windows) { 180 } else { 60 });
 
 /// A server with one site in the making, the guestbook.
 pub struct Server {
+    /// It ends before its folder goes.
+    web: WebServer,
     pub test: Test,
     pub port: u16,
     /// What the site is called.
@@ -27,7 +29,6 @@ pub struct Server {
     processes: usize,
     /// The folder of all sites below that.
     sites: &'static str,
-    web: WebServer,
 }
 
 /// The site and the folder that a story has on the IIS of a machine: nobody else's have these names.

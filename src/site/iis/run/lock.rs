@@ -39,10 +39,16 @@ impl IisLock {
 #[cfg(windows)]
 use crate::site::iis::win32::Mutex as Held;
 
-/// The name counts in all sessions of the machine.
+/// The names count in all sessions of the machine.
 #[cfg(windows)]
-fn take(_program: &Path, patience: Duration) -> io::Result<Option<Held>> {
-    Held::take("Global\\holdall-iis", patience)
+fn take(program: &Path, patience: Duration) -> io::Result<Option<Held>> {
+    let folded = |path: &Path| path.to_string_lossy().to_lowercase();
+    let (program, of_windows) = (folded(program), folded(&super::of_windows()));
+    let mut name = "Global\\holdall-iis".to_owned();
+    if program != of_windows {
+        name += &format!("-{}", crate::digest::Sha256::of(program.as_bytes()).short());
+    }
+    Held::take(&name, patience)
 }
 
 #[cfg(not(windows))]

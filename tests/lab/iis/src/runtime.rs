@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
@@ -68,7 +68,7 @@ impl Runtime {
         let before = runtime.clone();
         let result = change(&mut runtime);
         if runtime != before {
-            write(path, &serde_json::to_vec_pretty(&runtime)?)?;
+            write_whole(path, &serde_json::to_vec_pretty(&runtime)?)?;
         }
         Ok(result)
     }
@@ -110,20 +110,6 @@ impl Standing {
     /// Whether it was made less than this many milliseconds ago.
     pub fn is_younger_than(&self, milliseconds: u64) -> bool {
         now().saturating_sub(self.created) < milliseconds
-    }
-}
-
-/// Windows refuses to replace a file at the moment in which somebody reads it.
-fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let mut tries = if cfg!(windows) { 200 } else { 1 };
-    loop {
-        tries -= 1;
-        match write_whole(path, bytes) {
-            Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied && tries > 0 => {
-                std::thread::sleep(Duration::from_millis(5));
-            }
-            written => return written,
-        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::ConfigError;
 use crate::hold::Hold;
@@ -22,7 +23,7 @@ pub(super) fn replace(path: &Path, expected: &[u8], bytes: &[u8]) -> Result<(), 
     write_whole(path, bytes).map_err(|error| in_use(path, error))
 }
 
-/// On Windows a file that somebody reads this very moment can't be replaced.
+/// On Windows a file that somebody reads all the time can't be replaced.
 fn in_use(path: &Path, error: std::io::Error) -> ConfigError {
     match error.kind() {
         std::io::ErrorKind::PermissionDenied if cfg!(windows) => ConfigError::InUse { path: path.to_owned() },
@@ -36,6 +37,21 @@ pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let mut file = tempfile::NamedTempFile::new_in(folder)?;
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
-    // The standard library's way: on Windows it also replaces a file that somebody reads.
-    fs_err::rename(file.into_temp_path(), path)
+    let mut file = file.into_temp_path();
+    let mut tries = if cfg!(windows) { 200 } else { 1 };
+    loop {
+        tries -= 1;
+        // The standard library's way: on most of Windows it also replaces a file that somebody reads. Where it does not,
+        // the web server has it open for a moment, which the real one lets nobody notice.
+        match fs_err::rename(&file, path) {
+            Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied && tries > 0 => {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            Err(error) => return Err(error),
+            Ok(()) => {
+                file.disable_cleanup(true);
+                return Ok(());
+            }
+        }
+    }
 }
