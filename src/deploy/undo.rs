@@ -113,6 +113,8 @@ pub fn take_back(undo: Undo, survey: &Survey, run: &Run<'_>, hands: &mut Hands<'
     if let Some((place, changes)) = registered.filter(|_| is_clear) {
         back.step(Step::Register, || unregister(survey, &state, &place, &changes, made.is_some(), hands));
     }
+    // A release that visitors may still be sent to goes on knowing what it was told.
+    let told = told.filter(|(place, _)| is_clear || survey.active.as_ref() == Some(&place.id));
     if let Some((place, before)) = told {
         back.tried(|| tell_again(survey, &place, before.as_deref()));
     }
