@@ -27,9 +27,15 @@ pub fn of_site(pool: &Sid) -> String {
     format!("D:P(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)(A;OICI;FRFX;;;{})", pool.as_str())
 }
 
-/// Of the folder of what the project writes: the pool may change (0x1301bf) what is in it, too.
+/// Of the folder of what the project writes: the pool may change (0x1301bf) what is in it, too. What has other rights of
+/// its own it cannot remove, as it may not remove children for being in its folder (0x40).
 pub fn of_shared(pool: &Sid) -> String {
     format!("D:P(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)(A;OICI;0x1301bf;;;{})", pool.as_str())
+}
+
+/// Of a file that says to IIS what to do: the pool may read it (`FR`), and what the folder would hand down does not count.
+pub fn of_config(pool: &Sid) -> String {
+    format!("D:P(A;;FA;;;SY)(A;;FA;;;BA)(A;;FR;;;{})", pool.as_str())
 }
 
 #[cfg(test)]
