@@ -5,6 +5,7 @@ mod carried;
 mod faults;
 mod kills;
 mod server;
+mod uploads;
 mod visitors;
 
 use std::io::{BufRead as _, BufReader};

@@ -222,6 +222,12 @@ fn tell(
         undo.writes_settings(survey);
         survey.home.write_settings(text)?;
     }
+    // Before IIS is told of the folder. It stays when the rest is taken back: there is no folder of uploads that should say
+    // something else.
+    if let Some(media) = &plan.media {
+        let unwritable = |source| Fault::Unwritable { path: media.path.clone(), source };
+        media.write(&survey.home.disk).map_err(unwritable)?;
+    }
     if !survey.home.is_told(place, told) {
         undo.tells(place);
         survey.home.tell(place, told)?;

@@ -13,9 +13,10 @@ use crate::layer::IndexedFile;
 use crate::manifest::{Manifest, SiteName};
 use crate::progress::Notice;
 use crate::release::{self, Complete, ReleaseError, ReleaseId, prune};
-use crate::site::Place;
 use crate::site::iis::{IisPlan, plan as iis};
+use crate::site::media::Standing;
 use crate::site::probe::Question;
+use crate::site::{MediaConfig, Place};
 
 /// What is going to be done to a site.
 #[derive(Debug)]
@@ -33,6 +34,8 @@ pub struct DeployPlan {
     pub settings: Option<String>,
     /// Whether the bridge is to be told something new.
     pub tells: bool,
+    /// What is to be said to IIS in the folder of uploads, if it is not said there.
+    pub media: Option<MediaConfig>,
     pub before: Vec<String>,
     pub after: Vec<String>,
     /// Migrations that the release that serves does not know.
@@ -185,6 +188,7 @@ impl DeployPlan {
                     .to_owned(),
             });
         }
+        let media = survey.media()?.filter(|media| media.standing() != Standing::Right);
         let before = if switches { from.as_ref() } else { survey.before() };
         let is_new = survey.complete(&id).is_none();
         let kept = prune::Kept {
@@ -201,6 +205,7 @@ impl DeployPlan {
             make,
             settings: None,
             tells: !survey.home.is_told(place, &told),
+            media,
             before: Vec::new(),
             after: Vec::new(),
             migrations: if switches { migrations } else { Vec::new() },
@@ -228,6 +233,7 @@ impl DeployPlan {
             && self.make == Make::Nothing
             && self.settings.is_none()
             && !self.tells
+            && self.media.is_none()
             && self.iis.is_empty()
             && self.prune.removals.is_empty()
     }
@@ -249,6 +255,12 @@ impl DeployPlan {
                 lines.push(format!("check every file in `{}` and take it for {release}", folder.display()));
             }
         }
+        lines.extend(self.media.as_ref().map(|media| match media.standing() {
+            Standing::Foreign => {
+                format!("write `{}` anew, which somebody else has written", media.path.display())
+            }
+            _ => format!("write `{}`, so that no upload has this name", media.path.display()),
+        }));
         lines.extend(self.tells.then(|| format!("tell the bridge of {release} its settings and variables")));
         if self.switches() {
             lines.extend(self.before_the_switch());

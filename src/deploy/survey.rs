@@ -7,13 +7,16 @@ use super::DeployError;
 use super::journal::{self, History, Journal, Recovery, Standing, recover};
 use super::server::Server;
 use crate::manifest::Manifest;
+use crate::recipe::Recipes;
 use crate::release::{Complete, Found, ReleaseId, Releases, State as ReleaseState};
 use crate::site::iis::appcmd::Unquotable;
 use crate::site::iis::wanted::Spot;
 use crate::site::iis::xml::{is_below, same_path};
 use crate::site::iis::{self, Wanted};
 use crate::site::probe::{Address, left_over};
-use crate::site::{BridgeToml, Home, Place, Secrets, SecretsError, SiteSettings, State, home, secrets};
+use crate::site::{
+    BridgeToml, Home, MediaConfig, Place, Secrets, SecretsError, SiteSettings, State, home, secrets,
+};
 
 use super::visits;
 
@@ -107,6 +110,12 @@ impl Survey {
     /// What IIS is to have for the release at `place`.
     pub fn wanted(&self, place: &Place) -> Result<Wanted, Unquotable> {
         Wanted::of(&self.settings, place, self.cores)
+    }
+
+    /// What IIS is to find in the folder of uploads, if it hands them out.
+    pub fn media(&self) -> Result<Option<MediaConfig>, DeployError> {
+        let template = Recipes::of_user()?.iis.media_config;
+        Ok(MediaConfig::of(&self.settings, &self.home.folder, &template)?)
     }
 
     /// Where visitors find the site, or shall.
