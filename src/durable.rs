@@ -149,6 +149,21 @@ impl Disk {
         fs_err::create_dir(path)
     }
 
+    /// The same for a folder with `rights` of its own from its first moment, in the words of Windows, which hands them down
+    /// to all that is made in it; elsewhere it has the usual ones.
+    pub fn create_guarded_folder(&self, path: &Path, rights: &str) -> io::Result<()> {
+        #[cfg(windows)]
+        {
+            self.step(Step::CreateFolder(path))?;
+            crate::private::create_folder_with(path, rights)
+        }
+        #[cfg(not(windows))]
+        {
+            let _ = rights;
+            self.create_folder(path)
+        }
+    }
+
     /// Makes a folder and all above it that are missing, durable.
     pub fn create_folders(&self, path: &Path) -> io::Result<()> {
         if path.is_dir() {

@@ -189,7 +189,7 @@ fn made(
         begin(Step::Expand)?;
         match &plan.make {
             // Known as adopted before it is changed, so that nobody ever removes it.
-            Make::Adopt { folder } => {
+            Make::Adopt { folder, .. } => {
                 state.adopted.insert(plan.release.clone(), folder.clone());
                 survey.home.write_state(state)?;
             }

@@ -16,6 +16,7 @@ use crate::release::{self, Complete, ReleaseError, ReleaseId, prune};
 use crate::site::iis::{IisPlan, plan as iis};
 use crate::site::media::Standing;
 use crate::site::probe::Question;
+use crate::site::rights::Grant;
 use crate::site::{MediaConfig, Place};
 
 /// What is going to be done to a site.
@@ -64,7 +65,11 @@ pub enum Make {
         anew: bool,
     },
     /// It becomes a release where it lies.
-    Adopt { folder: PathBuf },
+    Adopt {
+        folder: PathBuf,
+        /// Who is to read it beside those who may already.
+        grants: Vec<Grant>,
+    },
 }
 
 /// What a person wants beside what the settings say.
@@ -110,7 +115,7 @@ impl DeployPlan {
             }
             (Some(_), _) => Make::Nothing,
             (None, Source::Bundle(_)) => Make::Expand { folder, files, anew: false },
-            (None, Source::Folder(_)) => Make::Adopt { folder },
+            (None, Source::Folder(_)) => Make::Adopt { grants: survey.grants(manifest, &folder), folder },
         };
         let mut notices = Vec::new();
         if stale && make == Make::Nothing {
@@ -251,7 +256,8 @@ impl DeployPlan {
                 );
                 lines.push(format!("expand {files} files into `{}`", folder.display()));
             }
-            Make::Adopt { folder } => {
+            Make::Adopt { folder, grants } => {
+                lines.extend(grants.iter().map(|grant| format!("let the site read it\n    {grant}")));
                 lines.push(format!("check every file in `{}` and take it for {release}", folder.display()));
             }
         }
