@@ -325,12 +325,12 @@ pub fn pick<'a>(found: &'a [Found], wanted: &str, site: &SiteName) -> Result<&'a
     }
 }
 
-/// What has changed in the release that serves since it was made.
+/// What has changed since the release that serves was made: in it, and in what is said of uploads beside it.
 pub fn drift(survey: &Survey) -> Result<Vec<Difference>, DeployError> {
-    match active(survey) {
-        Ok(complete) => Ok(crate::release::drift(complete)?),
-        Err(_) => Ok(Vec::new()),
-    }
+    let Ok(complete) = active(survey) else { return Ok(Vec::new()) };
+    let mut differences = crate::release::drift(complete)?;
+    differences.extend(survey.media()?.and_then(|media| media.difference()));
+    Ok(differences)
 }
 
 fn target<'a>(survey: &'a Survey, to: Option<&str>) -> Result<&'a Complete, DeployError> {

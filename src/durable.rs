@@ -85,9 +85,24 @@ impl Disk {
     /// It is written beside under a fixed name, so that what a killed run leaves there is overwritten by the next and
     /// never piles up. Hence two must not do it at once: whoever writes for a site holds the site's lock.
     pub fn replace(&self, path: &Path, mode: Mode, bytes: &[u8]) -> io::Result<()> {
+        self.put(path, bytes, |part| create_new(part, mode))
+    }
+
+    /// The same for a file with `rights` of its own, in the words of Windows; elsewhere those of its mode are all.
+    pub fn replace_guarded(&self, path: &Path, rights: &str, bytes: &[u8]) -> io::Result<()> {
+        self.put(path, bytes, |part| create_guarded(part, rights))
+    }
+
+    fn put(
+        &self,
+        path: &Path,
+        bytes: &[u8],
+        create: impl Fn(&Path) -> io::Result<fs_err::File>,
+    ) -> io::Result<()> {
         let part = unfinished(path);
         gone(self.remove_file(&part))?;
-        let written = self.create(&part, mode).and_then(|mut file| {
+        let written = self.step(Step::CreateFile(&part)).and_then(|()| {
+            let mut file = NewFile { disk: self, file: create(&part)? };
             file.write_all(bytes)?;
             file.sync()
         });
@@ -132,6 +147,21 @@ impl Disk {
     pub fn create_folder(&self, path: &Path) -> io::Result<()> {
         self.step(Step::CreateFolder(path))?;
         fs_err::create_dir(path)
+    }
+
+    /// The same for a folder with `rights` of its own from its first moment, in the words of Windows, which hands them down
+    /// to all that is made in it; elsewhere it has the usual ones.
+    pub fn create_guarded_folder(&self, path: &Path, rights: &str) -> io::Result<()> {
+        #[cfg(windows)]
+        {
+            self.step(Step::CreateFolder(path))?;
+            crate::private::create_folder_with(path, rights)
+        }
+        #[cfg(not(windows))]
+        {
+            let _ = rights;
+            self.create_folder(path)
+        }
     }
 
     /// Makes a folder and all above it that are missing, durable.
@@ -307,6 +337,19 @@ fn create_new(path: &Path, mode: Mode) -> io::Result<fs_err::File> {
     {
         let _ = mode;
         options.open(path)
+    }
+}
+
+/// Makes a file that was not there, with rights of its own from its first moment.
+fn create_guarded(path: &Path, rights: &str) -> io::Result<fs_err::File> {
+    #[cfg(windows)]
+    {
+        Ok(fs_err::File::from_parts(crate::private::create_with(path, rights)?, path))
+    }
+    #[cfg(not(windows))]
+    {
+        let _ = rights;
+        create_new(path, Mode::Plain)
     }
 }
 

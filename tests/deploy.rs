@@ -17,6 +17,7 @@ mod stages;
 mod sweep;
 #[cfg(target_os = "linux")]
 mod switches;
+mod uploads;
 mod visitors;
 mod web_server;
 mod whole;

@@ -162,7 +162,7 @@ impl Running<'_, '_> {
         let laid = self.step(Step::Expand, Vec::new(), |running| {
             match &plan.make {
                 // Known as adopted before it is changed, so that nobody ever removes it.
-                Make::Adopt { folder } => {
+                Make::Adopt { folder, .. } => {
                     running.state.adopted.insert(plan.release.clone(), folder.clone());
                     survey.home.write_state(&running.state)?;
                 }
@@ -183,6 +183,12 @@ impl Running<'_, '_> {
         if let Some(text) = &self.plan.settings {
             self.undo.writes_settings(self.survey)?;
             home.write_settings(text)?;
+        }
+        // Before IIS is told of the folder. It stays when the rest is taken back: there is no folder of uploads that
+        // should say something else.
+        if let Some(media) = &self.plan.media {
+            let unwritable = |source| Fault::Unwritable { path: media.path.clone(), source };
+            media.write(&home.disk).map_err(unwritable)?;
         }
         if !home.is_told(place, told) {
             self.undo.tells(place)?;

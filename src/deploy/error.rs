@@ -18,6 +18,7 @@ use crate::site::iis::run::IisError;
 use crate::site::iis::web_config::TemplateError;
 use crate::site::lock::LockError;
 use crate::site::probe::Trouble;
+use crate::site::rights::GrantError;
 use crate::site::{HomeError, SecretsError, SettingsError};
 use crate::target::Target;
 
@@ -201,6 +202,9 @@ pub enum Fault {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Recipe(#[from] RecipeError),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Grant(#[from] GrantError),
     #[error(transparent)]
     #[diagnostic(transparent)]
     Hook(#[from] HookError),

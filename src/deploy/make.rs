@@ -16,6 +16,8 @@ use crate::signature::Trust;
 use crate::site::Place;
 use crate::site::iis::Wanted;
 use crate::site::iis::web_config::{TemplateError, WebConfig};
+use crate::site::rights::{self, Grant};
+use crate::site::secrets::Sid;
 
 /// Where IIS looks for what a release says.
 const WEB_CONFIG: &str = "www/web.config";
@@ -87,10 +89,15 @@ pub fn lay<'a>(
                 Reserved::Complete(complete) => return Ok(Laid::Complete(complete)),
                 Reserved::Slot(slot) => slot,
             };
+            let pool = Sid::of_pool(&survey.settings.pool_name());
+            let slot = slot.guard("www", rights::of_www(&pool));
             let reuse = Reuse::of(survey.all_complete().filter(|earlier| earlier.id != id), active);
             release::expand_unmarked(&bundle, slot, &reuse, progress)?
         }
-        (Source::Folder(release), _) => {
+        (Source::Folder(release), make) => {
+            if let Make::Adopt { grants, .. } = make {
+                grants.iter().try_for_each(Grant::give)?;
+            }
             let disk = survey.releases.disk();
             match release::adopt(&release.root, trust, &making, SystemTime::now(), disk, progress)? {
                 Adoption::Complete(complete) => return Ok(Laid::Complete(complete)),
@@ -127,7 +134,7 @@ pub fn removed(survey: &Survey, id: &ReleaseId, folder: &Path, progress: &dyn Pr
 
 fn folder(survey: &Survey, make: &Make, source: &Source) -> std::path::PathBuf {
     match (make, source) {
-        (Make::Expand { folder, .. } | Make::Adopt { folder }, _) => folder.clone(),
+        (Make::Expand { folder, .. } | Make::Adopt { folder, .. }, _) => folder.clone(),
         (Make::Nothing, _) => {
             let there = survey.complete(&source.id()).map(|complete| complete.root().to_owned());
             there.unwrap_or_else(|| survey.releases.folder().join(source.id()))

@@ -13,10 +13,12 @@ use crate::layer::IndexedFile;
 use crate::manifest::{Manifest, SiteName};
 use crate::progress::Notice;
 use crate::release::{self, Complete, ReleaseError, ReleaseId, prune};
-use crate::site::Place;
 use crate::site::iis::IisPlan;
 use crate::site::iis::plan::{self as iis, Lack};
+use crate::site::media::Standing;
 use crate::site::probe::Question;
+use crate::site::rights::Grant;
+use crate::site::{MediaConfig, Place};
 
 /// What is going to be done to a site.
 #[derive(Debug)]
@@ -34,6 +36,8 @@ pub struct DeployPlan {
     pub settings: Option<String>,
     /// Whether the bridge is to be told something new.
     pub tells: bool,
+    /// What is to be said to IIS in the folder of uploads, if it is not said there.
+    pub media: Option<MediaConfig>,
     pub before: Vec<String>,
     pub after: Vec<String>,
     /// Migrations that the release that serves does not know.
@@ -62,7 +66,11 @@ pub enum Make {
         anew: bool,
     },
     /// It becomes a release where it lies.
-    Adopt { folder: PathBuf },
+    Adopt {
+        folder: PathBuf,
+        /// Who is to read it beside those who may already.
+        grants: Vec<Grant>,
+    },
 }
 
 /// What a person wants beside what the settings say.
@@ -112,7 +120,7 @@ impl DeployPlan {
             }
             (Some(_), _) => Make::Nothing,
             (None, Source::Bundle(_)) => Make::Expand { folder, files, anew: false },
-            (None, Source::Folder(_)) => Make::Adopt { folder },
+            (None, Source::Folder(_)) => Make::Adopt { grants: survey.grants(manifest, &folder), folder },
         };
         let mut notices = Vec::new();
         if stale && make == Make::Nothing {
@@ -196,6 +204,7 @@ impl DeployPlan {
                     .to_owned(),
             });
         }
+        let media = survey.media()?.filter(|media| media.standing() != Standing::Right);
         let before = if switches { from.as_ref() } else { survey.before() };
         let is_new = survey.complete(&id).is_none();
         let kept = prune::Kept {
@@ -212,6 +221,7 @@ impl DeployPlan {
             make,
             settings: None,
             tells: !survey.home.is_told(place, &told),
+            media,
             before: Vec::new(),
             after: Vec::new(),
             migrations: if switches { migrations } else { Vec::new() },
@@ -239,6 +249,7 @@ impl DeployPlan {
             && self.make == Make::Nothing
             && self.settings.is_none()
             && !self.tells
+            && self.media.is_none()
             && self.iis.is_empty()
             && self.prune.removals.is_empty()
     }
@@ -256,10 +267,17 @@ impl DeployPlan {
                 );
                 lines.push(format!("expand {files} files into `{}`", folder.display()));
             }
-            Make::Adopt { folder } => {
+            Make::Adopt { folder, grants } => {
+                lines.extend(grants.iter().map(|grant| format!("let the site read it\n    {grant}")));
                 lines.push(format!("check every file in `{}` and take it for {release}", folder.display()));
             }
         }
+        lines.extend(self.media.as_ref().map(|media| match media.standing() {
+            Standing::Foreign => {
+                format!("write `{}` anew, which somebody else has written", media.path.display())
+            }
+            _ => format!("write `{}`, so that no upload has this name", media.path.display()),
+        }));
         lines.extend(self.tells.then(|| format!("tell the bridge of {release} its settings and variables")));
         if self.switches() {
             lines.extend(self.before_the_switch());

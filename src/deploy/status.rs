@@ -27,7 +27,7 @@ pub struct Status {
     pub changed_by: Option<String>,
     /// What an earlier command has left, which the next one does first.
     pub unfinished: Vec<String>,
-    /// What has changed in the release that serves since it was made.
+    /// What has changed in the release that serves since it was made, and in what is said of uploads.
     pub drift: Vec<Difference>,
     pub releases: Vec<ReleaseStatus>,
 }

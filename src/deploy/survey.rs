@@ -1,19 +1,24 @@
 //! How a site stands: its folder, its releases, its journal, and what the web server says. Reads, and changes nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::journal::{self, History, Journal, Recovery, Standing, recover};
 use super::server::Server;
 use super::{DeployError, Part};
 use crate::manifest::Manifest;
+use crate::recipe::Recipes;
 use crate::release::{Complete, Found, ReleaseId, Releases, State as ReleaseState};
 use crate::site::iis::appcmd::Unquotable;
 use crate::site::iis::wanted::Spot;
 use crate::site::iis::xml::{is_below, same_path};
 use crate::site::iis::{self, Wanted};
 use crate::site::probe::{Address, left_over};
-use crate::site::{BridgeToml, Home, Place, Secrets, SecretsError, SiteSettings, State, home, secrets};
+use crate::site::rights::{self, Grant};
+use crate::site::secrets::Sid;
+use crate::site::{
+    BridgeToml, Home, MediaConfig, Place, Secrets, SecretsError, SiteSettings, State, home, secrets,
+};
 
 use super::visits;
 
@@ -111,6 +116,20 @@ impl Survey {
         Wanted::of(&self.settings, place, self.cores)
     }
 
+    /// What a release needs that was copied into `folder`, which hands down nobody knows what rights.
+    pub fn grants(&self, manifest: &Manifest, folder: &Path) -> Vec<Grant> {
+        match manifest.target.is_windows() {
+            true => rights::of_adopted(folder, &Sid::of_pool(&self.settings.pool_name())),
+            false => Vec::new(),
+        }
+    }
+
+    /// What IIS is to find in the folder of uploads, if it hands them out.
+    pub fn media(&self) -> Result<Option<MediaConfig>, DeployError> {
+        let template = Recipes::of_user()?.iis.media_config;
+        Ok(MediaConfig::of(&self.settings, &self.home.folder, &template)?)
+    }
+
     /// Where visitors find the site, or shall.
     pub fn addresses(&self) -> Vec<Address> {
         visits::addresses(&self.settings, &self.spot, &self.iis)
@@ -168,8 +187,7 @@ impl Survey {
     fn registered(&self) -> BTreeSet<ReleaseId> {
         let releases = self.releases.folder();
         let of = |program: &str| -> Option<ReleaseId> {
-            let lies_in =
-                |folder: &std::path::Path| folder.to_str().is_some_and(|folder| is_below(program, folder));
+            let lies_in = |folder: &Path| folder.to_str().is_some_and(|folder| is_below(program, folder));
             if let Some(found) = self.found.iter().find(|found| lies_in(&found.folder)) {
                 return Some(found.id.clone());
             }

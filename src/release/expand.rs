@@ -40,6 +40,8 @@ pub(super) fn fill(
         true => leftover::take_over(slot, bundle)?,
         false => HashSet::new(),
     };
+    // What is served and was left over is gone by now, and its folder with it.
+    slot.make_guarded()?;
     let running = Running::begin(
         progress,
         Stage::Expand,

@@ -17,6 +17,8 @@ pub struct Slot {
     existed: bool,
     /// Whether something may lie in it that an earlier run has left.
     leftovers: bool,
+    /// A folder in it with rights of its own.
+    guarded: Option<(PathBuf, String)>,
     begun: bool,
 }
 
@@ -39,7 +41,7 @@ impl Slot {
             }
             Err(source) => return Err(unreadable(source)),
         };
-        Ok(Slot { root, disk: Disk::default(), existed, leftovers: false, begun: false })
+        Ok(Slot { root, disk: Disk::default(), existed, leftovers: false, guarded: None, begun: false })
     }
 
     /// Takes the folder of a release that is not complete, with what an earlier run has left in it. Nothing is written
@@ -52,7 +54,14 @@ impl Slot {
             Ok(metadata) if !metadata.is_dir() => return Err(ReleaseError::NotAFolder { folder: root }),
             Ok(_) => {}
         }
-        Ok(Slot { root, disk, existed: false, leftovers: true, begun: false })
+        Ok(Slot { root, disk, existed: false, leftovers: true, guarded: None, begun: false })
+    }
+
+    /// The folder of this name in it is to have `rights` of its own, in the words of Windows, before anything lies there.
+    #[must_use]
+    pub fn guard(mut self, folder: &str, rights: String) -> Slot {
+        self.guarded = Some((self.root.join(folder), rights));
+        self
     }
 
     pub fn root(&self) -> &Path {
@@ -83,6 +92,15 @@ impl Slot {
             self.disk.create_folders(parent)?;
         }
         self.disk.create_folder(&self.root)
+    }
+
+    /// Makes the folder that was to have rights of its own.
+    pub(super) fn make_guarded(&self) -> Result<(), ReleaseError> {
+        let Some((path, rights)) = &self.guarded else { return Ok(()) };
+        match self.disk.create_guarded_folder(path, rights) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            made => made.map_err(|source| ReleaseError::Unwritable { path: path.clone(), source }),
+        }
     }
 
     /// The release is complete: the folder stays.

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::digest::Sha256;
 use crate::manifest::Manifest;
 use crate::release::{Complete, ReleaseId};
+use crate::site::settings::Media;
 
 /// One release of one site, and the site's folders around it.
 #[derive(Debug, Clone)]
@@ -52,6 +53,11 @@ impl Place {
     /// For temporary files of the site's processes.
     pub fn tmp(&self) -> PathBuf {
         self.shared().join("tmp")
+    }
+
+    /// The folder of uploads of the site with its folder at `site`.
+    pub fn media(site: &Path, media: &Media) -> PathBuf {
+        media.folder.split('/').fold(site.join("shared"), |folder, part| folder.join(part))
     }
 
     /// All that the web server may show.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
-use crate::durable::power_cut::{Tape, Tree, each_cut, scratch};
+use crate::durable::power_cut::{Tape, Taped, Tree, each_cut, scratch};
 use crate::durable::{Step, Witness};
 use crate::site::Place;
 
@@ -294,5 +294,32 @@ fn what_the_caller_hands_in_cannot_take_the_place_of_a_file() {
         let error = complete(unmarked, &making, at(), &Silent).unwrap_err();
         assert!(matches!(error, ReleaseError::Clash { .. } | ReleaseError::Reserved { .. }), "{error}");
         assert_eq!(fs_err::read_dir(site.join("releases")).unwrap().count(), 0);
+    }
+}
+
+#[test]
+fn a_folder_with_rights_of_its_own_is_made_before_all_that_they_are_handed_down_to() {
+    let folder = scratch();
+    let bundle = bundle(folder.path(), "1.0", &FILES);
+    let (disk, tape) = Tape::new();
+    let releases = Releases::open(&folder.path().join("site"), Vec::new(), disk).unwrap();
+    // The second time something was left over: it goes, and its folder with what rights that has.
+    for _ in 0..2 {
+        let before = tape.steps().len();
+        let slot = slot(&releases, &bundle).guard("www", "D:P".to_owned());
+        let (root, www) = (slot.root().to_owned(), slot.root().join("www"));
+        let unmarked = expand_unmarked(&bundle, slot, &Reuse::default(), &Silent).unwrap();
+        std::mem::forget(unmarked);
+        let steps = tape.steps().split_off(before);
+        let inside: Vec<&Path> = steps
+            .iter()
+            .filter_map(|step| match step {
+                Taped::CreateFolder(path) | Taped::CreateFile(path) => Some(&**path),
+                _ => None,
+            })
+            .filter(|path| path.starts_with(&root) && **path != *root)
+            .collect();
+        assert_eq!(inside[0], www, "{inside:?}");
+        assert!(inside.len() > 3);
     }
 }

@@ -88,8 +88,8 @@ impl Wanted {
     /// What the release at `place` needs on a machine with so many processors.
     pub fn of(settings: &SiteSettings, place: &Place, cores: u32) -> Result<Wanted, Unquotable> {
         let media = settings.media.as_ref().map(|media| {
-            let folder = media.folder.split('/').fold(place.shared(), |folder, part| folder.join(part));
-            Ok(WantedMedia { path: format!("/{}", media.url), folder: text(&folder)?.as_str().to_owned() })
+            let folder = text(&Place::media(&place.site, media))?.as_str().to_owned();
+            Ok(WantedMedia { path: format!("/{}", media.url), folder })
         });
         Ok(Wanted {
             spot: Spot::of(settings, &place.site)?,

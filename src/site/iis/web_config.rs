@@ -89,6 +89,11 @@ impl WebConfig {
     }
 }
 
+/// What is said in the folder of uploads.
+pub fn media(template: &Template) -> Result<String, TemplateError> {
+    render(template, escape_xml, context! {})
+}
+
 /// Where the web server finds static files below the web root, if it is to serve them.
 pub(super) fn static_path(manifest: &Manifest) -> Option<&str> {
     manifest.site.static_root.as_deref()?.strip_prefix("www/")
