@@ -216,9 +216,11 @@ pub fn drain(
 ) -> Result<(), DeployError> {
     let (Some(at), Some(from)) = (outcome.retires, &outcome.from) else { return Ok(()) };
     hands.listener.draining(from, at.saturating_sub(now()));
-    retire::wait_until(at);
-    if !home.folder.exists() {
-        // Somebody has removed the site meanwhile.
+    // Somebody may remove the site meanwhile, or have the release serve again.
+    let is_gone = || !home.folder.exists();
+    let serves = || home.state().is_ok_and(|state| state.active.as_ref() == Some(from));
+    retire::wait_until(at, || is_gone() || serves());
+    if is_gone() {
         return Ok(());
     }
     hands.if_held = IfHeld::Wait;

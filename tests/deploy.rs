@@ -351,7 +351,7 @@ fn sites_are_deployed_at_once_while_somebody_else_changes_the_server() {
 fn nobody_has_to_wait_with_going_back_until_the_release_before_is_drained() {
     let server = Server::new();
     server.deploy(Release::First, &[]).success();
-    let text = server.test.read("site.toml").replace("drain = 0", "drain = 20");
+    let text = server.test.read("site.toml").replace("drain = 0", "drain = 3600");
     server.test.write("site.toml", text);
     let mut deploying = server.deploying(Release::Second);
     wait_for("the switch", || {
@@ -361,8 +361,8 @@ fn nobody_has_to_wait_with_going_back_until_the_release_before_is_drained() {
     assert!(deploying.try_wait().unwrap().is_none(), "it waits for the last requests");
     server.holdall(&["rollback", "--no-wait", "--server", "iis"]).success();
     assert_eq!(server.serving(), "1.0");
+    // There is nothing left to wait for, and the processes of the release that serves again are left alone.
     assert!(deploying.wait().unwrap().success());
-    // The processes of the release that serves again were left alone.
     server.assert_tidy(Release::First);
     assert_eq!(ask(&server.url("/")).unwrap().status, 200);
 }

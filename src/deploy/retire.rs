@@ -12,9 +12,14 @@ use crate::site::state::State;
 
 use super::Hands;
 
-/// Waits until a release may be retired.
-pub fn wait_until(at: u64) {
-    std::thread::sleep(Duration::from_secs(at.saturating_sub(now())));
+/// How long one turn of waiting takes.
+const TURN: Duration = Duration::from_millis(500);
+
+/// Waits until a release may be retired, or there is no need to wait any more.
+pub fn wait_until(at: u64, is_over: impl Fn() -> bool) {
+    while now() < at && !is_over() {
+        std::thread::sleep(TURN);
+    }
 }
 
 /// Has the processes of a release end as soon as they are idle.
