@@ -28,6 +28,12 @@ pub fn persist(file: tempfile::NamedTempFile, path: &Path) -> io::Result<()> {
     done
 }
 
+/// Opens a file that is there. A virus scanner may have it open and let nobody write to it meanwhile.
+pub fn open(options: &fs_err::OpenOptions, path: &Path) -> io::Result<fs_err::File> {
+    let opened = patiently(|| options.options().open(path));
+    opened.map(|file| fs_err::File::from_parts(file, path)).or_else(|_| options.open(path))
+}
+
 /// Renames a folder to a name that nothing has.
 pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
     // One that somebody else made meanwhile is nothing to wait for.
