@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use walkdir::WalkDir;
 
+use crate::durable::Disk;
 use crate::interrupt;
 use crate::site::settings::Hook;
 use crate::site::{self, Invocation, Place, environment};
@@ -64,7 +65,13 @@ pub fn migrates(hooks: &[Hook]) -> bool {
 }
 
 /// Copies every SQLite database below `shared` into a folder of the release's own. Returns where it is, if there is any.
-pub fn copy_databases(place: &Place, given: &BTreeMap<String, String>) -> Result<Option<PathBuf>, HookError> {
+///
+/// SQLite makes durable what it writes, and we the folders around it: what is migrated next may need the copy.
+pub fn copy_databases(
+    place: &Place,
+    given: &BTreeMap<String, String>,
+    disk: &Disk,
+) -> Result<Option<PathBuf>, HookError> {
     let databases = databases(&place.shared())?;
     let folder = place.shared().join("backups").join(&place.id);
     if databases.is_empty() {
@@ -74,7 +81,7 @@ pub fn copy_databases(place: &Place, given: &BTreeMap<String, String>) -> Result
     for database in databases {
         let below = database.strip_prefix(place.shared()).expect("it was found there");
         let copy = folder.join(below);
-        fs_err::create_dir_all(copy.parent().unwrap_or(&folder)).map_err(no_folder)?;
+        disk.create_folders(copy.parent().unwrap_or(&folder)).map_err(no_folder)?;
         // One that a run before this has begun is not a database to copy into.
         match fs_err::remove_file(&copy) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(no_folder(error)),

@@ -27,7 +27,8 @@ pub fn end_processes(survey: &Survey, release: &ReleaseId) -> Result<(), Fault> 
     // Of one that is gone there is nothing left to end: its processes ended with its registration.
     let Some(complete) = survey.complete(release) else { return Ok(()) };
     let place = survey.place_of(complete);
-    bridge_toml::retire(&place).map_err(|source| Fault::Unwritable { path: place.run(), source })
+    bridge_toml::retire(&place, &survey.home.disk)
+        .map_err(|source| Fault::Unwritable { path: place.run(), source })
 }
 
 /// Removes releases, each with its FastCGI application first: else IIS would go on naming a program that is gone. What is

@@ -146,7 +146,9 @@ impl Home {
 
     /// For administrators and for the pool that the site runs in.
     pub fn write_secrets(&self, secrets: &Secrets, settings: &SiteSettings) -> Result<(), HomeError> {
-        Ok(secrets.write(&self.secrets_toml(), &[Sid::of_pool(&settings.pool_name())])?)
+        let path = self.secrets_toml();
+        secrets.write(&path, &[Sid::of_pool(&settings.pool_name())])?;
+        self.disk.sync_folder(&self.folder).map_err(|source| HomeError::Unwritable { path, source })
     }
 
     pub fn write_state(&self, state: &State) -> Result<(), HomeError> {
@@ -170,13 +172,13 @@ impl Home {
     /// are [retired](super::bridge_toml::retire).
     pub fn tell(&self, place: &Place, wanted: &BridgeToml) -> Result<(), HomeError> {
         let unwritable = |path: PathBuf| move |source| HomeError::Unwritable { path, source };
-        place.make_folders().map_err(unwritable(place.site.clone()))?;
+        place.make_folders(&self.disk).map_err(unwritable(place.site.clone()))?;
         self.write(&place.bridge_toml(), Mode::Private, wanted.render().as_bytes())?;
         let restart = super::bridge_toml::restart_file(place);
         match restart.exists() {
             true => Ok(()),
             // What is watched has to be there, and nothing runs yet.
-            false => super::bridge_toml::retire(place).map_err(unwritable(restart)),
+            false => super::bridge_toml::retire(place, &self.disk).map_err(unwritable(restart)),
         }
     }
 
@@ -216,6 +218,7 @@ pub struct Visited<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::durable::power_cut::{Tape, Tree, each_cut, scratch};
     use crate::release::ReleaseId;
     use crate::site::place::tests::guestbook;
 
@@ -258,6 +261,24 @@ mod tests {
     }
 
     #[test]
+    fn what_the_bridge_was_told_outlives_a_power_cut() {
+        let root = scratch();
+        let before = Tree::of(root.path());
+        let (disk, tape) = Tape::new();
+        let home = Home { disk, ..home(root.path()) };
+        let (place, settings) = (guestbook(root.path()), SiteSettings::named(home.name.clone()));
+        let visited = Visited { host: "www.example.org", https: true };
+        let wanted = bridge_toml(&settings, &place, &BTreeMap::new(), visited);
+        home.tell(&place, &wanted).unwrap();
+        let steps = tape.steps();
+        each_cut(&before, root.path(), &steps, steps.len()..=steps.len(), |cut, root| {
+            let place = guestbook(root);
+            assert!(home.is_told(&place, &wanted), "{cut}");
+            assert!(place.tmp().is_dir(), "{cut}");
+        });
+    }
+
+    #[test]
     fn the_bridge_is_told_once_and_what_is_watched_is_there() {
         let root = tempfile::tempdir().unwrap();
         let (home, place) = (home(root.path()), guestbook(root.path()));
@@ -271,10 +292,10 @@ mod tests {
         let other = bridge_toml(&settings, &place, &BTreeMap::new(), Visited { https: false, ..visited });
         home.tell(&place, &other).unwrap();
         assert!(!home.is_told(&place, &other));
-        super::super::bridge_toml::retire(&place).unwrap();
+        super::super::bridge_toml::retire(&place, &home.disk).unwrap();
         assert!(home.is_told(&place, &other));
         home.tell(&place, &wanted).unwrap();
-        super::super::bridge_toml::retire(&place).unwrap();
+        super::super::bridge_toml::retire(&place, &home.disk).unwrap();
         assert!(crate::site::bridge_toml::restart_file(&place).exists());
         assert!(wanted.render().contains("host = \"www.example.org\"\nhttps = true"));
     }
