@@ -12,11 +12,15 @@ mod faults;
 mod kills;
 #[cfg(target_os = "linux")]
 mod meddling;
+#[cfg(target_os = "linux")]
+mod power_cut;
 mod server;
 mod stages;
 mod sweep;
 #[cfg(target_os = "linux")]
 mod switches;
+#[cfg(target_os = "linux")]
+mod tiny;
 mod uploads;
 mod visitors;
 mod web_server;

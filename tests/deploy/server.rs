@@ -73,6 +73,22 @@ impl Server {
         server
     }
 
+    /// The machine of the lab's IIS loses its power.
+    #[cfg(target_os = "linux")]
+    pub fn turn_off(&mut self) {
+        if let WebServer::Lab(lab) = &mut self.web {
+            lab.turn_off();
+        }
+    }
+
+    /// It is started again.
+    #[cfg(target_os = "linux")]
+    pub fn turn_on(&mut self) {
+        if let WebServer::Lab(lab) = &mut self.web {
+            lab.turn_on();
+        }
+    }
+
     /// Writes the settings: a port of this story's own, few processes, no time to drain, and `more`.
     pub fn site_toml(&self, more: &str) -> &Server {
         let (port, processes) = (self.port, self.processes);
