@@ -320,7 +320,10 @@ impl Running<'_, '_> {
                 });
                 Ok(())
             }
-            pruned => pruned.map(drop),
+            pruned => {
+                let _ = retire::prune_copies(survey, &self.plan.prune.copies, self.hands);
+                pruned.map(drop)
+            }
         }
     }
 }

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::journal::{Recovery, Work};
-use super::{DeployError, Source, Survey, hooks, visits};
+use super::{DeployError, Pruning, Source, Survey, copies, hooks, visits};
 use crate::layer::IndexedFile;
 use crate::manifest::{Manifest, SiteName};
 use crate::progress::Notice;
@@ -49,7 +49,7 @@ pub struct DeployPlan {
     pub questions: Vec<Question>,
     /// Seconds that the requests of the release before get.
     pub drain: u32,
-    pub prune: prune::PrunePlan,
+    pub prune: Pruning,
     pub take_over: bool,
     pub notices: Vec<Notice>,
 }
@@ -212,8 +212,11 @@ impl DeployPlan {
             before,
             count: (settings.releases.keep as usize).saturating_sub(usize::from(is_new)),
         };
-        let mut prune = prune::plan(&survey.releases, &survey.found, kept);
-        prune.removals.retain(|removal| !survey.is_draining(&removal.id) && removal.id != id);
+        let mut releases = prune::plan(&survey.releases, &survey.found, kept);
+        releases.removals.retain(|removal| !survey.is_draining(&removal.id) && removal.id != id);
+        // One more is made before migrations. Copies alone are no reason to do anything.
+        let copies = (settings.releases.keep as usize).saturating_sub(usize::from(!migrations.is_empty()));
+        let copies = copies::superseded(survey, &releases, copies);
         Ok(DeployPlan {
             work,
             site: survey.home.name.clone(),
@@ -229,7 +232,7 @@ impl DeployPlan {
             warm: settings.probe.warm.unwrap_or_else(|| settings.max_instances(survey.cores)),
             questions: visits::questions(settings, &survey.spot, &place.manifest, files.into_iter()),
             drain: settings.drain(),
-            prune,
+            prune: Pruning { releases, copies },
             take_over: wishes.take_over,
             notices,
             release: id,
@@ -251,7 +254,7 @@ impl DeployPlan {
             && !self.tells
             && self.media.is_none()
             && self.iis.is_empty()
-            && self.prune.removals.is_empty()
+            && self.prune.releases.removals.is_empty()
     }
 
     /// All that is going to be done, a line each, in order.
