@@ -172,6 +172,10 @@ impl DeployPlan {
         mut notices: Vec<Notice>,
     ) -> Result<DeployPlan, DeployError> {
         let (settings, id) = (&survey.settings, place.id.clone());
+        if let Some(wanted) = &survey.wanted_at {
+            let (from, to) = (survey.spot.location(), wanted.location());
+            return Err(Lack::Moved { name: survey.home.name.to_string(), from, to }.into());
+        }
         let wanted = survey.wanted(place)?;
         let last = &survey.state.applied;
         if let Some(lack) = iis::lacks(&wanted, &survey.iis, last, wishes.take_over).into_iter().next() {

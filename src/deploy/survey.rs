@@ -32,7 +32,10 @@ pub struct Survey {
     pub history: History,
     pub releases: Releases,
     pub found: Vec<Found>,
+    /// Where it stands in IIS: where it is wanted, unless it still stands elsewhere.
     pub spot: Spot,
+    /// Where it is wanted, if that is elsewhere.
+    pub wanted_at: Option<Spot>,
     pub iis: iis::Actual,
     /// The release that the switch points at.
     pub active: Option<ReleaseId>,
@@ -49,12 +52,19 @@ impl Survey {
     pub fn of(home: &Home, settings: &SiteSettings, server: &mut Server) -> Result<Survey, DeployError> {
         let clock = server.clock.clone();
         let _begun = clock.begin(Part::Survey);
-        let spot = Spot::of(settings, &home.folder)?;
+        let wanted = Spot::of(settings, &home.folder)?;
         let state = home.state()?;
         let history = Journal::of(&home.folder, home.disk.clone()).read()?;
         let releases = Releases::open(&home.folder, state.adopted(), home.disk.clone())?;
         let found = releases.find()?;
-        let iis = server.survey(&spot)?;
+        let there = server.survey(&wanted)?;
+        let (spot, wanted_at, iis) = match iis::plan::stands(&wanted, &there, &state.applied) {
+            Some(spot) => {
+                let iis = server.survey(&spot)?;
+                (spot, Some(wanted), iis)
+            }
+            None => (wanted, None, there),
+        };
         let folder = iis.app(&spot.site, &spot.app).and_then(iis::actual::App::physical_path);
         let is_shown = |found: &&Found| {
             let www = found.folder.join("www");
@@ -81,6 +91,7 @@ impl Survey {
             releases,
             found,
             spot,
+            wanted_at,
             iis,
         })
     }
@@ -113,7 +124,9 @@ impl Survey {
 
     /// What IIS is to have for the release at `place`.
     pub fn wanted(&self, place: &Place) -> Result<Wanted, Unquotable> {
-        Wanted::of(&self.settings, place, self.cores)
+        let wanted = Wanted::of(&self.settings, place, self.cores)?;
+        // Until it is moved by somebody, it is where it stands that it goes on to be served.
+        Ok(Wanted { spot: self.spot.clone(), ..wanted })
     }
 
     /// What a release needs that was copied into `folder`, which hands down nobody knows what rights.
@@ -132,7 +145,10 @@ impl Survey {
 
     /// Where visitors find the site, or shall.
     pub fn addresses(&self) -> Vec<Address> {
-        visits::addresses(&self.settings, &self.spot, &self.iis)
+        match self.wanted_at {
+            Some(_) => visits::served(&self.spot, &self.iis),
+            None => visits::addresses(&self.settings, &self.spot, &self.iis),
+        }
     }
 
     /// The variables of a release, and what its bridge is told. Fails with those that nobody gave.

@@ -24,7 +24,7 @@ use crate::site::state::Applied;
 
 pub use release::unregister;
 pub use removal::remove;
-pub use site::{settle, switch};
+pub use site::{settle, stands, switch};
 pub use staging::{stage, unstage};
 
 /// One step: a command, and what takes it back, in the order in which to run it.
@@ -69,6 +69,12 @@ pub enum Lack {
     #[error("there is no site `{0}` on this server")]
     #[diagnostic(help("make it first, or correct the key `below` in `site.toml`"))]
     Site(String),
+    #[error("the site stands at `{from}` in IIS, and is wanted at `{to}`")]
+    #[diagnostic(help(
+        "what is there would stay behind: take it away first, `holdall remove {name}`, which leaves what the site wrote, \
+         and deploy then; or set the key `below` in `site.toml` back"
+    ))]
+    Moved { name: String, from: String, to: String },
     #[error("the site `{site}` is there already, and serves `{folder}`")]
     #[diagnostic(help("choose another name, or take it over with `--take-over`"))]
     Foreign { site: String, folder: String },

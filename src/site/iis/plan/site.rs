@@ -2,7 +2,7 @@
 //! release is one command.
 
 use super::{Applied, Change, Difference, Found, IisPlan, bindings, location, media};
-use crate::site::iis::actual::{Actual, App, Site};
+use crate::site::iis::actual::{Actual, App, Site, same_name};
 use crate::site::iis::appcmd::{Command, Object, Verb};
 use crate::site::iis::wanted::{Spot, Wanted};
 use crate::site::iis::xml::{is_below, same_path};
@@ -10,10 +10,11 @@ use crate::site::settings::Binding;
 
 pub(super) const FOLDER: &str = "physicalPath";
 const POOL: &str = "applicationPool";
+const APP: &str = "app ";
 
 /// How the application stands in what was applied.
 pub(super) fn app_thing(spot: &Spot) -> String {
-    format!("app {}", spot.location())
+    format!("{APP}{}", spot.location())
 }
 
 /// The site around it, which is ours only when it holds nothing else.
@@ -28,6 +29,26 @@ pub(super) fn is_ours(wanted: &Wanted, app: &App, last: &Applied) -> bool {
     last.knows(&app_thing(&wanted.spot)) || app.physical_path().is_some_and(own)
 }
 
+/// Where the site stands if that is not at `spot`, where it is wanted now: at an application that something was applied to
+/// and that is still there.
+pub fn stands(spot: &Spot, actual: &Actual, last: &Applied) -> Option<Spot> {
+    let others = known_apps(last).filter(|location| !same_name(location, &spot.location()));
+    let other = |location: &str| {
+        let pool = last.value(&format!("{APP}{location}"), POOL).unwrap_or(&spot.pool).to_owned();
+        Spot::at(location, pool, spot.home.clone())
+    };
+    others.map(other).find(|other| is_there(other, actual))
+}
+
+/// The locations that something was applied to.
+fn known_apps(last: &Applied) -> impl Iterator<Item = &str> {
+    last.things().filter_map(|thing| thing.strip_prefix(APP))
+}
+
+fn is_there(spot: &Spot, actual: &Actual) -> bool {
+    actual.applications.iter().any(|app| same_name(&app.name, &spot.app_name()))
+}
+
 /// The site with all its settings but the release that it serves. Made with the wanted release if it is not there.
 pub fn settle(wanted: &Wanted, actual: &Actual, last: &Applied, take_over: bool) -> IisPlan {
     let spot = &wanted.spot;
@@ -35,6 +56,12 @@ pub fn settle(wanted: &Wanted, actual: &Actual, last: &Applied, take_over: bool)
     let app = actual.app(&spot.site, &spot.app);
     // What was applied to something that is gone says nothing about what is made in its place.
     let mut known = last.clone();
+    for location in known_apps(last) {
+        let other = Spot::at(location, String::new(), String::new());
+        if !is_there(&other, actual) {
+            [app_thing(&other), location::thing(&other)].iter().for_each(|thing| known.forget(thing));
+        }
+    }
     if app.is_none() {
         [app_thing(spot), location::thing(spot)].iter().for_each(|thing| known.forget(thing));
         let vdirs = format!("vdir {}/", spot.location());

@@ -465,6 +465,28 @@ fn a_site_that_was_deleted_by_hand_is_made_anew() {
 }
 
 #[test]
+fn a_site_stands_where_it_was_applied_as_long_as_it_is_there() {
+    let mut server = Server::new();
+    let below = wanted(BELOW, ONE);
+    let (_, applied) = deployed(&mut server, &below, &Applied::default());
+    let standing = |server: &mut Server, wanted: &Wanted, applied: &Applied| {
+        stands(&wanted.spot, &server.survey(&wanted.spot), applied)
+    };
+    assert_eq!(standing(&mut server, &below, &applied), None);
+    for elsewhere in ["", "below = 'Intranet/other'", "below = 'Other/shop'"] {
+        assert_eq!(standing(&mut server, &wanted(elsewhere, ONE), &applied), Some(below.spot.clone()));
+    }
+    // Somebody has deleted it: there is nothing to be left behind, nor to be thought of any more.
+    server.sites.get_mut("Intranet").unwrap().apps.remove("/shop");
+    let own = wanted("", ONE);
+    assert_eq!(standing(&mut server, &own, &applied), None);
+    let (_, applied) = deployed(&mut server, &own, &applied);
+    assert_eq!(standing(&mut server, &own, &applied), None);
+    assert!(applied.knows("app guestbook") && !applied.knows("app Intranet/shop"), "{applied:?}");
+    assert_eq!(standing(&mut server, &below, &applied).unwrap().location(), "guestbook");
+}
+
+#[test]
 fn spot_and_release_name_the_same_site() {
     let wanted = wanted(BELOW, ONE);
     let settings =

@@ -1,0 +1,80 @@
+//! What somebody else changes in IIS, in the site's settings or in its files, and what the next command says of it.
+
+use std::path::PathBuf;
+
+use assert_cmd::assert::Assert;
+use serde_json::json;
+
+use super::bundles::Release;
+use super::server::Server;
+
+/// A server on which the first release serves.
+fn serving() -> Server {
+    let server = Server::with_one_process();
+    server.site_toml("");
+    server.deploy(Release::First, &[]).success();
+    server
+}
+
+fn said(done: &Assert) -> String {
+    String::from_utf8_lossy(&done.get_output().stderr).into_owned()
+}
+
+/// What a command that is refused before it changes anything says.
+#[track_caller]
+fn refused(server: &Server, done: Assert) -> String {
+    let done = done.code(3).stdout("");
+    assert_eq!(server.status()["unfinished"], json!([]));
+    said(&done)
+}
+
+/// A folder of somebody else's, with a page.
+fn another_folder(server: &Server) -> PathBuf {
+    server.test.write("closed/index.html", "closed");
+    server.test.path("closed")
+}
+
+/// Settings that have the site lie below another, or at another place below it.
+fn below(server: &Server, spot: &str) {
+    let text = server.test.read("site.toml");
+    let bindings = format!("[[bindings]]\nport = {}\n", server.port);
+    let text = text.replace(&bindings, "");
+    let text: String =
+        text.lines().filter(|line| !line.starts_with("below")).map(|line| format!("{line}\n")).collect();
+    server.test.write("site.toml", format!("below = '{spot}'\n{text}"));
+}
+
+#[test]
+fn a_site_that_is_wanted_elsewhere_is_not_left_behind_where_it_was() {
+    let server = serving();
+    server.appcmd(&[
+        "add",
+        "site",
+        "/name:Intranet",
+        &format!("/physicalPath:{}", another_folder(&server).display()),
+    ]);
+    below(&server, "Intranet/shop");
+    let words = refused(&server, server.deploy(Release::Second, &[]));
+    assert!(words.contains("`guestbook`") && words.contains("`Intranet/shop`"), "{words}");
+    assert!(words.contains("holdall remove guestbook") && words.contains("below"), "{words}");
+    assert_eq!(server.serving(), "1.0");
+    // Changed where it lies, it says the same, and what is removed is what is there.
+    fs_err::copy(server.test.path("site.toml"), server.home().join("site.toml")).unwrap();
+    let words = refused(&server, server.holdall(&["rollback", "--to", "1.0", "--server", "iis"]));
+    assert!(words.contains("`Intranet/shop`"), "{words}");
+    assert_eq!(server.serving(), "1.0");
+    server.holdall(&["remove", "--server", "iis"]).success();
+    let left = ["site", "app", "apppool", "config"].map(|object| server.appcmd(&["list", object])).concat();
+    assert!(!left.contains("guestbook"), "{left}");
+
+    server.deploy(Release::First, &[]).success();
+    assert!(server.appcmd(&["list", "app"]).contains("Intranet/shop"));
+    below(&server, "Intranet/other");
+    let words = refused(&server, server.deploy(Release::First, &[]));
+    assert!(words.contains("`Intranet/shop`") && words.contains("`Intranet/other`"), "{words}");
+    below(&server, "Intranet/shop");
+    server.deploy(Release::Second, &[]).success();
+    assert_eq!(server.serving(), "1.1");
+    server.holdall(&["remove", "--server", "iis"]).success();
+    assert!(!server.appcmd(&["list", "app"]).contains("Intranet/shop"));
+}
