@@ -9,6 +9,7 @@ use super::{DeployError, Survey};
 use crate::archive::Difference;
 use crate::manifest::SiteName;
 use crate::release::{ReleaseId, State};
+use crate::site::iis::Drift;
 use crate::site::lock;
 
 /// What there is to say of a site.
@@ -29,6 +30,8 @@ pub struct Status {
     pub unfinished: Vec<String>,
     /// What has changed in the release that serves since it was made, and in what is said of uploads.
     pub drift: Vec<Difference>,
+    /// What somebody else has changed in IIS of what Holdall sets there.
+    pub iis_drift: Vec<Drift>,
     pub releases: Vec<ReleaseStatus>,
 }
 
@@ -61,6 +64,7 @@ impl Status {
             changed_by: lock::holder(&survey.home.folder).map(|holder| holder.to_string()),
             unfinished: survey.recovery(None).iter().map(ToString::to_string).collect(),
             drift: super::drift(survey)?,
+            iis_drift: survey.iis_drift()?,
             releases: ReleaseStatus::all(survey),
         })
     }

@@ -12,7 +12,7 @@ use crate::release::{Complete, Found, ReleaseId, Releases, State as ReleaseState
 use crate::site::iis::appcmd::Unquotable;
 use crate::site::iis::wanted::Spot;
 use crate::site::iis::xml::{is_below, same_path};
-use crate::site::iis::{self, Wanted};
+use crate::site::iis::{self, Drift, Wanted};
 use crate::site::probe::{Address, left_over};
 use crate::site::rights::{self, Grant};
 use crate::site::secrets::Sid;
@@ -141,6 +141,15 @@ impl Survey {
     pub fn media(&self) -> Result<Option<MediaConfig>, DeployError> {
         let template = Recipes::of_user()?.iis.media_config;
         Ok(MediaConfig::of(&self.settings, &self.home.folder, &template)?)
+    }
+
+    /// What somebody else has changed in IIS since it was applied for the release that serves.
+    pub fn iis_drift(&self) -> Result<Vec<Drift>, Unquotable> {
+        let Some(active) = self.active.as_ref().and_then(|active| self.complete(active)) else {
+            return Ok(Vec::new());
+        };
+        let wanted = self.wanted(&self.place_of(active))?;
+        Ok(iis::plan::whole(&wanted, &self.iis, &self.state.applied, false).drift)
     }
 
     /// Where visitors find the site, or shall.

@@ -78,3 +78,39 @@ fn a_site_that_is_wanted_elsewhere_is_not_left_behind_where_it_was() {
     server.holdall(&["remove", "--server", "iis"]).success();
     assert!(!server.appcmd(&["list", "app"]).contains("Intranet/shop"));
 }
+
+#[test]
+fn what_somebody_has_changed_in_iis_is_told_by_every_command() {
+    let server = Server::with_one_process();
+    server.site_toml("[pool]\nidleTimeout = 30\n");
+    server.deploy(Release::First, &[]).success();
+    server.deploy(Release::Second, &[]).success();
+    assert_eq!(server.status()["iis_drift"], json!([]));
+    server.appcmd(&["set", "apppool", "guestbook", "/processModel.idleTimeout:00:20:00"]);
+    let drift = &server.status()["iis_drift"];
+    let expected = json!([{
+        "thing": "pool guestbook",
+        "name": "processModel.idleTimeout",
+        "applied": "00:30:00",
+        "found": "00:20:00",
+        "wanted": "00:30:00",
+    }]);
+    assert_eq!(*drift, expected);
+    let text = server.holdall(&["status", "--server", "iis"]).success();
+    let text = String::from_utf8_lossy(&text.get_output().stdout).into_owned();
+    let told = |text: &str| {
+        ["processModel.idleTimeout", "`00:20:00`", "`00:30:00`", "--take-over"]
+            .iter()
+            .all(|word| text.contains(word))
+    };
+    assert!(told(&text), "{text}");
+    for args in [vec!["rollback", "--server", "iis"], vec!["rollback", "--server", "iis"]] {
+        let words = said(&server.holdall(&args).success());
+        assert!(told(&words), "{words}");
+    }
+    let words = said(&server.deploy(Release::Second, &[]).success());
+    assert!(told(&words), "{words}");
+    let words = said(&server.deploy(Release::Second, &["--take-over"]).success());
+    assert!(!words.contains("idleTimeout"), "{words}");
+    assert_eq!(server.status()["iis_drift"], json!([]));
+}

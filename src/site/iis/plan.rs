@@ -37,7 +37,7 @@ pub struct Change {
 }
 
 /// A setting that somebody else has changed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Drift {
     /// `pool shop`
     pub thing: String,
@@ -195,15 +195,21 @@ impl fmt::Display for IisPlan {
     }
 }
 
+impl Drift {
+    /// How the setting is, how it was and how it is wanted.
+    pub fn fact(&self) -> String {
+        let Drift { thing, name, applied, found, wanted } = self;
+        let was = match applied {
+            Some(applied) => format!("was `{applied}` when holdall set it last"),
+            None => "which holdall never set".to_owned(),
+        };
+        format!("{thing}, {name} is `{found}`, {was}, and is wanted as `{wanted}`")
+    }
+}
+
 impl fmt::Display for Drift {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Drift { thing, name, applied, found, wanted } = self;
-        write!(f, "left alone: {thing}, {name} is `{found}`, ")?;
-        match applied {
-            Some(applied) => write!(f, "was `{applied}` when holdall set it last, ")?,
-            None => f.write_str("which holdall never set, ")?,
-        }
-        write!(f, "and is wanted as `{wanted}` (--take-over sets it)")
+        write!(f, "left alone: {} (--take-over sets it)", self.fact())
     }
 }
 
