@@ -53,7 +53,7 @@ impl Survey {
         let clock = server.clock.clone();
         let _begun = clock.begin(Part::Survey);
         let wanted = Spot::of(settings, &home.folder)?;
-        let state = home.state()?;
+        let mut state = home.state()?;
         let history = Journal::of(&home.folder, home.disk.clone()).read()?;
         let releases = Releases::open(&home.folder, state.adopted(), home.disk.clone())?;
         let found = releases.find()?;
@@ -65,12 +65,15 @@ impl Survey {
             }
             None => (wanted, None, there),
         };
-        let folder = iis.app(&spot.site, &spot.app).and_then(iis::actual::App::physical_path);
+        let folder = shown(&spot, &iis);
         let is_shown = |found: &&Found| {
             let www = found.folder.join("www");
             folder.is_some_and(|folder| www.to_str().is_some_and(|www| same_path(folder, www)))
         };
         let active = found.iter().find(is_shown).map(|found| found.id.clone());
+        if let Some(folder) = folder.filter(|_| active.is_some()) {
+            iis::plan::shows_release(&spot, folder, &mut state.applied);
+        }
         // One that is gone is active all the same, if the switch points there.
         let gone = || {
             let releases = releases.folder();
@@ -94,6 +97,11 @@ impl Survey {
             wanted_at,
             iis,
         })
+    }
+
+    /// The folder that IIS serves where the site stands.
+    pub fn shown(&self) -> Option<&str> {
+        shown(&self.spot, &self.iis)
     }
 
     /// The complete release of this name.
@@ -145,7 +153,8 @@ impl Survey {
 
     /// What somebody else has changed in IIS since it was applied for the release that serves.
     pub fn iis_drift(&self) -> Result<Vec<Drift>, Unquotable> {
-        let Some(active) = self.active.as_ref().and_then(|active| self.complete(active)) else {
+        let active = self.active.as_ref().or(self.state.active.as_ref());
+        let Some(active) = active.and_then(|active| self.complete(active)) else {
             return Ok(Vec::new());
         };
         let wanted = self.wanted(&self.place_of(active))?;
@@ -225,4 +234,8 @@ impl Survey {
         };
         self.iis.fastcgi.iter().filter_map(|entry| of(&entry.full_path)).collect()
     }
+}
+
+fn shown<'a>(spot: &Spot, iis: &'a iis::Actual) -> Option<&'a str> {
+    iis.app(&spot.site, &spot.app).and_then(iis::actual::App::physical_path)
 }

@@ -114,3 +114,64 @@ fn what_somebody_has_changed_in_iis_is_told_by_every_command() {
     assert!(!words.contains("idleTimeout"), "{words}");
     assert_eq!(server.status()["iis_drift"], json!([]));
 }
+
+#[test]
+fn what_keeps_a_release_from_being_seen_is_told_of_before_anything_is_made() {
+    let server = serving();
+    let folder = another_folder(&server);
+    let (port, site) = (server.port, "guestbook");
+    let binding = format!("bindings.[protocol='http',bindingInformation='*:{port}:']");
+    let shown = server.appcmd(&["list", "vdir", "guestbook/", "/text:physicalPath"]).trim().to_owned();
+    server.appcmd(&["add", "apppool", "/name:other"]);
+    let changes: [(&[&str], &[&str], &str); 3] = [
+        (
+            &["set", "vdir", "guestbook/", &format!("/physicalPath:{}", folder.display())],
+            &["set", "vdir", "guestbook/", &format!("/physicalPath:{shown}")],
+            &folder.display().to_string(),
+        ),
+        (
+            &["set", "app", "guestbook/", "/applicationPool:other"],
+            &["set", "app", "guestbook/", "/applicationPool:guestbook"],
+            "`other`",
+        ),
+        (
+            &["set", "site", site, &format!("/-{binding}")],
+            &["set", "site", site, &format!("/+{binding}")],
+            &format!("binding http/*:{port}:"),
+        ),
+    ];
+    for (change, back, named) in changes {
+        server.appcmd(change);
+        let words = refused(&server, server.deploy(Release::Second, &["--plan"]));
+        assert!(words.contains(named) && words.contains("--take-over"), "{words}");
+        refused(&server, server.deploy(Release::Second, &[]));
+        assert_eq!(fs_err::read_dir(server.home().join("releases")).unwrap().count(), 1);
+        server.appcmd(back);
+        let plan = server.deploy(Release::First, &["--plan"]).success();
+        let plan = String::from_utf8_lossy(&plan.get_output().stdout).into_owned();
+        assert!(plan.contains("nothing to do"), "{plan}");
+    }
+    // Taken over, all of it is set back.
+    changes.iter().for_each(|(change, ..)| drop(server.appcmd(change)));
+    let plan = server.deploy(Release::Second, &["--plan", "--take-over"]).success();
+    let plan = String::from_utf8_lossy(&plan.get_output().stdout).into_owned();
+    assert!(!plan.contains("first to serve") && plan.contains(&folder.display().to_string()), "{plan}");
+    server.deploy(Release::Second, &["--take-over"]).success();
+    server.assert_tidy(Release::Second);
+}
+
+#[test]
+fn a_pool_that_somebody_has_stopped_is_told_of_before_anything_is_done() {
+    let server = serving();
+    server.appcmd(&["stop", "apppool", "guestbook"]);
+    for release in [Release::First, Release::Second] {
+        let words = refused(&server, server.deploy(release, &[]));
+        assert!(
+            words.contains("the pool `guestbook` is stopped") && words.contains("start apppool"),
+            "{words}"
+        );
+    }
+    server.appcmd(&["start", "apppool", "guestbook"]);
+    server.deploy(Release::Second, &[]).success();
+    server.assert_tidy(Release::Second);
+}

@@ -24,7 +24,7 @@ use crate::site::state::Applied;
 
 pub use release::unregister;
 pub use removal::remove;
-pub use site::{settle, stands, switch};
+pub use site::{settle, shows_release, stands, stopped, switch};
 pub use staging::{stage, unstage};
 
 /// One step: a command, and what takes it back, in the order in which to run it.
@@ -81,6 +81,15 @@ pub enum Lack {
     #[error("the site `{0}` is stopped")]
     #[diagnostic(help("nobody could see whether a release serves: start it, `appcmd start site \"{0}\"`"))]
     Stopped(String),
+    #[error("the pool `{0}` is stopped")]
+    #[diagnostic(help(
+        "nobody could see whether a release serves: the Windows event log says why it stopped; start it, \
+         `appcmd start apppool \"{0}\"`"
+    ))]
+    PoolStopped(String),
+    #[error("somebody has changed IIS, and no release could be seen to serve: {}", .0.fact())]
+    #[diagnostic(help("set it back, or deploy with `--take-over`, which does"))]
+    Changed(Box<Drift>),
     #[error("the site `{site}` has applications of somebody else, which would go with it: {}", apps.join(", "))]
     #[diagnostic(help("delete them first, `appcmd delete app \"{site}/…\"`, if nobody needs them"))]
     OtherApps { site: String, apps: Vec<String> },
@@ -109,6 +118,10 @@ pub fn lacks(wanted: &Wanted, actual: &Actual, last: &Applied, take_over: bool) 
     {
         let folder = app.physical_path().unwrap_or_default().to_owned();
         lacks.push(Lack::Foreign { site: wanted.spot.location(), folder });
+    } else {
+        let drift = whole(wanted, actual, last, take_over).drift.into_iter();
+        let vital = drift.filter(|drift| site::is_vital(&wanted.spot, drift));
+        lacks.extend(vital.map(|drift| Lack::Changed(drift.into())));
     }
     lacks.extend(bindings::taken(wanted, actual));
     lacks.extend(pool::lacks(wanted, actual, last));

@@ -33,6 +33,11 @@ pub(super) fn label(binding: &Binding) -> String {
     format!("binding {binding}")
 }
 
+/// Whether a setting of a site is one of its bindings.
+pub(super) fn is_label(name: &str) -> bool {
+    name.starts_with("binding ")
+}
+
 fn is_named(binding: &SiteBinding, name: &str) -> bool {
     format!("binding {}/{}", binding.protocol, binding.information).eq_ignore_ascii_case(name)
 }
@@ -86,7 +91,7 @@ pub(super) fn compare(difference: &mut Difference<'_>, wanted: &Wanted, site: &S
     // Those that were wanted once. What others have added is theirs.
     let wanted_names: Vec<String> = wanted.bindings.iter().map(label).collect();
     let before: Vec<String> = difference.last.of(&thing).map(|(name, _)| name.to_owned()).collect();
-    for name in before.iter().filter(|name| name.starts_with("binding ") && !wanted_names.contains(name)) {
+    for name in before.iter().filter(|name| is_label(name) && !wanted_names.contains(name)) {
         let there = site.bindings.iter().find(|other| is_named(other, name));
         if let Some(there) = there
             && Quoted::parse(&there.information).is_ok()

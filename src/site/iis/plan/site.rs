@@ -1,7 +1,7 @@
 //! The site or application itself: made when it is not there, else brought to what is wanted. The switch to another
 //! release is one command.
 
-use super::{Applied, Change, Difference, Found, IisPlan, bindings, location, media};
+use super::{ABSENT, Applied, Change, Difference, Drift, Found, IisPlan, Lack, bindings, location, media};
 use crate::site::iis::actual::{Actual, App, Site, same_name};
 use crate::site::iis::appcmd::{Command, Object, Verb};
 use crate::site::iis::wanted::{Spot, Wanted};
@@ -47,6 +47,36 @@ fn known_apps(last: &Applied) -> impl Iterator<Item = &str> {
 
 fn is_there(spot: &Spot, actual: &Actual) -> bool {
     actual.applications.iter().any(|app| same_name(&app.name, &spot.app_name()))
+}
+
+/// Notes that the folder which is shown is one of the site's releases: it was switched to by us, even when nobody lived to
+/// write it down. What was never applied stays so.
+pub fn shows_release(spot: &Spot, folder: &str, last: &mut Applied) {
+    let thing = app_thing(spot);
+    if last.value(&thing, FOLDER).is_some() {
+        last.set(&thing, FOLDER, folder);
+    }
+}
+
+/// Whether visitors would not come to the release that serves as long as this setting stays as somebody has set it.
+pub(super) fn is_vital(spot: &Spot, drift: &Drift) -> bool {
+    let Drift { thing, name, found, .. } = drift;
+    (*thing == app_thing(spot) && (name == FOLDER || name == POOL))
+        || (*thing == site_thing(spot) && bindings::is_label(name) && found == ABSENT)
+}
+
+/// What somebody has stopped that has to run. A site of ours that is only half made is started once it is whole.
+pub fn stopped(wanted: &Wanted, actual: &Actual, last: &Applied) -> Option<Lack> {
+    let spot = &wanted.spot;
+    let is_half_made = match actual.app(&spot.site, &spot.app) {
+        Some(app) => !spot.is_below() && !last.knows(&app_thing(spot)) && is_ours(wanted, app, last),
+        None => false,
+    };
+    if !is_half_made && actual.site(&spot.site).is_some_and(|site| !site.is_started()) {
+        return Some(Lack::Stopped(spot.site.clone()));
+    }
+    let pool = actual.pool(&spot.pool).filter(|pool| pool.is_stopped());
+    pool.map(|pool| Lack::PoolStopped(pool.name.clone()))
 }
 
 /// The site with all its settings but the release that it serves. Made with the wanted release if it is not there.
@@ -169,7 +199,8 @@ fn pool(difference: &mut Difference<'_>, wanted: &Wanted, app: Option<&App>, our
         Command::new(Verb::Set, Object::App, Some(&spot.app_name())).property(POOL, pool)
     });
     // The pool that it has left, if it was ours.
-    if let Some(before) = before.filter(|_| difference.plan.changes.len() > changes) {
+    let is_left = |before: &String| !same_name(before, &spot.pool) && difference.plan.changes.len() > changes;
+    if let Some(before) = before.filter(is_left) {
         super::pool::remove(difference, &before, spot);
     }
 }

@@ -206,10 +206,43 @@ fn what_was_switched_by_hand_is_reported_and_taken_over_only_when_asked() {
     assert_eq!((plan.changes.len(), plan.drift.len()), (1, 1), "{plan}");
     assert_eq!(plan.drift[0].found, "D:\\closed");
     assert_eq!(planned(&mut server, &next, &applied, true).changes.len(), 2);
+    // No release would be seen to serve: it is not begun.
+    let actual = server.survey(&next.spot);
+    let lacks = |applied: &Applied, take_over| lacks(&next, &actual, applied, take_over);
+    assert_eq!(lacks(&applied, false), [Lack::Changed(plan.drift[0].clone().into())]);
+    assert_eq!(lacks(&applied, true), []);
+    // Unless it is known for a release of the site's, wherever that lies.
+    let mut known = applied.clone();
+    shows_release(&next.spot, "D:\\closed", &mut known);
+    assert_eq!(lacks(&known, false), []);
+    let mut nothing = Applied::default();
+    shows_release(&next.spot, "D:\\closed", &mut nothing);
+    assert_eq!(nothing, Applied::default());
     // A release of the site's own was switched to by us, whatever the books say.
     root(&mut server, "/srv/holdall/guestbook/releases/0.9-cccccccc/www");
     let plan = planned(&mut server, &next, &applied, false);
     assert_eq!((plan.changes.len(), plan.drift.len()), (2, 0), "{plan}");
+}
+
+#[test]
+fn what_somebody_has_stopped_is_named_and_what_is_half_made_is_not() {
+    let mut server = Server::new();
+    let own = wanted("", ONE);
+    let (_, applied) = deployed(&mut server, &own, &Applied::default());
+    let standing = |server: &mut Server, wanted: &Wanted, last: &Applied| {
+        stopped(wanted, &server.survey(&wanted.spot), last)
+    };
+    assert_eq!(standing(&mut server, &own, &applied), None);
+    server.sites.get_mut("guestbook").unwrap().started = false;
+    assert_eq!(standing(&mut server, &own, &applied), Some(Lack::Stopped("guestbook".to_owned())));
+    assert_eq!(standing(&mut server, &own, &Applied::default()), None);
+    server.stopped_pools.insert("guestbook".to_owned());
+    let pool = Some(Lack::PoolStopped("guestbook".to_owned()));
+    assert_eq!(standing(&mut server, &own, &Applied::default()), pool);
+    // A site of somebody else's is not ours to start.
+    server.sites.get_mut("Intranet").unwrap().started = false;
+    let below = wanted(BELOW, ONE);
+    assert_eq!(standing(&mut server, &below, &applied), Some(Lack::Stopped("Intranet".to_owned())));
 }
 
 #[test]
@@ -282,6 +315,11 @@ fn a_pool_of_another_name_takes_the_place_of_the_old_one() {
         ]
     );
     assert!(!applied.knows("pool guestbook") && applied.knows("pool other"));
+    // Taken back into its own pool, the site needs that one.
+    server.app("guestbook/").unwrap().pool = "DefaultAppPool".to_owned();
+    let taken = planned(&mut server, &wanted("pool.name = 'other'", ONE), &applied, true);
+    assert_eq!(steps(&taken), ["set applicationPool of app guestbook from `DefaultAppPool` to `other`"]);
+    server.app("guestbook/").unwrap().pool = "other".to_owned();
     crate::site::iis::run::take_back(&mut server, &plan.changes).unwrap();
     assert!(server.pools.contains_key("guestbook") && !server.pools.contains_key("other"));
 }
