@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::bundles::Release;
 use super::server::Server;
+use super::visitors::ask;
 
 /// A server on which the first release serves.
 fn serving() -> Server {
@@ -174,4 +175,21 @@ fn a_pool_that_somebody_has_stopped_is_told_of_before_anything_is_done() {
     server.appcmd(&["start", "apppool", "guestbook"]);
     server.deploy(Release::Second, &[]).success();
     server.assert_tidy(Release::Second);
+}
+
+#[test]
+fn a_variable_that_is_wanted_no_more_leaves_iis() {
+    let server = Server::with_one_process();
+    server.site_toml("[fastcgi.environment]\nNLS_LANG = 'x'\nPATHS = 'y'\n");
+    let text = server.test.read("site.toml").replace("[fastcgi]\n", "");
+    let text = text.replace("[fastcgi.environment]", "[fastcgi]\nmaxInstances = 1\n[fastcgi.environment]");
+    let text = text.replacen("maxInstances = 1\n[releases]", "[releases]", 1);
+    server.test.write("site.toml", &text);
+    server.deploy(Release::First, &[]).success();
+    let listed = || server.appcmd(&["list", "config", "/section:system.webServer/fastCgi"]);
+    assert!(listed().contains("NLS_LANG") && listed().contains("PATHS"), "{}", listed());
+    server.test.write("site.toml", text.replace("NLS_LANG = 'x'\n", ""));
+    server.deploy(Release::First, &[]).success();
+    assert!(!listed().contains("NLS_LANG") && listed().contains("PATHS"), "{}", listed());
+    assert_eq!(ask(&server.url("/")).unwrap().status, 200);
 }

@@ -302,6 +302,33 @@ fn bindings_are_added_and_removed_and_those_of_others_stay() {
 }
 
 #[test]
+fn variables_that_are_wanted_no_more_go_unless_they_are_somebody_elses() {
+    let mut server = Server::new();
+    let all = "[fastcgi.environment]\nA = '1'\nB = '2'\nC = '3'";
+    let (_, applied) = deployed(&mut server, &wanted(all, ONE), &Applied::default());
+    let variables = &mut server.fastcgi[0].1;
+    for (name, value) in [("B", "changed"), ("D", "of another")] {
+        variables.insert(name.to_owned(), value.to_owned());
+    }
+    let next = wanted("[fastcgi.environment]\nC = '3'", ONE);
+    let whole = server.clone();
+    let (plan, applied) = deployed(&mut server, &next, &applied);
+    assert_eq!(steps(&plan), ["take the variable A from fastcgi 1.0-aaaaaaaa"]);
+    assert_eq!((plan.drift.len(), plan.drift[0].name.as_str()), (1, "environment B"));
+    let left = |server: &Server| server.fastcgi[0].1.keys().cloned().collect::<Vec<_>>().concat();
+    assert_eq!(left(&server), "BCD");
+    let again = planned(&mut server, &next, &applied, false);
+    assert!(again.is_empty() && again.drift.len() == 1, "{again}");
+    let mut back = server.clone();
+    crate::site::iis::run::take_back(&mut back, &plan.changes).unwrap();
+    assert_eq!(back, whole);
+    let taken = planned(&mut server, &next, &applied, true);
+    server.perform(&taken.changes);
+    assert_eq!(left(&server), "CD");
+    assert!(taken.applied.of("fastcgi 1.0-aaaaaaaa").all(|(name, _)| name != "environment B"));
+}
+
+#[test]
 fn a_pool_of_another_name_takes_the_place_of_the_old_one() {
     let mut server = Server::new();
     let (_, applied) = deployed(&mut server, &wanted("", ONE), &Applied::default());
