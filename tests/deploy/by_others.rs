@@ -193,3 +193,14 @@ fn a_variable_that_is_wanted_no_more_leaves_iis() {
     assert!(!listed().contains("NLS_LANG") && listed().contains("PATHS"), "{}", listed());
     assert_eq!(ask(&server.url("/")).unwrap().status, 200);
 }
+
+#[test]
+fn an_address_that_another_site_has_taken_since_is_told_of_before_anything_is_made() {
+    let server = serving();
+    // Both are started where IIS lets them.
+    server.lab("[switches]\n'site.port-taken' = 'started'\n");
+    server.appcmd(&["add", "site", "/name:Other", &format!("/bindings:http/*:{}:", server.port)]);
+    let words = refused(&server, server.deploy(Release::Second, &[]));
+    assert!(words.contains("belongs to the site `Other`"), "{words}");
+    server.appcmd(&["delete", "site", "Other"]);
+}
