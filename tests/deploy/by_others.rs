@@ -204,3 +204,17 @@ fn an_address_that_another_site_has_taken_since_is_told_of_before_anything_is_ma
     assert!(words.contains("belongs to the site `Other`"), "{words}");
     server.appcmd(&["delete", "site", "Other"]);
 }
+
+#[test]
+fn a_site_of_another_root_is_not_taken_without_naming_that_root() {
+    let server = serving();
+    let other = server.test.path("other sites");
+    let bundle = Release::Second.bundle();
+    let root = other.to_str().unwrap();
+    let deploy =
+        ["deploy", bundle.to_str().unwrap(), "--site", "site.toml", "--server", "iis", "--root", root];
+    let words = refused(&server, server.holdall(&deploy));
+    let first = server.home().parent().unwrap().to_owned();
+    assert!(words.contains(&format!("`{}`", first.display())) && words.contains("--root"), "{words}");
+    assert!(!other.exists());
+}

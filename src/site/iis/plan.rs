@@ -78,6 +78,12 @@ pub enum Lack {
     #[error("the site `{site}` is there already, and serves `{folder}`")]
     #[diagnostic(help("choose another name, or take it over with `--take-over`"))]
     Foreign { site: String, folder: String },
+    #[error("the site `{site}` is that of another folder of sites, `{root}`, and serves `{folder}`")]
+    #[diagnostic(help(
+        "`--root \"{root}\"` is the way to it; else choose another name, or have this folder take it over with \
+         `--take-over`"
+    ))]
+    OtherRoot { site: String, root: String, folder: String },
     #[error("the site `{0}` is stopped")]
     #[diagnostic(help("nobody could see whether a release serves: start it, `appcmd start site \"{0}\"`"))]
     Stopped(String),
@@ -116,12 +122,18 @@ pub fn lacks(wanted: &Wanted, actual: &Actual, last: &Applied, take_over: bool) 
         && !take_over
         && !site::is_ours(wanted, app, last)
     {
-        let folder = app.physical_path().unwrap_or_default().to_owned();
-        lacks.push(Lack::Foreign { site: wanted.spot.location(), folder });
+        let (site, folder) = (wanted.spot.location(), app.physical_path().unwrap_or_default().to_owned());
+        lacks.push(match site::root_of(&folder).map(str::to_owned) {
+            Some(root) => Lack::OtherRoot { site, root, folder },
+            None => Lack::Foreign { site, folder },
+        });
     } else {
         let drift = whole(wanted, actual, last, take_over).drift.into_iter();
         let vital = drift.filter(|drift| site::is_vital(&wanted.spot, drift));
-        lacks.extend(vital.map(|drift| Lack::Changed(drift.into())));
+        lacks.extend(vital.map(|drift| match site::root_of(&drift.found).map(str::to_owned) {
+            Some(root) => Lack::OtherRoot { site: wanted.spot.location(), root, folder: drift.found },
+            None => Lack::Changed(drift.into()),
+        }));
     }
     lacks.extend(bindings::taken(wanted, actual));
     lacks.extend(pool::lacks(wanted, actual, last));

@@ -2,6 +2,7 @@
 //! release is one command.
 
 use super::{ABSENT, Applied, Change, Difference, Drift, Found, IisPlan, Lack, bindings, location, media};
+use crate::release::ReleaseId;
 use crate::site::iis::actual::{Actual, App, Site, same_name};
 use crate::site::iis::appcmd::{Command, Object, Verb};
 use crate::site::iis::wanted::{Spot, Wanted};
@@ -47,6 +48,16 @@ fn known_apps(last: &Applied) -> impl Iterator<Item = &str> {
 
 fn is_there(spot: &Spot, actual: &Actual) -> bool {
     actual.applications.iter().any(|app| same_name(&app.name, &spot.app_name()))
+}
+
+/// The folder of sites below which a release serves `folder`: `<root>/<site>/releases/<id>/www`.
+pub(super) fn root_of(folder: &str) -> Option<&str> {
+    let mut parts = folder.trim_end_matches(['/', '\\']).rsplitn(5, ['/', '\\']);
+    let [www, id, releases, _site, root] = [(); 5].map(|()| parts.next());
+    let is_release = www?.eq_ignore_ascii_case("www")
+        && ReleaseId::parse(id?).is_ok()
+        && releases?.eq_ignore_ascii_case("releases");
+    root.filter(|_| is_release)
 }
 
 /// Notes that the folder which is shown is one of the site's releases: it was switched to by us, even when nobody lived to

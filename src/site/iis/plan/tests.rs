@@ -530,6 +530,32 @@ fn a_site_that_was_deleted_by_hand_is_made_anew() {
 }
 
 #[test]
+fn a_site_of_another_folder_of_sites_is_told_by_that_folder() {
+    for (folder, root) in [
+        ("D:\\sites\\shop\\releases\\1.0-aaaaaaaa\\www", Some("D:\\sites")),
+        ("/srv/my sites/shop/releases/1.0-aaaaaaaa/www/", Some("/srv/my sites")),
+        ("C:\\inetpub\\wwwroot", None),
+        ("/srv/shop/releases/current/www", None),
+        ("www", None),
+        ("", None),
+    ] {
+        assert_eq!(site::root_of(folder), root, "{folder}");
+    }
+    let mut server = Server::new();
+    let (mut other, own) = (wanted("", ONE), wanted("", TWO));
+    other.release.www = "D:\\sites\\guestbook\\releases\\1.0-aaaaaaaa\\www".to_owned();
+    deployed(&mut server, &other, &Applied::default());
+    let actual = server.survey(&own.spot);
+    let lacking = |last: &Applied| lacks(&own, &actual, last, false);
+    let of_other = |lack: &Lack| matches!(lack, Lack::OtherRoot { root, .. } if root == "D:\\sites");
+    assert!(matches!(&lacking(&Applied::default())[..], [lack] if of_other(lack)));
+    // Ours until the other one has taken it.
+    let (_, ours) = deployed(&mut Server::new(), &own, &Applied::default());
+    assert!(lacking(&ours).iter().any(of_other));
+    assert_eq!(lacks(&own, &actual, &ours, true), []);
+}
+
+#[test]
 fn a_site_stands_where_it_was_applied_as_long_as_it_is_there() {
     let mut server = Server::new();
     let below = wanted(BELOW, ONE);
