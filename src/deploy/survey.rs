@@ -10,12 +10,14 @@ use crate::manifest::Manifest;
 use crate::recipe::Recipes;
 use crate::release::{Complete, Found, ReleaseId, Releases, State as ReleaseState};
 use crate::site::iis::appcmd::Unquotable;
+use crate::site::iis::run::IisError;
 use crate::site::iis::wanted::Spot;
 use crate::site::iis::xml::{is_below, same_path};
 use crate::site::iis::{self, Drift, Wanted};
 use crate::site::probe::{Address, left_over};
 use crate::site::rights::{self, Grant};
 use crate::site::secrets::Sid;
+use crate::site::state::Applied;
 use crate::site::{
     BridgeToml, Home, MediaConfig, Place, Secrets, SecretsError, SiteSettings, State, home, secrets,
 };
@@ -57,14 +59,8 @@ impl Survey {
         let history = Journal::of(&home.folder, home.disk.clone()).read()?;
         let releases = Releases::open(&home.folder, state.adopted(), home.disk.clone())?;
         let found = releases.find()?;
-        let there = server.survey(&wanted)?;
-        let (spot, wanted_at, iis) = match iis::plan::stands(&wanted, &there, &state.applied) {
-            Some(spot) => {
-                let iis = server.survey(&spot)?;
-                (spot, Some(wanted), iis)
-            }
-            None => (wanted, None, there),
-        };
+        let (spot, iis) = stands(&wanted, &state.applied, server)?;
+        let wanted_at = Some(wanted).filter(|wanted| *wanted != spot);
         let folder = shown(&spot, &iis);
         let is_shown = |found: &&Found| {
             let www = found.folder.join("www");
@@ -238,4 +234,20 @@ impl Survey {
 
 fn shown<'a>(spot: &Spot, iis: &'a iis::Actual) -> Option<&'a str> {
     iis.app(&spot.site, &spot.app).and_then(iis::actual::App::physical_path)
+}
+
+/// Where the site stands, and what is there: where it is wanted, unless it was made elsewhere and is still there.
+fn stands(wanted: &Spot, last: &Applied, server: &mut Server) -> Result<(Spot, iis::Actual), IisError> {
+    let there = server.survey(wanted)?;
+    if let Some(spot) = iis::plan::stands(wanted, &there, last) {
+        let iis = server.survey(&spot)?;
+        return Ok((spot, iis));
+    }
+    for spot in iis::plan::may_stand(wanted, &there, last) {
+        let iis = server.survey(&spot)?;
+        if shown(&spot, &iis).is_some_and(|folder| is_below(folder, &spot.home)) {
+            return Ok((spot, iis));
+        }
+    }
+    Ok((wanted.clone(), there))
 }

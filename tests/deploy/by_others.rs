@@ -218,3 +218,25 @@ fn a_site_of_another_root_is_not_taken_without_naming_that_root() {
     assert!(words.contains(&format!("`{}`", first.display())) && words.contains("--root"), "{words}");
     assert!(!other.exists());
 }
+
+#[test]
+fn a_site_whose_books_are_lost_goes_as_a_whole() {
+    for spot in [None, Some("Intranet/shop")] {
+        let server = Server::with_one_process();
+        server.appcmd(&[
+            "add",
+            "site",
+            "/name:Intranet",
+            &format!("/physicalPath:{}", another_folder(&server).display()),
+        ]);
+        let before = server.test.read("iis/applicationHost.config");
+        server.site_toml("");
+        spot.into_iter().for_each(|spot| below(&server, spot));
+        server.deploy(Release::First, &[]).success();
+        for name in ["state.json", "site.toml"] {
+            fs_err::remove_file(server.home().join(name)).unwrap();
+        }
+        server.holdall(&["remove", "guestbook", "--server", "iis"]).success();
+        assert_eq!(server.test.read("iis/applicationHost.config"), before);
+    }
+}

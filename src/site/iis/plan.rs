@@ -23,8 +23,8 @@ use crate::site::settings::seconds;
 use crate::site::state::Applied;
 
 pub use release::unregister;
-pub use removal::remove;
-pub use site::{settle, shows_release, stands, stopped, switch};
+pub use removal::{refound, remove};
+pub use site::{may_stand, settle, shows_release, stands, stopped, switch};
 pub use staging::{stage, unstage};
 
 /// One step: a command, and what takes it back, in the order in which to run it.

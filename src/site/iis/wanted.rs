@@ -135,6 +135,11 @@ impl Spot {
         format!("{}{}~staging", self.site, part.trim_end_matches('~'))
     }
 
+    /// What the site is called that has its folder there.
+    pub(super) fn own_name(&self) -> &str {
+        self.home.rsplit(['/', '\\']).next().unwrap_or_default()
+    }
+
     /// Whether the site itself was somebody else's work.
     pub fn is_below(&self) -> bool {
         self.app != "/"

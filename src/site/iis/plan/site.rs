@@ -41,6 +41,20 @@ pub fn stands(spot: &Spot, actual: &Actual, last: &Applied) -> Option<Spot> {
     others.map(other).find(|other| is_there(other, actual))
 }
 
+/// Where a site may stand whose books are lost and that is not where it is wanted: at an application in a pool of the
+/// site's own name. The folder that it serves has to be asked for.
+pub fn may_stand(spot: &Spot, actual: &Actual, last: &Applied) -> Vec<Spot> {
+    if known_apps(last).next().is_some() || is_there(spot, actual) {
+        return Vec::new();
+    }
+    let in_pool = actual.applications.iter().filter(|app| same_name(&app.pool, spot.own_name()));
+    let at = |location: &str| {
+        let pool = spot.own_name().to_owned();
+        Spot::at(location.strip_suffix('/').unwrap_or(location), pool, spot.home.clone())
+    };
+    in_pool.map(|app| at(&app.name)).collect()
+}
+
 /// The locations that something was applied to.
 fn known_apps(last: &Applied) -> impl Iterator<Item = &str> {
     last.things().filter_map(|thing| thing.strip_prefix(APP))

@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use super::*;
-use crate::manifest::Version;
+use crate::manifest::{SiteName, Version};
 use crate::site::iis::Runner as _;
 use crate::site::iis::wanted::{Password, Spot};
 use crate::site::place::tests::guestbook;
@@ -467,6 +467,43 @@ fn removing_a_site_leaves_nothing_of_ours_and_all_of_others() {
         let actual = empty.survey(&wanted.spot);
         assert!(remove(&wanted.spot, &actual, &Applied::default(), &[]).is_empty());
     }
+}
+
+#[test]
+fn a_site_whose_books_are_lost_is_removed_by_its_folder_and_its_name() {
+    for text in [MANY, "below = 'Intranet/shop'", "[pool]\nidleTimeout = 5"] {
+        let mut server = Server::new().with_web_dav();
+        let before = server.clone();
+        let wanted = wanted(text, ONE);
+        deployed(&mut server, &wanted, &Applied::default());
+        let (whole, actual) = (server.clone(), server.survey(&wanted.spot));
+        let books = refound(&wanted.spot, &actual, &Applied::default());
+        let plan = remove(&wanted.spot, &actual, &books, &[]);
+        server.perform(&plan.changes);
+        assert_eq!(server, before, "{plan}");
+        crate::site::iis::run::take_back(&mut server, &plan.changes).unwrap();
+        assert_eq!(server.pools["guestbook"].len(), whole.pools["guestbook"].len());
+        // When the settings are lost, too, it is found where its pool is.
+        let own = Spot::of(
+            &SiteSettings::named(SiteName::parse("guestbook").unwrap()),
+            Path::new(&wanted.spot.home),
+        );
+        let own = own.unwrap();
+        let found = may_stand(&own, &server.survey(&own), &Applied::default());
+        assert_eq!(found.first(), Some(&wanted.spot).filter(|spot| spot.is_below()));
+    }
+    // A pool of another name may be anybody's.
+    let (mut server, shared) = (Server::new(), wanted("pool.name = 'shared'", ONE));
+    deployed(&mut server, &shared, &Applied::default());
+    let actual = server.survey(&shared.spot);
+    let books = refound(&shared.spot, &actual, &Applied::default());
+    server.perform(&remove(&shared.spot, &actual, &books, &[]).changes);
+    assert!(server.pools.contains_key("shared") && !server.sites.contains_key("guestbook"));
+    // And a site that is another's stays so.
+    let other = wanted("below = 'Intranet/shop'", ONE);
+    server.sites.get_mut("Intranet").unwrap().apps.insert("/shop".to_owned(), server::App::default());
+    let actual = server.survey(&other.spot);
+    assert_eq!(refound(&other.spot, &actual, &Applied::default()), Applied::default());
 }
 
 #[test]
