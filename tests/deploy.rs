@@ -3,6 +3,8 @@
 mod bundles;
 #[cfg(windows)]
 mod by_hand;
+#[cfg(target_os = "linux")]
+mod by_others;
 #[cfg(unix)]
 mod carried;
 // Every command and every line in turn: the same code as on Windows, which takes its time there.
