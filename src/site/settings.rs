@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::manifest::{Manifest, SiteName};
 
@@ -71,6 +72,8 @@ pub struct Hooks {
     pub after: Vec<Hook>,
     /// Saves the database before migrations; SQLite below `shared` is saved without.
     pub backup: Vec<Hook>,
+    /// In seconds, for one command.
+    pub timeout: u32,
 }
 
 /// One command: `manage.py …`, or a program of the machine with its arguments.
@@ -165,7 +168,12 @@ impl SiteSettings {
             fastcgi: BTreeMap::new(),
             early: BTreeMap::new(),
             environment: BTreeMap::new(),
-            hooks: Hooks { before: vec![Hook::migrate()], after: Vec::new(), backup: Vec::new() },
+            hooks: Hooks {
+                before: vec![Hook::migrate()],
+                after: Vec::new(),
+                backup: Vec::new(),
+                timeout: 600,
+            },
             probe: Probe { paths: Vec::new(), status: vec![200], timeout: 30, warm: None },
             releases: Releases { keep: 3, drain: None },
             requests: Requests { max_allowed_content_length: 30_000_000, header: true, cache_days: 365 },
@@ -218,6 +226,7 @@ impl SiteSettings {
                 before: hooks("hooks.before", standard.hooks.before)?,
                 after: hooks("hooks.after", standard.hooks.after)?,
                 backup: hooks("hooks.backup", standard.hooks.backup)?,
+                timeout: keys.number("hooks.timeout", 1..=86_400)?.unwrap_or(standard.hooks.timeout),
             },
             probe: Probe {
                 paths: keys.list("probe.paths", parse_url_path)?.unwrap_or_default(),
@@ -262,6 +271,13 @@ impl SiteSettings {
         value.and_then(|setting| setting.value.parse().ok()).unwrap_or(1)
     }
 
+    /// How long a process may take until it has answered for the first time: IIS waits no longer for a sign of it.
+    pub fn start_limit(&self) -> Duration {
+        let settings = settings_of(FASTCGI, &self.fastcgi, 1);
+        let timeout = settings.into_iter().find(|setting| setting.attribute.key == "activityTimeout");
+        Duration::from_secs(timeout.and_then(|setting| setting.value.parse().ok()).unwrap_or(300))
+    }
+
     /// How long the old release's processes are left to their requests, in seconds.
     pub fn drain(&self) -> u32 {
         let timeout = self.fastcgi.get("requestTimeout").map_or("300", String::as_str);
@@ -274,6 +290,13 @@ impl SiteSettings {
             [] => vec![&manifest.site.health],
             paths => paths.iter().map(String::as_str).collect(),
         }
+    }
+}
+
+impl Hooks {
+    /// How long one command may run.
+    pub fn limit(&self) -> Duration {
+        Duration::from_secs(self.timeout.into())
     }
 }
 

@@ -22,6 +22,7 @@ const KEYS: &[&str] = &[
     "hooks.before",
     "hooks.after",
     "hooks.backup",
+    "hooks.timeout",
     "probe.paths",
     "probe.status",
     "probe.timeout",

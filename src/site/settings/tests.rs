@@ -53,6 +53,7 @@ const WHOLE: &str = r#"
     before = []
     after = ["manage.py clear_cache", "\"C:\\Program Files\\notify.exe\" shop \"\""]
     backup = ["pg_dump -f x"]
+    timeout = 7200
     [probe]
     paths = ["/", "/health/?a=b"]
     status = [200, 401]
@@ -103,6 +104,7 @@ fn every_key_is_read() {
     assert_eq!(settings.hooks.after[0].manage(), Some(&["clear_cache".to_owned()][..]));
     assert_eq!(settings.hooks.after[1].words, ["C:\\Program Files\\notify.exe", "shop", ""]);
     assert_eq!(settings.hooks.after[1].manage(), None);
+    assert_eq!(settings.hooks.limit().as_secs(), 7200);
     assert_eq!(settings.requests.max_allowed_content_length, u32::MAX);
     assert_eq!(settings.media.as_ref().unwrap().url.as_str(), "uploads");
 }
@@ -114,6 +116,8 @@ fn a_file_with_a_name_alone_says_what_is_usual() {
     assert_eq!(settings.pool_name().as_str(), "shop");
     assert_eq!((settings.max_instances(3), settings.drain()), (6, 300));
     assert_eq!(named("fastcgi.requestTimeout = 10").drain(), 60);
+    let waits = |text| named(text).start_limit().as_secs();
+    assert_eq!((waits(""), waits("fastcgi.activityTimeout = 20")), (300, 20));
 }
 
 #[test]
