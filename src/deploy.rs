@@ -29,7 +29,7 @@ pub mod visits;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-pub use error::{Boxed, DeployError, Fault, HeldFile, StepFault};
+pub use error::{Boxed, DeployError, Fault, HeldFile, StepFault, near_site};
 pub use plan::{DeployPlan, Make, PlanValue, Wishes};
 pub use remove::{Data, remove};
 pub use server::Server;
@@ -291,6 +291,7 @@ pub fn site(root: &Path, name: Option<&SiteName>, disk: &Disk) -> Result<(Home, 
             return Err(DeployError::NoSite { name, root, known });
         }
         (None, [only]) => only,
+        (None, []) => return Err(DeployError::NoSites { root: root.to_owned() }),
         (None, _) => return Err(DeployError::WhichSite { root: root.to_owned(), known }),
     };
     let home = Home::below(root, name, disk.clone());

@@ -13,6 +13,7 @@ mod hangs;
 mod kills;
 #[cfg(target_os = "linux")]
 mod meddling;
+mod refusals;
 mod server;
 mod stages;
 mod sweep;

@@ -1,0 +1,65 @@
+//! What is refused, or said, before there is a server to ask.
+
+use crate::harness::{Test, command};
+
+/// A server's folder of sites, with these in it.
+fn sites(names: &[&str]) -> Test {
+    let test = Test::empty();
+    for name in names {
+        test.write(&format!("sites/{name}/site.toml"), format!("name = '{name}'\n"));
+    }
+    test
+}
+
+fn holdall(test: &Test, args: &[&str]) -> assert_cmd::Command {
+    let mut holdall = command(&test.path(""), args);
+    holdall.env("HOLDALL_ROOT", test.path("sites")).env_remove("HOLDALL_APPCMD");
+    assert_cmd::Command::from_std(holdall)
+}
+
+/// What a command says that ends with 3.
+#[track_caller]
+fn refused(test: &Test, args: &[&str]) -> String {
+    let refused = holdall(test, args).assert().code(3).stdout("");
+    String::from_utf8_lossy(&refused.get_output().stderr).into_owned()
+}
+
+#[test]
+fn a_variable_of_a_site_that_is_not_there_yet_is_kept_and_a_slip_of_the_pen_is_named() {
+    let test = sites(&["shop", "intranet"]);
+    let said = refused(&test, &["env", "set", "shpo", "A B=1"]);
+    assert!(said.contains("`A B` cannot be the name") && !test.path("sites/shpo").exists(), "{said}");
+    let set = holdall(&test, &["env", "set", "shpo", "A=1"]).assert().success().stdout("A is set\n");
+    let said = String::from_utf8_lossy(&set.get_output().stderr).into_owned();
+    assert!(said.contains("there is no site `shpo` yet: this is kept for its first deploy"), "{said}");
+    assert!(said.contains("did you mean `shop`?"), "{said}");
+    let set = holdall(&test, &["env", "set", "blog", "A=1", "--format", "json"]).assert().success();
+    let value: serde_json::Value = serde_json::from_slice(&set.get_output().stdout).unwrap();
+    assert_eq!(
+        value["notices"][0]["help"],
+        "if another site was meant, `holdall remove blog --with-data` takes this back"
+    );
+    let known = holdall(&test, &["env", "set", "shpo", "B=1"]).assert().success();
+    assert!(!String::from_utf8_lossy(&known.get_output().stderr).contains("yet"));
+    let said = refused(&test, &["env", "list", "intarnet"]);
+    assert!(
+        said.contains("there is no site `intarnet` below") && said.contains("did you mean `intranet`?"),
+        "{said}"
+    );
+}
+
+#[test]
+fn where_there_is_no_site_at_all_it_is_said_how_to_make_one() {
+    let test = sites(&[]);
+    for args in [&["status"][..], &["rollback"], &["releases"], &["prune"], &["restart"], &["remove"]] {
+        let said = refused(&test, args);
+        assert!(
+            said.contains("there is no site below `") && said.contains("`holdall deploy BUNDLE` makes one"),
+            "{said}"
+        );
+        assert!(said.contains("`--root` or HOLDALL_ROOT"), "{said}");
+    }
+    let test = sites(&["shop", "blog"]);
+    let said = refused(&test, &["status"]);
+    assert!(said.contains("there are blog, shop"), "{said}");
+}
