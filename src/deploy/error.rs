@@ -34,6 +34,12 @@ pub enum DeployError {
     #[error("the bundle is for {bundle}, and this machine is {}", .here.map_or("none of the targets", Target::as_str))]
     #[diagnostic(help("bundle the project for this machine: `holdall bundle --target …`"))]
     OtherTarget { bundle: Target, here: Option<Target> },
+    #[error("the site's folder `{}` would lie in `{}`, which is to serve", site.display(), folder.display())]
+    #[diagnostic(help(
+        "nothing is written into a release but its own files: name a folder of sites outside of it by `--root` or \
+         HOLDALL_ROOT"
+    ))]
+    SiteInside { site: PathBuf, folder: PathBuf },
     #[error("`{}` says nothing of a release in the answers of the site: `header = false`", path.display())]
     #[diagnostic(help("a deploy has to know which release answers: remove that line"))]
     NoHeader { path: PathBuf },

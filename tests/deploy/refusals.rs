@@ -1,5 +1,10 @@
 //! What is refused, or said, before there is a server to ask.
 
+use holdall::archive::Bundle;
+use holdall::progress::Silent;
+use holdall::release::{Slot, expand};
+
+use super::bundles::Release;
 use crate::harness::{Test, command};
 
 /// A server's folder of sites, with these in it.
@@ -62,4 +67,53 @@ fn where_there_is_no_site_at_all_it_is_said_how_to_make_one() {
     let test = sites(&["shop", "blog"]);
     let said = refused(&test, &["status"]);
     assert!(said.contains("there are blog, shop"), "{said}");
+}
+
+/// A folder that a bundle was copied into.
+fn copied(test: &Test) {
+    let bundle = Bundle::open(&Release::First.bundle()).unwrap();
+    expand(&bundle, Slot::empty(&test.path("copied")).unwrap(), &Silent).unwrap();
+}
+
+#[test]
+fn what_is_no_bundle_or_only_a_part_of_one_is_named_before_anything_is_made() {
+    let test = sites(&[]);
+    let bytes = fs_err::read(Release::First.bundle()).unwrap();
+    let mut damaged = bytes.clone();
+    damaged[60..76].iter_mut().for_each(|byte| *byte ^= 0x55);
+    test.write("damaged.zip", damaged);
+    test.write("half.zip", &bytes[..bytes.len() / 2]);
+    test.write("text.zip", "no zip");
+    test.write("folder/readme.txt", "no bundle");
+    copied(&test);
+    fs_err::remove_file(test.path("copied/app/manage.py")).unwrap();
+    test.write("copied/app/templates/base.html", "cut");
+    for (path, words) in [
+        ("damaged.zip", "the content of `holdall.json` in `damaged.zip` is damaged"),
+        ("half.zip", "`half.zip` is cut off"),
+        ("text.zip", "`text.zip` is not a zip"),
+        ("none.zip", "cannot read `none.zip`"),
+        ("folder", "folder` is not an expanded bundle"),
+        (
+            "copied",
+            "copied` is not what was bundled: 2 files differ, are missing or extra, `app/manage.py` is missing",
+        ),
+    ] {
+        for args in [&["deploy", path, "--server", "iis"][..], &["site", "init", path]] {
+            let said = refused(&test, args);
+            assert!(said.contains(words), "{said}");
+        }
+    }
+    assert!(!test.path("sites/guestbook").exists());
+}
+
+#[test]
+fn a_site_does_not_come_to_lie_in_the_folder_that_it_serves() {
+    let test = sites(&[]);
+    copied(&test);
+    for root in ["copied", "copied/app/x/y", "copied/../copied/sites"] {
+        let said = refused(&test, &["deploy", "copied", "--root", root, "--server", "iis"]);
+        assert!(said.contains("copied`, which is to serve") && said.contains("`--root`"), "{said}");
+    }
+    assert!(!test.path("copied/app/x").exists() && !test.path("copied/guestbook").exists());
 }
