@@ -10,8 +10,8 @@ use crate::Error;
 use crate::deploy::{self, DeployError, Listener as _, Source, Wishes};
 use crate::durable::Disk;
 use crate::progress::Notice;
-use crate::site::settings::SITE_TOML;
-use crate::site::{Home, HomeError, SettingsError, SiteSettings};
+use crate::site::settings::{SITE_TOML, read_text};
+use crate::site::{Home, HomeError, SiteSettings};
 
 const AFTER: &str = "\
 Examples:
@@ -134,18 +134,17 @@ fn settings(root: &Path, named: Option<&Path>, source: &Source) -> Result<Settin
             }
         });
     };
-    let unreadable = |source| SettingsError::Unreadable { path: file.to_owned(), source };
-    let text = fs_err::read_to_string(file).map_err(unreadable)?;
+    let text = read_text(file)?;
     let settings = SiteSettings::parse(&text, file)?;
     let home = Home::below(root, &settings.name, disk);
-    let known = match fs_err::read_to_string(home.site_toml()) {
+    let known = match fs_err::read(home.site_toml()) {
         Ok(known) => Some(known),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
         Err(source) => {
             return Err(HomeError::Unreadable { path: home.site_toml(), source }.into());
         }
     };
-    let is_new = known.as_ref() != Some(&text);
+    let is_new = known.as_deref() != Some(text.as_bytes());
     Ok(Settings { home, settings, text: is_new.then_some(text), notice: None })
 }
 

@@ -7,6 +7,7 @@ mod attribute;
 mod binding;
 mod keys;
 mod render;
+mod text;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -21,6 +22,7 @@ use keys::Keys;
 pub use attribute::{Attribute, FASTCGI, Kind, POOL, Setting, seconds, settings_of};
 pub use binding::{Binding, Certificate, Protocol, Thumbprint};
 pub(super) use keys::is_variable;
+pub use text::read as read_text;
 
 /// The file's name in a site's folder, as beside a bundle.
 pub use crate::release::SITE_TOML;
@@ -133,6 +135,9 @@ pub enum SettingsError {
     #[error("`{}` is not TOML", path.display())]
     #[diagnostic(help("correct the line that is named"))]
     NotToml { path: PathBuf, source: toml::de::Error },
+    #[error("`{}` is not in UTF-8: it seems to be in {seems}", path.display())]
+    #[diagnostic(help("save it as UTF-8: Notepad asks for the encoding in `Save as`"))]
+    Encoding { path: PathBuf, seems: String },
     #[error("unknown key: {}, key `{key}`", path.display())]
     #[diagnostic(help("{}", near.as_ref().map_or_else(
         || format!("known here: {}", known.join(", ")),
@@ -182,9 +187,7 @@ impl SiteSettings {
     }
 
     pub fn read(path: &Path) -> Result<SiteSettings, SettingsError> {
-        let text = fs_err::read_to_string(path)
-            .map_err(|source| SettingsError::Unreadable { path: path.to_owned(), source })?;
-        SiteSettings::parse(&text, path)
+        SiteSettings::parse(&read_text(path)?, path)
     }
 
     /// Reads the file's text; `path` is for messages alone.

@@ -117,3 +117,28 @@ fn a_site_does_not_come_to_lie_in_the_folder_that_it_serves() {
     }
     assert!(!test.path("copied/app/x").exists() && !test.path("copied/guestbook").exists());
 }
+
+#[test]
+fn settings_in_another_encoding_are_refused_with_its_name() {
+    let test = sites(&[]);
+    let bundle = Release::First.bundle();
+    let deploy = ["deploy", bundle.to_str().unwrap(), "--site", "site.toml", "--server", "iis"];
+    let text = "name = 'shop'\n# B\u{fc}ro\n";
+    let wide: Vec<u8> =
+        [0xff, 0xfe].into_iter().chain(text.encode_utf16().flat_map(u16::to_le_bytes)).collect();
+    test.write("site.toml", wide);
+    let said = refused(&test, &deploy);
+    assert!(said.contains("`site.toml` is not in UTF-8: it seems to be in UTF-16"), "{said}");
+    test.write("site.toml", b"name = 'shop'\n# B\xfcro\n");
+    let said = refused(&test, &deploy);
+    assert!(
+        said.contains("Windows-1252") && said.contains("(line 2)") && said.contains("save it as UTF-8"),
+        "{said}"
+    );
+    // That of a site that is there is read by other commands.
+    test.write("sites/shop/site.toml", b"name = 'shop'\n# B\xfcro\n");
+    assert!(refused(&test, &["status"]).contains("site.toml` is not in UTF-8"));
+    // With the mark of editors on Windows it is taken.
+    test.write("sites/shop/site.toml", format!("\u{feff}{text}\n[environment]\nA = '1'\n"));
+    holdall(&test, &["env", "list", "shop"]).assert().success().stdout("A  (site.toml)\n");
+}
