@@ -125,7 +125,10 @@ fn settings(root: &Path, named: Option<&Path>, source: &Source) -> Result<Settin
         let manifest = source.manifest();
         let home = Home::below(root, &manifest.name, disk);
         return Ok(match home.settings()? {
-            Some(settings) => Settings { home, settings, text: None, notice: None },
+            Some(settings) => {
+                settings.check_fits(manifest, &home.site_toml())?;
+                Settings { home, settings, text: None, notice: None }
+            }
             None => {
                 let settings = SiteSettings::of(manifest);
                 let text = settings.render(manifest);
@@ -136,6 +139,7 @@ fn settings(root: &Path, named: Option<&Path>, source: &Source) -> Result<Settin
     };
     let text = read_text(file)?;
     let settings = SiteSettings::parse(&text, file)?;
+    settings.check_fits(source.manifest(), file)?;
     let home = Home::below(root, &settings.name, disk);
     let known = match fs_err::read(home.site_toml()) {
         Ok(known) => Some(known),

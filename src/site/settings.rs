@@ -21,7 +21,7 @@ use keys::Keys;
 
 pub use attribute::{Attribute, FASTCGI, Kind, POOL, Setting, seconds, settings_of};
 pub use binding::{Binding, Certificate, Protocol, Thumbprint};
-pub(super) use keys::is_variable;
+pub(super) use keys::{is_variable, same_variable, set_by_holdall};
 pub use text::read as read_text;
 
 /// The file's name in a site's folder, as beside a bundle.
@@ -205,6 +205,15 @@ impl SiteSettings {
             Some((site, path)) => Position::Below { site, path },
             None => Position::Own { bindings },
         };
+        let (fastcgi, warm) = (keys.attributes("fastcgi", FASTCGI)?, keys.number("probe.warm", 1..=10_000)?);
+        if let Some((warm, most)) =
+            warm.zip(number(&fastcgi, "maxInstances", u32::MAX)).filter(|(warm, most)| warm > most)
+        {
+            let why = format!(
+                "no more than {most} processes can be warm, as many as `fastcgi.maxInstances` allows"
+            );
+            return Err(keys.wrong("probe.warm", &warm.to_string(), &why));
+        }
         let hooks = |key: &str, standard: Vec<Hook>| {
             keys.list(key, Hook::parse).map(|hooks| hooks.unwrap_or(standard))
         };
@@ -222,7 +231,7 @@ impl SiteSettings {
                 account: keys.parsed("pool.account", Account::parse)?,
                 attributes: keys.attributes("pool", POOL)?,
             },
-            fastcgi: keys.attributes("fastcgi", FASTCGI)?,
+            fastcgi,
             early: keys.variables("fastcgi.environment")?,
             environment: keys.variables("environment")?,
             hooks: Hooks {
@@ -235,7 +244,7 @@ impl SiteSettings {
                 paths: keys.list("probe.paths", parse_url_path)?.unwrap_or_default(),
                 status: keys.numbers("probe.status", 100..=599)?.unwrap_or(standard.probe.status),
                 timeout: keys.number("probe.timeout", 1..=3600)?.unwrap_or(standard.probe.timeout),
-                warm: keys.number("probe.warm", 1..=10_000)?,
+                warm,
             },
             releases: Releases {
                 // The active one and the one before are needed for the way back.
@@ -256,6 +265,26 @@ impl SiteSettings {
         })
     }
 
+    /// Refuses what does not go with this bundle; `path` is for messages alone.
+    pub fn check_fits(&self, manifest: &Manifest, path: &Path) -> Result<(), SettingsError> {
+        let (Some(media), Some(root)) = (&self.media, &manifest.site.static_root) else { return Ok(()) };
+        let Some(of_static) = root.strip_prefix("www/") else { return Ok(()) };
+        let parts = |path: &str| path.split('/').map(str::to_lowercase).collect::<Vec<_>>();
+        let (media, of_static) = (parts(media.url.as_str()), parts(of_static));
+        if !media.starts_with(&of_static) && !of_static.starts_with(&media) {
+            return Ok(());
+        }
+        Err(SettingsError::WrongValue {
+            path: path.to_owned(),
+            key: "media.url".to_owned(),
+            value: format!("/{}/", media.join("/")),
+            why: format!(
+                "static files are served at `/{}/` (STATIC_URL), and one would hide the other",
+                of_static.join("/")
+            ),
+        })
+    }
+
     /// The commented file that says all this, with the variables that the bundle asks for.
     pub fn render(&self, manifest: &Manifest) -> String {
         render::site_toml(self, manifest)
@@ -268,17 +297,12 @@ impl SiteSettings {
 
     /// How many processes one release may have on a machine with so many processors.
     pub fn max_instances(&self, cores: u32) -> u32 {
-        let value = settings_of(FASTCGI, &self.fastcgi, cores)
-            .into_iter()
-            .find(|setting| setting.attribute.key == "maxInstances");
-        value.and_then(|setting| setting.value.parse().ok()).unwrap_or(1)
+        number(&self.fastcgi, "maxInstances", cores).unwrap_or(1)
     }
 
     /// How long a process may take until it has answered for the first time: IIS waits no longer for a sign of it.
     pub fn start_limit(&self) -> Duration {
-        let settings = settings_of(FASTCGI, &self.fastcgi, 1);
-        let timeout = settings.into_iter().find(|setting| setting.attribute.key == "activityTimeout");
-        Duration::from_secs(timeout.and_then(|setting| setting.value.parse().ok()).unwrap_or(300))
+        Duration::from_secs(number(&self.fastcgi, "activityTimeout", 1).unwrap_or(300).into())
     }
 
     /// How long the old release's processes are left to their requests, in seconds.
@@ -450,6 +474,13 @@ impl Account {
     pub fn is_managed(&self) -> bool {
         self.0.ends_with('$')
     }
+}
+
+/// What a setting of the FastCGI application is on a machine with so many processors.
+fn number(fastcgi: &BTreeMap<&'static str, String>, key: &str, cores: u32) -> Option<u32> {
+    let setting =
+        settings_of(FASTCGI, fastcgi, cores).into_iter().find(|setting| setting.attribute.key == key);
+    setting?.value.parse().ok()
 }
 
 fn parse_below(text: &str) -> Result<(ForeignSite, VirtualPath), &'static str> {
