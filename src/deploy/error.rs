@@ -75,6 +75,12 @@ pub enum DeployError {
     #[error("`{}` is there already", path.display())]
     #[diagnostic(help("edit it, or name another file with `--output`"))]
     Exists { path: PathBuf },
+    #[error("`{}` is there already, and holdall has not written it", path.display())]
+    #[diagnostic(help("name another file with `--script`, or remove this one"))]
+    ScriptExists { path: PathBuf },
+    #[error("HOLDALL_APPCMD names `{}`, and there is no such program", program.display())]
+    #[diagnostic(help("correct that variable; without it IIS's own appcmd is run"))]
+    NoAppcmd { program: PathBuf },
     #[error("cannot use the folder of sites")]
     #[diagnostic(help("name another with `--root`"))]
     Root(#[source] io::Error),

@@ -5,6 +5,7 @@ use holdall::progress::Silent;
 use holdall::release::{Slot, expand};
 
 use super::bundles::Release;
+use super::server::Server;
 use crate::harness::{Test, command};
 
 /// A server's folder of sites, with these in it.
@@ -141,4 +142,34 @@ fn settings_in_another_encoding_are_refused_with_its_name() {
     // With the mark of editors on Windows it is taken.
     test.write("sites/shop/site.toml", format!("\u{feff}{text}\n[environment]\nA = '1'\n"));
     holdall(&test, &["env", "list", "shop"]).assert().success().stdout("A  (site.toml)\n");
+}
+
+#[test]
+fn a_program_in_appcmds_place_that_is_not_there_is_named_with_its_variable() {
+    let test = sites(&["shop"]);
+    let mut status = holdall(&test, &["status", "--server", "iis"]);
+    let refused = status.env("HOLDALL_APPCMD", test.path("none/appcmd")).assert().code(3).stdout("");
+    let said = String::from_utf8_lossy(&refused.get_output().stderr).into_owned();
+    assert!(said.contains("HOLDALL_APPCMD names `") && said.contains("correct that variable"), "{said}");
+    let wrong = holdall(&test, &["prune", "--keep", "0"]).assert().code(2).stdout("");
+    assert!(String::from_utf8_lossy(&wrong.get_output().stderr).contains("0 is not in 1.."));
+}
+
+#[test]
+fn a_script_overwrites_no_file_of_somebody_else() {
+    let server = Server::new();
+    let plan = |script: &str| server.deploy(Release::First, &["--plan", "--script", script]);
+    plan("changes.cmd").success();
+    let script = server.test.read("changes.cmd");
+    assert!(script.contains("\r\n@echo off\r\n") && script.contains("add site"), "{script}");
+    plan("changes.cmd").success();
+    assert_eq!(server.test.read("changes.cmd"), script);
+    let settings = server.test.read("site.toml");
+    let refused = plan("site.toml").code(3).stdout("");
+    let said = String::from_utf8_lossy(&refused.get_output().stderr).into_owned();
+    assert!(
+        said.contains("`site.toml` is there already") && said.contains("another file with `--script`"),
+        "{said}"
+    );
+    assert_eq!(server.test.read("site.toml"), settings);
 }
