@@ -32,7 +32,7 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 pub use copies::Copies;
-pub use error::{Boxed, DeployError, Fault, HeldFile, StepFault};
+pub use error::{Boxed, DeployError, Fault, HeldFile, StepFault, near_site};
 pub use plan::{DeployPlan, Make, PlanValue, Wishes};
 pub use remove::{Data, remove};
 pub use server::Server;
@@ -109,7 +109,9 @@ impl Source {
     pub fn open(path: &Path, trust: &Trust) -> Result<Source, DeployError> {
         if path.is_dir() || path.join(MANIFEST).exists() {
             let folder = std::path::absolute(path).map_err(DeployError::Root)?;
-            return Ok(Source::Folder(Release::open_trusted(&folder, trust)?));
+            let release = Release::open_trusted(&folder, trust)?;
+            crate::release::check_arrived(&release)?;
+            return Ok(Source::Folder(release));
         }
         let bundle = Bundle::open_trusted(path, trust).map_err(crate::release::ReleaseError::from)?;
         Ok(Source::Bundle(bundle))
@@ -154,6 +156,12 @@ pub fn plan_deploy(
     wishes: Wishes,
     server: &mut Server,
 ) -> Result<DeployPlan, DeployError> {
+    if let Source::Folder(release) = source
+        && lies_in(&home.folder, &release.root)
+    {
+        let (site, folder) = (home.folder.clone(), release.root.clone());
+        return Err(DeployError::SiteInside { site, folder });
+    }
     let survey = Survey::of(home, settings, server)?;
     if let Source::Bundle(bundle) = source {
         crate::release::check_fits(bundle, &survey.releases.folder().join(source.id()))?;
@@ -319,6 +327,7 @@ pub fn site(root: &Path, name: Option<&SiteName>, disk: &Disk) -> Result<(Home, 
             return Err(DeployError::NoSite { name, root, known });
         }
         (None, [only]) => only,
+        (None, []) => return Err(DeployError::NoSites { root: root.to_owned() }),
         (None, _) => return Err(DeployError::WhichSite { root: root.to_owned(), known }),
     };
     let home = Home::below(root, name, disk.clone());
@@ -375,6 +384,13 @@ fn target<'a>(survey: &'a Survey, to: Option<&str>) -> Result<&'a Complete, Depl
             })
         }
     }
+}
+
+/// Whether `path`, which need not be there yet, is `folder` or lies somewhere below it.
+fn lies_in(path: &Path, folder: &Path) -> bool {
+    let Ok(folder) = fs_err::canonicalize(folder) else { return false };
+    let there = path.ancestors().find_map(|above| fs_err::canonicalize(above).ok());
+    there.is_some_and(|there| there.starts_with(folder))
 }
 
 /// What the site's settings say now that nobody else changes them. `read` are those that were read before.

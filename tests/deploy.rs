@@ -10,12 +10,14 @@ mod carried;
 // Every command and every line in turn: the same code as on Windows, which takes its time there.
 #[cfg(target_os = "linux")]
 mod faults;
+mod hangs;
 #[cfg(target_os = "linux")]
 mod kills;
 #[cfg(target_os = "linux")]
 mod meddling;
 #[cfg(target_os = "linux")]
 mod power_cut;
+mod refusals;
 mod server;
 mod stages;
 mod sweep;

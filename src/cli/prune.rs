@@ -32,8 +32,8 @@ pub struct Args {
     #[command(flatten)]
     site: SiteArgs,
     /// How many to keep [default: `keep` in site.toml]
-    #[arg(long, value_name = "N")]
-    keep: Option<usize>,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    keep: Option<u32>,
     /// Say what would go, and remove nothing
     #[arg(long)]
     plan: bool,
@@ -55,9 +55,10 @@ struct Value {
 
 pub fn run(args: Args, output: &Output) -> Result<(), Error> {
     let (home, settings) = args.site.find()?;
+    let keep = args.keep.map(|keep| keep as usize);
     let mut server = args.server.server()?;
     if args.plan {
-        let plan = deploy::plan_prune(&Survey::of(&home, &settings, &mut server)?, args.keep);
+        let plan = deploy::plan_prune(&Survey::of(&home, &settings, &mut server)?, keep);
         let removed: Vec<_> = plan.releases.removals.iter().map(|removal| removal.id.clone()).collect();
         let copies: Vec<_> = plan.copies.iter().map(|copies| copies.release.clone()).collect();
         let is_empty = removed.is_empty() && copies.is_empty() && plan.releases.left.is_empty();
@@ -70,7 +71,7 @@ pub fn run(args: Args, output: &Output) -> Result<(), Error> {
     }
     let (teller, trust) = (Teller::new(output), Trust::default());
     let mut hands = teller.hands(server, &trust, args.held.if_held());
-    let deploy::Pruned { facts, copies } = deploy::prune(&home, &settings, args.keep, &mut hands)?;
+    let deploy::Pruned { facts, copies } = deploy::prune(&home, &settings, keep, &mut hands)?;
     let mut value = Value { planned: false, removed: Vec::new(), copies, held: 0 };
     for fact in facts {
         match fact {

@@ -105,24 +105,22 @@ impl DeployPlan {
         // One that somebody has changed is not put into service as it is.
         let is_active = survey.active.as_ref() == Some(&id);
         let changed = match there.filter(|_| !is_active) {
-            Some(complete) => release::drift(complete)?.len(),
-            None => 0,
+            Some(complete) => release::drift(complete)?,
+            None => Vec::new(),
         };
         let is_broken = is_active && there.is_none();
         if is_broken && matches!(source, Source::Bundle(_)) && folder.exists() {
             return Err(ReleaseError::InUse { folder }.into());
         }
         let files = manifest.layers.iter().map(|layer| layer.entries).sum();
-        let make = match (there, source) {
-            (Some(_), Source::Folder(_)) if changed > 0 => {
-                return Err(ReleaseError::Changed { folder, count: changed }.into());
-            }
-            (Some(_), Source::Bundle(_)) if changed > 0 || (stale && !is_live) => {
+        let make = match (there, source, ReleaseError::changed(&folder, &changed)) {
+            (Some(_), Source::Folder(_), Some(changed)) => return Err(changed.into()),
+            (Some(_), Source::Bundle(_), changed) if changed.is_some() || (stale && !is_live) => {
                 Make::Expand { folder, files, anew: true }
             }
-            (Some(_), _) => Make::Nothing,
-            (None, Source::Bundle(_)) => Make::Expand { folder, files, anew: false },
-            (None, Source::Folder(_)) => Make::Adopt { grants: survey.grants(manifest, &folder), folder },
+            (Some(_), ..) => Make::Nothing,
+            (None, Source::Bundle(_), _) => Make::Expand { folder, files, anew: false },
+            (None, Source::Folder(_), _) => Make::Adopt { grants: survey.grants(manifest, &folder), folder },
         };
         let mut notices = Vec::new();
         if stale && make == Make::Nothing {
@@ -148,10 +146,9 @@ impl DeployPlan {
     /// What has `complete` serve again.
     pub fn rollback(survey: &Survey, complete: &Complete, wishes: Wishes) -> Result<DeployPlan, DeployError> {
         let place = survey.place_of(complete);
-        let changed = release::drift(complete)?.len();
-        if changed > 0 && !wishes.force {
-            let folder = complete.root().to_owned();
-            return Err(ReleaseError::Changed { folder, count: changed }.into());
+        let changed = ReleaseError::changed(complete.root(), &release::drift(complete)?);
+        if let Some(changed) = changed.filter(|_| !wishes.force) {
+            return Err(changed.into());
         }
         let active = survey.active.as_ref().and_then(|active| survey.complete(active));
         let behind = active.map(|active| unknown_to(&complete.release.manifest, &active.release.manifest));
