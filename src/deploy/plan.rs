@@ -348,6 +348,9 @@ impl fmt::Display for Recovery {
             Recovery::Retire { release, .. } => write!(f, "end the processes of {release}"),
             Recovery::ForgetRetiring { release } => write!(f, "leave {release} in service"),
             Recovery::Unregister { release } => write!(f, "unregister {release}, which is gone"),
+            Recovery::ForgetTold { release } => {
+                write!(f, "remove what {release}, which is gone, was told")
+            }
             Recovery::RemoveLeftover { release } => {
                 write!(f, "remove what there is of {release}, which was never complete")
             }

@@ -186,7 +186,9 @@ impl Survey {
         let is_due = |item: &Recovery| match item {
             Recovery::Retire { not_before: Some(at), .. } => *at <= self.now,
             // What lies there is taken over.
-            Recovery::RemoveLeftover { release } => Some(release) != making,
+            Recovery::RemoveLeftover { release } | Recovery::ForgetTold { release } => {
+                Some(release) != making
+            }
             // No services are run for sites yet.
             Recovery::MoveServices { .. } => false,
             _ => true,
@@ -209,6 +211,7 @@ impl Survey {
             active: self.active.clone(),
             staging: staging.into_iter().collect(),
             registered: self.registered(),
+            told: self.releases.told(),
             has_passes: self.has_passes,
         }
     }

@@ -240,3 +240,17 @@ fn a_site_whose_books_are_lost_goes_as_a_whole() {
         assert_eq!(server.test.read("iis/applicationHost.config"), before);
     }
 }
+
+#[test]
+fn what_a_release_was_told_goes_with_its_folder() {
+    let server = serving();
+    server.deploy(Release::Second, &[]).success();
+    let before = server.status()["before"].as_str().unwrap().to_owned();
+    assert!(server.home().join("run").join(&before).join("bridge.toml").exists());
+    fs_err::remove_dir_all(server.home().join("releases").join(&before)).unwrap();
+    let left = server.status()["unfinished"].to_string();
+    assert!(left.contains(&before), "{left}");
+    server.deploy(Release::Second, &[]).success();
+    assert!(!server.home().join("run").join(&before).exists());
+    server.assert_tidy(Release::Second);
+}
