@@ -102,16 +102,18 @@ impl DeployPlan {
         };
         let place = survey.place(manifest, &id, folder.clone());
         let stale = there.is_some_and(|complete| !super::make::is_current(survey, &place, complete));
-        // One that somebody has changed is not put into service as it is.
+        // One that somebody has changed is not put into service as it is; nor is it made anew while it serves.
         let is_active = survey.active.as_ref() == Some(&id);
-        let changed = match there.filter(|_| !is_active) {
-            Some(complete) => release::drift(complete)?.len(),
-            None => 0,
-        };
+        let changed = there.map(release::drift).transpose()?.unwrap_or_default();
+        let (site, before) = (survey.home.name.clone(), survey.before().cloned());
+        if is_active && !changed.is_empty() {
+            return Err(DeployError::Changed { site, release: id, changed, before });
+        }
         let is_broken = is_active && there.is_none();
         if is_broken && matches!(source, Source::Bundle(_)) && folder.exists() {
-            return Err(ReleaseError::InUse { folder }.into());
+            return Err(DeployError::NotWhole { site, folder, before });
         }
+        let changed = changed.len();
         let files = manifest.layers.iter().map(|layer| layer.entries).sum();
         let make = match (there, source) {
             (Some(_), Source::Folder(_)) if changed > 0 => {
@@ -153,8 +155,7 @@ impl DeployPlan {
             let folder = complete.root().to_owned();
             return Err(ReleaseError::Changed { folder, count: changed }.into());
         }
-        let active = survey.active.as_ref().and_then(|active| survey.complete(active));
-        let behind = active.map(|active| unknown_to(&complete.release.manifest, &active.release.manifest));
+        let behind = survey.active_manifest().map(|active| unknown_to(&complete.release.manifest, &active));
         let migrations = behind.unwrap_or_default();
         if !wishes.force && !migrations.is_empty() {
             let (site, to) = (survey.home.name.clone(), complete.release.manifest.version.clone());

@@ -8,7 +8,7 @@ use super::server::Server;
 use super::{DeployError, Part};
 use crate::manifest::Manifest;
 use crate::recipe::Recipes;
-use crate::release::{Complete, Found, ReleaseId, Releases, State as ReleaseState};
+use crate::release::{Complete, Found, Release, ReleaseId, Releases, State as ReleaseState};
 use crate::site::iis::appcmd::Unquotable;
 use crate::site::iis::run::IisError;
 use crate::site::iis::wanted::Spot;
@@ -106,6 +106,16 @@ impl Survey {
             ReleaseState::Complete(complete) if found.id == *id => Some(&**complete),
             _ => None,
         })
+    }
+
+    /// What the release that serves says of itself, if that can be read, whatever became of the rest of it.
+    pub fn active_manifest(&self) -> Option<Manifest> {
+        let active = self.active.as_ref()?;
+        if let Some(complete) = self.complete(active) {
+            return Some(complete.release.manifest.clone());
+        }
+        let found = self.found.iter().find(|found| found.id == *active)?;
+        Release::open(&found.folder).ok().map(|release| release.manifest)
     }
 
     /// All complete releases.
