@@ -100,7 +100,9 @@ impl Running<'_, '_> {
             self.step(Step::HooksBefore, Vec::new(), |running| running.before_hooks(&serving))?;
         }
         if switches || self.plan.tells {
-            self.step(Step::SelfCheck, Vec::new(), |_| Ok(check::ask(place)?))?;
+            self.step(Step::SelfCheck, Vec::new(), |_| {
+                Ok(check::ask(place, survey.settings.start_limit())?)
+            })?;
         }
         self.step(Step::Register, Vec::new(), |running| running.register(&wanted, place))?;
         let addresses = survey.addresses();
@@ -210,18 +212,19 @@ impl Running<'_, '_> {
     /// Databases are copied before something changes them that has not been there before.
     fn before_hooks(&mut self, Serving { place, given }: &Serving) -> Result<(), Fault> {
         let hooks = &self.survey.settings.hooks;
+        let limit = hooks.limit();
         if self.survey.migrates() {
-            let unapplied = hooks::unapplied(place, given)?;
+            let unapplied = hooks::unapplied(place, given, limit)?;
             if !unapplied.is_empty() {
-                let copies = hooks::copy_databases(place, given)?;
+                let copies = hooks::copy_databases(place, given, limit)?;
                 for hook in &hooks.backup {
-                    hooks::hook(hook, place, given)?;
+                    hooks::hook(hook, place, given, limit)?;
                 }
                 self.hands.listener.notice(told_of_migrations(&unapplied, copies.as_deref()));
             }
         }
         for hook in &hooks.before {
-            hooks::hook(hook, place, given)?;
+            hooks::hook(hook, place, given, limit)?;
         }
         Ok(())
     }
@@ -321,7 +324,10 @@ impl Running<'_, '_> {
                 });
                 Ok(())
             }
-            pruned => pruned.map(drop),
+            pruned => {
+                let _ = retire::prune_copies(survey, &self.plan.prune.copies, self.hands);
+                pruned.map(drop)
+            }
         }
     }
 }
@@ -337,9 +343,10 @@ fn changed_by_others(drift: &Drift) -> Notice {
 
 /// Runs each, whatever becomes of the others. Returns what failed first.
 fn after_hooks(survey: &Survey, Serving { place, given }: &Serving) -> Option<HookError> {
-    let hooks = survey.settings.hooks.after.iter();
+    let hooks = &survey.settings.hooks;
+    let run = |hook| hooks::hook(hook, place, given, hooks.limit()).err();
     // All are run before the first that failed is looked for.
-    let failed: Vec<HookError> = hooks.filter_map(|hook| hooks::hook(hook, place, given).err()).collect();
+    let failed: Vec<HookError> = hooks.after.iter().filter_map(run).collect();
     failed.into_iter().next()
 }
 

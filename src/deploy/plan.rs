@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::journal::{Recovery, Work};
-use super::{DeployError, Source, Survey, hooks, visits};
+use super::{DeployError, Pruning, Source, Survey, copies, hooks, visits};
 use crate::layer::IndexedFile;
 use crate::manifest::{Manifest, SiteName};
 use crate::progress::Notice;
@@ -51,7 +51,7 @@ pub struct DeployPlan {
     pub questions: Vec<Question>,
     /// Seconds that the requests of the release before get.
     pub drain: u32,
-    pub prune: prune::PrunePlan,
+    pub prune: Pruning,
     pub take_over: bool,
     pub notices: Vec<Notice>,
 }
@@ -113,18 +113,15 @@ impl DeployPlan {
         if is_broken && matches!(source, Source::Bundle(_)) && folder.exists() {
             return Err(DeployError::NotWhole { site, folder, before });
         }
-        let changed = changed.len();
         let files = manifest.layers.iter().map(|layer| layer.entries).sum();
-        let make = match (there, source) {
-            (Some(_), Source::Folder(_)) if changed > 0 => {
-                return Err(ReleaseError::Changed { folder, count: changed }.into());
-            }
-            (Some(_), Source::Bundle(_)) if changed > 0 || (stale && !is_live) => {
+        let make = match (there, source, ReleaseError::changed(&folder, &changed)) {
+            (Some(_), Source::Folder(_), Some(changed)) => return Err(changed.into()),
+            (Some(_), Source::Bundle(_), changed) if changed.is_some() || (stale && !is_live) => {
                 Make::Expand { folder, files, anew: true }
             }
-            (Some(_), _) => Make::Nothing,
-            (None, Source::Bundle(_)) => Make::Expand { folder, files, anew: false },
-            (None, Source::Folder(_)) => Make::Adopt { grants: survey.grants(manifest, &folder), folder },
+            (Some(_), ..) => Make::Nothing,
+            (None, Source::Bundle(_), _) => Make::Expand { folder, files, anew: false },
+            (None, Source::Folder(_), _) => Make::Adopt { grants: survey.grants(manifest, &folder), folder },
         };
         let mut notices = Vec::new();
         if stale && make == Make::Nothing {
@@ -150,10 +147,9 @@ impl DeployPlan {
     /// What has `complete` serve again.
     pub fn rollback(survey: &Survey, complete: &Complete, wishes: Wishes) -> Result<DeployPlan, DeployError> {
         let place = survey.place_of(complete);
-        let changed = release::drift(complete)?.len();
-        if changed > 0 && !wishes.force {
-            let folder = complete.root().to_owned();
-            return Err(ReleaseError::Changed { folder, count: changed }.into());
+        let changed = ReleaseError::changed(complete.root(), &release::drift(complete)?);
+        if let Some(changed) = changed.filter(|_| !wishes.force) {
+            return Err(changed.into());
         }
         let behind = survey.active_manifest().map(|active| unknown_to(&complete.release.manifest, &active));
         let migrations = behind.unwrap_or_default();
@@ -220,8 +216,11 @@ impl DeployPlan {
             before,
             count: (settings.releases.keep as usize).saturating_sub(usize::from(is_new)),
         };
-        let mut prune = prune::plan(&survey.releases, &survey.found, kept);
-        prune.removals.retain(|removal| !survey.is_draining(&removal.id) && removal.id != id);
+        let mut releases = prune::plan(&survey.releases, &survey.found, kept);
+        releases.removals.retain(|removal| !survey.is_draining(&removal.id) && removal.id != id);
+        // One more is made before migrations. Copies alone are no reason to do anything.
+        let copies = (settings.releases.keep as usize).saturating_sub(usize::from(!migrations.is_empty()));
+        let copies = copies::superseded(survey, &releases, copies);
         Ok(DeployPlan {
             work,
             site: survey.home.name.clone(),
@@ -237,7 +236,7 @@ impl DeployPlan {
             warm: settings.probe.warm.unwrap_or_else(|| settings.max_instances(survey.cores)),
             questions: visits::questions(settings, &survey.spot, &place.manifest, files.into_iter()),
             drain: settings.drain(),
-            prune,
+            prune: Pruning { releases, copies },
             take_over: wishes.take_over,
             notices,
             release: id,
@@ -260,7 +259,7 @@ impl DeployPlan {
             && !self.tells
             && self.media.is_none()
             && self.iis.is_empty()
-            && self.prune.removals.is_empty()
+            && self.prune.releases.removals.is_empty()
     }
 
     /// All that is going to be done, a line each, in order.

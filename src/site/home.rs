@@ -135,10 +135,15 @@ impl Home {
         }
     }
 
+    /// What the project writes: kept from release to release.
+    pub fn shared(&self) -> PathBuf {
+        self.folder.join("shared")
+    }
+
     /// Makes the site's folder, and that of what it writes.
     pub fn make(&self, settings: &SiteSettings) -> Result<(), HomeError> {
         let pool = Sid::of_pool(&settings.pool_name());
-        let shared = self.folder.join("shared");
+        let shared = self.shared();
         let standing = Standing::of(&self.names()?);
         if let Standing::Foreign(found) = standing {
             return Err(HomeError::Foreign { folder: self.folder.clone(), found });
