@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::rights::Standing;
 use super::secrets::{SECRETS_TOML, Sid};
 use super::settings::SITE_TOML;
 use super::state::STATE_JSON;
@@ -45,6 +46,12 @@ pub enum HomeError {
         "check that the disk has room and that you may write there: on a server that takes an administrator"
     ))]
     Unwritable { path: PathBuf, source: io::Error },
+    #[error("`{}` is no site's folder: `{found}` lies there", folder.display())]
+    #[diagnostic(help(
+        "a site has a folder of its own: choose another name or another `--root`, or lay the site's `site.toml` there if it \
+         is to be this one"
+    ))]
+    Foreign { folder: PathBuf, found: String },
     #[error("`{}` is the settings of the site `{found}`, and lies in the folder of `{expected}`", path.display())]
     #[diagnostic(help("give the folder the site's name, or correct the key `name`"))]
     OtherSite { path: PathBuf, found: SiteName, expected: SiteName },
@@ -137,12 +144,34 @@ impl Home {
     pub fn make(&self, settings: &SiteSettings) -> Result<(), HomeError> {
         let pool = Sid::of_pool(&settings.pool_name());
         let shared = self.shared();
+        let standing = Standing::of(&self.names()?);
+        if let Standing::Foreign(found) = standing {
+            return Err(HomeError::Foreign { folder: self.folder.clone(), found });
+        }
         for (folder, rights) in [(&self.folder, rights::of_site(&pool)), (&shared, rights::of_shared(&pool))]
         {
-            rights::make_folder(&self.disk, folder, &rights)
-                .map_err(|source| HomeError::Unwritable { path: folder.clone(), source })?;
+            let made = match folder.is_dir() && standing == Standing::New {
+                // Somebody has made it: who may do what there was not yet thought of.
+                true => rights::guard(folder, &rights),
+                false => rights::make_folder(&self.disk, folder, &rights),
+            };
+            made.map_err(|source| HomeError::Unwritable { path: folder.clone(), source })?;
         }
         Ok(())
+    }
+
+    /// What lies in the site's folder.
+    fn names(&self) -> Result<Vec<String>, HomeError> {
+        let unreadable = |source| HomeError::Unreadable { path: self.folder.clone(), source };
+        let entries = match fs_err::read_dir(&self.folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries.map_err(unreadable)?,
+        };
+        let name =
+            |entry: io::Result<fs_err::DirEntry>| Ok(entry?.file_name().to_string_lossy().into_owned());
+        let mut names = entries.map(name).collect::<io::Result<Vec<_>>>().map_err(unreadable)?;
+        names.sort();
+        Ok(names)
     }
 
     pub fn write_settings(&self, text: &str) -> Result<(), HomeError> {
@@ -241,6 +270,20 @@ mod tests {
         home.make(&SiteSettings::named(home.name.clone())).unwrap();
         assert_eq!(Home::all(root.path()).unwrap(), []);
         assert_eq!(Home::all(&root.path().join("nowhere")).unwrap(), []);
+    }
+
+    #[test]
+    fn a_folder_of_somebody_elses_is_no_place_for_a_site() {
+        let root = tempfile::tempdir().unwrap();
+        let (home, settings) =
+            (home(root.path()), SiteSettings::named(SiteName::parse("guestbook").unwrap()));
+        fs_err::create_dir_all(home.folder.join("wwwroot")).unwrap();
+        let refused = home.make(&settings).unwrap_err();
+        assert!(matches!(&refused, HomeError::Foreign { found, .. } if found == "wwwroot"), "{refused:?}");
+        assert!(!home.folder.join("shared").exists());
+        home.write_settings("name = 'guestbook'\n").unwrap();
+        home.make(&settings).unwrap();
+        assert!(home.folder.join("shared").is_dir());
     }
 
     #[test]

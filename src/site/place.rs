@@ -10,6 +10,9 @@ use crate::manifest::Manifest;
 use crate::release::{Complete, ReleaseId};
 use crate::site::settings::Media;
 
+/// The file that the bridge reads, in the folder of what may change while a release lives.
+pub const BRIDGE_TOML: &str = "bridge.toml";
+
 /// One release of one site, and the site's folders around it.
 #[derive(Debug, Clone)]
 pub struct Place {
@@ -68,7 +71,7 @@ impl Place {
 
     /// The file that the bridge reads.
     pub fn bridge_toml(&self) -> PathBuf {
-        self.run().join("bridge.toml")
+        self.run().join(BRIDGE_TOML)
     }
 
     /// Makes the folders around the release, and those of what the project writes.
