@@ -70,7 +70,7 @@ pub struct Args {
 }
 
 pub fn run(args: Args, output: &Output) -> Result<(), Error> {
-    let _ending = Ending::listen(output).map_err(Error::System)?;
+    let _ending = Ending::listen_for_site(output).map_err(Error::System)?;
     let trust = args.trust.read()?;
     let source = Source::open(&args.path, &trust)?;
     source.fits()?;

@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::Output;
 use super::output::printable;
 use super::served::{HeldArgs, ServerArgs, SiteArgs, Teller};
+use super::stop::Ending;
 use crate::Error;
 use crate::deploy::journal::Fact;
 use crate::deploy::{self, Survey};
@@ -20,7 +21,8 @@ Exit codes:
   0  what was to go is gone, or held by somebody and gone with the next command
   1  failed
   2  wrong usage
-  3  a precondition does not hold, and nothing was changed";
+  3  a precondition does not hold, and nothing was changed
+  130  ended by Ctrl-C: the next command removes the rest";
 
 /// Remove old releases of a site
 ///
@@ -52,6 +54,7 @@ struct Value {
 }
 
 pub fn run(args: Args, output: &Output) -> Result<(), Error> {
+    let _ending = Ending::listen_for_site(output).map_err(Error::System)?;
     let (home, settings) = args.site.find()?;
     let keep = args.keep.map(|keep| keep as usize);
     let mut server = args.server.server()?;

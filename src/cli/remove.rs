@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::Output;
 use super::served::{HeldArgs, ServerArgs, SiteArgs, Teller};
+use super::stop::Ending;
 use crate::Error;
 use crate::deploy::{self, Data};
 use crate::manifest::SiteName;
@@ -18,7 +19,8 @@ Exit codes:
   0  the site is gone
   1  not all of it could be removed: run it again
   2  wrong usage
-  3  a precondition does not hold, and nothing was changed";
+  3  a precondition does not hold, and nothing was changed
+  130  ended by Ctrl-C: run it again";
 
 /// Take a site out of the web server, and remove its releases
 ///
@@ -45,6 +47,7 @@ struct Value<'a> {
 }
 
 pub fn run(args: Args, output: &Output) -> Result<(), Error> {
+    let _ending = Ending::listen_for_site(output).map_err(Error::System)?;
     let (home, settings) = args.site.find()?;
     let (teller, trust) = (Teller::new(output), Trust::default());
     let mut hands = teller.hands(args.server.server()?, &trust, args.held.if_held());

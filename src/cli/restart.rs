@@ -2,6 +2,7 @@
 
 use super::Output;
 use super::served::{HeldArgs, ServerArgs, SiteArgs, Teller, told};
+use super::stop::Ending;
 use crate::Error;
 use crate::deploy;
 use crate::signature::Trust;
@@ -15,7 +16,8 @@ Exit codes:
   0  done
   1  failed
   2  wrong usage
-  3  a precondition does not hold, and nothing was changed";
+  3  a precondition does not hold, and nothing was changed
+  130  ended by Ctrl-C: run it again";
 
 /// Have new processes serve a site, which know its variables as they are now
 ///
@@ -33,6 +35,7 @@ pub struct Args {
 }
 
 pub fn run(args: Args, output: &Output) -> Result<(), Error> {
+    let _ending = Ending::listen_for_site(output).map_err(Error::System)?;
     let (home, settings) = args.site.find()?;
     let (teller, trust) = (Teller::new(output), Trust::default());
     let mut hands = teller.hands(args.server.server()?, &trust, args.held.if_held());

@@ -21,7 +21,8 @@ Exit codes:
   2  wrong usage
   3  a precondition does not hold, and nothing was changed
   4  it failed, and all is as it was before
-  5  it failed, and not all could be taken back: the next command does";
+  5  it failed, and not all could be taken back: the next command does
+  130  ended by Ctrl-C: the next command finishes or takes back what was begun";
 
 /// Have a release serve again that served before
 ///
@@ -55,7 +56,7 @@ pub struct Args {
 }
 
 pub fn run(args: Args, output: &Output) -> Result<(), Error> {
-    let _ending = Ending::listen(output).map_err(Error::System)?;
+    let _ending = Ending::listen_for_site(output).map_err(Error::System)?;
     let (home, settings) = args.site.find()?;
     let mut server = args.server.server()?;
     let wishes = Wishes { take_over: false, force: args.force };
