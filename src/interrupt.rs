@@ -258,6 +258,7 @@ fn kill(_: u32) {}
 
 #[cfg(all(test, unix))]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     fn shell(script: &str, limit: Duration) -> Within {
