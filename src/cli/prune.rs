@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::Output;
 use super::output::printable;
-use super::served::{HeldArgs, ServerArgs, SiteArgs, Teller};
+use super::served::{ChangeArgs, SiteArgs, Teller};
 use super::stop::Ending;
 use crate::Error;
 use crate::deploy::journal::Fact;
@@ -40,9 +40,7 @@ pub struct Args {
     #[arg(long)]
     plan: bool,
     #[command(flatten)]
-    held: HeldArgs,
-    #[command(flatten)]
-    server: ServerArgs,
+    change: ChangeArgs,
 }
 
 #[derive(Serialize)]
@@ -57,7 +55,7 @@ pub fn run(args: Args, output: &Output) -> Result<(), Error> {
     let _ending = Ending::listen_for_site(output).map_err(Error::System)?;
     let (home, settings) = args.site.find()?;
     let keep = args.keep.map(|keep| keep as usize);
-    let mut server = args.server.server()?;
+    let mut server = args.change.server()?;
     if args.plan {
         let plan = deploy::plan_prune(&Survey::of(&home, &settings, &mut server)?, keep);
         let removed: Vec<_> = plan.removals.iter().map(|removal| removal.id.clone()).collect();
@@ -69,7 +67,7 @@ pub fn run(args: Args, output: &Output) -> Result<(), Error> {
         return Ok(());
     }
     let (teller, trust) = (Teller::new(output), Trust::default());
-    let mut hands = teller.hands(server, &trust, args.held.if_held());
+    let mut hands = args.change.hands(server, &trust, &teller);
     let facts = deploy::prune(&home, &settings, keep, &mut hands)?;
     let mut value = Value { planned: false, removed: Vec::new(), held: 0 };
     for fact in facts {

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::Output;
-use super::served::{HeldArgs, ServerArgs, SiteArgs, Teller};
+use super::served::{ChangeArgs, SiteArgs, Teller};
 use super::stop::Ending;
 use crate::Error;
 use crate::deploy::{self, Data};
@@ -35,9 +35,7 @@ pub struct Args {
     #[arg(long)]
     with_data: bool,
     #[command(flatten)]
-    held: HeldArgs,
-    #[command(flatten)]
-    server: ServerArgs,
+    change: ChangeArgs,
 }
 
 #[derive(Serialize)]
@@ -50,7 +48,7 @@ pub fn run(args: Args, output: &Output) -> Result<(), Error> {
     let _ending = Ending::listen_for_site(output).map_err(Error::System)?;
     let (home, settings) = args.site.find()?;
     let (teller, trust) = (Teller::new(output), Trust::default());
-    let mut hands = teller.hands(args.server.server()?, &trust, args.held.if_held());
+    let mut hands = args.change.hands(args.change.server()?, &trust, &teller);
     let data = if args.with_data { Data::Removed } else { Data::Kept };
     deploy::remove(&home, &settings, data, &mut hands)?;
     match (output.is_json(), args.with_data) {
