@@ -11,6 +11,7 @@
 
 mod carry_out;
 pub mod check;
+mod copies;
 mod error;
 pub mod hooks;
 pub mod journal;
@@ -26,9 +27,11 @@ mod survey;
 mod undo;
 pub mod visits;
 
+use std::fmt;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+pub use copies::Copies;
 pub use error::{Boxed, DeployError, Fault, HeldFile, StepFault, near_site};
 pub use plan::{DeployPlan, Make, PlanValue, Wishes};
 pub use remove::{Data, remove};
@@ -41,6 +44,7 @@ use crate::durable::Disk;
 use crate::layer::IndexedFile;
 use crate::manifest::{MANIFEST, Manifest, SiteName};
 use crate::progress::{Notice, Progress};
+use crate::release::prune::PrunePlan;
 use crate::release::{Complete, Found, Release, ReleaseId, State};
 use crate::signature::Trust;
 use crate::site::lock::{Holder, IfHeld, Lock};
@@ -260,33 +264,57 @@ pub fn restart(home: &Home, settings: &SiteSettings, hands: &mut Hands<'_>) -> R
     Ok(outcome)
 }
 
+/// What pruning removes: old releases, and the copies of databases that were made for old ones.
+#[derive(Debug)]
+pub struct Pruning {
+    pub releases: PrunePlan,
+    pub copies: Vec<Copies>,
+}
+
+impl fmt::Display for Pruning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.releases.fmt(f)?;
+        self.copies.iter().try_for_each(|copies| writeln!(f, "remove {copies}"))
+    }
+}
+
+/// What has come of pruning.
+#[derive(Debug)]
+pub struct Pruned {
+    pub facts: Vec<journal::Fact>,
+    /// Copies of databases that are gone.
+    pub copies: Vec<ReleaseId>,
+}
+
 /// What pruning would remove.
-pub fn plan_prune(survey: &Survey, keep: Option<usize>) -> crate::release::prune::PrunePlan {
+pub fn plan_prune(survey: &Survey, keep: Option<usize>) -> Pruning {
     let kept = crate::release::prune::Kept {
         active: survey.active.as_ref(),
         before: survey.before(),
         count: keep.unwrap_or(survey.settings.releases.keep as usize),
     };
-    let mut plan = crate::release::prune::plan(&survey.releases, &survey.found, kept);
-    plan.removals.retain(|removal| !survey.is_draining(&removal.id));
-    plan
+    let count = kept.count;
+    let mut releases = crate::release::prune::plan(&survey.releases, &survey.found, kept);
+    releases.removals.retain(|removal| !survey.is_draining(&removal.id));
+    Pruning { copies: copies::superseded(survey, &releases, count), releases }
 }
 
-/// Removes the releases that are not kept. Returns what is gone, and how many files of others are held.
+/// Removes what is not kept. Returns what is gone, and how many files of others are held.
 pub fn prune(
     home: &Home,
     settings: &SiteSettings,
     keep: Option<usize>,
     hands: &mut Hands<'_>,
-) -> Result<Vec<journal::Fact>, DeployError> {
+) -> Result<Pruned, DeployError> {
     let _lock = lock(home, "prune", hands)?;
     let settings = &known(home, settings)?;
     let survey = recovery::finish(home, settings, None, hands)?;
     let journal = Journal::of(&home.folder, home.disk.clone());
     let plan = plan_prune(&survey, keep);
     let mut state = survey.state.clone();
-    let removed = retire::prune(&survey, &mut state, plan, &journal, hands);
-    removed.map_err(|fault| DeployError::Removal(fault.into()))
+    let facts = retire::prune(&survey, &mut state, plan.releases, &journal, hands)
+        .map_err(|fault| DeployError::Removal(fault.into()))?;
+    Ok(Pruned { facts, copies: retire::prune_copies(&survey, &plan.copies, hands) })
 }
 
 /// The site of this name below `root`; without a name, the only one.

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::progress::Notice;
 use crate::release::{self, Complete, ReleaseId};
-use crate::site::iis::{Wanted, plan as iis};
+use crate::site::iis::{Drift, Wanted, plan as iis};
 use crate::site::state::State;
 use crate::site::{BridgeToml, Place, bridge_toml};
 
@@ -25,7 +25,8 @@ pub fn carry_out(
     hands: &mut Hands<'_>,
 ) -> Result<Outcome, DeployError> {
     let (release, from) = (plan.release.clone(), plan.from.clone());
-    plan.notices.iter().for_each(|notice| hands.listener.notice(notice.clone()));
+    let notices = plan.notices.iter().cloned().chain(plan.iis.drift.iter().map(changed_by_others));
+    notices.for_each(|notice| hands.listener.notice(notice));
     if plan.is_empty() {
         return Ok(Outcome { release, from, changed: false, retires: None });
     }
@@ -323,8 +324,20 @@ impl Running<'_, '_> {
                 });
                 Ok(())
             }
-            pruned => pruned.map(drop),
+            pruned => {
+                let _ = retire::prune_copies(survey, &self.plan.prune.copies, self.hands);
+                pruned.map(drop)
+            }
         }
+    }
+}
+
+/// That a setting of IIS stays as somebody else has set it.
+fn changed_by_others(drift: &Drift) -> Notice {
+    Notice {
+        what: format!("somebody has changed IIS: {}", drift.fact()),
+        help: "it is left alone: `holdall deploy` with `--take-over` sets it back; write what is right into site.toml"
+            .to_owned(),
     }
 }
 

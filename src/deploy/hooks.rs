@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use walkdir::WalkDir;
 
+use super::copies;
 use crate::interrupt::{self, Within};
 use crate::site::settings::Hook;
 use crate::site::{self, Invocation, Place, environment};
@@ -85,7 +86,7 @@ pub fn copy_databases(
     limit: Duration,
 ) -> Result<Option<PathBuf>, HookError> {
     let databases = databases(&place.shared())?;
-    let folder = place.shared().join("backups").join(&place.id);
+    let folder = copies::folder(&place.shared()).join(&place.id);
     if databases.is_empty() {
         return Ok(None);
     }
@@ -107,7 +108,8 @@ pub fn copy_databases(
 
 /// The databases in a folder: not what lies in backups, nor among uploads and temporary files.
 fn databases(shared: &Path) -> Result<Vec<PathBuf>, HookError> {
-    let left_out = ["backups", "logs", "media", "tmp"].map(|name| shared.join(name));
+    let [logs, media, tmp] = ["logs", "media", "tmp"].map(|name| shared.join(name));
+    let left_out = [copies::folder(shared), logs, media, tmp];
     let mut found = Vec::new();
     let walk = WalkDir::new(shared).sort_by_file_name().into_iter();
     for entry in walk.filter_entry(|entry| !left_out.iter().any(|folder| entry.path() == folder)) {
@@ -130,7 +132,8 @@ fn databases(shared: &Path) -> Result<Vec<PathBuf>, HookError> {
     Ok(found)
 }
 
-fn is_sqlite(path: &Path) -> io::Result<bool> {
+/// Whether a file is a database.
+pub(super) fn is_sqlite(path: &Path) -> io::Result<bool> {
     let mut begin = Vec::new();
     fs_err::File::open(path)?.take(SQLITE.len() as u64).read_to_end(&mut begin)?;
     Ok(begin == SQLITE)
