@@ -39,6 +39,17 @@ fn a_result_that_cannot_be_written_is_a_failure() {
     }
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn an_error_that_cannot_be_written_is_told_beside() {
+    let test = shop();
+    let full = fs_err::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let mut holdall = told(&test, &["env", "list", "none", "--format", "json"]);
+    let done = holdall.stdout(full.into_file()).stderr(Stdio::piped()).output().unwrap();
+    assert_eq!(done.status.code(), Some(3));
+    assert!(String::from_utf8_lossy(&done.stderr).contains("there is no site `none`"));
+}
+
 #[test]
 fn a_reader_that_has_gone_is_none() {
     let test = shop();

@@ -142,6 +142,10 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
         (Err(error), _) => {
             output.error(&error);
+            // What machines read takes nothing: a person may see it.
+            if output::lost().is_some() {
+                output.error_aside(&error);
+            }
             error.exit().into()
         }
     }
