@@ -111,7 +111,7 @@ pub enum DeployError {
     #[diagnostic(transparent)]
     Unfit(Boxed<Fault>),
 
-    #[error("{release} is not in service, and all is as it was before: {}", serves(serving.as_ref()))]
+    #[error("{}", taken_back(release, serving.as_ref()))]
     RolledBack {
         release: ReleaseId,
         serving: Option<ReleaseId>,
@@ -338,8 +338,17 @@ fn failed(step: Step) -> &'static str {
     }
 }
 
-fn serves(release: Option<&ReleaseId>) -> String {
-    release.map_or_else(|| "no release serves".to_owned(), |release| format!("{release} serves on"))
+fn taken_back(release: &ReleaseId, serving: Option<&ReleaseId>) -> String {
+    match serving {
+        // What was to change is how it is served: its settings, its variables, or files that it had lost.
+        Some(serving) if serving == release => {
+            format!("{release} serves on as it did before: nothing of what was to change has changed")
+        }
+        Some(serving) => {
+            format!("{release} is not in service, and all is as it was before: {serving} serves on")
+        }
+        None => format!("{release} is not in service, and all is as it was before: no release serves"),
+    }
 }
 
 fn listed<T: ToString>(all: &[T]) -> String {
@@ -395,5 +404,30 @@ fn count(count: usize, noun: &str) -> String {
     match count {
         1 => format!("a {noun}"),
         _ => format!("{count} {noun}s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::digest::Sha256;
+
+    #[test]
+    fn what_was_taken_back_is_said_of_the_release_that_serves() {
+        let id = |version: &str| ReleaseId::new(&Version::parse(version).unwrap(), &Sha256::of(version));
+        let (old, new) = (id("1.0"), id("1.1"));
+        let said = |serving: Option<&ReleaseId>| {
+            let fault = Fault::Gone { release: new.clone() };
+            let fault = StepFault { step: Step::Switch, fault: fault.into() };
+            let (release, serving) = (new.clone(), serving.cloned());
+            DeployError::RolledBack { release, serving, fault: fault.into() }.to_string()
+        };
+        let refused = format!("{new} is not in service, and all is as it was before: ");
+        assert_eq!(said(None), format!("{refused}no release serves"));
+        assert_eq!(said(Some(&old)), format!("{refused}{old} serves on"));
+        assert_eq!(
+            said(Some(&new)),
+            format!("{new} serves on as it did before: nothing of what was to change has changed")
+        );
     }
 }

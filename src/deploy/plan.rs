@@ -233,7 +233,7 @@ impl DeployPlan {
             after: Vec::new(),
             migrations: if switches { migrations } else { Vec::new() },
             iis: iis::whole(&wanted, &survey.iis, last, wishes.take_over),
-            warm: settings.probe.warm.unwrap_or_else(|| settings.max_instances(survey.cores)),
+            warm: settings.warm(survey.cores),
             questions: visits::questions(settings, &survey.spot, &place.manifest, files.into_iter()),
             drain: settings.drain(),
             prune: Pruning { releases, copies },
