@@ -10,6 +10,8 @@ mod carried;
 mod faults;
 #[cfg(target_os = "linux")]
 mod kills;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod lines;
 #[cfg(target_os = "linux")]
 mod meddling;
 mod server;
@@ -17,6 +19,8 @@ mod stages;
 mod sweep;
 #[cfg(target_os = "linux")]
 mod switches;
+#[cfg(target_os = "linux")]
+mod turns;
 mod uploads;
 mod visitors;
 mod web_server;
