@@ -5,6 +5,9 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 
 use crate::harness::Test;
 
+/// On a server alone: whoever bundles the project imports it, too.
+const HANGS: &str = "import os, time\n\nif 'HOLDALL_SITE' in os.environ:\n    time.sleep(900)\n\n";
+
 /// The version of a release says what is wrong with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Release {
@@ -20,8 +23,11 @@ pub enum Release {
     Unmigratable,
     /// 1.5 has one that does not.
     Migrating,
-    /// 1.6 answers one of its pages as the variables `MOOD` and `MOOD_AT` of the site say: it hangs or fails, at one port
+    /// 1.6 never comes to the end of its import, once it is deployed.
+    Hanging,
+    /// 1.7 answers one of its pages as the variables `MOOD` and `MOOD_AT` of the site say: it hangs or fails, at one port
     /// or at all.
+    #[cfg(target_os = "linux")]
     Moody,
 }
 
@@ -34,7 +40,9 @@ impl Release {
             Release::Failing => "1.3",
             Release::Unmigratable => "1.4",
             Release::Migrating => "1.5",
-            Release::Moody => "1.6",
+            Release::Hanging => "1.6",
+            #[cfg(target_os = "linux")]
+            Release::Moody => "1.7",
         }
     }
 
@@ -64,6 +72,7 @@ impl Release {
         edit(&project.join("static/guestbook/style.css"), "", &format!("/* release {} */\n", self.version()));
         let fails = match self {
             Release::Failing => "1 / 0",
+            #[cfg(target_os = "linux")]
             Release::Moody => "MOODS.get(mood(request), well)(request)",
             _ => "well(request)",
         };
@@ -74,6 +83,9 @@ impl Release {
         );
         if self == Release::Unimportable {
             edit(&project.join("guestbook/wsgi.py"), "", "raise RuntimeError('broken on purpose')\n");
+        }
+        if self == Release::Hanging {
+            edit(&project.join("guestbook/wsgi.py"), "", HANGS);
         }
         let migration = match self {
             Release::Unmigratable => "raise RuntimeError('broken on purpose')",
@@ -89,6 +101,7 @@ impl Release {
     }
 }
 
+/// What the project's addresses begin with: a page can be one that the site's variables ask for.
 const MOODS: &str = "
 import os
 import time
