@@ -2,7 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
 
 use super::*;
@@ -226,6 +226,42 @@ fn a_release_that_fails_by_itself_is_not_waited_for() {
     let waited = wait(at, Duration::from_secs(60), &mut seen);
     assert!(matches!(waited, Err(Trouble::HostRefused { host, .. }) if host == "www.example.org"));
     assert_eq!(seen.len(), 3);
+}
+
+/// How a release with one process is waited for that never answers `/hangs/`, nor anything else from then on; and how
+/// many troubles were seen.
+fn wait_with_silence(questions: &[Question], limit: Duration) -> (Trouble, usize) {
+    let hangs = AtomicBool::new(false);
+    let at = serve(move |head| {
+        hangs.fetch_or(head.contains("/hangs/"), Ordering::SeqCst);
+        if hangs.load(Ordering::SeqCst) && !head.contains("/static/") {
+            return None;
+        }
+        page("200 OK", &of(NEW), "")
+    });
+    let visitor = Visitor::at(address(at), Duration::from_millis(200)).unwrap();
+    let mut seen = 0;
+    let waited = wait_until(&visitor, questions, &expected(), 3, limit, |_| seen += 1);
+    (waited.unwrap_err(), seen)
+}
+
+#[test]
+fn a_page_that_hangs_is_not_waited_for_once_the_release_has_answered_another() {
+    let hangs = Question::Page("/hangs/".to_owned());
+    let (trouble, seen) = wait_with_silence(&[root(), hangs], Duration::from_secs(60));
+    // It is the one that is told, and not the one that found no process afterwards.
+    assert!(matches!(&trouble, Trouble::Hung { path, .. } if path == "/hangs/"), "{trouble}");
+    assert_eq!(seen, 3);
+}
+
+#[test]
+fn a_release_that_has_only_files_to_show_may_still_be_starting_and_is_waited_for() {
+    let (file, hangs) = (Question::File("/static/a.css".to_owned()), Question::Page("/hangs/".to_owned()));
+    for questions in [vec![hangs.clone()], vec![file, hangs]] {
+        let (trouble, seen) = wait_with_silence(&questions, Duration::from_secs(3));
+        assert!(matches!(trouble, Trouble::Hung { .. }), "{trouble}");
+        assert!(seen > 3, "{seen}");
+    }
 }
 
 #[test]

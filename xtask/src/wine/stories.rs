@@ -32,7 +32,7 @@ const NOT_IN_WINE: [(&str, &str); 13] = [
     ("deploy::a_release_is_served_beside_the_web_server_for_trouble_shooting", AS_PREVIEW),
     ("deploy::hangs::whoever_stops_a_deploy_is_told_in_the_form_that_was_asked_for", NO_CTRL_BREAK),
     ("deploy::nobody_has_to_wait_with_going_back_until_the_release_before_is_drained", AS_ANYWHERE),
-    ("deploy::sites_are_deployed_at_once_while_somebody_else_changes_the_server", ALL_AT_ONCE),
+    ("deploy::crowd::sites_are_deployed_at_once_while_somebody_else_changes_the_server", ALL_AT_ONCE),
     ("deploy::sweep::what_a_story_leaves_on_a_server_is_swept_however_far_it_came", AS_ANYWHERE),
     ("deploy::what_was_damaged_on_the_way_or_changed_by_hand_does_not_serve", AS_ANYWHERE),
     ("deploy::whole::a_site_lives_on_the_iis_that_there_is_from_its_first_deploy_to_its_end", IN_PARTS),
