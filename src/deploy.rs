@@ -11,6 +11,7 @@
 
 mod carry_out;
 pub mod check;
+mod copies;
 mod error;
 pub mod hooks;
 pub mod journal;
@@ -26,10 +27,12 @@ mod survey;
 mod undo;
 pub mod visits;
 
+use std::fmt;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-pub use error::{Boxed, DeployError, Fault, HeldFile, StepFault};
+pub use copies::Copies;
+pub use error::{Boxed, DeployError, Fault, HeldFile, StepFault, near_site};
 pub use plan::{DeployPlan, Make, PlanValue, Wishes};
 pub use remove::{Data, remove};
 pub use server::Server;
@@ -41,6 +44,7 @@ use crate::durable::Disk;
 use crate::layer::IndexedFile;
 use crate::manifest::{MANIFEST, Manifest, SiteName};
 use crate::progress::{Notice, Progress};
+use crate::release::prune::PrunePlan;
 use crate::release::{Complete, Found, Release, ReleaseId, State};
 use crate::signature::Trust;
 use crate::site::lock::{Holder, IfHeld, Lock};
@@ -105,7 +109,9 @@ impl Source {
     pub fn open(path: &Path, trust: &Trust) -> Result<Source, DeployError> {
         if path.is_dir() || path.join(MANIFEST).exists() {
             let folder = std::path::absolute(path).map_err(DeployError::Root)?;
-            return Ok(Source::Folder(Release::open_trusted(&folder, trust)?));
+            let release = Release::open_trusted(&folder, trust)?;
+            crate::release::check_arrived(&release)?;
+            return Ok(Source::Folder(release));
         }
         let bundle = Bundle::open_trusted(path, trust).map_err(crate::release::ReleaseError::from)?;
         Ok(Source::Bundle(bundle))
@@ -150,6 +156,12 @@ pub fn plan_deploy(
     wishes: Wishes,
     server: &mut Server,
 ) -> Result<DeployPlan, DeployError> {
+    if let Source::Folder(release) = source
+        && lies_in(&home.folder, &release.root)
+    {
+        let (site, folder) = (home.folder.clone(), release.root.clone());
+        return Err(DeployError::SiteInside { site, folder });
+    }
     let survey = Survey::of(home, settings, server)?;
     if let Source::Bundle(bundle) = source {
         crate::release::check_fits(bundle, &survey.releases.folder().join(source.id()))?;
@@ -252,33 +264,57 @@ pub fn restart(home: &Home, settings: &SiteSettings, hands: &mut Hands<'_>) -> R
     Ok(outcome)
 }
 
+/// What pruning removes: old releases, and the copies of databases that were made for old ones.
+#[derive(Debug)]
+pub struct Pruning {
+    pub releases: PrunePlan,
+    pub copies: Vec<Copies>,
+}
+
+impl fmt::Display for Pruning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.releases.fmt(f)?;
+        self.copies.iter().try_for_each(|copies| writeln!(f, "remove {copies}"))
+    }
+}
+
+/// What has come of pruning.
+#[derive(Debug)]
+pub struct Pruned {
+    pub facts: Vec<journal::Fact>,
+    /// Copies of databases that are gone.
+    pub copies: Vec<ReleaseId>,
+}
+
 /// What pruning would remove.
-pub fn plan_prune(survey: &Survey, keep: Option<usize>) -> crate::release::prune::PrunePlan {
+pub fn plan_prune(survey: &Survey, keep: Option<usize>) -> Pruning {
     let kept = crate::release::prune::Kept {
         active: survey.active.as_ref(),
         before: survey.before(),
         count: keep.unwrap_or(survey.settings.releases.keep as usize),
     };
-    let mut plan = crate::release::prune::plan(&survey.releases, &survey.found, kept);
-    plan.removals.retain(|removal| !survey.is_draining(&removal.id));
-    plan
+    let count = kept.count;
+    let mut releases = crate::release::prune::plan(&survey.releases, &survey.found, kept);
+    releases.removals.retain(|removal| !survey.is_draining(&removal.id));
+    Pruning { copies: copies::superseded(survey, &releases, count), releases }
 }
 
-/// Removes the releases that are not kept. Returns what is gone, and how many files of others are held.
+/// Removes what is not kept. Returns what is gone, and how many files of others are held.
 pub fn prune(
     home: &Home,
     settings: &SiteSettings,
     keep: Option<usize>,
     hands: &mut Hands<'_>,
-) -> Result<Vec<journal::Fact>, DeployError> {
+) -> Result<Pruned, DeployError> {
     let _lock = lock(home, "prune", hands)?;
     let settings = &known(home, settings)?;
     let survey = recovery::finish(home, settings, None, hands)?;
     let journal = Journal::of(&home.folder, home.disk.clone());
     let plan = plan_prune(&survey, keep);
     let mut state = survey.state.clone();
-    let removed = retire::prune(&survey, &mut state, plan, &journal, hands);
-    removed.map_err(|fault| DeployError::Removal(fault.into()))
+    let facts = retire::prune(&survey, &mut state, plan.releases, &journal, hands)
+        .map_err(|fault| DeployError::Removal(fault.into()))?;
+    Ok(Pruned { facts, copies: retire::prune_copies(&survey, &plan.copies, hands) })
 }
 
 /// The site of this name below `root`; without a name, the only one.
@@ -291,6 +327,7 @@ pub fn site(root: &Path, name: Option<&SiteName>, disk: &Disk) -> Result<(Home, 
             return Err(DeployError::NoSite { name, root, known });
         }
         (None, [only]) => only,
+        (None, []) => return Err(DeployError::NoSites { root: root.to_owned() }),
         (None, _) => return Err(DeployError::WhichSite { root: root.to_owned(), known }),
     };
     let home = Home::below(root, name, disk.clone());
@@ -347,6 +384,13 @@ fn target<'a>(survey: &'a Survey, to: Option<&str>) -> Result<&'a Complete, Depl
             })
         }
     }
+}
+
+/// Whether `path`, which need not be there yet, is `folder` or lies somewhere below it.
+fn lies_in(path: &Path, folder: &Path) -> bool {
+    let Ok(folder) = fs_err::canonicalize(folder) else { return false };
+    let there = path.ancestors().find_map(|above| fs_err::canonicalize(above).ok());
+    there.is_some_and(|there| there.starts_with(folder))
 }
 
 /// What the site's settings say now that nobody else changes them. `read` are those that were read before.

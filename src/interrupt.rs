@@ -6,8 +6,13 @@ use std::collections::BTreeSet;
 use std::io;
 use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+#[cfg(windows)]
+mod win32;
 
 /// What is to be ended now.
 static HELD: Mutex<Held> = Mutex::new(Held { paths: BTreeSet::new(), programs: BTreeSet::new() });
@@ -83,6 +88,9 @@ impl<T> Drop for Passing<T> {
 #[derive(Debug)]
 pub struct Started {
     child: Child,
+    /// A server of before Windows 8 refuses one to a program that is in a job itself: what is started ends alone there.
+    #[cfg(windows)]
+    tree: Option<win32::Tree>,
 }
 
 impl Started {
@@ -93,12 +101,20 @@ impl Started {
         let mut held = held();
         let child = command.spawn()?;
         held.programs.insert(child.id());
-        Ok(Started { child })
+        Ok(Started {
+            #[cfg(windows)]
+            tree: win32::Tree::of(&child).ok(),
+            child,
+        })
     }
 
-    /// Ends it and waits until it is gone.
+    /// Ends it with all that it started, and waits until it is gone.
     pub fn kill(&mut self) -> io::Result<()> {
         kill(self.child.id());
+        #[cfg(windows)]
+        if let Some(tree) = &self.tree {
+            tree.end();
+        }
         self.child.kill()?;
         self.child.wait().map(drop)
     }
@@ -140,6 +156,95 @@ pub fn output(command: &mut Command) -> io::Result<Output> {
     Ok(Output { status: started.wait()?, stdout, stderr })
 }
 
+/// What became of a program that had a limit.
+#[derive(Debug)]
+pub enum Within {
+    Ended(Output),
+    /// It had not ended by then, or something that it started had not, and was ended. This is what they have said.
+    Overdue {
+        stdout: Vec<u8>,
+        stderr: Vec<u8>,
+    },
+}
+
+/// As [`output`], for a program that may hang: what has not ended after `limit` is ended, with all that it started.
+pub fn output_within(command: &mut Command, limit: Duration) -> io::Result<Within> {
+    let until = Instant::now() + limit;
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut started = Started::spawn(command)?;
+    let (done, both) = channel();
+    let stdout = Said::of(started.stdout.take().expect("it was piped above"), done.clone());
+    let stderr = Said::of(started.stderr.take().expect("it was piped above"), done);
+    if let Some(status) = ended(&mut started, &both, until)? {
+        let (stdout, stderr) = (stdout.taken()?, stderr.taken()?);
+        return Ok(Within::Ended(Output { status, stdout, stderr }));
+    }
+    started.kill()?;
+    // What has left the group by itself may keep the pipes open: that is not waited for.
+    let soon = Instant::now() + Duration::from_secs(1);
+    while both.recv_timeout(soon.saturating_duration_since(Instant::now())).is_ok() {}
+    Ok(Within::Overdue { stdout: stdout.taken()?, stderr: stderr.taken()? })
+}
+
+/// How the program ended, if it did in time and whoever could have written into its pipes has gone.
+fn ended(started: &mut Child, both: &Receiver<()>, until: Instant) -> io::Result<Option<ExitStatus>> {
+    let left = || until.saturating_duration_since(Instant::now());
+    // Each of the two threads tells once, and then there is nobody who could tell.
+    loop {
+        match both.recv_timeout(left()) {
+            Ok(()) => {}
+            Err(RecvTimeoutError::Disconnected) => break,
+            Err(RecvTimeoutError::Timeout) => return Ok(None),
+        }
+    }
+    // As a rule it ends at once when it has closed its pipes.
+    let mut pause = Duration::from_millis(1);
+    loop {
+        match started.try_wait()? {
+            None if left().is_zero() => return Ok(None),
+            None => std::thread::sleep(pause.min(left())),
+            status => return Ok(status),
+        }
+        pause = (pause * 2).min(Duration::from_millis(50));
+    }
+}
+
+/// What a pipe has brought so far.
+struct Said(Arc<Mutex<(Vec<u8>, io::Result<()>)>>);
+
+impl Said {
+    /// Has a thread read the pipe, which tells `done` at its end.
+    fn of(mut pipe: impl io::Read + Send + 'static, done: Sender<()>) -> Said {
+        let said = Arc::new(Mutex::new((Vec::new(), Ok(()))));
+        let theirs = Arc::clone(&said);
+        std::thread::spawn(move || {
+            let mut part = [0; 8192];
+            loop {
+                let read = pipe.read(&mut part);
+                let mut said = theirs.lock().unwrap_or_else(PoisonError::into_inner);
+                match read {
+                    Ok(0) => break,
+                    Ok(count) => said.0.extend_from_slice(&part[..count]),
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    Err(error) => {
+                        said.1 = Err(error);
+                        break;
+                    }
+                }
+            }
+            // Whoever waits may have gone, and then nobody reads it.
+            let _ = done.send(());
+        });
+        Said(said)
+    }
+
+    fn taken(&self) -> io::Result<Vec<u8>> {
+        let mut said = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut said.1, Ok(()))?;
+        Ok(std::mem::take(&mut said.0))
+    }
+}
+
 #[cfg(unix)]
 fn kill(program: u32) {
     if let Ok(group) = i32::try_from(program) {
@@ -150,3 +255,49 @@ fn kill(program: u32) {
 
 #[cfg(not(unix))]
 fn kill(_: u32) {}
+
+#[cfg(all(test, unix))]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn shell(script: &str, limit: Duration) -> Within {
+        output_within(Command::new("sh").args(["-c", script]), limit).unwrap()
+    }
+
+    #[test]
+    fn a_program_within_its_limit_is_heard_to_its_end() {
+        let Within::Ended(output) =
+            shell("echo one; echo two >&2; exec >&- 2>&-; exit 3", Duration::from_secs(60))
+        else {
+            panic!("it was ended")
+        };
+        assert_eq!((&*output.stdout, &*output.stderr), (&b"one\n"[..], &b"two\n"[..]));
+        assert_eq!(output.status.code(), Some(3));
+    }
+
+    #[test]
+    fn what_a_program_over_its_limit_has_started_ends_with_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let pid = folder.path().join("pid");
+        // The second one closes its pipes, and hangs all the same.
+        for script in [
+            "echo begun; sleep 600 & echo $! >PID; wait",
+            "echo begun; exec >&- 2>&-; echo $$ >PID; exec sleep 600",
+        ] {
+            let script = script.replace("PID", pid.to_str().unwrap());
+            let Within::Overdue { stdout, stderr } = shell(&script, Duration::from_millis(500)) else {
+                panic!("it ended by itself")
+            };
+            assert_eq!((&*stdout, &*stderr), (&b"begun\n"[..], &b""[..]));
+            let pid: i32 = fs_err::read_to_string(&pid).unwrap().trim().parse().unwrap();
+            // Whoever adopts the process may take a moment to bury it.
+            let until = Instant::now() + Duration::from_secs(20);
+            let state = || fs_err::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+            while !state().is_empty() && !state().contains(") Z ") {
+                assert!(Instant::now() < until, "{} lives", state());
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        }
+    }
+}

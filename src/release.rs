@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-pub use adopt::{Adoption, adopt};
+pub use adopt::{Adoption, adopt, check_arrived};
 pub use carry::CarryOver;
 pub use complete::Complete;
 pub use error::ReleaseError;

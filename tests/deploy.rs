@@ -3,15 +3,19 @@
 mod bundles;
 #[cfg(windows)]
 mod by_hand;
+#[cfg(target_os = "linux")]
+mod by_others;
 #[cfg(unix)]
 mod carried;
 // Every command and every line in turn: the same code as on Windows, which takes its time there.
 #[cfg(target_os = "linux")]
 mod faults;
+mod hangs;
 #[cfg(target_os = "linux")]
 mod kills;
 #[cfg(target_os = "linux")]
 mod meddling;
+mod refusals;
 mod server;
 mod stages;
 mod sweep;
@@ -218,9 +222,26 @@ fn old_releases_go_and_the_one_before_stays() {
     for release in [Release::First, Release::Second, Release::Migrating] {
         server.deploy(release, &["--no-wait"]).success();
     }
+    // Copies of the database, of which one is as old as a release that is gone.
+    let copies = server.home().join("shared/backups");
+    let made = fs_err::read_dir(&copies).unwrap().next().unwrap().unwrap().path();
+    let old = copies.join("0.9-0123abcd");
+    fs_err::create_dir(&old).unwrap();
+    fs_err::write(old.join("db.sqlite3"), b"SQLite format 3\0").unwrap();
+    let long_ago = std::time::SystemTime::UNIX_EPOCH;
+    std::fs::File::options()
+        .write(true)
+        .open(old.join("db.sqlite3"))
+        .unwrap()
+        .set_modified(long_ago)
+        .unwrap();
     let plan = server.json(&["prune", "--keep", "1", "--plan", "--server", "iis"]);
     assert_eq!(plan["removed"].as_array().unwrap().len(), 1, "{plan}");
-    server.holdall(&["prune", "--keep", "1", "--server", "iis"]).success();
+    assert_eq!(plan["copies"], serde_json::json!(["0.9-0123abcd"]));
+    let done = server.holdall(&["prune", "--keep", "1", "--server", "iis"]).success();
+    let said = String::from_utf8_lossy(&done.get_output().stdout).into_owned();
+    assert!(said.contains("removed the copies of databases made before 0.9-0123abcd"), "{said}");
+    assert!(made.exists() && !old.exists());
     let releases = server.json(&["releases", "--server", "iis"]);
     let ids: Vec<_> =
         releases.as_array().unwrap().iter().map(|release| release["id"].as_str().unwrap()).collect();

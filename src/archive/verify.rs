@@ -37,6 +37,19 @@ pub enum Aspect {
     Type,
 }
 
+impl Difference {
+    /// As a part of a sentence, which a line of a table is not.
+    pub fn said(&self) -> String {
+        let (how, what) = match self {
+            Difference::Missing { path } => ("is missing", path),
+            Difference::Extra { path } => ("is extra", path),
+            Difference::Differs { path, .. } => ("differs", path),
+            Difference::Layer { name } => return format!("the block of the layer `{name}` differs"),
+        };
+        format!("`{}` {how}", what.escape_debug())
+    }
+}
+
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

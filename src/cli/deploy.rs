@@ -10,8 +10,8 @@ use crate::Error;
 use crate::deploy::{self, DeployError, Listener as _, Source, Wishes};
 use crate::durable::Disk;
 use crate::progress::Notice;
-use crate::site::settings::SITE_TOML;
-use crate::site::{Home, HomeError, SettingsError, SiteSettings};
+use crate::site::settings::{SITE_TOML, read_text};
+use crate::site::{Home, HomeError, SiteSettings};
 
 const AFTER: &str = "\
 Examples:
@@ -52,7 +52,7 @@ pub struct Args {
     /// Say what would be done, and do nothing
     #[arg(long)]
     plan: bool,
-    /// With `--plan`: write the commands for IIS into this batch file
+    /// With `--plan`: write the commands for IIS into this batch file, which is new or was written so before
     #[arg(long, value_name = "FILE", requires = "plan")]
     script: Option<PathBuf>,
     #[command(flatten)]
@@ -125,7 +125,10 @@ fn settings(root: &Path, named: Option<&Path>, source: &Source) -> Result<Settin
         let manifest = source.manifest();
         let home = Home::below(root, &manifest.name, disk);
         return Ok(match home.settings()? {
-            Some(settings) => Settings { home, settings, text: None, notice: None },
+            Some(settings) => {
+                settings.check_fits(manifest, &home.site_toml())?;
+                Settings { home, settings, text: None, notice: None }
+            }
             None => {
                 let settings = SiteSettings::of(manifest);
                 let text = settings.render(manifest);
@@ -134,18 +137,18 @@ fn settings(root: &Path, named: Option<&Path>, source: &Source) -> Result<Settin
             }
         });
     };
-    let unreadable = |source| SettingsError::Unreadable { path: file.to_owned(), source };
-    let text = fs_err::read_to_string(file).map_err(unreadable)?;
+    let text = read_text(file)?;
     let settings = SiteSettings::parse(&text, file)?;
+    settings.check_fits(source.manifest(), file)?;
     let home = Home::below(root, &settings.name, disk);
-    let known = match fs_err::read_to_string(home.site_toml()) {
+    let known = match fs_err::read(home.site_toml()) {
         Ok(known) => Some(known),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
         Err(source) => {
             return Err(HomeError::Unreadable { path: home.site_toml(), source }.into());
         }
     };
-    let is_new = known.as_ref() != Some(&text);
+    let is_new = known.as_deref() != Some(text.as_bytes());
     Ok(Settings { home, settings, text: is_new.then_some(text), notice: None })
 }
 

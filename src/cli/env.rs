@@ -7,11 +7,12 @@ use serde::Serialize;
 use super::Output;
 use super::served::{RootArgs, Teller, site_name};
 use crate::Error;
-use crate::deploy::{self, DeployError, Listener};
+use crate::deploy::{self, DeployError, Listener, near_site};
 use crate::durable::Disk;
 use crate::manifest::SiteName;
+use crate::progress::Notice;
 use crate::site::lock::{IfHeld, Lock};
-use crate::site::{Home, SiteSettings};
+use crate::site::{Home, Secrets, SiteSettings};
 
 const AFTER: &str = "\
 Examples:
@@ -48,12 +49,12 @@ Exit codes:
   0  done
   1  failed
   2  wrong usage
-  3  there is no value, and nothing was changed";
+  3  there is no value, or no such name, and nothing was changed";
 
 /// Set a secret variable
 ///
 /// Without a value on the command line, which others on this machine could see, it is asked for, or read from standard
-/// input up to its first line's end.
+/// input up to its first line's end. A site that is not there yet gets it with its first deploy.
 #[derive(clap::Args)]
 #[command(after_help = SET)]
 pub struct Set {
@@ -118,17 +119,27 @@ impl Of {
         deploy::site(&self.root.folder()?, Some(&self.site), &Disk::default())
     }
 
-    /// The site, which need not have been deployed yet: what it needs has to be set before.
-    fn find_or_make(&self) -> Result<(Home, SiteSettings), DeployError> {
+    /// The site, which need not have been deployed yet: what it needs has to be set before. Says so if it is new.
+    fn find_or_begin(&self) -> Result<(Home, SiteSettings, Option<Notice>), DeployError> {
         match self.find() {
-            Err(DeployError::NoSite { name, root, .. }) => {
-                let (home, settings) =
-                    (Home::below(&root, &name, Disk::default()), SiteSettings::named(name));
-                home.make(&settings)?;
-                Ok((home, settings))
+            Err(DeployError::NoSite { name, root, known }) => {
+                let notice = not_yet(&name, &known);
+                let home = Home::below(&root, &name, Disk::default());
+                Ok((home, SiteSettings::named(name), Some(notice)))
             }
-            found => found,
+            found => found.map(|(home, settings)| (home, settings, None)),
         }
+    }
+}
+
+fn not_yet(name: &SiteName, known: &[SiteName]) -> Notice {
+    let take_back = format!("`holdall remove {name} --with-data` takes this back");
+    Notice {
+        what: format!("there is no site `{name}` yet: this is kept for its first deploy"),
+        help: match near_site(name, known) {
+            Some(near) => format!("did you mean `{near}`? {take_back}"),
+            None => format!("if another site was meant, {take_back}"),
+        },
     }
 }
 
@@ -151,12 +162,18 @@ fn set(args: &Set, output: &Output) -> Result<(), Error> {
         Some((name, value)) => (name, value.to_owned()),
         None => (args.variable.as_str(), ask(&args.variable)?),
     };
-    let (home, settings) = args.of.find_or_make()?;
+    // What cannot be set makes no site.
+    Secrets::default().set(name, value.clone()).map_err(DeployError::from)?;
+    let (home, settings, notice) = args.of.find_or_begin()?;
+    if let Some(notice) = &notice {
+        home.make(&settings).map_err(DeployError::from)?;
+        output.notice(notice);
+    }
     let _lock = lock(&home, output)?;
     let mut secrets = home.secrets().map_err(DeployError::from)?;
     secrets.set(name, value).map_err(DeployError::from)?;
     home.write_secrets(&secrets, &settings).map_err(DeployError::from)?;
-    told(name, true, &home, output);
+    told(&Told { name, set: true, notices: notice.into_iter().collect() }, &home, output);
     Ok(())
 }
 
@@ -168,7 +185,7 @@ fn unset(args: &Unset, output: &Output) -> Result<(), Error> {
         return Err(DeployError::NotSet { site: home.name, name: args.name.clone() }.into());
     }
     home.write_secrets(&secrets, &settings).map_err(DeployError::from)?;
-    told(&args.name, false, &home, output);
+    told(&Told { name: &args.name, set: false, notices: Vec::new() }, &home, output);
     Ok(())
 }
 
@@ -193,11 +210,13 @@ fn list(args: &List, output: &Output) -> Result<(), Error> {
 struct Told<'a> {
     name: &'a str,
     set: bool,
+    notices: Vec<Notice>,
 }
 
-fn told(name: &str, set: bool, home: &Home, output: &Output) {
-    match (output.is_json(), set) {
-        (true, _) => output.json(&Told { name, set }),
+fn told(told: &Told<'_>, home: &Home, output: &Output) {
+    let name = told.name;
+    match (output.is_json(), told.set) {
+        (true, _) => output.json(told),
         (false, true) => output.line(format!("{name} is set")),
         (false, false) => output.line(format!("{name} is not set any more")),
     }

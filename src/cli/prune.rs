@@ -24,16 +24,16 @@ Exit codes:
 
 /// Remove old releases of a site
 ///
-/// The one that serves, the one before and those that lie elsewhere always stay. What somebody holds is tried again by
-/// the next command.
+/// The one that serves, the one before and those that lie elsewhere always stay. Of the copies of databases that were
+/// made before migrations as many stay as of releases. What somebody holds is tried again by the next command.
 #[derive(clap::Args)]
 #[command(after_help = AFTER)]
 pub struct Args {
     #[command(flatten)]
     site: SiteArgs,
     /// How many to keep [default: `keep` in site.toml]
-    #[arg(long, value_name = "N")]
-    keep: Option<usize>,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    keep: Option<u32>,
     /// Say what would go, and remove nothing
     #[arg(long)]
     plan: bool,
@@ -47,18 +47,23 @@ pub struct Args {
 struct Value {
     planned: bool,
     removed: Vec<ReleaseId>,
+    /// Of which releases the copies of databases go, that were made before them.
+    copies: Vec<ReleaseId>,
     /// How many files could not be removed yet.
     held: usize,
 }
 
 pub fn run(args: Args, output: &Output) -> Result<(), Error> {
     let (home, settings) = args.site.find()?;
+    let keep = args.keep.map(|keep| keep as usize);
     let mut server = args.server.server()?;
     if args.plan {
-        let plan = deploy::plan_prune(&Survey::of(&home, &settings, &mut server)?, args.keep);
-        let removed: Vec<_> = plan.removals.iter().map(|removal| removal.id.clone()).collect();
-        match (output.is_json(), removed.is_empty() && plan.left.is_empty()) {
-            (true, _) => output.json(&Value { planned: true, removed, held: 0 }),
+        let plan = deploy::plan_prune(&Survey::of(&home, &settings, &mut server)?, keep);
+        let removed: Vec<_> = plan.releases.removals.iter().map(|removal| removal.id.clone()).collect();
+        let copies: Vec<_> = plan.copies.iter().map(|copies| copies.release.clone()).collect();
+        let is_empty = removed.is_empty() && copies.is_empty() && plan.releases.left.is_empty();
+        match (output.is_json(), is_empty) {
+            (true, _) => output.json(&Value { planned: true, removed, copies, held: 0 }),
             (false, true) => output.line("nothing to remove"),
             (false, false) => output.line(printable(plan.to_string().trim_end())),
         }
@@ -66,8 +71,8 @@ pub fn run(args: Args, output: &Output) -> Result<(), Error> {
     }
     let (teller, trust) = (Teller::new(output), Trust::default());
     let mut hands = teller.hands(server, &trust, args.held.if_held());
-    let facts = deploy::prune(&home, &settings, args.keep, &mut hands)?;
-    let mut value = Value { planned: false, removed: Vec::new(), held: 0 };
+    let deploy::Pruned { facts, copies } = deploy::prune(&home, &settings, keep, &mut hands)?;
+    let mut value = Value { planned: false, removed: Vec::new(), copies, held: 0 };
     for fact in facts {
         match fact {
             Fact::Pruned { release } => value.removed.push(release),
@@ -80,7 +85,9 @@ pub fn run(args: Args, output: &Output) -> Result<(), Error> {
         return Ok(());
     }
     value.removed.iter().for_each(|release| output.line(format!("removed {release}")));
-    match (value.removed.is_empty(), value.held) {
+    let copies = value.copies.iter();
+    copies.for_each(|release| output.line(format!("removed the copies of databases made before {release}")));
+    match (value.removed.is_empty() && value.copies.is_empty(), value.held) {
         (true, 0) => output.line("nothing to remove"),
         (_, 0) => {}
         (_, held) => output.line(format!("{held} files are held, and go with the next command")),

@@ -42,7 +42,7 @@ pub struct Args {
     /// Say what would be done, and do nothing
     #[arg(long)]
     plan: bool,
-    /// With `--plan`: write the commands for IIS into this batch file
+    /// With `--plan`: write the commands for IIS into this batch file, which is new or was written so before
     #[arg(long, value_name = "FILE", requires = "plan")]
     script: Option<PathBuf>,
     #[command(flatten)]

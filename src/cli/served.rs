@@ -2,13 +2,12 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
 use super::Output;
 use super::output::printable;
-use crate::Error;
 use crate::clock::Span;
 use crate::deploy::journal::Step;
 use crate::deploy::{self, DeployError, Hands, Listener, Server};
@@ -17,7 +16,8 @@ use crate::manifest::SiteName;
 use crate::progress::{Notice, Progress};
 use crate::release::{ReleaseId, Releases};
 use crate::signature::Trust;
-use crate::site::iis::Appcmd;
+use crate::site::iis::run::PROGRAM_VARIABLE;
+use crate::site::iis::{Appcmd, IisPlan};
 use crate::site::lock::{Holder, IfHeld};
 use crate::site::{Home, Place, SiteSettings, home, secrets};
 
@@ -130,10 +130,21 @@ impl SiteArgs {
 impl ServerArgs {
     pub fn server(&self) -> Result<Server, DeployError> {
         match self.server {
-            Some(Kind::Iis) => Ok(Server::iis(Appcmd::of_machine())),
-            None if cfg!(windows) => Ok(Server::iis(Appcmd::of_machine())),
+            Some(Kind::Iis) => iis(),
+            None if cfg!(windows) => iis(),
             None => Err(DeployError::NoServer),
         }
+    }
+}
+
+fn iis() -> Result<Server, DeployError> {
+    let appcmd = Appcmd::of_machine();
+    // A bare name is looked for on PATH when it is run.
+    let is_path = appcmd.program().components().count() > 1;
+    let is_named = std::env::var_os(PROGRAM_VARIABLE).is_some_and(|named| named == appcmd.program());
+    match is_named && is_path && !appcmd.program().is_file() {
+        true => Err(DeployError::NoAppcmd { program: appcmd.program().to_owned() }),
+        false => Ok(Server::iis(appcmd)),
     }
 }
 
@@ -256,9 +267,19 @@ pub fn told(
     }
 }
 
-/// Writes the commands of a plan as a batch file.
-pub fn write_script(path: &std::path::Path, plan: &crate::site::iis::IisPlan) -> Result<(), Error> {
-    fs_err::write(path, plan.script()).map_err(|source| {
-        DeployError::from(deploy::Fault::Unwritable { path: path.to_owned(), source }).into()
-    })
+/// How a batch file begins that was written here, and may be written anew.
+const SCRIPT: &str =
+    "@rem Written by holdall: what a plan would change in IIS. `--script` writes it anew.\r\n";
+
+/// Writes the commands of a plan as a batch file. Only one that was written here before is overwritten.
+pub fn write_script(path: &Path, plan: &IisPlan) -> Result<(), DeployError> {
+    let is_ours = match fs_err::read(path) {
+        Ok(there) => there.starts_with(SCRIPT.as_bytes()),
+        Err(error) => error.kind() == std::io::ErrorKind::NotFound,
+    };
+    if !is_ours {
+        return Err(DeployError::ScriptExists { path: path.to_owned() });
+    }
+    fs_err::write(path, SCRIPT.to_owned() + &plan.script())
+        .map_err(|source| deploy::Fault::Unwritable { path: path.to_owned(), source }.into())
 }

@@ -61,5 +61,6 @@ fn text(status: &Status) -> Vec<String> {
     }
     let changed = status.drift.iter();
     lines.extend(changed.map(|difference| format!("changed since it was deployed: {difference}")));
+    lines.extend(status.iis_drift.iter().map(ToString::to_string));
     lines
 }

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::progress::Notice;
 use crate::release::{self, Complete, ReleaseId};
-use crate::site::iis::{Wanted, plan as iis};
+use crate::site::iis::{Drift, Wanted, plan as iis};
 use crate::site::state::State;
 use crate::site::{BridgeToml, Place, bridge_toml};
 
@@ -25,7 +25,8 @@ pub fn carry_out(
     hands: &mut Hands<'_>,
 ) -> Result<Outcome, DeployError> {
     let (release, from) = (plan.release.clone(), plan.from.clone());
-    plan.notices.iter().for_each(|notice| hands.listener.notice(notice.clone()));
+    let notices = plan.notices.iter().cloned().chain(plan.iis.drift.iter().map(changed_by_others));
+    notices.for_each(|notice| hands.listener.notice(notice));
     if plan.is_empty() {
         return Ok(Outcome { release, from, changed: false, retires: None });
     }
@@ -99,7 +100,9 @@ impl Running<'_, '_> {
             self.step(Step::HooksBefore, Vec::new(), |running| running.before_hooks(&serving))?;
         }
         if switches || self.plan.tells {
-            self.step(Step::SelfCheck, Vec::new(), |_| Ok(check::ask(place)?))?;
+            self.step(Step::SelfCheck, Vec::new(), |_| {
+                Ok(check::ask(place, survey.settings.start_limit())?)
+            })?;
         }
         self.step(Step::Register, Vec::new(), |running| running.register(&wanted, place))?;
         let addresses = survey.addresses();
@@ -209,18 +212,19 @@ impl Running<'_, '_> {
     /// Databases are copied before something changes them that has not been there before.
     fn before_hooks(&mut self, Serving { place, given }: &Serving) -> Result<(), Fault> {
         let hooks = &self.survey.settings.hooks;
+        let limit = hooks.limit();
         if self.survey.migrates() {
-            let unapplied = hooks::unapplied(place, given)?;
+            let unapplied = hooks::unapplied(place, given, limit)?;
             if !unapplied.is_empty() {
-                let copies = hooks::copy_databases(place, given)?;
+                let copies = hooks::copy_databases(place, given, limit)?;
                 for hook in &hooks.backup {
-                    hooks::hook(hook, place, given)?;
+                    hooks::hook(hook, place, given, limit)?;
                 }
                 self.hands.listener.notice(told_of_migrations(&unapplied, copies.as_deref()));
             }
         }
         for hook in &hooks.before {
-            hooks::hook(hook, place, given)?;
+            hooks::hook(hook, place, given, limit)?;
         }
         Ok(())
     }
@@ -320,16 +324,29 @@ impl Running<'_, '_> {
                 });
                 Ok(())
             }
-            pruned => pruned.map(drop),
+            pruned => {
+                let _ = retire::prune_copies(survey, &self.plan.prune.copies, self.hands);
+                pruned.map(drop)
+            }
         }
+    }
+}
+
+/// That a setting of IIS stays as somebody else has set it.
+fn changed_by_others(drift: &Drift) -> Notice {
+    Notice {
+        what: format!("somebody has changed IIS: {}", drift.fact()),
+        help: "it is left alone: `holdall deploy` with `--take-over` sets it back; write what is right into site.toml"
+            .to_owned(),
     }
 }
 
 /// Runs each, whatever becomes of the others. Returns what failed first.
 fn after_hooks(survey: &Survey, Serving { place, given }: &Serving) -> Option<HookError> {
-    let hooks = survey.settings.hooks.after.iter();
+    let hooks = &survey.settings.hooks;
+    let run = |hook| hooks::hook(hook, place, given, hooks.limit()).err();
     // All are run before the first that failed is looked for.
-    let failed: Vec<HookError> = hooks.filter_map(|hook| hooks::hook(hook, place, given).err()).collect();
+    let failed: Vec<HookError> = hooks.after.iter().filter_map(run).collect();
     failed.into_iter().next()
 }
 

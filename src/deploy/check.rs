@@ -1,9 +1,11 @@
 //! The self-check of a release: the bridge imports the project and asks it once, in a process of its own, just as the site
 //! will run it.
 
+use std::time::Duration;
+
 use serde::Deserialize;
 
-use crate::interrupt;
+use crate::interrupt::{self, Within};
 use crate::site::{self, Place};
 
 /// What is wrong with a project that does not start.
@@ -30,23 +32,35 @@ struct Reported {
     traceback: Option<String>,
 }
 
-/// Checks the release at `place`, whose bridge has been told what it needs.
-pub fn ask(place: &Place) -> Result<(), Problem> {
+/// Checks the release at `place`, whose bridge has been told what it needs. A process that needs longer than `limit` to say
+/// a first word is one that IIS would end, too.
+pub fn ask(place: &Place, limit: Duration) -> Result<(), Problem> {
     let mut invocation = site::bridge(place);
     invocation.args.extend(["--check", "--format", "json"].map(Into::into));
-    let output = interrupt::output(&mut invocation.command()).map_err(|error| Problem {
+    let within = interrupt::output_within(&mut invocation.command(), limit).map_err(|error| Problem {
         problem: format!("cannot start `{invocation}`: {error}"),
         help: "the bundle is for another machine, or something keeps its programs from being run".to_owned(),
         traceback: None,
     })?;
-    judge(&output.stdout, &output.stderr, output.status.success())
+    match within {
+        Within::Ended(output) => judge(&output.stdout, &output.stderr, output.status.success()),
+        Within::Overdue { stderr, .. } => Err(Problem {
+            problem: format!("`{invocation}` had not ended after {} s, and was ended", limit.as_secs()),
+            help: "look for what its import or its first page waits for: a database or a host that does not answer. \
+                   IIS would end such a process as well; if it needs longer, set `activityTimeout` in `[fastcgi]` of \
+                   site.toml (seconds)"
+                .to_owned(),
+            traceback: words(&stderr),
+        }),
+    }
+}
+
+fn words(errors: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(errors);
+    Some(text.trim_end().to_owned()).filter(|text| !text.is_empty())
 }
 
 fn judge(report: &[u8], errors: &[u8], succeeded: bool) -> Result<(), Problem> {
-    let errors = || {
-        let text = String::from_utf8_lossy(errors);
-        Some(text.trim_end().to_owned()).filter(|text| !text.is_empty())
-    };
     match serde_json::from_slice::<Report>(report) {
         Ok(Report { ok: true, .. }) if succeeded => Ok(()),
         Ok(Report { problems, .. }) if !problems.is_empty() => {
@@ -56,7 +70,7 @@ fn judge(report: &[u8], errors: &[u8], succeeded: bool) -> Result<(), Problem> {
         _ => Err(Problem {
             problem: "the bridge ended without a report".to_owned(),
             help: "what it said stands above; the Windows event log may say more".to_owned(),
-            traceback: errors(),
+            traceback: words(errors),
         }),
     }
 }

@@ -34,13 +34,27 @@ pub enum DeployError {
     #[error("the bundle is for {bundle}, and this machine is {}", .here.map_or("none of the targets", Target::as_str))]
     #[diagnostic(help("bundle the project for this machine: `holdall bundle --target …`"))]
     OtherTarget { bundle: Target, here: Option<Target> },
+    #[error("the site's folder `{}` would lie in `{}`, which is to serve", site.display(), folder.display())]
+    #[diagnostic(help(
+        "nothing is written into a release but its own files: name a folder of sites outside of it by `--root` or \
+         HOLDALL_ROOT"
+    ))]
+    SiteInside { site: PathBuf, folder: PathBuf },
     #[error("`{}` says nothing of a release in the answers of the site: `header = false`", path.display())]
     #[diagnostic(help("a deploy has to know which release answers: remove that line"))]
     NoHeader { path: PathBuf },
     #[error("there is no site `{name}` below `{}`{}", root.display(), known_sites(known))]
-    #[diagnostic(help("`--root` names another folder of sites; `holdall deploy` makes a site"))]
+    #[diagnostic(help(
+        "{}`--root` names another folder of sites; `holdall deploy` makes a site",
+        near_site(name, known).map_or_else(String::new, |near| format!("did you mean `{near}`? Else: "))
+    ))]
     NoSite { name: SiteName, root: PathBuf, known: Vec<SiteName> },
-    #[error("which site is meant is not clear: below `{}` there {}", root.display(), many_sites(known))]
+    #[error("there is no site below `{}`", root.display())]
+    #[diagnostic(help(
+        "`holdall deploy BUNDLE` makes one; if yours lie elsewhere, name their folder by `--root` or HOLDALL_ROOT"
+    ))]
+    NoSites { root: PathBuf },
+    #[error("which site is meant is not clear: below `{}` there are {}", root.display(), listed(known))]
     #[diagnostic(help("name one"))]
     WhichSite { root: PathBuf, known: Vec<SiteName> },
     #[error("no release of `{site}` serves")]
@@ -61,6 +75,12 @@ pub enum DeployError {
     #[error("`{}` is there already", path.display())]
     #[diagnostic(help("edit it, or name another file with `--output`"))]
     Exists { path: PathBuf },
+    #[error("`{}` is there already, and holdall has not written it", path.display())]
+    #[diagnostic(help("name another file with `--script`, or remove this one"))]
+    ScriptExists { path: PathBuf },
+    #[error("HOLDALL_APPCMD names `{}`, and there is no such program", program.display())]
+    #[diagnostic(help("correct that variable; without it IIS's own appcmd is run"))]
+    NoAppcmd { program: PathBuf },
     #[error("cannot use the folder of sites")]
     #[diagnostic(help("name another with `--root`"))]
     Root(#[source] io::Error),
@@ -329,11 +349,13 @@ fn known_sites(known: &[SiteName]) -> String {
     }
 }
 
-fn many_sites(known: &[SiteName]) -> String {
-    match known {
-        [] => "is none".to_owned(),
-        _ => format!("are {}", listed(known)),
-    }
+/// The site that somebody may have meant who has written `name`.
+pub fn near_site<'a>(name: &SiteName, known: &'a [SiteName]) -> Option<&'a SiteName> {
+    let like = |other: &SiteName| {
+        strsim::jaro_winkler(&name.as_str().to_lowercase(), &other.as_str().to_lowercase())
+    };
+    let scored = known.iter().map(|other| (like(other), other)).filter(|(score, _)| *score > 0.8);
+    scored.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, near)| near)
 }
 
 fn count(count: usize, noun: &str) -> String {

@@ -1,15 +1,18 @@
 //! What is run around a switch: hooks, and before migrations a copy of the databases that lie in the site's own folder.
 //!
-//! Hooks are told what the site is told. What they print is shown only when they fail.
+//! Hooks are told what the site is told. What they print is shown only when they fail. None may run for ever: the site
+//! is locked meanwhile, and what has not ended in time is ended with all that it started.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use walkdir::WalkDir;
 
-use crate::interrupt;
+use super::copies;
+use crate::interrupt::{self, Within};
 use crate::site::settings::Hook;
 use crate::site::{self, Invocation, Place, environment};
 
@@ -36,6 +39,15 @@ pub enum HookError {
         "the words above are its own; run it by hand with `holdall manage`, or correct `[hooks]` in site.toml"
     ))]
     Failed { invocation: String, code: String, said: String },
+    #[error(
+        "`{invocation}` had not ended after {seconds} s, and was ended with all that it started{}",
+        after_colon(said)
+    )]
+    #[diagnostic(help(
+        "run it by hand with `holdall manage` to see what it waits for: a question that nobody answers, or a lock in \
+         the database. If it needs longer, set `timeout` in `[hooks]` of site.toml (seconds)"
+    ))]
+    Overdue { invocation: String, seconds: u64, said: String },
     #[error("cannot look for databases below `{}`", path.display())]
     #[diagnostic(help("check that you may read it"))]
     Unreadable { path: PathBuf, source: io::Error },
@@ -45,8 +57,12 @@ pub enum HookError {
 }
 
 /// The migrations of the release at `place` that its database has not seen, as `app.name`.
-pub fn unapplied(place: &Place, given: &BTreeMap<String, String>) -> Result<Vec<String>, HookError> {
-    let said = run(&site::manage(place, ["showmigrations", "--plan", "--no-color"], given))?;
+pub fn unapplied(
+    place: &Place,
+    given: &BTreeMap<String, String>,
+    limit: Duration,
+) -> Result<Vec<String>, HookError> {
+    let said = run(&site::manage(place, ["showmigrations", "--plan", "--no-color"], given), limit)?;
     Ok(listed(&said))
 }
 
@@ -64,9 +80,13 @@ pub fn migrates(hooks: &[Hook]) -> bool {
 }
 
 /// Copies every SQLite database below `shared` into a folder of the release's own. Returns where it is, if there is any.
-pub fn copy_databases(place: &Place, given: &BTreeMap<String, String>) -> Result<Option<PathBuf>, HookError> {
+pub fn copy_databases(
+    place: &Place,
+    given: &BTreeMap<String, String>,
+    limit: Duration,
+) -> Result<Option<PathBuf>, HookError> {
     let databases = databases(&place.shared())?;
-    let folder = place.shared().join("backups").join(&place.id);
+    let folder = copies::folder(&place.shared()).join(&place.id);
     if databases.is_empty() {
         return Ok(None);
     }
@@ -81,14 +101,15 @@ pub fn copy_databases(place: &Place, given: &BTreeMap<String, String>) -> Result
             _ => {}
         }
         let args = ["-c".into(), COPY.into(), database.into_os_string(), copy.into_os_string()];
-        run(&site::invocation::python(place, args, environment::variables(place, given)))?;
+        run(&site::invocation::python(place, args, environment::variables(place, given)), limit)?;
     }
     Ok(Some(folder))
 }
 
 /// The databases in a folder: not what lies in backups, nor among uploads and temporary files.
 fn databases(shared: &Path) -> Result<Vec<PathBuf>, HookError> {
-    let left_out = ["backups", "logs", "media", "tmp"].map(|name| shared.join(name));
+    let [logs, media, tmp] = ["logs", "media", "tmp"].map(|name| shared.join(name));
+    let left_out = [copies::folder(shared), logs, media, tmp];
     let mut found = Vec::new();
     let walk = WalkDir::new(shared).sort_by_file_name().into_iter();
     for entry in walk.filter_entry(|entry| !left_out.iter().any(|folder| entry.path() == folder)) {
@@ -111,15 +132,21 @@ fn databases(shared: &Path) -> Result<Vec<PathBuf>, HookError> {
     Ok(found)
 }
 
-fn is_sqlite(path: &Path) -> io::Result<bool> {
+/// Whether a file is a database.
+pub(super) fn is_sqlite(path: &Path) -> io::Result<bool> {
     let mut begin = Vec::new();
     fs_err::File::open(path)?.take(SQLITE.len() as u64).read_to_end(&mut begin)?;
     Ok(begin == SQLITE)
 }
 
-/// Runs one hook to its end.
-pub fn hook(hook: &Hook, place: &Place, given: &BTreeMap<String, String>) -> Result<(), HookError> {
-    run(&invocation(hook, place, given)).map(drop)
+/// Runs one hook to its end, or to that of its time.
+pub fn hook(
+    hook: &Hook,
+    place: &Place,
+    given: &BTreeMap<String, String>,
+    limit: Duration,
+) -> Result<(), HookError> {
+    run(&invocation(hook, place, given), limit).map(drop)
 }
 
 /// The program that a hook is.
@@ -137,17 +164,32 @@ pub fn invocation(hook: &Hook, place: &Place, given: &BTreeMap<String, String>) 
 }
 
 /// Runs a program; returns what it printed.
-fn run(invocation: &Invocation) -> Result<String, HookError> {
-    let output = interrupt::output(&mut invocation.command())
+fn run(invocation: &Invocation, limit: Duration) -> Result<String, HookError> {
+    let within = interrupt::output_within(&mut invocation.command(), limit)
         .map_err(|source| HookError::Unstarted { invocation: invocation.to_string(), source })?;
+    let output = match within {
+        Within::Ended(output) => output,
+        Within::Overdue { stdout, stderr } => {
+            let (invocation, said) = (invocation.to_string(), last_lines(&stdout, &stderr));
+            return Err(HookError::Overdue { invocation, seconds: limit.as_secs(), said });
+        }
+    };
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
-    let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
-    let lines: Vec<&str> = said.trim_end().lines().collect();
-    let said = lines[lines.len().saturating_sub(LINES)..].join("\n");
+    let said = last_lines(&output.stdout, &output.stderr);
     let code = output.status.code().map_or_else(|| output.status.to_string(), |code| code.to_string());
     Err(HookError::Failed { invocation: invocation.to_string(), code, said })
+}
+
+fn last_lines(stdout: &[u8], stderr: &[u8]) -> String {
+    let said = String::from_utf8_lossy(stdout) + String::from_utf8_lossy(stderr);
+    let lines: Vec<&str> = said.trim_end().lines().collect();
+    lines[lines.len().saturating_sub(LINES)..].join("\n")
+}
+
+fn after_colon(said: &str) -> String {
+    if said.is_empty() { String::new() } else { format!(":\n{said}") }
 }
 
 #[cfg(test)]
@@ -200,7 +242,7 @@ mod tests {
             &BTreeMap::new(),
         );
         failing.cwd = "/".into();
-        let error = run(&failing).unwrap_err();
+        let error = run(&failing, Duration::from_secs(60)).unwrap_err();
         assert!(error.to_string().ends_with("ended with 3:\none\ntwo"), "{error}");
     }
 }

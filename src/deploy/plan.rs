@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::journal::{Recovery, Work};
-use super::{DeployError, Source, Survey, hooks, visits};
+use super::{DeployError, Pruning, Source, Survey, copies, hooks, visits};
 use crate::layer::IndexedFile;
 use crate::manifest::{Manifest, SiteName};
 use crate::progress::Notice;
@@ -29,6 +29,8 @@ pub struct DeployPlan {
     pub release: ReleaseId,
     /// The one that serves now.
     pub from: Option<ReleaseId>,
+    /// The folder that is served now, if that is no release of the site's.
+    pub instead: Option<String>,
     /// What an earlier command has left to do, which comes first.
     pub recovery: Vec<Recovery>,
     pub make: Make,
@@ -49,7 +51,7 @@ pub struct DeployPlan {
     pub questions: Vec<Question>,
     /// Seconds that the requests of the release before get.
     pub drain: u32,
-    pub prune: prune::PrunePlan,
+    pub prune: Pruning,
     pub take_over: bool,
     pub notices: Vec<Notice>,
 }
@@ -103,24 +105,22 @@ impl DeployPlan {
         // One that somebody has changed is not put into service as it is.
         let is_active = survey.active.as_ref() == Some(&id);
         let changed = match there.filter(|_| !is_active) {
-            Some(complete) => release::drift(complete)?.len(),
-            None => 0,
+            Some(complete) => release::drift(complete)?,
+            None => Vec::new(),
         };
         let is_broken = is_active && there.is_none();
         if is_broken && matches!(source, Source::Bundle(_)) && folder.exists() {
             return Err(ReleaseError::InUse { folder }.into());
         }
         let files = manifest.layers.iter().map(|layer| layer.entries).sum();
-        let make = match (there, source) {
-            (Some(_), Source::Folder(_)) if changed > 0 => {
-                return Err(ReleaseError::Changed { folder, count: changed }.into());
-            }
-            (Some(_), Source::Bundle(_)) if changed > 0 || (stale && !is_live) => {
+        let make = match (there, source, ReleaseError::changed(&folder, &changed)) {
+            (Some(_), Source::Folder(_), Some(changed)) => return Err(changed.into()),
+            (Some(_), Source::Bundle(_), changed) if changed.is_some() || (stale && !is_live) => {
                 Make::Expand { folder, files, anew: true }
             }
-            (Some(_), _) => Make::Nothing,
-            (None, Source::Bundle(_)) => Make::Expand { folder, files, anew: false },
-            (None, Source::Folder(_)) => Make::Adopt { grants: survey.grants(manifest, &folder), folder },
+            (Some(_), ..) => Make::Nothing,
+            (None, Source::Bundle(_), _) => Make::Expand { folder, files, anew: false },
+            (None, Source::Folder(_), _) => Make::Adopt { grants: survey.grants(manifest, &folder), folder },
         };
         let mut notices = Vec::new();
         if stale && make == Make::Nothing {
@@ -146,10 +146,9 @@ impl DeployPlan {
     /// What has `complete` serve again.
     pub fn rollback(survey: &Survey, complete: &Complete, wishes: Wishes) -> Result<DeployPlan, DeployError> {
         let place = survey.place_of(complete);
-        let changed = release::drift(complete)?.len();
-        if changed > 0 && !wishes.force {
-            let folder = complete.root().to_owned();
-            return Err(ReleaseError::Changed { folder, count: changed }.into());
+        let changed = ReleaseError::changed(complete.root(), &release::drift(complete)?);
+        if let Some(changed) = changed.filter(|_| !wishes.force) {
+            return Err(changed.into());
         }
         let active = survey.active.as_ref().and_then(|active| survey.complete(active));
         let behind = active.map(|active| unknown_to(&complete.release.manifest, &active.release.manifest));
@@ -172,16 +171,21 @@ impl DeployPlan {
         mut notices: Vec<Notice>,
     ) -> Result<DeployPlan, DeployError> {
         let (settings, id) = (&survey.settings, place.id.clone());
+        if let Some(wanted) = &survey.wanted_at {
+            let (from, to) = (survey.spot.location(), wanted.location());
+            return Err(Lack::Moved { name: survey.home.name.to_string(), from, to }.into());
+        }
         let wanted = survey.wanted(place)?;
         let last = &survey.state.applied;
         if let Some(lack) = iis::lacks(&wanted, &survey.iis, last, wishes.take_over).into_iter().next() {
             return Err(lack.into());
         }
-        // One that is half made is brought to its end before; one that somebody has stopped answers nobody.
-        let site = survey.iis.site(&survey.spot.site);
-        let is_settled = survey.active.is_some() && survey.history.unfinished.is_none();
-        if is_settled && site.is_some_and(|site| !site.is_started()) {
-            return Err(Lack::Stopped(survey.spot.site.clone()).into());
+        // What a killed command has left is brought to its end before; one that somebody has stopped answers nobody.
+        let stopped = || iis::stopped(&wanted, &survey.iis, last);
+        if survey.history.unfinished.is_none()
+            && let Some(lack) = stopped()
+        {
+            return Err(lack.into());
         }
         if !settings.requests.header {
             return Err(DeployError::NoHeader { path: survey.home.site_toml() });
@@ -212,8 +216,11 @@ impl DeployPlan {
             before,
             count: (settings.releases.keep as usize).saturating_sub(usize::from(is_new)),
         };
-        let mut prune = prune::plan(&survey.releases, &survey.found, kept);
-        prune.removals.retain(|removal| !survey.is_draining(&removal.id) && removal.id != id);
+        let mut releases = prune::plan(&survey.releases, &survey.found, kept);
+        releases.removals.retain(|removal| !survey.is_draining(&removal.id) && removal.id != id);
+        // One more is made before migrations. Copies alone are no reason to do anything.
+        let copies = (settings.releases.keep as usize).saturating_sub(usize::from(!migrations.is_empty()));
+        let copies = copies::superseded(survey, &releases, copies);
         Ok(DeployPlan {
             work,
             site: survey.home.name.clone(),
@@ -229,10 +236,11 @@ impl DeployPlan {
             warm: settings.probe.warm.unwrap_or_else(|| settings.max_instances(survey.cores)),
             questions: visits::questions(settings, &survey.spot, &place.manifest, files.into_iter()),
             drain: settings.drain(),
-            prune,
+            prune: Pruning { releases, copies },
             take_over: wishes.take_over,
             notices,
             release: id,
+            instead: survey.shown().filter(|_| from.is_none()).map(str::to_owned),
             from,
         })
     }
@@ -251,7 +259,7 @@ impl DeployPlan {
             && !self.tells
             && self.media.is_none()
             && self.iis.is_empty()
-            && self.prune.removals.is_empty()
+            && self.prune.releases.removals.is_empty()
     }
 
     /// All that is going to be done, a line each, in order.
@@ -352,15 +360,18 @@ impl fmt::Display for Recovery {
 
 impl fmt::Display for DeployPlan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let DeployPlan { site, release, from, .. } = self;
+        let DeployPlan { site, release, from, instead, .. } = self;
         if self.is_empty() {
             writeln!(f, "nothing to do: {release} of {site} serves as it should")?;
             return self.iis.drift.iter().try_for_each(|drift| writeln!(f, "{drift}"));
         }
-        match from {
-            Some(from) if from == release => writeln!(f, "{site}: {release} serves, and is changed")?,
-            Some(from) => writeln!(f, "{site}: from {from} to {release}")?,
-            None => writeln!(f, "{site}: {release} is the first to serve")?,
+        match (from, instead) {
+            (Some(from), _) if from == release => writeln!(f, "{site}: {release} serves, and is changed")?,
+            (Some(from), _) => writeln!(f, "{site}: from {from} to {release}")?,
+            (None, Some(folder)) => {
+                writeln!(f, "{site}: from `{folder}`, which is no release, to {release}")?
+            }
+            (None, None) => writeln!(f, "{site}: {release} is the first to serve")?,
         }
         self.lines().iter().try_for_each(|line| writeln!(f, "- {line}"))
     }

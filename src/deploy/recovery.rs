@@ -242,8 +242,9 @@ fn hooks_after(survey: &Survey, release: &ReleaseId, hands: &mut Hands<'_>) {
     let Some(complete) = survey.complete(release) else { return };
     let place = survey.place_of(complete);
     let Ok(given) = secrets::given(&survey.settings, &survey.secrets, &place.manifest) else { return };
-    for hook in &survey.settings.hooks.after {
-        if let Err(error) = hooks::hook(hook, &place, &given) {
+    let wanted = &survey.settings.hooks;
+    for hook in &wanted.after {
+        if let Err(error) = hooks::hook(hook, &place, &given, wanted.limit()) {
             hands.listener.notice(Notice {
                 what: error.to_string(),
                 help: "run it by hand: the command that should have run it was killed".to_owned(),

@@ -31,7 +31,8 @@ pub fn remove(
         .filter(|found| found.adopted)
         .map(|found| found.folder.to_string_lossy().into_owned())
         .collect();
-    let (spot, applied) = (&survey.spot, &survey.state.applied);
+    let spot = &survey.spot;
+    let applied = &plan::refound(spot, &survey.iis, &survey.state.applied);
     // IIS deletes a site with all that is in it.
     if let Some(site) = survey.iis.site(&spot.site).filter(|_| !spot.is_below()) {
         let others = site.apps.iter().filter(|app| app.path != spot.app).map(|app| app.path.clone());

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::journal::{Fact, Journal};
-use super::{Fault, HeldFile, Survey, now};
+use super::{Copies, Fault, HeldFile, Survey, now};
+use crate::progress::Notice;
 use crate::release::prune::{self, PrunePlan, Pruned};
 use crate::release::{Held, ReleaseId};
 use crate::site::bridge_toml;
@@ -52,6 +53,21 @@ pub fn prune(
         journal.note(facts.clone())?;
     }
     Ok(facts)
+}
+
+/// Removes copies of databases. Returns whose are gone; what is held goes another time, and is no failure.
+pub fn prune_copies(survey: &Survey, copies: &[Copies], hands: &Hands<'_>) -> Vec<ReleaseId> {
+    let mut gone = Vec::new();
+    for one in copies {
+        match one.remove(&survey.home.disk) {
+            Ok(()) => gone.push(one.release.clone()),
+            Err(error) => hands.listener.notice(Notice {
+                what: format!("{one} stay for now: {error}"),
+                help: "the next command that prunes tries again".to_owned(),
+            }),
+        }
+    }
+    gone
 }
 
 /// What is to be written down of a pruning.

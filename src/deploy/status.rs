@@ -9,6 +9,8 @@ use super::{DeployError, Survey};
 use crate::archive::Difference;
 use crate::manifest::SiteName;
 use crate::release::{ReleaseId, State};
+use crate::site::iis::Drift;
+use crate::site::iis::actual::{Pool, Site};
 use crate::site::lock;
 
 /// What there is to say of a site.
@@ -29,6 +31,8 @@ pub struct Status {
     pub unfinished: Vec<String>,
     /// What has changed in the release that serves since it was made, and in what is said of uploads.
     pub drift: Vec<Difference>,
+    /// What somebody else has changed in IIS of what Holdall sets there.
+    pub iis_drift: Vec<Drift>,
     pub releases: Vec<ReleaseStatus>,
 }
 
@@ -51,16 +55,18 @@ pub struct ReleaseStatus {
 impl Status {
     pub fn of(survey: &Survey) -> Result<Status, DeployError> {
         let site = survey.iis.site(&survey.spot.site);
+        let is_pool_stopped = survey.iis.pool(&survey.spot.pool).is_some_and(Pool::is_stopped);
         Ok(Status {
             site: survey.home.name.clone(),
             folder: survey.home.folder.clone(),
             addresses: survey.addresses().iter().map(ToString::to_string).collect(),
             active: survey.active.clone(),
             before: survey.before().cloned(),
-            started: site.is_some_and(crate::site::iis::actual::Site::is_started),
+            started: site.is_some_and(Site::is_started) && !is_pool_stopped,
             changed_by: lock::holder(&survey.home.folder).map(|holder| holder.to_string()),
             unfinished: survey.recovery(None).iter().map(ToString::to_string).collect(),
             drift: super::drift(survey)?,
+            iis_drift: survey.iis_drift()?,
             releases: ReleaseStatus::all(survey),
         })
     }

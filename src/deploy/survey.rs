@@ -10,12 +10,14 @@ use crate::manifest::Manifest;
 use crate::recipe::Recipes;
 use crate::release::{Complete, Found, ReleaseId, Releases, State as ReleaseState};
 use crate::site::iis::appcmd::Unquotable;
+use crate::site::iis::run::IisError;
 use crate::site::iis::wanted::Spot;
 use crate::site::iis::xml::{is_below, same_path};
-use crate::site::iis::{self, Wanted};
+use crate::site::iis::{self, Drift, Wanted};
 use crate::site::probe::{Address, left_over};
 use crate::site::rights::{self, Grant};
 use crate::site::secrets::Sid;
+use crate::site::state::Applied;
 use crate::site::{
     BridgeToml, Home, MediaConfig, Place, Secrets, SecretsError, SiteSettings, State, home, secrets,
 };
@@ -32,7 +34,10 @@ pub struct Survey {
     pub history: History,
     pub releases: Releases,
     pub found: Vec<Found>,
+    /// Where it stands in IIS: where it is wanted, unless it still stands elsewhere.
     pub spot: Spot,
+    /// Where it is wanted, if that is elsewhere.
+    pub wanted_at: Option<Spot>,
     pub iis: iis::Actual,
     /// The release that the switch points at.
     pub active: Option<ReleaseId>,
@@ -49,18 +54,22 @@ impl Survey {
     pub fn of(home: &Home, settings: &SiteSettings, server: &mut Server) -> Result<Survey, DeployError> {
         let clock = server.clock.clone();
         let _begun = clock.begin(Part::Survey);
-        let spot = Spot::of(settings, &home.folder)?;
-        let state = home.state()?;
+        let wanted = Spot::of(settings, &home.folder)?;
+        let mut state = home.state()?;
         let history = Journal::of(&home.folder, home.disk.clone()).read()?;
         let releases = Releases::open(&home.folder, state.adopted(), home.disk.clone())?;
         let found = releases.find()?;
-        let iis = server.survey(&spot)?;
-        let folder = iis.app(&spot.site, &spot.app).and_then(iis::actual::App::physical_path);
+        let (spot, iis) = stands(&wanted, &state.applied, server)?;
+        let wanted_at = Some(wanted).filter(|wanted| *wanted != spot);
+        let folder = shown(&spot, &iis);
         let is_shown = |found: &&Found| {
             let www = found.folder.join("www");
             folder.is_some_and(|folder| www.to_str().is_some_and(|www| same_path(folder, www)))
         };
         let active = found.iter().find(is_shown).map(|found| found.id.clone());
+        if let Some(folder) = folder.filter(|_| active.is_some()) {
+            iis::plan::shows_release(&spot, folder, &mut state.applied);
+        }
         // One that is gone is active all the same, if the switch points there.
         let gone = || {
             let releases = releases.folder();
@@ -81,8 +90,14 @@ impl Survey {
             releases,
             found,
             spot,
+            wanted_at,
             iis,
         })
+    }
+
+    /// The folder that IIS serves where the site stands.
+    pub fn shown(&self) -> Option<&str> {
+        shown(&self.spot, &self.iis)
     }
 
     /// The complete release of this name.
@@ -113,7 +128,9 @@ impl Survey {
 
     /// What IIS is to have for the release at `place`.
     pub fn wanted(&self, place: &Place) -> Result<Wanted, Unquotable> {
-        Wanted::of(&self.settings, place, self.cores)
+        let wanted = Wanted::of(&self.settings, place, self.cores)?;
+        // Until it is moved by somebody, it is where it stands that it goes on to be served.
+        Ok(Wanted { spot: self.spot.clone(), ..wanted })
     }
 
     /// What a release needs that was copied into `folder`, which hands down nobody knows what rights.
@@ -130,9 +147,22 @@ impl Survey {
         Ok(MediaConfig::of(&self.settings, &self.home.folder, &template)?)
     }
 
+    /// What somebody else has changed in IIS since it was applied for the release that serves.
+    pub fn iis_drift(&self) -> Result<Vec<Drift>, Unquotable> {
+        let active = self.active.as_ref().or(self.state.active.as_ref());
+        let Some(active) = active.and_then(|active| self.complete(active)) else {
+            return Ok(Vec::new());
+        };
+        let wanted = self.wanted(&self.place_of(active))?;
+        Ok(iis::plan::whole(&wanted, &self.iis, &self.state.applied, false).drift)
+    }
+
     /// Where visitors find the site, or shall.
     pub fn addresses(&self) -> Vec<Address> {
-        visits::addresses(&self.settings, &self.spot, &self.iis)
+        match self.wanted_at {
+            Some(_) => visits::served(&self.spot, &self.iis),
+            None => visits::addresses(&self.settings, &self.spot, &self.iis),
+        }
     }
 
     /// The variables of a release, and what its bridge is told. Fails with those that nobody gave.
@@ -200,4 +230,24 @@ impl Survey {
         };
         self.iis.fastcgi.iter().filter_map(|entry| of(&entry.full_path)).collect()
     }
+}
+
+fn shown<'a>(spot: &Spot, iis: &'a iis::Actual) -> Option<&'a str> {
+    iis.app(&spot.site, &spot.app).and_then(iis::actual::App::physical_path)
+}
+
+/// Where the site stands, and what is there: where it is wanted, unless it was made elsewhere and is still there.
+fn stands(wanted: &Spot, last: &Applied, server: &mut Server) -> Result<(Spot, iis::Actual), IisError> {
+    let there = server.survey(wanted)?;
+    if let Some(spot) = iis::plan::stands(wanted, &there, last) {
+        let iis = server.survey(&spot)?;
+        return Ok((spot, iis));
+    }
+    for spot in iis::plan::may_stand(wanted, &there, last) {
+        let iis = server.survey(&spot)?;
+        if shown(&spot, &iis).is_some_and(|folder| is_below(folder, &spot.home)) {
+            return Ok((spot, iis));
+        }
+    }
+    Ok((wanted.clone(), there))
 }

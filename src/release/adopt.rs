@@ -9,7 +9,7 @@ use super::make::{self, Making};
 use super::reuse::is_served;
 use super::verify::{self, Depth};
 use super::{Complete, MARK, PRUNING, Release, ReleaseError, Unmarked};
-use crate::archive::Difference;
+use crate::archive::{Aspect, Difference};
 use crate::digest::Sha256;
 use crate::durable::{Disk, gone, unfinished};
 use crate::entry::EntryPath;
@@ -70,8 +70,28 @@ pub fn adopt(
 }
 
 fn unchanged(root: &Path, differences: &[Difference]) -> Result<(), ReleaseError> {
-    match differences.len() {
-        0 => Ok(()),
-        count => Err(ReleaseError::Changed { folder: root.to_owned(), count }),
+    ReleaseError::changed(root, differences).map_or(Ok(()), Err)
+}
+
+/// Refuses a folder that has not all files of its bundle, as far as can be seen without reading them: a copy that was
+/// cut short is known before anything is begun. One with its mark is looked at by whoever knows what serves.
+pub fn check_arrived(release: &Release) -> Result<(), ReleaseError> {
+    if release.root.join(MARK).exists() {
+        return Ok(());
     }
+    let files: Vec<_> = release.files().collect();
+    let lacking = files.par_iter().filter_map(|file| {
+        let path = file.path.to_string();
+        match fs_err::symlink_metadata(file.path.below(&release.root)) {
+            Err(_) => Some(Difference::Missing { path }),
+            Ok(metadata) if !metadata.is_file() => Some(Difference::Differs { path, what: Aspect::Type }),
+            Ok(metadata) if metadata.len() != file.size => {
+                Some(Difference::Differs { path, what: Aspect::Content })
+            }
+            Ok(_) => None,
+        }
+    });
+    let mut lacking: Vec<_> = lacking.collect();
+    lacking.sort();
+    unchanged(&release.root, &lacking)
 }

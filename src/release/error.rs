@@ -1,11 +1,11 @@
 //! Every way in which a bundle does not become a release, or a folder is none, each with what to do about it.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::mark::MarkError;
 use super::{MARK, ReleaseId};
-use crate::archive::ArchiveError;
+use crate::archive::{ArchiveError, Difference};
 use crate::bytecode::BytecodeError;
 use crate::entry::{EntryPath, EntryPathError};
 use crate::error::differing;
@@ -98,9 +98,9 @@ pub enum ReleaseError {
     #[error("`{}` holds another bundle whose identity begins alike", folder.display())]
     #[diagnostic(help("give the bundle another version, or remove that release first"))]
     Taken { folder: PathBuf },
-    #[error("`{}` is not what was bundled: {}", folder.display(), differing(*count))]
+    #[error("`{}` is not what was bundled: {}, {first}", folder.display(), differing(*count))]
     #[diagnostic(help("`holdall verify` with this folder names each file: copy the folder again"))]
-    Changed { folder: PathBuf, count: usize },
+    Changed { folder: PathBuf, count: usize, first: String },
     #[error("`{}` was made for another site", path.display())]
     #[diagnostic(help(
         "the folder was copied from where it was deployed before: remove `{MARK}` and this file, then run the same command again"
@@ -132,6 +132,12 @@ pub enum ReleaseError {
 }
 
 impl ReleaseError {
+    /// That a folder differs so from its bundle, if it does.
+    pub(crate) fn changed(folder: &Path, differences: &[Difference]) -> Option<ReleaseError> {
+        let first = differences.first()?.said();
+        Some(ReleaseError::Changed { folder: folder.to_owned(), count: differences.len(), first })
+    }
+
     /// Whether the place was not fit and nothing was written.
     pub fn is_precondition(&self) -> bool {
         use ReleaseError::*;

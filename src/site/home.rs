@@ -128,10 +128,15 @@ impl Home {
         }
     }
 
+    /// What the project writes: kept from release to release.
+    pub fn shared(&self) -> PathBuf {
+        self.folder.join("shared")
+    }
+
     /// Makes the site's folder, and that of what it writes.
     pub fn make(&self, settings: &SiteSettings) -> Result<(), HomeError> {
         let pool = Sid::of_pool(&settings.pool_name());
-        let shared = self.folder.join("shared");
+        let shared = self.shared();
         for (folder, rights) in [(&self.folder, rights::of_site(&pool)), (&shared, rights::of_shared(&pool))]
         {
             rights::make_folder(&self.disk, folder, &rights)

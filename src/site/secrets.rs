@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 
 use super::SiteSettings;
-use super::settings::PoolName;
+use super::settings::{PoolName, same_variable};
 use crate::interrupt::Passing;
 use crate::manifest::Manifest;
 use crate::private;
@@ -41,6 +41,9 @@ pub enum SecretsError {
     #[error("`{}` cannot be the name of an environment variable", .0.escape_debug())]
     #[diagnostic(help("a name has no blanks and no `=`"))]
     Name(String),
+    #[error("`{name}` is not to be set: {why}")]
+    #[diagnostic(help("name the variable otherwise"))]
+    Ours { name: String, why: &'static str },
     #[error("the value of `{0}` cannot be that of an environment variable: it holds a NUL")]
     #[diagnostic(help("check where it comes from"))]
     Value(String),
@@ -80,6 +83,9 @@ impl Secrets {
         if !super::settings::is_variable(name) {
             return Err(SecretsError::Name(name.to_owned()));
         }
+        if let Some(why) = super::settings::set_by_holdall(name) {
+            return Err(SecretsError::Ours { name: name.to_owned(), why });
+        }
         if value.contains('\0') {
             return Err(SecretsError::Value(name.to_owned()));
         }
@@ -92,7 +98,7 @@ impl Secrets {
     /// Whether it was there.
     pub fn unset(&mut self, name: &str) -> bool {
         let before = self.0.len();
-        self.0.retain(|other, _| !same(other, name));
+        self.0.retain(|other, _| !same_variable(other, name));
         self.0.len() < before
     }
 
@@ -151,7 +157,7 @@ pub fn given(
 ) -> Result<BTreeMap<String, String>, SecretsError> {
     let mut given = settings.environment.clone();
     for (name, value) in &secrets.0 {
-        if let Some(first) = settings.environment.keys().find(|first| same(first, name)) {
+        if let Some(first) = settings.environment.keys().find(|first| same_variable(first, name)) {
             return Err(SecretsError::Twice { first: first.clone(), second: name.clone() });
         }
         given.insert(name.clone(), value.clone());
@@ -160,10 +166,6 @@ pub fn given(
         names if names.is_empty() => Ok(given),
         names => Err(SecretsError::Missing { site: settings.name.to_string(), names }),
     }
-}
-
-fn same(name: &str, other: &str) -> bool {
-    name.to_uppercase() == other.to_uppercase()
 }
 
 fn write(path: &Path, readers: &[Sid], bytes: &[u8]) -> io::Result<()> {
@@ -247,6 +249,7 @@ mod tests {
         assert!(secrets.unset("key") && !secrets.unset("key"));
         assert!(matches!(secrets.set("A B", String::new()), Err(SecretsError::Name(_))));
         assert!(matches!(secrets.set("A", "\0".to_owned()), Err(SecretsError::Value(_))));
+        assert!(matches!(secrets.set("Path", String::new()), Err(SecretsError::Ours { .. })));
     }
 
     #[test]

@@ -7,11 +7,13 @@ mod attribute;
 mod binding;
 mod keys;
 mod render;
+mod text;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::manifest::{Manifest, SiteName};
 
@@ -19,7 +21,8 @@ use keys::Keys;
 
 pub use attribute::{Attribute, FASTCGI, Kind, POOL, Setting, seconds, settings_of};
 pub use binding::{Binding, Certificate, Protocol, Thumbprint};
-pub(super) use keys::is_variable;
+pub(super) use keys::{is_variable, same_variable, set_by_holdall};
+pub use text::read as read_text;
 
 /// The file's name in a site's folder, as beside a bundle.
 pub use crate::release::SITE_TOML;
@@ -71,6 +74,8 @@ pub struct Hooks {
     pub after: Vec<Hook>,
     /// Saves the database before migrations; SQLite below `shared` is saved without.
     pub backup: Vec<Hook>,
+    /// In seconds, for one command.
+    pub timeout: u32,
 }
 
 /// One command: `manage.py …`, or a program of the machine with its arguments.
@@ -130,6 +135,9 @@ pub enum SettingsError {
     #[error("`{}` is not TOML", path.display())]
     #[diagnostic(help("correct the line that is named"))]
     NotToml { path: PathBuf, source: toml::de::Error },
+    #[error("`{}` is not in UTF-8: it seems to be in {seems}", path.display())]
+    #[diagnostic(help("save it as UTF-8: Notepad asks for the encoding in `Save as`"))]
+    Encoding { path: PathBuf, seems: String },
     #[error("unknown key: {}, key `{key}`", path.display())]
     #[diagnostic(help("{}", near.as_ref().map_or_else(
         || format!("known here: {}", known.join(", ")),
@@ -165,7 +173,12 @@ impl SiteSettings {
             fastcgi: BTreeMap::new(),
             early: BTreeMap::new(),
             environment: BTreeMap::new(),
-            hooks: Hooks { before: vec![Hook::migrate()], after: Vec::new(), backup: Vec::new() },
+            hooks: Hooks {
+                before: vec![Hook::migrate()],
+                after: Vec::new(),
+                backup: Vec::new(),
+                timeout: 600,
+            },
             probe: Probe { paths: Vec::new(), status: vec![200], timeout: 30, warm: None },
             releases: Releases { keep: 3, drain: None },
             requests: Requests { max_allowed_content_length: 30_000_000, header: true, cache_days: 365 },
@@ -174,9 +187,7 @@ impl SiteSettings {
     }
 
     pub fn read(path: &Path) -> Result<SiteSettings, SettingsError> {
-        let text = fs_err::read_to_string(path)
-            .map_err(|source| SettingsError::Unreadable { path: path.to_owned(), source })?;
-        SiteSettings::parse(&text, path)
+        SiteSettings::parse(&read_text(path)?, path)
     }
 
     /// Reads the file's text; `path` is for messages alone.
@@ -194,6 +205,15 @@ impl SiteSettings {
             Some((site, path)) => Position::Below { site, path },
             None => Position::Own { bindings },
         };
+        let (fastcgi, warm) = (keys.attributes("fastcgi", FASTCGI)?, keys.number("probe.warm", 1..=10_000)?);
+        if let Some((warm, most)) =
+            warm.zip(number(&fastcgi, "maxInstances", u32::MAX)).filter(|(warm, most)| warm > most)
+        {
+            let why = format!(
+                "no more than {most} processes can be warm, as many as `fastcgi.maxInstances` allows"
+            );
+            return Err(keys.wrong("probe.warm", &warm.to_string(), &why));
+        }
         let hooks = |key: &str, standard: Vec<Hook>| {
             keys.list(key, Hook::parse).map(|hooks| hooks.unwrap_or(standard))
         };
@@ -211,19 +231,20 @@ impl SiteSettings {
                 account: keys.parsed("pool.account", Account::parse)?,
                 attributes: keys.attributes("pool", POOL)?,
             },
-            fastcgi: keys.attributes("fastcgi", FASTCGI)?,
+            fastcgi,
             early: keys.variables("fastcgi.environment")?,
             environment: keys.variables("environment")?,
             hooks: Hooks {
                 before: hooks("hooks.before", standard.hooks.before)?,
                 after: hooks("hooks.after", standard.hooks.after)?,
                 backup: hooks("hooks.backup", standard.hooks.backup)?,
+                timeout: keys.number("hooks.timeout", 1..=86_400)?.unwrap_or(standard.hooks.timeout),
             },
             probe: Probe {
                 paths: keys.list("probe.paths", parse_url_path)?.unwrap_or_default(),
                 status: keys.numbers("probe.status", 100..=599)?.unwrap_or(standard.probe.status),
                 timeout: keys.number("probe.timeout", 1..=3600)?.unwrap_or(standard.probe.timeout),
-                warm: keys.number("probe.warm", 1..=10_000)?,
+                warm,
             },
             releases: Releases {
                 // The active one and the one before are needed for the way back.
@@ -244,6 +265,26 @@ impl SiteSettings {
         })
     }
 
+    /// Refuses what does not go with this bundle; `path` is for messages alone.
+    pub fn check_fits(&self, manifest: &Manifest, path: &Path) -> Result<(), SettingsError> {
+        let (Some(media), Some(root)) = (&self.media, &manifest.site.static_root) else { return Ok(()) };
+        let Some(of_static) = root.strip_prefix("www/") else { return Ok(()) };
+        let parts = |path: &str| path.split('/').map(str::to_lowercase).collect::<Vec<_>>();
+        let (media, of_static) = (parts(media.url.as_str()), parts(of_static));
+        if !media.starts_with(&of_static) && !of_static.starts_with(&media) {
+            return Ok(());
+        }
+        Err(SettingsError::WrongValue {
+            path: path.to_owned(),
+            key: "media.url".to_owned(),
+            value: format!("/{}/", media.join("/")),
+            why: format!(
+                "static files are served at `/{}/` (STATIC_URL), and one would hide the other",
+                of_static.join("/")
+            ),
+        })
+    }
+
     /// The commented file that says all this, with the variables that the bundle asks for.
     pub fn render(&self, manifest: &Manifest) -> String {
         render::site_toml(self, manifest)
@@ -256,10 +297,12 @@ impl SiteSettings {
 
     /// How many processes one release may have on a machine with so many processors.
     pub fn max_instances(&self, cores: u32) -> u32 {
-        let value = settings_of(FASTCGI, &self.fastcgi, cores)
-            .into_iter()
-            .find(|setting| setting.attribute.key == "maxInstances");
-        value.and_then(|setting| setting.value.parse().ok()).unwrap_or(1)
+        number(&self.fastcgi, "maxInstances", cores).unwrap_or(1)
+    }
+
+    /// How long a process may take until it has answered for the first time: IIS waits no longer for a sign of it.
+    pub fn start_limit(&self) -> Duration {
+        Duration::from_secs(number(&self.fastcgi, "activityTimeout", 1).unwrap_or(300).into())
     }
 
     /// How long the old release's processes are left to their requests, in seconds.
@@ -274,6 +317,13 @@ impl SiteSettings {
             [] => vec![&manifest.site.health],
             paths => paths.iter().map(String::as_str).collect(),
         }
+    }
+}
+
+impl Hooks {
+    /// How long one command may run.
+    pub fn limit(&self) -> Duration {
+        Duration::from_secs(self.timeout.into())
     }
 }
 
@@ -424,6 +474,13 @@ impl Account {
     pub fn is_managed(&self) -> bool {
         self.0.ends_with('$')
     }
+}
+
+/// What a setting of the FastCGI application is on a machine with so many processors.
+fn number(fastcgi: &BTreeMap<&'static str, String>, key: &str, cores: u32) -> Option<u32> {
+    let setting =
+        settings_of(FASTCGI, fastcgi, cores).into_iter().find(|setting| setting.attribute.key == key);
+    setting?.value.parse().ok()
 }
 
 fn parse_below(text: &str) -> Result<(ForeignSite, VirtualPath), &'static str> {

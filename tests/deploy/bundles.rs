@@ -5,6 +5,9 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 
 use crate::harness::Test;
 
+/// On a server alone: whoever bundles the project imports it, too.
+const HANGS: &str = "import os, time\n\nif 'HOLDALL_SITE' in os.environ:\n    time.sleep(900)\n\n";
+
 /// The version of a release says what is wrong with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Release {
@@ -20,6 +23,8 @@ pub enum Release {
     Unmigratable,
     /// 1.5 has one that does not.
     Migrating,
+    /// 1.6 never comes to the end of its import, once it is deployed.
+    Hanging,
 }
 
 impl Release {
@@ -31,6 +36,7 @@ impl Release {
             Release::Failing => "1.3",
             Release::Unmigratable => "1.4",
             Release::Migrating => "1.5",
+            Release::Hanging => "1.6",
         }
     }
 
@@ -68,6 +74,9 @@ impl Release {
         );
         if self == Release::Unimportable {
             edit(&project.join("guestbook/wsgi.py"), "", "raise RuntimeError('broken on purpose')\n");
+        }
+        if self == Release::Hanging {
+            edit(&project.join("guestbook/wsgi.py"), "", HANGS);
         }
         let migration = match self {
             Release::Unmigratable => "raise RuntimeError('broken on purpose')",

@@ -345,6 +345,10 @@ impl Pool {
     pub fn value(&self, path: &str) -> Option<&str> {
         self.configuration.at(path)
     }
+
+    pub fn is_stopped(&self) -> bool {
+        self.state.eq_ignore_ascii_case("Stopped")
+    }
 }
 
 impl FastCgi {

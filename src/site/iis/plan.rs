@@ -23,8 +23,8 @@ use crate::site::settings::seconds;
 use crate::site::state::Applied;
 
 pub use release::unregister;
-pub use removal::remove;
-pub use site::{settle, switch};
+pub use removal::{refound, remove};
+pub use site::{may_stand, settle, shows_release, stands, stopped, switch};
 pub use staging::{stage, unstage};
 
 /// One step: a command, and what takes it back, in the order in which to run it.
@@ -37,7 +37,7 @@ pub struct Change {
 }
 
 /// A setting that somebody else has changed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Drift {
     /// `pool shop`
     pub thing: String,
@@ -69,12 +69,33 @@ pub enum Lack {
     #[error("there is no site `{0}` on this server")]
     #[diagnostic(help("make it first, or correct the key `below` in `site.toml`"))]
     Site(String),
+    #[error("the site stands at `{from}` in IIS, and is wanted at `{to}`")]
+    #[diagnostic(help(
+        "what is there would stay behind: take it away first, `holdall remove {name}`, which leaves what the site wrote, \
+         and deploy then; or set the key `below` in `site.toml` back"
+    ))]
+    Moved { name: String, from: String, to: String },
     #[error("the site `{site}` is there already, and serves `{folder}`")]
     #[diagnostic(help("choose another name, or take it over with `--take-over`"))]
     Foreign { site: String, folder: String },
+    #[error("the site `{site}` is that of another folder of sites, `{root}`, and serves `{folder}`")]
+    #[diagnostic(help(
+        "`--root \"{root}\"` is the way to it; else choose another name, or have this folder take it over with \
+         `--take-over`"
+    ))]
+    OtherRoot { site: String, root: String, folder: String },
     #[error("the site `{0}` is stopped")]
     #[diagnostic(help("nobody could see whether a release serves: start it, `appcmd start site \"{0}\"`"))]
     Stopped(String),
+    #[error("the pool `{0}` is stopped")]
+    #[diagnostic(help(
+        "nobody could see whether a release serves: the Windows event log says why it stopped; start it, \
+         `appcmd start apppool \"{0}\"`"
+    ))]
+    PoolStopped(String),
+    #[error("somebody has changed IIS, and no release could be seen to serve: {}", .0.fact())]
+    #[diagnostic(help("set it back, or deploy with `--take-over`, which does"))]
+    Changed(Box<Drift>),
     #[error("the site `{site}` has applications of somebody else, which would go with it: {}", apps.join(", "))]
     #[diagnostic(help("delete them first, `appcmd delete app \"{site}/…\"`, if nobody needs them"))]
     OtherApps { site: String, apps: Vec<String> },
@@ -101,8 +122,18 @@ pub fn lacks(wanted: &Wanted, actual: &Actual, last: &Applied, take_over: bool) 
         && !take_over
         && !site::is_ours(wanted, app, last)
     {
-        let folder = app.physical_path().unwrap_or_default().to_owned();
-        lacks.push(Lack::Foreign { site: wanted.spot.location(), folder });
+        let (site, folder) = (wanted.spot.location(), app.physical_path().unwrap_or_default().to_owned());
+        lacks.push(match site::root_of(&folder).map(str::to_owned) {
+            Some(root) => Lack::OtherRoot { site, root, folder },
+            None => Lack::Foreign { site, folder },
+        });
+    } else {
+        let drift = whole(wanted, actual, last, take_over).drift.into_iter();
+        let vital = drift.filter(|drift| site::is_vital(&wanted.spot, drift));
+        lacks.extend(vital.map(|drift| match site::root_of(&drift.found).map(str::to_owned) {
+            Some(root) => Lack::OtherRoot { site: wanted.spot.location(), root, folder: drift.found },
+            None => Lack::Changed(drift.into()),
+        }));
     }
     lacks.extend(bindings::taken(wanted, actual));
     lacks.extend(pool::lacks(wanted, actual, last));
@@ -189,15 +220,21 @@ impl fmt::Display for IisPlan {
     }
 }
 
+impl Drift {
+    /// How the setting is, how it was and how it is wanted.
+    pub fn fact(&self) -> String {
+        let Drift { thing, name, applied, found, wanted } = self;
+        let was = match applied {
+            Some(applied) => format!("was `{applied}` when holdall set it last"),
+            None => "which holdall never set".to_owned(),
+        };
+        format!("{thing}, {name} is `{found}`, {was}, and is wanted as `{wanted}`")
+    }
+}
+
 impl fmt::Display for Drift {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Drift { thing, name, applied, found, wanted } = self;
-        write!(f, "left alone: {thing}, {name} is `{found}`, ")?;
-        match applied {
-            Some(applied) => write!(f, "was `{applied}` when holdall set it last, ")?,
-            None => f.write_str("which holdall never set, ")?,
-        }
-        write!(f, "and is wanted as `{wanted}` (--take-over sets it)")
+        write!(f, "left alone: {} (--take-over sets it)", self.fact())
     }
 }
 

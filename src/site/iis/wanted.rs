@@ -123,10 +123,21 @@ impl Spot {
         Ok(Spot { site, app, pool, home: text(home)?.as_str().to_owned() })
     }
 
+    /// That of a [location](Spot::location).
+    pub(super) fn at(location: &str, pool: String, home: String) -> Spot {
+        let (site, path) = location.split_once('/').unwrap_or((location, ""));
+        Spot { site: site.to_owned(), app: format!("/{path}"), pool, home }
+    }
+
     /// The site that shows a release before anyone sees it. No site of Holdall's can have this name.
     pub fn staging(&self) -> String {
         let part = self.app.replace('/', "~");
         format!("{}{}~staging", self.site, part.trim_end_matches('~'))
+    }
+
+    /// What the site is called that has its folder there.
+    pub(super) fn own_name(&self) -> &str {
+        self.home.rsplit(['/', '\\']).next().unwrap_or_default()
     }
 
     /// Whether the site itself was somebody else's work.

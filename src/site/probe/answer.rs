@@ -1,7 +1,7 @@
 //! What came back, as values: status, the headers that matter, and the first lines of a page as text.
 
 use reqwest::blocking::Response;
-use reqwest::header::{HeaderMap, LOCATION, SERVER};
+use reqwest::header::{LOCATION, SERVER};
 use reqwest::tls::TlsInfo;
 use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -26,8 +26,8 @@ pub struct Answer {
     /// Of [`PROCESS`].
     pub process: Option<u32>,
     pub location: Option<String>,
-    /// Not IIS gave it but the part of Windows that takes requests for it, which found no site or pool for them.
-    pub is_of_windows: bool,
+    /// What the program that gave it calls itself.
+    pub server: Option<String>,
     /// The first lines that a reader would see.
     pub said: Vec<String>,
     /// Over HTTPS: what the server calls itself.
@@ -56,16 +56,23 @@ impl Answer {
             release: text(RELEASE),
             process: text(PROCESS).and_then(|number| number.parse().ok()),
             location: text(LOCATION.as_str()),
-            is_of_windows: is_of_windows(headers),
+            server: text(SERVER.as_str()),
             certificate: certificate.map(|der| Certificate::of(der, name)),
             said: said(response),
         }
     }
-}
 
-/// HTTP.sys answers by itself what it has no site or no running pool for, and says its own name.
-fn is_of_windows(headers: &HeaderMap) -> bool {
-    headers.get(SERVER).is_some_and(|server| server.as_bytes().starts_with(b"Microsoft-HTTPAPI/"))
+    /// Whether not IIS gave it but the part of Windows that takes requests for it, which found no site or pool for them:
+    /// HTTP.sys answers by itself then, and says its own name.
+    pub fn is_of_windows(&self) -> bool {
+        self.server.as_ref().is_some_and(|server| server.starts_with("Microsoft-HTTPAPI/"))
+    }
+
+    /// Whether neither a release nor IIS gave it, but a program that says another name. IIS says its own unless somebody
+    /// had it say none.
+    pub fn is_foreign(&self) -> bool {
+        self.release.is_none() && self.server.as_ref().is_some_and(|server| !server.starts_with("Microsoft-"))
+    }
 }
 
 impl Certificate {

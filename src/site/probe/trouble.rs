@@ -48,6 +48,15 @@ pub enum Trouble {
     NoRelease { address: String, path: String, expected: String, status: u16 },
 
     #[error(
+        "something else answers at {address}: `{server}`, with status {status} and without a release's header"
+    )]
+    #[diagnostic(help(
+        "another program listens at this address, or another site has it: end that, or give this site another port \
+         (`[[bindings]]` in `site.toml`)"
+    ))]
+    Foreign { address: String, server: String, status: u16 },
+
+    #[error(
         "Windows itself answers {address} with status {status}: no site there takes the host, or its pool is stopped"
     )]
     #[diagnostic(help(
@@ -124,8 +133,12 @@ impl Expected {
         }
         let address_said = address.to_string();
         match status {
-            _ if answer.is_of_windows && !is_expected => {
+            _ if answer.is_of_windows() && !is_expected => {
                 Err(Trouble::NoSite { address: address_said, status })
+            }
+            _ if answer.is_foreign() => {
+                let server = answer.server.clone().unwrap_or_default();
+                Err(Trouble::Foreign { address: address_said, server, status })
             }
             _ if is_page && is_expected && self.also.contains(&status) => Ok(answer.process),
             401 if self.windows_authentication && is_expected => Ok(answer.process),
@@ -210,15 +223,7 @@ mod tests {
     fn answer(status: u16, release: &str) -> Answer {
         let release = Some(release.to_owned()).filter(|release| !release.is_empty());
         let (process, location) = (Some(7), None);
-        Answer {
-            status,
-            release,
-            process,
-            location,
-            is_of_windows: false,
-            said: Vec::new(),
-            certificate: None,
-        }
+        Answer { status, release, process, location, server: None, said: Vec::new(), certificate: None }
     }
 
     fn to(status: u16, location: &str) -> Answer {
@@ -291,8 +296,24 @@ mod tests {
         let trouble = judged.unwrap_err();
         let help = miette::Diagnostic::help(&trouble).unwrap().to_string();
         assert_eq!(help, "add `www.example.org` to ALLOWED_HOSTS in the project's settings");
-        check(&expected(), &Answer { is_of_windows: true, ..answer(400, "") }, "Windows itself answers");
-        check(&expected(), &Answer { is_of_windows: true, ..answer(503, "") }, "its pool is stopped");
+        let of = |server: &str, answer: Answer| Answer { server: Some(server.to_owned()), ..answer };
+        let windows = "Microsoft-HTTPAPI/2.0";
+        check(&expected(), &of(windows, answer(400, "")), "Windows itself answers");
+        check(&expected(), &of(windows, answer(503, "")), "its pool is stopped");
+    }
+
+    #[test]
+    fn another_program_at_the_address_is_told_from_another_site_and_from_the_release() {
+        let of = |server: &str, answer: Answer| Answer { server: Some(server.to_owned()), ..answer };
+        for status in [200, 302, 401, 404, 500] {
+            let other = of("nginx/1.24.0", answer(status, ""));
+            check(&expected(), &other, "something else answers at http://www.example.org:8080");
+        }
+        check(&expected(), &of("Microsoft-IIS/10.0", answer(200, "")), "names no release");
+        check(&expected(), &of("Microsoft-IIS/10.0", answer(500, "")), "status 500");
+        // What the project, or something in front of it, calls itself.
+        check(&expected(), &of("shop", answer(200, NEW)), "right");
+        check(&expected(), &of("shop", answer(200, "fedcba98")), "with release fedcba98");
     }
 
     #[test]

@@ -138,15 +138,23 @@ fn parse_protocol(text: &str) -> Result<&'static str, &'static str> {
     ["http", "https"].into_iter().find(|known| text == *known).ok_or("it is `http` or `https`")
 }
 
+/// An address that a machine can have.
 fn parse_ip(text: &str) -> Result<Option<IpAddr>, &'static str> {
-    match text {
-        "*" => Ok(None),
-        _ => text
-            .trim_start_matches('[')
-            .trim_end_matches(']')
-            .parse()
-            .map(Some)
-            .map_err(|_| "an address such as `192.0.2.1`, or `*` for all"),
+    let bracketed = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let ip = match (text, bracketed) {
+        ("*", _) => return Ok(None),
+        (_, Some(inner)) => inner.parse().map(IpAddr::V6).ok(),
+        _ => text.parse().ok(),
+    };
+    let ip = ip.ok_or("an address such as `192.0.2.1`, or `*` for all")?;
+    let is_mapped = matches!(ip, IpAddr::V6(ip) if ip.to_ipv4_mapped().is_some());
+    let is_broadcast = matches!(ip, IpAddr::V4(ip) if ip.is_broadcast());
+    match () {
+        () if ip.is_unspecified() => Err("write `*` for all addresses of this machine"),
+        () if ip.is_multicast() || is_broadcast || is_mapped => {
+            Err("no machine has this address: one such as `192.0.2.1`, or `*` for all")
+        }
+        () => Ok(Some(ip)),
     }
 }
 
@@ -156,8 +164,15 @@ fn parse_host(text: &str) -> Result<String, &'static str> {
     let part = |part: &str| {
         (1..=63).contains(&part.len())
             && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+            && !part.starts_with('-')
+            && !part.ends_with('-')
     };
+    // Browsers take a name whose last part is a number for an address, and none can be resolved.
+    let is_number = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
     match rest.len() <= 253 && rest.split('.').all(part) {
+        true if rest.rsplit('.').next().is_some_and(is_number) => {
+            Err("a host is a name; an address is set by `ip`")
+        }
         true => Ok(text.to_ascii_lowercase()),
         false => {
             Err("a host is written as DNS knows it, such as `www.example.com` (`xn--…` beyond plain letters)")

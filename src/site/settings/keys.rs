@@ -1,6 +1,6 @@
 //! Reading the keys of `site.toml`, with errors that name the file and the key.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::path::Path;
@@ -22,6 +22,7 @@ const KEYS: &[&str] = &[
     "hooks.before",
     "hooks.after",
     "hooks.backup",
+    "hooks.timeout",
     "probe.paths",
     "probe.status",
     "probe.timeout",
@@ -78,7 +79,8 @@ impl<'a> Keys<'a> {
     fn unknown(&self, above: &str, name: &str, known: &[String]) -> SettingsError {
         let here = known.iter().filter_map(|known| known.strip_prefix(above));
         let mut here: Vec<&str> = here.map(|rest| rest.split('.').next().unwrap_or(rest)).collect();
-        here.dedup();
+        let mut seen = BTreeSet::new();
+        here.retain(|key| seen.insert(*key));
         let last = |key: &str| key.rsplit('.').next().unwrap_or(key).to_ascii_lowercase();
         let like = |a: &str, b: &str| strsim::jaro_winkler(&a.to_ascii_lowercase(), &b.to_ascii_lowercase());
         let near = here
@@ -173,9 +175,27 @@ impl<'a> Keys<'a> {
         let pair = |(name, value): (&String, &Value)| {
             let inside = format!("{key}.{name}");
             let text = value.as_str().ok_or_else(|| self.wrong_type(&inside, value, "a string"))?;
-            match is_variable(name) && !text.contains('\0') {
-                true => Ok((name.clone(), text.to_owned())),
-                false => Err(self.wrong(key, name, "no name of an environment variable")),
+            if !is_variable(name) {
+                return Err(self.wrong(key, name, "no name of an environment variable"));
+            }
+            if text.contains('\0') {
+                return Err(self.wrong(
+                    &inside,
+                    &text.escape_debug().to_string(),
+                    "no variable can hold a NUL",
+                ));
+            }
+            if let Some(why) = set_by_holdall(name) {
+                return Err(self.wrong(key, name, why));
+            }
+            // Windows has one variable for both, and which value it gets would be chance.
+            let twice = table.keys().find(|other| *other < name && same_variable(other, name));
+            match twice {
+                Some(other) => {
+                    let why = format!("`{other}` stands there, too, and on Windows both are one variable");
+                    Err(self.wrong(key, name, &why))
+                }
+                None => Ok((name.clone(), text.to_owned())),
             }
         };
         table.iter().map(pair).collect()
@@ -269,6 +289,31 @@ impl<'a> Keys<'a> {
         let key = format!("{}{key}", self.prefix);
         SettingsError::WrongType { path: self.path.to_owned(), key, found, wanted: wanted.to_owned() }
     }
+}
+
+/// Whether Windows takes two names for one variable.
+pub fn same_variable(name: &str, other: &str) -> bool {
+    name.to_uppercase() == other.to_uppercase()
+}
+
+/// Why nobody else may set a variable, if so.
+pub fn set_by_holdall(name: &str) -> Option<&'static str> {
+    const OURS: &[(&str, &str)] = &[
+        (
+            "PATH",
+            "it is the machine's own; say by their whole path which programs and libraries the project needs",
+        ),
+        ("TEMP", "Holdall sets it, to `tmp` in the site's folder `shared`"),
+        ("TMP", "Holdall sets it, to `tmp` in the site's folder `shared`"),
+        (
+            "DJANGO_SETTINGS_MODULE",
+            "Holdall sets it; the settings that the bundle was made with are read below its own",
+        ),
+        ("HOLDALL_SITE", "Holdall sets it, to the site's name"),
+        ("HOLDALL_SHARED", "Holdall sets it, to the site's folder `shared`"),
+        ("HOLDALL_VERSION", "Holdall sets it, to the version of the release"),
+    ];
+    OURS.iter().find(|(ours, _)| same_variable(ours, name)).map(|(_, why)| *why)
 }
 
 /// Whether a process can have a variable of this name.

@@ -74,6 +74,13 @@ fn write(out: &mut String, settings: &SiteSettings, manifest: &Manifest) -> fmt:
         &hook_list(&hooks.backup),
         "before migrations; SQLite is saved without",
     )?;
+    line(
+        out,
+        hooks.timeout != usual.timeout,
+        "timeout",
+        &hooks.timeout,
+        "seconds that one command may take, before it is ended and the deploy with it",
+    )?;
 
     let probe = &settings.probe;
     writeln!(out, "\n[probe]")?;

@@ -53,6 +53,7 @@ const WHOLE: &str = r#"
     before = []
     after = ["manage.py clear_cache", "\"C:\\Program Files\\notify.exe\" shop \"\""]
     backup = ["pg_dump -f x"]
+    timeout = 7200
     [probe]
     paths = ["/", "/health/?a=b"]
     status = [200, 401]
@@ -103,6 +104,7 @@ fn every_key_is_read() {
     assert_eq!(settings.hooks.after[0].manage(), Some(&["clear_cache".to_owned()][..]));
     assert_eq!(settings.hooks.after[1].words, ["C:\\Program Files\\notify.exe", "shop", ""]);
     assert_eq!(settings.hooks.after[1].manage(), None);
+    assert_eq!(settings.hooks.limit().as_secs(), 7200);
     assert_eq!(settings.requests.max_allowed_content_length, u32::MAX);
     assert_eq!(settings.media.as_ref().unwrap().url.as_str(), "uploads");
 }
@@ -114,6 +116,8 @@ fn a_file_with_a_name_alone_says_what_is_usual() {
     assert_eq!(settings.pool_name().as_str(), "shop");
     assert_eq!((settings.max_instances(3), settings.drain()), (6, 300));
     assert_eq!(named("fastcgi.requestTimeout = 10").drain(), 60);
+    let waits = |text| named(text).start_limit().as_secs();
+    assert_eq!((waits(""), waits("fastcgi.activityTimeout = 20")), (300, 20));
 }
 
 #[test]
@@ -155,7 +159,17 @@ fn an_unknown_key_names_its_place_and_the_near_one() {
     refused("[pol]\nname = 'x'", &unknown("pol"), "did you mean `pool`?");
     refused("keep = 3", &unknown("keep"), "did you mean `releases.keep`?");
     refused("[[bindings]]\nhots = 'x'", &unknown("bindings.hots"), "did you mean `bindings.host`?");
-    refused("qqq = 1", &unknown("qqq"), "known here: `name`, `below`, `bindings`, `pool`");
+    refused(
+        "qqq = 1",
+        &unknown("qqq"),
+        "known here: `name`, `below`, `bindings`, `pool`, `fastcgi`, `environment`, `hooks`, `probe`, `releases`, \
+         `requests`, `media`",
+    );
+    let error = read("name = 'shop'\nqqq = 1").unwrap_err();
+    assert!(
+        miette::Diagnostic::help(&error).unwrap().to_string().ends_with("`media`"),
+        "each stands there once"
+    );
     refused("qqq.a = 1", &unknown("qqq"), "known here");
 }
 
@@ -210,6 +224,94 @@ fn a_wrong_value_names_its_key_and_what_is_wanted() {
     );
     assert_eq!(read("").unwrap_err().to_string(), "site.toml, key `name` is missing");
     assert!(matches!(read("name = "), Err(SettingsError::NotToml { .. })));
+}
+
+#[test]
+fn what_windows_or_holdall_would_not_do_is_refused() {
+    let wrong = |rest: &str| format!("wrong value: site.toml, key {rest}");
+    refused(
+        "[environment]\nA = '1'\na = '2'",
+        &wrong("`environment` is `a`: `A` stands there, too, and on Windows both are one variable"),
+        "correct the value",
+    );
+    refused(
+        "[fastcgi.environment]\nkey = '1'\nother = '3'\nkeY = '2'",
+        &wrong(
+            "`fastcgi.environment` is `key`: `keY` stands there, too, and on Windows both are one variable",
+        ),
+        "",
+    );
+    for ours in ["PATH", "Path", "TEMP", "tmp", "DJANGO_SETTINGS_MODULE", "HOLDALL_SHARED"] {
+        for table in ["environment", "fastcgi.environment"] {
+            let error = read(&format!("name = 'shop'\n[{table}]\n{ours} = 'x'")).unwrap_err();
+            assert!(error.to_string().starts_with(&wrong(&format!("`{table}` is `{ours}`: "))), "{error}");
+        }
+    }
+    refused(
+        "probe.warm = 3\nfastcgi.maxInstances = 2",
+        &wrong(
+            "`probe.warm` is `3`: no more than 2 processes can be warm, as many as `fastcgi.maxInstances` allows",
+        ),
+        "",
+    );
+    refused(
+        "probe.warm = 17",
+        &wrong(
+            "`probe.warm` is `17`: no more than 16 processes can be warm, as many as `fastcgi.maxInstances` allows",
+        ),
+        "",
+    );
+    assert_eq!(named("probe.warm = 20\nfastcgi.maxInstances = 20").probe.warm, Some(20));
+    refused(
+        "media.url = '/'",
+        &wrong("`media.url` is `/`: a path such as `/shop` is wanted: letters, digits, `.`, `_`, `-`, `~`"),
+        "",
+    );
+    for host in
+        ["-shop", "shop-.example.com", "192.0.2.1", "shop.1", "*", "a..b", "example.com.", "shop:80", "*.-a"]
+    {
+        let error = read(&format!("name = 'shop'\n[[bindings]]\nhost = '{host}'")).unwrap_err();
+        assert!(error.to_string().starts_with(&wrong(&format!("`bindings.host` is `{host}`: "))), "{error}");
+    }
+    for ip in [
+        "0.0.0.0",
+        "::",
+        "[::]",
+        "224.0.0.1",
+        "255.255.255.255",
+        "[192.0.2.1]",
+        "[::1",
+        "::1]",
+        "::ffff:1.2.3.4",
+        "256.1.1.1",
+    ] {
+        let error = read(&format!("name = 'shop'\n[[bindings]]\nip = '{ip}'")).unwrap_err();
+        assert!(error.to_string().starts_with(&wrong(&format!("`bindings.ip` is `{ip}`: "))), "{error}");
+    }
+    named(
+        "[[bindings]]\nip = '[2001:db8::1]'\nhost = 'xn--bcher-kva.example'\n[[bindings]]\nip = '*'\nhost = 'my_shop'",
+    );
+}
+
+#[test]
+fn uploads_do_not_hide_static_files() {
+    let mut manifest = guestbook("/srv".as_ref()).manifest;
+    manifest.site.static_root = Some("www/static".to_owned());
+    let fits = |url: &str, manifest: &Manifest| {
+        named(&format!("media.url = '{url}'")).check_fits(manifest, Path::new("site.toml"))
+    };
+    for url in ["/static/", "/Static/", "/static/uploads/"] {
+        let error = fits(url, &manifest).unwrap_err().to_string();
+        assert!(error.starts_with("wrong value: site.toml, key `media.url` is `/static"), "{error}");
+        assert!(error.contains("`/static/` (STATIC_URL)"), "{error}");
+    }
+    fits("/media/", &manifest).unwrap();
+    fits("/static-uploads/", &manifest).unwrap();
+    manifest.site.static_root = Some("www/media/static".to_owned());
+    fits("/media/", &manifest).unwrap_err();
+    // Another server answers for them.
+    manifest.site.static_root = Some("static-cdn".to_owned());
+    fits("/static-cdn/", &manifest).unwrap();
 }
 
 #[test]

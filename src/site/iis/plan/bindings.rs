@@ -7,17 +7,13 @@ use crate::site::iis::appcmd::{Command, Items, Object, Quoted, Verb};
 use crate::site::iis::wanted::{Spot, Wanted};
 use crate::site::settings::Binding;
 
-/// The bindings that would be added, and at which another site answers already: IIS would not start this one.
+/// The bindings at which another site answers already: IIS would not start this one, or has let the other take them.
 pub(super) fn taken(wanted: &Wanted, actual: &Actual) -> Vec<Lack> {
     let site = actual.site(&wanted.spot.site);
     let any = [Binding::any(80)];
     let bindings = match site {
         None if wanted.bindings.is_empty() && !wanted.spot.is_below() => &any[..],
         _ => &wanted.bindings[..],
-    };
-    let is_new = |binding: &&Binding| {
-        let own = site.into_iter().flat_map(|site| &site.bindings);
-        !own.into_iter().any(|own| is_named(own, &label(binding)))
     };
     let lack = |binding: &Binding| {
         let information = binding.information();
@@ -26,11 +22,16 @@ pub(super) fn taken(wanted: &Wanted, actual: &Actual) -> Vec<Lack> {
         })?;
         Some(Lack::Binding { binding: binding.to_string(), site: other.site.clone() })
     };
-    bindings.iter().filter(is_new).filter_map(lack).collect()
+    bindings.iter().filter_map(lack).collect()
 }
 
 pub(super) fn label(binding: &Binding) -> String {
     format!("binding {binding}")
+}
+
+/// Whether a setting of a site is one of its bindings.
+pub(super) fn is_label(name: &str) -> bool {
+    name.starts_with("binding ")
 }
 
 fn is_named(binding: &SiteBinding, name: &str) -> bool {
@@ -86,7 +87,7 @@ pub(super) fn compare(difference: &mut Difference<'_>, wanted: &Wanted, site: &S
     // Those that were wanted once. What others have added is theirs.
     let wanted_names: Vec<String> = wanted.bindings.iter().map(label).collect();
     let before: Vec<String> = difference.last.of(&thing).map(|(name, _)| name.to_owned()).collect();
-    for name in before.iter().filter(|name| name.starts_with("binding ") && !wanted_names.contains(name)) {
+    for name in before.iter().filter(|name| is_label(name) && !wanted_names.contains(name)) {
         let there = site.bindings.iter().find(|other| is_named(other, name));
         if let Some(there) = there
             && Quoted::parse(&there.information).is_ok()

@@ -1,7 +1,7 @@
 //! What is set for a site's part of the server's addresses, in a tag of its own in applicationHost.config.
 
 use super::staging::clear;
-use super::{Change, Difference, Found};
+use super::{Actual, Applied, Change, Difference, Found};
 use crate::site::iis::actual::{ANONYMOUS, HANDLERS, MODULES, WEBDAV_MODULE};
 use crate::site::iis::appcmd::{Command, Items, Quoted, Verb};
 use crate::site::iis::wanted::Spot;
@@ -53,6 +53,15 @@ pub(super) fn compare(difference: &mut Difference<'_>, spot: &Spot, ours: bool, 
         let does = without_web_dav(&location);
         let undoes = undoes(&does, MODULES);
         difference.change(Change::new(format!("keep WebDAV away from {location}"), does, undoes));
+    }
+}
+
+/// All that is ever set for it, as if it was.
+pub(super) fn refound(spot: &Spot, actual: &Actual, books: &mut Applied) {
+    let thing = thing(spot);
+    let web_dav = actual.has_web_dav().then_some((WEBDAV_MODULE, "removed"));
+    for (name, value) in [(HANDLERS_MODE, "Allow"), (VISITOR, "")].into_iter().chain(web_dav) {
+        books.set(&thing, name, value);
     }
 }
 

@@ -6,7 +6,7 @@ use super::{Change, Difference, Found, Lack, same_value};
 use crate::site::iis::actual::{Actual, Pool, same_name};
 use crate::site::iis::appcmd::{Command, Object, Verb};
 use crate::site::iis::wanted::{Spot, Wanted, WantedPool};
-use crate::site::settings::Account;
+use crate::site::settings::{self, Account};
 use crate::site::state::Applied;
 
 const IDENTITY: &str = "processModel.identityType";
@@ -138,6 +138,16 @@ fn create(difference: &mut Difference<'_>, wanted: &Wanted, thing: &str) {
     for (path, value) in settings {
         difference.applied(thing, path, value);
     }
+}
+
+/// A pool that is there, as if all of it had been made by us.
+pub(super) fn refound(name: &str, actual: &Actual, books: &mut Applied) {
+    let Some(pool) = actual.pool(name) else { return };
+    let thing = thing(name);
+    books.set(&thing, MADE, "true");
+    let paths = settings::POOL.iter().map(|attribute| attribute.path).chain([IDENTITY, USER]);
+    let known = paths.filter_map(|path| Some((path, pool.value(path)?)));
+    known.for_each(|(path, value)| books.set(&thing, path, value));
 }
 
 /// Deletes the pool if nothing but the site and its staging site uses it.

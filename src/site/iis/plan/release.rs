@@ -9,6 +9,9 @@ use crate::site::settings;
 
 const VARIABLES: &str = "environmentVariables";
 
+/// Before the name of a variable in what was applied.
+const LABEL: &str = "environment ";
+
 /// How it stands in what was applied.
 pub(super) fn thing(id: &str) -> String {
     format!("fastcgi {id}")
@@ -80,10 +83,34 @@ fn settle(difference: &mut Difference<'_>, fastcgi: &WantedFastCgi, thing: &str,
             }
         }
     }
+    remove_variables(difference, fastcgi, thing, found);
+}
+
+/// Those that were wanted once. One that others have added is theirs, and so is one whose value they have changed, unless
+/// it is taken over.
+fn remove_variables(difference: &mut Difference<'_>, fastcgi: &WantedFastCgi, thing: &str, found: &FastCgi) {
+    let last = difference.last;
+    let before = last.of(thing).filter_map(|(label, _)| label.strip_prefix(LABEL));
+    for name in before.filter(|name| !fastcgi.environment.contains_key(*name)) {
+        let label = label(name);
+        let actual = found.environment.get(name).map(String::as_str);
+        let wanted = Found { thing, name: &label, wanted: ABSENT, firm: true, ours: true, actual };
+        let variable = actual.and_then(|value| Some((Quoted::parse(name).ok()?, Quoted::parse(value).ok()?)));
+        if let Some((name, value)) = variable {
+            if !difference.is_due(wanted) {
+                continue;
+            }
+            let says = format!("take the variable {} from {thing}", name.as_str());
+            let variable = vec![("name", name), ("value", value)];
+            let does = edit().removing(Items::item(key(fastcgi)).inside(VARIABLES, variable)).committed();
+            difference.change(Change::plain(says, does));
+        }
+        difference.plan.applied.unset(thing, &label);
+    }
 }
 
 fn label(variable: &str) -> String {
-    format!("environment {variable}")
+    format!("{LABEL}{variable}")
 }
 
 fn add_variable(

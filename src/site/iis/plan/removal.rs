@@ -6,7 +6,7 @@ use super::media::add_vdir;
 use super::site::{FOLDER, app_thing, site_thing};
 use super::staging::clear;
 use super::{Applied, Change, Difference, IisPlan};
-use crate::site::iis::actual::{ANONYMOUS, Actual, App, HANDLERS, MODULES, WEBDAV_MODULE};
+use crate::site::iis::actual::{ANONYMOUS, Actual, App, HANDLERS, MODULES, WEBDAV_MODULE, same_name};
 use crate::site::iis::appcmd::{Command, Object, Quoted, Verb};
 use crate::site::iis::wanted::Spot;
 use crate::site::iis::xml::is_below;
@@ -30,6 +30,21 @@ pub fn remove(spot: &Spot, actual: &Actual, last: &Applied, adopted: &[String]) 
     super::pool::remove(&mut difference, &spot.pool, spot);
     difference.plan.applied = Applied::default();
     difference.plan
+}
+
+/// What was applied to a site whose books are lost, made up from what is there: to be removed it has to be known. The site
+/// is known by its folder, and its pool by the site's own name if nobody has said otherwise.
+pub fn refound(spot: &Spot, actual: &Actual, last: &Applied) -> Applied {
+    let mut books = last.clone();
+    let app = actual.app(&spot.site, &spot.app).filter(|_| !last.knows(&app_thing(spot)));
+    let own = |app: &&App| app.physical_path().is_some_and(|folder| is_below(folder, &spot.home));
+    let Some(app) = app.filter(own) else { return books };
+    books.set(&app_thing(spot), FOLDER, app.physical_path().unwrap_or_default());
+    location::refound(spot, actual, &mut books);
+    if same_name(&spot.pool, spot.own_name()) && same_name(&app.pool, &spot.pool) {
+        super::pool::refound(&spot.pool, actual, &mut books);
+    }
+    books
 }
 
 fn remove_app(difference: &mut Difference<'_>, spot: &Spot, app: &App) {

@@ -1,8 +1,9 @@
 //! The site or application itself: made when it is not there, else brought to what is wanted. The switch to another
 //! release is one command.
 
-use super::{Applied, Change, Difference, Found, IisPlan, bindings, location, media};
-use crate::site::iis::actual::{Actual, App, Site};
+use super::{ABSENT, Applied, Change, Difference, Drift, Found, IisPlan, Lack, bindings, location, media};
+use crate::release::ReleaseId;
+use crate::site::iis::actual::{Actual, App, Site, same_name};
 use crate::site::iis::appcmd::{Command, Object, Verb};
 use crate::site::iis::wanted::{Spot, Wanted};
 use crate::site::iis::xml::{is_below, same_path};
@@ -10,10 +11,11 @@ use crate::site::settings::Binding;
 
 pub(super) const FOLDER: &str = "physicalPath";
 const POOL: &str = "applicationPool";
+const APP: &str = "app ";
 
 /// How the application stands in what was applied.
 pub(super) fn app_thing(spot: &Spot) -> String {
-    format!("app {}", spot.location())
+    format!("{APP}{}", spot.location())
 }
 
 /// The site around it, which is ours only when it holds nothing else.
@@ -28,6 +30,80 @@ pub(super) fn is_ours(wanted: &Wanted, app: &App, last: &Applied) -> bool {
     last.knows(&app_thing(&wanted.spot)) || app.physical_path().is_some_and(own)
 }
 
+/// Where the site stands if that is not at `spot`, where it is wanted now: at an application that something was applied to
+/// and that is still there.
+pub fn stands(spot: &Spot, actual: &Actual, last: &Applied) -> Option<Spot> {
+    let others = known_apps(last).filter(|location| !same_name(location, &spot.location()));
+    let other = |location: &str| {
+        let pool = last.value(&format!("{APP}{location}"), POOL).unwrap_or(&spot.pool).to_owned();
+        Spot::at(location, pool, spot.home.clone())
+    };
+    others.map(other).find(|other| is_there(other, actual))
+}
+
+/// Where a site may stand whose books are lost and that is not where it is wanted: at an application in a pool of the
+/// site's own name. The folder that it serves has to be asked for.
+pub fn may_stand(spot: &Spot, actual: &Actual, last: &Applied) -> Vec<Spot> {
+    if known_apps(last).next().is_some() || is_there(spot, actual) {
+        return Vec::new();
+    }
+    let in_pool = actual.applications.iter().filter(|app| same_name(&app.pool, spot.own_name()));
+    let at = |location: &str| {
+        let pool = spot.own_name().to_owned();
+        Spot::at(location.strip_suffix('/').unwrap_or(location), pool, spot.home.clone())
+    };
+    in_pool.map(|app| at(&app.name)).collect()
+}
+
+/// The locations that something was applied to.
+fn known_apps(last: &Applied) -> impl Iterator<Item = &str> {
+    last.things().filter_map(|thing| thing.strip_prefix(APP))
+}
+
+fn is_there(spot: &Spot, actual: &Actual) -> bool {
+    actual.applications.iter().any(|app| same_name(&app.name, &spot.app_name()))
+}
+
+/// The folder of sites below which a release serves `folder`: `<root>/<site>/releases/<id>/www`.
+pub(super) fn root_of(folder: &str) -> Option<&str> {
+    let mut parts = folder.trim_end_matches(['/', '\\']).rsplitn(5, ['/', '\\']);
+    let [www, id, releases, _site, root] = [(); 5].map(|()| parts.next());
+    let is_release = www?.eq_ignore_ascii_case("www")
+        && ReleaseId::parse(id?).is_ok()
+        && releases?.eq_ignore_ascii_case("releases");
+    root.filter(|_| is_release)
+}
+
+/// Notes that the folder which is shown is one of the site's releases: it was switched to by us, even when nobody lived to
+/// write it down. What was never applied stays so.
+pub fn shows_release(spot: &Spot, folder: &str, last: &mut Applied) {
+    let thing = app_thing(spot);
+    if last.value(&thing, FOLDER).is_some() {
+        last.set(&thing, FOLDER, folder);
+    }
+}
+
+/// Whether visitors would not come to the release that serves as long as this setting stays as somebody has set it.
+pub(super) fn is_vital(spot: &Spot, drift: &Drift) -> bool {
+    let Drift { thing, name, found, .. } = drift;
+    (*thing == app_thing(spot) && (name == FOLDER || name == POOL))
+        || (*thing == site_thing(spot) && bindings::is_label(name) && found == ABSENT)
+}
+
+/// What somebody has stopped that has to run. A site of ours that is only half made is started once it is whole.
+pub fn stopped(wanted: &Wanted, actual: &Actual, last: &Applied) -> Option<Lack> {
+    let spot = &wanted.spot;
+    let is_half_made = match actual.app(&spot.site, &spot.app) {
+        Some(app) => !spot.is_below() && !last.knows(&app_thing(spot)) && is_ours(wanted, app, last),
+        None => false,
+    };
+    if !is_half_made && actual.site(&spot.site).is_some_and(|site| !site.is_started()) {
+        return Some(Lack::Stopped(spot.site.clone()));
+    }
+    let pool = actual.pool(&spot.pool).filter(|pool| pool.is_stopped());
+    pool.map(|pool| Lack::PoolStopped(pool.name.clone()))
+}
+
 /// The site with all its settings but the release that it serves. Made with the wanted release if it is not there.
 pub fn settle(wanted: &Wanted, actual: &Actual, last: &Applied, take_over: bool) -> IisPlan {
     let spot = &wanted.spot;
@@ -35,6 +111,12 @@ pub fn settle(wanted: &Wanted, actual: &Actual, last: &Applied, take_over: bool)
     let app = actual.app(&spot.site, &spot.app);
     // What was applied to something that is gone says nothing about what is made in its place.
     let mut known = last.clone();
+    for location in known_apps(last) {
+        let other = Spot::at(location, String::new(), String::new());
+        if !is_there(&other, actual) {
+            [app_thing(&other), location::thing(&other)].iter().for_each(|thing| known.forget(thing));
+        }
+    }
     if app.is_none() {
         [app_thing(spot), location::thing(spot)].iter().for_each(|thing| known.forget(thing));
         let vdirs = format!("vdir {}/", spot.location());
@@ -142,7 +224,8 @@ fn pool(difference: &mut Difference<'_>, wanted: &Wanted, app: Option<&App>, our
         Command::new(Verb::Set, Object::App, Some(&spot.app_name())).property(POOL, pool)
     });
     // The pool that it has left, if it was ours.
-    if let Some(before) = before.filter(|_| difference.plan.changes.len() > changes) {
+    let is_left = |before: &String| !same_name(before, &spot.pool) && difference.plan.changes.len() > changes;
+    if let Some(before) = before.filter(is_left) {
         super::pool::remove(difference, &before, spot);
     }
 }

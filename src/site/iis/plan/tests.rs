@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use super::*;
-use crate::manifest::Version;
+use crate::manifest::{SiteName, Version};
 use crate::site::iis::Runner as _;
 use crate::site::iis::wanted::{Password, Spot};
 use crate::site::place::tests::guestbook;
@@ -206,10 +206,43 @@ fn what_was_switched_by_hand_is_reported_and_taken_over_only_when_asked() {
     assert_eq!((plan.changes.len(), plan.drift.len()), (1, 1), "{plan}");
     assert_eq!(plan.drift[0].found, "D:\\closed");
     assert_eq!(planned(&mut server, &next, &applied, true).changes.len(), 2);
+    // No release would be seen to serve: it is not begun.
+    let actual = server.survey(&next.spot);
+    let lacks = |applied: &Applied, take_over| lacks(&next, &actual, applied, take_over);
+    assert_eq!(lacks(&applied, false), [Lack::Changed(plan.drift[0].clone().into())]);
+    assert_eq!(lacks(&applied, true), []);
+    // Unless it is known for a release of the site's, wherever that lies.
+    let mut known = applied.clone();
+    shows_release(&next.spot, "D:\\closed", &mut known);
+    assert_eq!(lacks(&known, false), []);
+    let mut nothing = Applied::default();
+    shows_release(&next.spot, "D:\\closed", &mut nothing);
+    assert_eq!(nothing, Applied::default());
     // A release of the site's own was switched to by us, whatever the books say.
     root(&mut server, "/srv/holdall/guestbook/releases/0.9-cccccccc/www");
     let plan = planned(&mut server, &next, &applied, false);
     assert_eq!((plan.changes.len(), plan.drift.len()), (2, 0), "{plan}");
+}
+
+#[test]
+fn what_somebody_has_stopped_is_named_and_what_is_half_made_is_not() {
+    let mut server = Server::new();
+    let own = wanted("", ONE);
+    let (_, applied) = deployed(&mut server, &own, &Applied::default());
+    let standing = |server: &mut Server, wanted: &Wanted, last: &Applied| {
+        stopped(wanted, &server.survey(&wanted.spot), last)
+    };
+    assert_eq!(standing(&mut server, &own, &applied), None);
+    server.sites.get_mut("guestbook").unwrap().started = false;
+    assert_eq!(standing(&mut server, &own, &applied), Some(Lack::Stopped("guestbook".to_owned())));
+    assert_eq!(standing(&mut server, &own, &Applied::default()), None);
+    server.stopped_pools.insert("guestbook".to_owned());
+    let pool = Some(Lack::PoolStopped("guestbook".to_owned()));
+    assert_eq!(standing(&mut server, &own, &Applied::default()), pool);
+    // A site of somebody else's is not ours to start.
+    server.sites.get_mut("Intranet").unwrap().started = false;
+    let below = wanted(BELOW, ONE);
+    assert_eq!(standing(&mut server, &below, &applied), Some(Lack::Stopped("Intranet".to_owned())));
 }
 
 #[test]
@@ -269,6 +302,33 @@ fn bindings_are_added_and_removed_and_those_of_others_stay() {
 }
 
 #[test]
+fn variables_that_are_wanted_no_more_go_unless_they_are_somebody_elses() {
+    let mut server = Server::new();
+    let all = "[fastcgi.environment]\nA = '1'\nB = '2'\nC = '3'";
+    let (_, applied) = deployed(&mut server, &wanted(all, ONE), &Applied::default());
+    let variables = &mut server.fastcgi[0].1;
+    for (name, value) in [("B", "changed"), ("D", "of another")] {
+        variables.insert(name.to_owned(), value.to_owned());
+    }
+    let next = wanted("[fastcgi.environment]\nC = '3'", ONE);
+    let whole = server.clone();
+    let (plan, applied) = deployed(&mut server, &next, &applied);
+    assert_eq!(steps(&plan), ["take the variable A from fastcgi 1.0-aaaaaaaa"]);
+    assert_eq!((plan.drift.len(), plan.drift[0].name.as_str()), (1, "environment B"));
+    let left = |server: &Server| server.fastcgi[0].1.keys().cloned().collect::<Vec<_>>().concat();
+    assert_eq!(left(&server), "BCD");
+    let again = planned(&mut server, &next, &applied, false);
+    assert!(again.is_empty() && again.drift.len() == 1, "{again}");
+    let mut back = server.clone();
+    crate::site::iis::run::take_back(&mut back, &plan.changes).unwrap();
+    assert_eq!(back, whole);
+    let taken = planned(&mut server, &next, &applied, true);
+    server.perform(&taken.changes);
+    assert_eq!(left(&server), "CD");
+    assert!(taken.applied.of("fastcgi 1.0-aaaaaaaa").all(|(name, _)| name != "environment B"));
+}
+
+#[test]
 fn a_pool_of_another_name_takes_the_place_of_the_old_one() {
     let mut server = Server::new();
     let (_, applied) = deployed(&mut server, &wanted("", ONE), &Applied::default());
@@ -282,6 +342,11 @@ fn a_pool_of_another_name_takes_the_place_of_the_old_one() {
         ]
     );
     assert!(!applied.knows("pool guestbook") && applied.knows("pool other"));
+    // Taken back into its own pool, the site needs that one.
+    server.app("guestbook/").unwrap().pool = "DefaultAppPool".to_owned();
+    let taken = planned(&mut server, &wanted("pool.name = 'other'", ONE), &applied, true);
+    assert_eq!(steps(&taken), ["set applicationPool of app guestbook from `DefaultAppPool` to `other`"]);
+    server.app("guestbook/").unwrap().pool = "other".to_owned();
     crate::site::iis::run::take_back(&mut server, &plan.changes).unwrap();
     assert!(server.pools.contains_key("guestbook") && !server.pools.contains_key("other"));
 }
@@ -405,6 +470,43 @@ fn removing_a_site_leaves_nothing_of_ours_and_all_of_others() {
 }
 
 #[test]
+fn a_site_whose_books_are_lost_is_removed_by_its_folder_and_its_name() {
+    for text in [MANY, "below = 'Intranet/shop'", "[pool]\nidleTimeout = 5"] {
+        let mut server = Server::new().with_web_dav();
+        let before = server.clone();
+        let wanted = wanted(text, ONE);
+        deployed(&mut server, &wanted, &Applied::default());
+        let (whole, actual) = (server.clone(), server.survey(&wanted.spot));
+        let books = refound(&wanted.spot, &actual, &Applied::default());
+        let plan = remove(&wanted.spot, &actual, &books, &[]);
+        server.perform(&plan.changes);
+        assert_eq!(server, before, "{plan}");
+        crate::site::iis::run::take_back(&mut server, &plan.changes).unwrap();
+        assert_eq!(server.pools["guestbook"].len(), whole.pools["guestbook"].len());
+        // When the settings are lost, too, it is found where its pool is.
+        let own = Spot::of(
+            &SiteSettings::named(SiteName::parse("guestbook").unwrap()),
+            Path::new(&wanted.spot.home),
+        );
+        let own = own.unwrap();
+        let found = may_stand(&own, &server.survey(&own), &Applied::default());
+        assert_eq!(found.first(), Some(&wanted.spot).filter(|spot| spot.is_below()));
+    }
+    // A pool of another name may be anybody's.
+    let (mut server, shared) = (Server::new(), wanted("pool.name = 'shared'", ONE));
+    deployed(&mut server, &shared, &Applied::default());
+    let actual = server.survey(&shared.spot);
+    let books = refound(&shared.spot, &actual, &Applied::default());
+    server.perform(&remove(&shared.spot, &actual, &books, &[]).changes);
+    assert!(server.pools.contains_key("shared") && !server.sites.contains_key("guestbook"));
+    // And a site that is another's stays so.
+    let other = wanted("below = 'Intranet/shop'", ONE);
+    server.sites.get_mut("Intranet").unwrap().apps.insert("/shop".to_owned(), server::App::default());
+    let actual = server.survey(&other.spot);
+    assert_eq!(refound(&other.spot, &actual, &Applied::default()), Applied::default());
+}
+
+#[test]
 fn a_pool_that_others_use_too_stays() {
     let mut server = Server::new();
     let wanted = wanted("", ONE);
@@ -462,6 +564,54 @@ fn a_site_that_was_deleted_by_hand_is_made_anew() {
     server.locations.clear();
     let (plan, _) = deployed(&mut server, &wanted, &applied);
     assert_eq!(server, whole, "{plan}");
+}
+
+#[test]
+fn a_site_of_another_folder_of_sites_is_told_by_that_folder() {
+    for (folder, root) in [
+        ("D:\\sites\\shop\\releases\\1.0-aaaaaaaa\\www", Some("D:\\sites")),
+        ("/srv/my sites/shop/releases/1.0-aaaaaaaa/www/", Some("/srv/my sites")),
+        ("C:\\inetpub\\wwwroot", None),
+        ("/srv/shop/releases/current/www", None),
+        ("www", None),
+        ("", None),
+    ] {
+        assert_eq!(site::root_of(folder), root, "{folder}");
+    }
+    let mut server = Server::new();
+    let (mut other, own) = (wanted("", ONE), wanted("", TWO));
+    other.release.www = "D:\\sites\\guestbook\\releases\\1.0-aaaaaaaa\\www".to_owned();
+    deployed(&mut server, &other, &Applied::default());
+    let actual = server.survey(&own.spot);
+    let lacking = |last: &Applied| lacks(&own, &actual, last, false);
+    let of_other = |lack: &Lack| matches!(lack, Lack::OtherRoot { root, .. } if root == "D:\\sites");
+    assert!(matches!(&lacking(&Applied::default())[..], [lack] if of_other(lack)));
+    // Ours until the other one has taken it.
+    let (_, ours) = deployed(&mut Server::new(), &own, &Applied::default());
+    assert!(lacking(&ours).iter().any(of_other));
+    assert_eq!(lacks(&own, &actual, &ours, true), []);
+}
+
+#[test]
+fn a_site_stands_where_it_was_applied_as_long_as_it_is_there() {
+    let mut server = Server::new();
+    let below = wanted(BELOW, ONE);
+    let (_, applied) = deployed(&mut server, &below, &Applied::default());
+    let standing = |server: &mut Server, wanted: &Wanted, applied: &Applied| {
+        stands(&wanted.spot, &server.survey(&wanted.spot), applied)
+    };
+    assert_eq!(standing(&mut server, &below, &applied), None);
+    for elsewhere in ["", "below = 'Intranet/other'", "below = 'Other/shop'"] {
+        assert_eq!(standing(&mut server, &wanted(elsewhere, ONE), &applied), Some(below.spot.clone()));
+    }
+    // Somebody has deleted it: there is nothing to be left behind, nor to be thought of any more.
+    server.sites.get_mut("Intranet").unwrap().apps.remove("/shop");
+    let own = wanted("", ONE);
+    assert_eq!(standing(&mut server, &own, &applied), None);
+    let (_, applied) = deployed(&mut server, &own, &applied);
+    assert_eq!(standing(&mut server, &own, &applied), None);
+    assert!(applied.knows("app guestbook") && !applied.knows("app Intranet/shop"), "{applied:?}");
+    assert_eq!(standing(&mut server, &below, &applied).unwrap().location(), "guestbook");
 }
 
 #[test]

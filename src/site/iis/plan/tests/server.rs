@@ -1,6 +1,6 @@
 //! An IIS for tests, in memory: takes the commands of a plan, and answers those of a survey as appcmd prints them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ type Values = BTreeMap<String, String>;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Server {
     pub pools: BTreeMap<String, Values>,
+    pub stopped_pools: BTreeSet<String>,
     pub sites: BTreeMap<String, Site>,
     /// Attributes, then variables.
     pub fastcgi: Vec<(Values, Values)>,
@@ -46,6 +47,7 @@ impl Server {
     pub fn new() -> Server {
         let mut server = Server {
             pools: [("DefaultAppPool".to_owned(), Values::new())].into(),
+            stopped_pools: BTreeSet::new(),
             sites: BTreeMap::new(),
             fastcgi: Vec::new(),
             locations: BTreeMap::new(),
@@ -93,6 +95,15 @@ impl Server {
             }
             ("set", "apppool") => {
                 self.pools.get_mut(identifier.ok_or(87)?).ok_or(1168)?.extend(properties);
+                Ok(())
+            }
+            ("start" | "stop", "apppool") => {
+                let name = identifier.ok_or(87)?.to_owned();
+                self.pools.get(&name).ok_or(1168)?;
+                match verb {
+                    "stop" => drop(self.stopped_pools.insert(name)),
+                    _ => drop(self.stopped_pools.remove(&name)),
+                }
                 Ok(())
             }
             ("delete", "apppool") => self.pools.remove(identifier.ok_or(87)?).map(drop).ok_or(1168),
@@ -276,8 +287,9 @@ impl Server {
                 };
                 let own = settings.iter().filter(|(path, _)| !path.contains('.'));
                 let own = own.map(|(path, value)| (path.clone(), value.clone())).collect();
+                let state = if self.stopped_pools.contains(name) { "Stopped" } else { "Started" };
                 format!(
-                    "<APPPOOL APPPOOL.NAME=\"{name}\" state=\"Started\"><add name=\"{name}\"{}><processModel{} />\
+                    "<APPPOOL APPPOOL.NAME=\"{name}\" state=\"{state}\"><add name=\"{name}\"{}><processModel{} />\
                      <recycling><periodicRestart{} /></recycling></add></APPPOOL>",
                     attributes(&own),
                     attributes(&part("processModel")),
