@@ -13,7 +13,7 @@ use super::web_server::{Lab, WebServer, free_port};
 use crate::harness::{Test, command};
 
 /// How long anything may take.
-pub const PATIENCE: Duration = Duration::from_secs(180);
+pub const PATIENCE: Duration = Duration::from_secs(if cfg!(windows) { 600 } else { 180 });
 
 /// A server with one site in the making, the guestbook.
 pub struct Server {
