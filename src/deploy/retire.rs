@@ -31,8 +31,7 @@ pub fn end_processes(survey: &Survey, release: &ReleaseId) -> Result<(), Fault> 
     if !survey.found.iter().any(|found| found.id == *release) || !run.exists() {
         return Ok(());
     }
-    bridge_toml::retire_in(&run, &survey.home.disk)
-        .map_err(|source| Fault::Unwritable { path: run, source })
+    bridge_toml::retire_in(&run, &survey.home.disk).map_err(|source| Fault::Unwritable { path: run, source })
 }
 
 /// Removes releases, each with its FastCGI application first: else IIS would go on naming a program that is gone. What is
