@@ -23,6 +23,8 @@ mod lines;
 #[cfg(target_os = "linux")]
 mod meddling;
 #[cfg(target_os = "linux")]
+mod power_cut;
+#[cfg(target_os = "linux")]
 mod probes;
 mod refusals;
 mod server;
@@ -33,6 +35,8 @@ mod sweep;
 #[cfg(target_os = "linux")]
 mod switches;
 #[cfg(target_os = "linux")]
+mod tiny;
+#[cfg(target_os = "linux")]
 mod turns;
 mod uploads;
 mod visitors;
@@ -41,10 +45,6 @@ mod whole;
 
 use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
-
-use holdall::archive::Bundle;
-use holdall::progress::Silent;
-use holdall::release::{Slot, expand};
 
 use bundles::Release;
 use server::{Server, version, wait_for};
@@ -190,8 +190,7 @@ fn secrets_are_given_once_and_shown_nowhere() {
 fn a_folder_that_was_copied_is_taken_where_it_lies_and_a_site_can_go_again() {
     let server = Server::new();
     let folder = server.test.path("copied");
-    let bundle = Bundle::open(&Release::First.bundle()).unwrap();
-    expand(&bundle, Slot::empty(&folder).unwrap(), &Silent).unwrap();
+    Release::First.expand(&folder);
     let args = ["deploy", "copied", "--site", "site.toml", "--server", "iis"];
     server.holdall(&args).success();
     let status = server.status();

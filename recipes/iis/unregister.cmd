@@ -18,8 +18,9 @@ if errorlevel 1 echo Only administrators may change IIS: run this from a prompt 
 
 rem What is not there is not missed.
 "%APPCMD%" set config /section:system.webServer/fastCgi "/-[fullPath='%PYTHON%',arguments='{{ arguments }} --config \"%CONFIG%\"']" /commit:apphost >nul
-"%APPCMD%" list vdir "%SITE%/" /text:physicalPath | find /i "%ROOT%\www" >nul
-if errorlevel 1 echo The site %SITE% does not serve this folder: it is left as it is.& exit /b 0
+set "OURS="
+for /f "delims=" %%P in ('call "%APPCMD%" list vdir "%SITE%/" /text:physicalPath') do if /i "%%P"=="%ROOT%\www" set "OURS=yes"
+if not defined OURS echo The site %SITE% does not serve this folder: it is left as it is.& exit /b 0
 {%- if static_path %}
 "%APPCMD%" clear config "%SITE%/{{ static_path }}" /section:system.webServer/handlers /delete /commit:apphost >nul
 {%- endif %}

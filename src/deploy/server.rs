@@ -31,13 +31,23 @@ struct Restoring<'a> {
     folder: &'a str,
 }
 
+impl Restoring<'_> {
+    fn restored(&self, answer: Answer) -> Answer {
+        if self.folder.is_ascii() {
+            return answer;
+        }
+        Answer { printed: restored(&decoded(&answer.printed), self.folder).into_bytes(), ..answer }
+    }
+}
+
 impl Runner for Restoring<'_> {
     fn run(&mut self, command: &Command) -> io::Result<Answer> {
-        let Answer { code, printed } = self.appcmd.run(command)?;
-        if self.folder.is_ascii() {
-            return Ok(Answer { code, printed });
-        }
-        Ok(Answer { code, printed: restored(&decoded(&printed), self.folder).into_bytes() })
+        self.appcmd.run(command).map(|answer| self.restored(answer))
+    }
+
+    fn ask(&mut self, commands: &[Command]) -> io::Result<Vec<Answer>> {
+        let answers = self.appcmd.ask(commands)?;
+        Ok(answers.into_iter().map(|answer| self.restored(answer)).collect())
     }
 }
 

@@ -3,6 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::{LazyLock, Mutex, PoisonError};
 
+use holdall::archive::Bundle;
+use holdall::progress::Silent;
+use holdall::release::{Slot, expand};
+
 use crate::harness::Test;
 
 /// On a server alone: whoever bundles the project imports it, too.
@@ -60,6 +64,12 @@ impl Release {
         TEST.guestbook(&project);
         self.change(&TEST.path(&project));
         TEST.bundle(&project, &["--version", self.version()])
+    }
+
+    /// Its bundle as somebody unpacks or copies it.
+    pub fn expand(self, folder: &Path) {
+        let bundle = Bundle::open(&self.bundle()).unwrap();
+        expand(&bundle, Slot::empty(folder).unwrap(), &Silent).unwrap();
     }
 
     fn change(self, project: &Path) {

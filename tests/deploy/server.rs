@@ -13,7 +13,7 @@ use super::web_server::{Lab, WebServer, free_port};
 use crate::harness::{Test, command};
 
 /// How long anything may take.
-pub const PATIENCE: Duration = Duration::from_secs(180);
+pub const PATIENCE: Duration = Duration::from_secs(if cfg!(windows) { 600 } else { 180 });
 
 /// A server with one site in the making, the guestbook.
 pub struct Server {
@@ -74,6 +74,22 @@ impl Server {
         let mut server = Server::new();
         server.processes = 1;
         server
+    }
+
+    /// The machine of the lab's IIS loses its power.
+    #[cfg(target_os = "linux")]
+    pub fn turn_off(&mut self) {
+        if let WebServer::Lab(lab) = &mut self.web {
+            lab.turn_off();
+        }
+    }
+
+    /// It is started again.
+    #[cfg(target_os = "linux")]
+    pub fn turn_on(&mut self) {
+        if let WebServer::Lab(lab) = &mut self.web {
+            lab.turn_on();
+        }
     }
 
     /// The same for a story that makes and forgets releases again and again: below a folder in memory, if there is one.

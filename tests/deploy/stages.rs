@@ -9,20 +9,16 @@ use super::bundles::Release;
 use super::server::{PATIENCE, Server};
 use super::visitors::Visitor;
 
-/// Where a deploy is killed, as its journal calls it, and which release it brings. Each is brought into service before the
-/// next, the other one. What is registered and expanded once stays, so that these steps come first.
-const AT_FIRST: [(&str, Release); 4] = [
-    ("expand", Release::Second),
-    ("hooks-before", Release::First),
-    ("self-check", Release::Second),
-    ("stage", Release::First),
-];
-const LATER: [(&str, Release); 5] = [
-    ("register", Release::Second),
-    ("switch", Release::First),
-    ("probe", Release::Second),
-    ("hooks-after", Release::First),
-    ("retire", Release::Second),
+/// The steps before anybody sees a release, as the journal calls them. Deploys of the same release are killed in one after
+/// the other: each has to get further than the one before.
+const BEFORE: [&str; 5] = ["expand", "hooks-before", "self-check", "register", "stage"];
+
+/// Those after which it serves, and which release is brought. Each is brought into service before the next, the other one.
+const AFTER: [(&str, Release); 4] = [
+    ("switch", Release::Second),
+    ("probe", Release::First),
+    ("hooks-after", Release::Second),
+    ("retire", Release::First),
 ];
 
 /// A hook that does nothing.
@@ -37,7 +33,7 @@ fn server() -> Server {
     server
 }
 
-/// Kills a deploy as soon as it has begun a step. The next one brings the release into service and leaves nothing behind.
+/// Kills a deploy as soon as it has begun a step.
 fn killed_in(step: &str, release: Release, server: &Server) {
     // The list of commands begins anew.
     server.lab("");
@@ -62,6 +58,10 @@ fn killed_in(step: &str, release: Release, server: &Server) {
     };
     let serving = server.serving();
     assert!(expected.contains(&&*serving), "{serving} after {step}");
+}
+
+/// The next deploy after those that were killed brings the release into service and leaves nothing behind.
+fn finished(step: &str, release: Release, server: &Server) {
     let done = server.deploy(release, &[]);
     let said = String::from_utf8_lossy(&done.get_output().stderr).into_owned();
     assert!(done.get_output().status.success(), "killed in {step}: {said}");
@@ -70,16 +70,24 @@ fn killed_in(step: &str, release: Release, server: &Server) {
 
 #[test]
 fn a_deploy_is_killed_once_in_each_of_its_steps() {
-    // Half of them each, to be done sooner.
+    // At once, to be done sooner.
     std::thread::scope(|scope| {
-        for steps in [&AT_FIRST[..], &LATER] {
-            scope.spawn(move || {
-                let server = server();
-                let visitor = Visitor::of(&server);
-                steps.iter().for_each(|(step, release)| killed_in(step, *release, &server));
-                visitor.stop();
-            });
-        }
+        scope.spawn(|| {
+            let server = server();
+            let visitor = Visitor::of(&server);
+            BEFORE.iter().for_each(|step| killed_in(step, Release::Second, &server));
+            finished("all steps before the switch", Release::Second, &server);
+            visitor.stop();
+        });
+        scope.spawn(|| {
+            let server = server();
+            let visitor = Visitor::of(&server);
+            for (step, release) in AFTER {
+                killed_in(step, release, &server);
+                finished(step, release, &server);
+            }
+            visitor.stop();
+        });
     });
 }
 

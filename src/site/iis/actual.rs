@@ -187,11 +187,12 @@ impl Question {
     }
 }
 
-/// Asks all that concerns these sites and these locations of theirs, as `(site, location)`.
+/// Asks all that concerns these sites and these locations of theirs, as `(site, location)`. `ask` answers commands of which
+/// none waits for another's answer, in their order.
 pub fn survey<E: From<SurveyError>>(
     sites: &[String],
     locations: &[(String, String)],
-    mut ask: impl FnMut(&Command) -> Result<Answer, E>,
+    mut ask: impl FnMut(&[Command]) -> Result<Vec<Answer>, E>,
 ) -> Result<Actual, E> {
     let mut actual = Actual::default();
     let server = [
@@ -202,37 +203,26 @@ pub fn survey<E: From<SurveyError>>(
         Question::GlobalModules,
         Question::WindowsAuthentication,
     ];
-    for question in server.into_iter().chain(sites.iter().cloned().map(Question::Site)) {
-        let objects = answer(&question, &mut ask)?;
-        actual.take(&question, objects);
-    }
-    for (site, location) in locations {
-        // A location of a site that is not there has nothing to tell, and asking for it is an error.
-        if actual.site(site).is_none() {
-            continue;
-        }
-        let of = |question: fn(String) -> Question| question(location.clone());
-        for question in
-            [Question::Handlers, Question::Modules, Question::Anonymous, Question::WindowsAt].map(of)
-        {
-            let objects = answer(&question, &mut ask)?;
-            actual.take(&question, objects);
-        }
-    }
+    let sites = sites.iter().cloned().map(Question::Site);
+    actual.ask(server.into_iter().chain(sites).collect(), &mut ask)?;
+    // A location of a site that is not there has nothing to tell, and asking for it is an error.
+    let there = locations.iter().filter(|(site, _)| actual.site(site).is_some());
+    let questions = there.flat_map(|(_, location)| {
+        [Question::Handlers, Question::Modules, Question::Anonymous, Question::WindowsAt]
+            .map(|question| question(location.clone()))
+    });
+    actual.ask(questions.collect(), &mut ask)?;
     Ok(actual)
 }
 
-fn answer<E: From<SurveyError>>(
-    question: &Question,
-    ask: &mut impl FnMut(&Command) -> Result<Answer, E>,
-) -> Result<Vec<Element>, E> {
-    let command = question.command();
-    let Answer { code, printed } = ask(&command)?;
+/// What an answer tells of the objects that were asked for.
+fn told(question: &Question, command: Command, answer: Answer) -> Result<Vec<Element>, SurveyError> {
+    let Answer { code, printed } = answer;
     match command.meaning(code) {
         Meaning::Done => {}
         // What is not there is not even mentioned; a word is one of complaint.
         Meaning::NotFound if xml::decoded(&printed).trim().is_empty() => return Ok(Vec::new()),
-        Meaning::NotElevated => return Err(SurveyError::NotElevated.into()),
+        Meaning::NotElevated => return Err(SurveyError::NotElevated),
         // A release's own handlers are refused there: what else does `locked` mean?
         _ if code == LOCKED && matches!(question, Question::Handlers(_)) => {
             let attributes = vec![("locked".to_owned(), "true".to_owned())];
@@ -241,11 +231,10 @@ fn answer<E: From<SurveyError>>(
         _ if question.is_optional() => return Ok(Vec::new()),
         _ => {
             let said = xml::decoded(&printed).trim().to_owned();
-            return Err(SurveyError::Refused { command: Box::new(command), code, said }.into());
+            return Err(SurveyError::Refused { command: Box::new(command), code, said });
         }
     }
-    let unreadable = |source| SurveyError::Unreadable { command: Box::new(command), source };
-    xml::objects(&printed).map_err(|source| unreadable(source).into())
+    xml::objects(&printed).map_err(|source| SurveyError::Unreadable { command: Box::new(command), source })
 }
 
 impl Actual {
@@ -274,6 +263,19 @@ impl Actual {
 
     pub fn has_web_dav(&self) -> bool {
         self.global_modules.iter().any(|module| module.eq_ignore_ascii_case(WEBDAV_MODULE))
+    }
+
+    fn ask<E: From<SurveyError>>(
+        &mut self,
+        questions: Vec<Question>,
+        ask: &mut impl FnMut(&[Command]) -> Result<Vec<Answer>, E>,
+    ) -> Result<(), E> {
+        let commands: Vec<Command> = questions.iter().map(Question::command).collect();
+        let answers = ask(&commands)?;
+        for ((question, command), answer) in questions.iter().zip(commands).zip(answers) {
+            self.take(question, told(question, command, answer)?);
+        }
+        Ok(())
     }
 
     fn take(&mut self, question: &Question, objects: Vec<Element>) {

@@ -6,8 +6,10 @@
 mod lock;
 
 use std::io::{self, Write as _};
+use std::iter;
 use std::path::PathBuf;
 use std::process::Stdio;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -25,9 +27,17 @@ pub const PROGRAM_VARIABLE: &str = "HOLDALL_APPCMD";
 const PATIENCE: Duration = Duration::from_secs(20);
 const PAUSE: Duration = Duration::from_millis(100);
 
+/// How many questions are asked at a time.
+const AT_ONCE: usize = 4;
+
 /// What runs commands: appcmd itself, or something in its place.
 pub trait Runner {
     fn run(&mut self, command: &Command) -> io::Result<Answer>;
+
+    /// Runs commands that change nothing, of which none waits for another. Answers in their order.
+    fn ask(&mut self, commands: &[Command]) -> io::Result<Vec<Answer>> {
+        commands.iter().map(|command| self.run(command)).collect()
+    }
 
     /// Waits before a command is run once more.
     fn wait(&mut self, pause: Duration) {
@@ -123,8 +133,8 @@ fn of_windows() -> PathBuf {
     PathBuf::from(windows).join(system).join("inetsrv").join("appcmd.exe")
 }
 
-impl Runner for Appcmd {
-    fn run(&mut self, command: &Command) -> io::Result<Answer> {
+impl Appcmd {
+    fn answer(&self, command: &Command) -> io::Result<Answer> {
         let input = command.standard_input();
         let mut child = std::process::Command::new(&self.program)
             .args(command.args())
@@ -144,6 +154,29 @@ impl Runner for Appcmd {
     }
 }
 
+impl Runner for Appcmd {
+    fn run(&mut self, command: &Command) -> io::Result<Answer> {
+        self.answer(command)
+    }
+
+    /// Some at a time: most of what each of them takes is the start of a program that reads the whole configuration.
+    fn ask(&mut self, commands: &[Command]) -> io::Result<Vec<Answer>> {
+        let next = AtomicUsize::new(0);
+        let one = || {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            Some((at, self.answer(commands.get(at)?)))
+        };
+        let ask = || iter::from_fn(one).collect::<Vec<_>>();
+        let mut answers: Vec<_> = std::thread::scope(|scope| {
+            let asking: Vec<_> = (0..AT_ONCE.min(commands.len())).map(|_| scope.spawn(ask)).collect();
+            let answers = asking.into_iter().flat_map(|asking| asking.join().expect("nothing in it panics"));
+            answers.collect()
+        });
+        answers.sort_by_key(|(at, _)| *at);
+        answers.into_iter().map(|(_, answer)| answer).collect()
+    }
+}
+
 /// An exit code with all of its bits. Elsewhere than on Windows there are eight: what stands in appcmd's place there sets
 /// the highest of them and leaves off those above, by which the codes that matter can still be told.
 fn whole(code: i32) -> i32 {
@@ -158,9 +191,12 @@ pub fn read(
     sites: &[String],
     locations: &[(String, String)],
 ) -> Result<Actual, IisError> {
-    survey(sites, locations, |command| {
-        patiently(runner, command)
-            .map_err(|source| IisError::NoProgram { program: program.to_owned(), source })
+    survey(sites, locations, |commands| {
+        let answers = runner.ask(commands).and_then(|answers| {
+            let answered = commands.iter().zip(answers);
+            answered.map(|(command, answer)| until_free(runner, command, answer)).collect()
+        });
+        answers.map_err(|source| IisError::NoProgram { program: program.to_owned(), source })
     })
 }
 
@@ -227,16 +263,20 @@ fn stopped(change: &Change, answer: &Answer, done: Vec<Change>, left: Vec<Comman
 
 /// Runs one command, again and again while somebody else holds what it needs.
 fn patiently(runner: &mut dyn Runner, command: &Command) -> io::Result<Answer> {
+    let answer = runner.run(command)?;
+    until_free(runner, command, answer)
+}
+
+/// The same after a first answer.
+fn until_free(runner: &mut dyn Runner, command: &Command, mut answer: Answer) -> io::Result<Answer> {
     let (mut pause, mut waited) = (PAUSE, Duration::ZERO);
-    loop {
-        let answer = runner.run(command)?;
-        if command.meaning(answer.code) != Meaning::Retry || waited >= PATIENCE {
-            return Ok(answer);
-        }
+    while command.meaning(answer.code) == Meaning::Retry && waited < PATIENCE {
         runner.wait(pause);
         waited += pause;
         pause = (pause * 2).min(Duration::from_secs(2));
+        answer = runner.run(command)?;
     }
+    Ok(answer)
 }
 
 #[cfg(test)]
@@ -347,6 +387,27 @@ mod tests {
         for (short, code) in [(0, 0), (1, 1), (32, 32), (183, 183), (238, 1006), (144, 1168), (216, 4312)] {
             assert_eq!(whole(short), code);
         }
+    }
+
+    /// A program that does not end before others of it run.
+    #[cfg(unix)]
+    #[test]
+    fn questions_are_asked_some_at_a_time_and_answered_in_their_order() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let program = folder.path().join("appcmd");
+        let script = "#!/bin/sh\ncd \"${0%/*}\"; : > \"began-$3\"\n\
+            until [ $(ls | grep -c began-) -ge 4 ]; do sleep 0.01; done\necho \"$3\"\n[ $3 != 7 ] || exit 9\n";
+        fs_err::write(&program, script).unwrap();
+        fs_err::set_permissions(&program, std::fs::Permissions::from_mode(0o700)).unwrap();
+        let commands: Vec<_> =
+            (1..10).map(|number| Command::new(Verb::List, Object::Site, Some(&number.to_string()))).collect();
+        let answers = Appcmd::at(&program).ask(&commands).unwrap();
+        let said: Vec<_> =
+            answers.iter().map(|answer| str::from_utf8(&answer.printed).unwrap().trim()).collect();
+        assert_eq!(said, ["1", "2", "3", "4", "5", "6", "7", "8", "9"]);
+        assert!(answers.iter().map(|answer| answer.code).eq([0, 0, 0, 0, 0, 0, 9, 0, 0]));
+        assert_eq!(Appcmd::at(&program).ask(&[]).unwrap(), []);
     }
 
     #[cfg(unix)]

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
 
 use super::*;
+use crate::durable::Disk;
 use crate::site::place::tests::guestbook;
 
 const NEW: &str = "0123abcd";
@@ -267,7 +268,7 @@ fn a_release_that_has_only_files_to_show_may_still_be_starting_and_is_waited_for
 fn warming_up_asks_so_often_at_once_and_tells_the_processes() {
     let root = tempfile::tempdir().unwrap();
     let place = guestbook(root.path());
-    place.make_folders().unwrap();
+    place.make_folders(&Disk::default()).unwrap();
     let warm_up = Warm { processes: 4, wait: Duration::from_secs(1) };
     let pass = Pass::issue(&place, Some(warm_up), Duration::from_secs(60)).unwrap();
     let (together, count) = (Barrier::new(4), AtomicUsize::new(0));

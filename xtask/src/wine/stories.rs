@@ -22,7 +22,7 @@ const WINDOWS_PACKAGES: [&str; 1] = ["tzdata"];
 ///
 /// Of deploys those are told that meet processes, locks, files and `cmd.exe` of Windows, and one trouble in each step;
 /// a program takes ten times as long to start there, and what is planned and read is the same everywhere.
-const NOT_IN_WINE: [(&str, &str); 12] = [
+const NOT_IN_WINE: [(&str, &str); 13] = [
     ("bad_project::ctrl_c_ends_a_preview_that_still_bundles_its_project", NO_CTRL_BREAK),
     ("bad_project::ctrl_c_ends_bundling_at_once_with_all_that_it_started", NO_CTRL_BREAK),
     ("bad_project::ctrl_c_while_the_bundle_is_written_leaves_all_of_it_or_nothing", NO_CTRL_BREAK),
@@ -30,6 +30,7 @@ const NOT_IN_WINE: [(&str, &str); 12] = [
     ("shapes::a_src_layout_with_ready_static_files_takes_its_version_from_git", NO_GIT),
     ("cache::runs_that_share_a_cold_cache_do_not_disturb_each_other_even_while_it_is_pruned", NO_REPLACING),
     ("deploy::a_release_is_served_beside_the_web_server_for_trouble_shooting", AS_PREVIEW),
+    ("deploy::hangs::whoever_stops_a_deploy_is_told_in_the_form_that_was_asked_for", NO_CTRL_BREAK),
     ("deploy::nobody_has_to_wait_with_going_back_until_the_release_before_is_drained", AS_ANYWHERE),
     ("deploy::crowd::sites_are_deployed_at_once_while_somebody_else_changes_the_server", ALL_AT_ONCE),
     ("deploy::sweep::what_a_story_leaves_on_a_server_is_swept_however_far_it_came", AS_ANYWHERE),

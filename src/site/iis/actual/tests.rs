@@ -107,14 +107,15 @@ fn surveyed(except: Option<(Question, Answer)>) -> Result<Actual, SurveyError> {
     let sites = ["shop", "absent"].map(str::to_owned);
     let locations = [("shop", "shop"), ("absent", "absent/x")];
     let locations = locations.map(|(site, location)| (site.to_owned(), location.to_owned()));
-    survey(&sites, &locations, |command| {
+    let answer = |command: &Command| {
         let question = questions().into_iter().find(|question| question.command() == *command);
         let question = question.unwrap_or_else(|| panic!("{command} is not asked"));
-        Ok(match &except {
+        match &except {
             Some((other, answer)) if *other == question => answer.clone(),
             _ => printed(&question),
-        })
-    })
+        }
+    };
+    survey(&sites, &locations, |commands| Ok(commands.iter().map(answer).collect()))
 }
 
 #[test]

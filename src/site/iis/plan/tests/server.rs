@@ -62,8 +62,8 @@ impl Server {
     }
 
     pub fn survey(&mut self, spot: &Spot) -> Actual {
-        survey(&spot.sites(), &spot.locations(), |command| {
-            Ok::<_, SurveyError>(self.run(command).expect("nothing is started"))
+        survey(&spot.sites(), &spot.locations(), |commands| {
+            Ok::<_, SurveyError>(self.ask(commands).expect("nothing is started"))
         })
         .unwrap()
     }

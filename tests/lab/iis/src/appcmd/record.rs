@@ -3,6 +3,7 @@
 //! What comes on standard input is not noted: a password may be in it, and must be nowhere else.
 
 use std::io::Write;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -53,17 +54,25 @@ pub fn records(lab: &Lab) -> std::io::Result<Vec<Record>> {
 
 /// Notes a command and returns it with all that came before it.
 pub fn begin(lab: &Lab, argv: &[String]) -> std::io::Result<Vec<Record>> {
-    noted(lab, |before| Line::Begun { command: before.len() + 1, argv: argv.to_vec() })
+    let _held = Hold::wait(&lock_file(lab))?;
+    let mut records = records(lab)?;
+    let (command, argv) = (records.len() + 1, argv.to_vec());
+    note(lab, &Line::Begun { command, argv: argv.clone() })?;
+    records.push(Record { command, argv, exit: None, stdout: String::new() });
+    Ok(records)
 }
 
 pub fn end(lab: &Lab, command: usize, exit: i32, stdout: &str) -> std::io::Result<()> {
-    noted(lab, |_| Line::Ended { command, exit, stdout: stdout.to_owned() }).map(drop)
+    let _held = Hold::wait(&lock_file(lab))?;
+    note(lab, &Line::Ended { command, exit, stdout: stdout.to_owned() })
 }
 
-fn noted(lab: &Lab, line: impl FnOnce(&[Record]) -> Line) -> std::io::Result<Vec<Record>> {
-    let _held = Hold::wait(&lab.commands().with_extension("lock"))?;
-    let line = serde_json::to_string(&line(&records(lab)?))?;
+fn lock_file(lab: &Lab) -> PathBuf {
+    lab.commands().with_extension("lock")
+}
+
+fn note(lab: &Lab, line: &Line) -> std::io::Result<()> {
+    let line = serde_json::to_string(line)? + "\n";
     let mut file = fs_err::OpenOptions::new().create(true).append(true).open(lab.commands())?;
-    file.write_all(format!("{line}\n").as_bytes())?;
-    records(lab)
+    file.write_all(line.as_bytes())
 }
