@@ -376,11 +376,13 @@ fn target<'a>(survey: &'a Survey, to: Option<&str>) -> Result<&'a Complete, Depl
     match to {
         Some(to) => pick(&survey.found, to, &survey.home.name),
         None => {
-            let active = active(survey)?;
-            let before = survey.before().and_then(|before| survey.complete(before));
-            before.ok_or_else(|| DeployError::NothingBefore {
-                site: survey.home.name.clone(),
-                active: active.id.clone(),
+            let site = survey.home.name.clone();
+            // What serves need not be whole: to go back is a way out of that.
+            let before = survey.before().filter(|_| survey.shown().is_some());
+            let before = before.and_then(|before| survey.complete(before));
+            before.ok_or(match survey.active.clone() {
+                Some(active) => DeployError::NothingBefore { site, active },
+                None => DeployError::NothingServes { site },
             })
         }
     }

@@ -100,7 +100,9 @@ impl Disk {
         create: impl Fn(&Path) -> io::Result<fs_err::File>,
     ) -> io::Result<()> {
         let part = unfinished(path);
-        gone(self.remove_file(&part))?;
+        // A scanner that looks at what a killed run has left is waited for.
+        let is_held = |removed: &io::Result<()>| removed.as_ref().is_err_and(held::is_held);
+        gone(held::again(|| self.remove_file(&part), is_held))?;
         let written = self.step(Step::CreateFile(&part)).and_then(|()| {
             let mut file = NewFile { disk: self, file: create(&part)? };
             file.write_all(bytes)?;
@@ -122,7 +124,7 @@ impl Disk {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "a line of a journal has no line break"));
         }
         let mut options = fs_err::OpenOptions::new();
-        let (mut file, torn) = match options.read(true).append(true).open(path) {
+        let (mut file, torn) = match held::open(options.read(true).append(true), path) {
             Ok(mut file) => {
                 let torn = ends_within_a_line(&mut file)?;
                 (NewFile { disk: self, file }, torn)
@@ -185,7 +187,7 @@ impl Disk {
         held::replace(from, to)?;
         if cfg!(windows) {
             // The standard library cannot ask for a rename that is written through; a flush after it is as good.
-            fs_err::OpenOptions::new().write(true).open(to)?.sync_all()?;
+            held::open(fs_err::OpenOptions::new().write(true), to)?.sync_all()?;
         }
         Ok(())
     }

@@ -52,6 +52,11 @@ pub enum Error {
     #[error(transparent)]
     #[diagnostic(transparent)]
     CacheContents(#[from] CacheError),
+    #[error(
+        "cannot write to standard output: what the command did is done, and not all of its result was told"
+    )]
+    #[diagnostic(help("check that the disk has room that it goes to"))]
+    Output(#[source] io::Error),
     #[error("this machine does not let holdall listen for signals")]
     #[diagnostic(help("it is out of threads, memory or open files: end other programs and try again"))]
     System(#[source] io::Error),
@@ -162,6 +167,7 @@ impl Error {
             Error::Key(error) if error.is_precondition() => Exit::Precondition,
             Error::Signature(SignatureError::SignedAlready { .. }) => Exit::Precondition,
             Error::CacheContents(_)
+            | Error::Output(_)
             | Error::Key(_)
             | Error::Signature(_)
             | Error::Runtime(_)

@@ -28,6 +28,12 @@ pub fn persist(file: tempfile::NamedTempFile, path: &Path) -> io::Result<()> {
     done
 }
 
+/// Opens a file that is there. A virus scanner may have it open and let nobody write to it meanwhile.
+pub fn open(options: &fs_err::OpenOptions, path: &Path) -> io::Result<fs_err::File> {
+    let opened = patiently(|| options.options().open(path));
+    opened.map(|file| fs_err::File::from_parts(file, path)).or_else(|_| options.open(path))
+}
+
 /// Renames a folder to a name that nothing has.
 pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
     // One that somebody else made meanwhile is nothing to wait for.
@@ -51,6 +57,16 @@ pub fn remove_dir_all(folder: &Path) -> io::Result<()> {
 /// Removes a file.
 pub fn remove_file(file: &Path) -> io::Result<()> {
     patiently(|| fs::remove_file(file)).or_else(|_| fs_err::remove_file(file))
+}
+
+/// Whether a process runs this program. Of one that cannot be looked at that is not known, and it counts as none.
+pub fn is_running(program: &Path) -> bool {
+    // A program that runs can be opened for writing nowhere: ERROR_SHARING_VIOLATION, ETXTBSY.
+    let opened = fs::OpenOptions::new().write(true).open(program);
+    opened.is_err_and(|error| match cfg!(windows) {
+        true => error.raw_os_error() == Some(32),
+        false => error.kind() == io::ErrorKind::ExecutableFileBusy,
+    })
 }
 
 /// A temporary folder, removed with patience.
@@ -146,6 +162,30 @@ mod tests {
         assert_eq!(io::read_to_string(reader).unwrap(), "before");
         assert_eq!(fs_err::read_to_string(&path).unwrap(), "after");
         assert_eq!(fs_err::read_dir(scratch.path()).unwrap().count(), 1);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_program_is_known_to_run_until_it_ends() {
+        let scratch = Scratch::new("holdall-test-").unwrap();
+        let program = scratch.path().join("sleep");
+        assert!(!is_running(&program));
+        fs_err::copy("/bin/sleep", &program).unwrap();
+        assert!(!is_running(&program));
+        // While another test starts a process, that one may hold what was just copied.
+        let started = || std::process::Command::new(&program).arg("60").spawn();
+        let mut running = loop {
+            match started() {
+                Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy => {
+                    std::thread::sleep(Duration::from_millis(10));
+                }
+                started => break started.unwrap(),
+            }
+        };
+        assert!(is_running(&program));
+        running.kill().unwrap();
+        running.wait().unwrap();
+        assert!(!is_running(&program));
     }
 
     #[test]

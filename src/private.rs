@@ -38,3 +38,10 @@ pub fn create_with(path: &Path, sddl: &str) -> io::Result<File> {
 pub fn create_folder_with(path: &Path, sddl: &str) -> io::Result<()> {
     win32::create_folder(path, sddl)
 }
+
+/// Gives a folder that is there the owner and the rights that `sddl` says in the words of Windows, which all that is in it
+/// inherits.
+#[cfg(windows)]
+pub fn guard_folder(path: &Path, sddl: &str) -> io::Result<()> {
+    win32::guard_folder(path, sddl)
+}

@@ -7,20 +7,37 @@ mod by_hand;
 mod by_others;
 #[cfg(unix)]
 mod carried;
+mod crowd;
 // Every command and every line in turn: the same code as on Windows, which takes its time there.
 #[cfg(target_os = "linux")]
 mod faults;
+#[cfg(target_os = "linux")]
+mod full_disk;
 mod hangs;
 #[cfg(target_os = "linux")]
+mod held;
+#[cfg(target_os = "linux")]
 mod kills;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod lines;
 #[cfg(target_os = "linux")]
 mod meddling;
+#[cfg(target_os = "linux")]
+mod power_cut;
+#[cfg(target_os = "linux")]
+mod probes;
 mod refusals;
 mod server;
+#[cfg(target_os = "linux")]
+mod small;
 mod stages;
 mod sweep;
 #[cfg(target_os = "linux")]
 mod switches;
+#[cfg(target_os = "linux")]
+mod tiny;
+#[cfg(target_os = "linux")]
+mod turns;
 mod uploads;
 mod visitors;
 mod web_server;
@@ -28,11 +45,6 @@ mod whole;
 
 use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
-use std::sync::atomic::{AtomicBool, Ordering};
-
-use holdall::archive::Bundle;
-use holdall::progress::Silent;
-use holdall::release::{Slot, expand};
 
 use bundles::Release;
 use server::{Server, version, wait_for};
@@ -178,8 +190,7 @@ fn secrets_are_given_once_and_shown_nowhere() {
 fn a_folder_that_was_copied_is_taken_where_it_lies_and_a_site_can_go_again() {
     let server = Server::new();
     let folder = server.test.path("copied");
-    let bundle = Bundle::open(&Release::First.bundle()).unwrap();
-    expand(&bundle, Slot::empty(&folder).unwrap(), &Silent).unwrap();
+    Release::First.expand(&folder);
     let args = ["deploy", "copied", "--site", "site.toml", "--server", "iis"];
     server.holdall(&args).success();
     let status = server.status();
@@ -250,26 +261,6 @@ fn old_releases_go_and_the_one_before_stays() {
 }
 
 #[test]
-fn one_command_at_a_time_changes_a_site_and_the_next_is_told_who_does() {
-    let server = Server::new();
-    server.deploy(Release::First, &[]).success();
-    server.lab("[[fault]]\nmatches = 'add site'\nhold = 'held'\n");
-    let held = server.test.path("iis/held");
-    let mut deploying = server.deploying(Release::Second);
-    wait_for("the staging site", || held.exists());
-    let refused = server.holdall(&["prune", "--server", "iis"]).code(3).stdout("");
-    let said = String::from_utf8_lossy(&refused.get_output().stderr).into_owned();
-    assert!(said.contains("is being changed by") && said.contains("`deploy 1.1-"), "{said}");
-    assert!(server.status()["changed_by"].as_str().unwrap().contains("deploy 1.1-"));
-    let mut waiting = server.command(&["rollback", "--wait", "--server", "iis"]).spawn().unwrap();
-    server.lab("");
-    fs_err::remove_file(&held).unwrap();
-    assert!(deploying.wait().unwrap().success() && waiting.wait().unwrap().success());
-    // The rollback came after the deploy, and took it back.
-    server.assert_tidy(Release::First);
-}
-
-#[test]
 fn what_was_damaged_on_the_way_or_changed_by_hand_does_not_serve() {
     let server = Server::new();
     let mut bytes = fs_err::read(Release::First.bundle()).unwrap();
@@ -324,48 +315,6 @@ fn a_release_is_served_beside_the_web_server_for_trouble_shooting() {
     assert_eq!(server.serving(), "1.1");
     let asked = interrupt(&mut serving);
     assert_eq!(serving.wait().unwrap().success(), asked);
-}
-
-#[test]
-fn sites_are_deployed_at_once_while_somebody_else_changes_the_server() {
-    let server = Server::new();
-    let bundle = Release::First.bundle();
-    let names = ["one", "two", "three", "four"];
-    let ports: Vec<u16> = names.map(|name| server.another_site(name)).into();
-    let args = |file: &str| {
-        ["deploy", bundle.to_str().unwrap(), "--site", file, "--server", "iis"].map(str::to_owned)
-    };
-    let deploys = names.map(|name| {
-        let args = args(&format!("{name}.toml"));
-        let mut deploy = server.command(&args.each_ref().map(String::as_str));
-        (name, deploy.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap())
-    });
-    let over = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            // Whoever does this knows nothing of our locks.
-            for number in 0.. {
-                if over.load(Ordering::SeqCst) {
-                    break;
-                }
-                let name = format!("/name:Other{number}");
-                server.appcmd(&["add", "site", &name, "/bindings:http/127.0.0.1:1:"]);
-                std::thread::sleep(std::time::Duration::from_millis(20));
-            }
-        });
-        for (name, deploying) in deploys {
-            let done = deploying.wait_with_output().unwrap();
-            let said = String::from_utf8_lossy(&done.stderr).into_owned();
-            if !done.status.success() {
-                over.store(true, Ordering::SeqCst);
-            }
-            assert!(done.status.success(), "{name}: {said}");
-        }
-        over.store(true, Ordering::SeqCst);
-    });
-    for port in ports {
-        assert_eq!(ask(&format!("http://localhost:{port}/")).unwrap().status, 200);
-    }
 }
 
 #[test]

@@ -27,6 +27,25 @@ impl Test {
         Test { folder: tempfile::tempdir().unwrap() }
     }
 
+    /// An empty folder in memory, where the system has much room there; else one like any other. For stories that make
+    /// and remove thousands of files again and again.
+    #[cfg(target_os = "linux")]
+    pub fn in_memory() -> Test {
+        const SHARED: &std::ffi::CStr = c"/dev/shm";
+        /// More than all stories use that are told at once.
+        const MUCH: u64 = 8 << 30;
+        // SAFETY: a structure of numbers, which the call fills; the path ends with a zero.
+        let room = unsafe {
+            let mut found: libc::statvfs = std::mem::zeroed();
+            match libc::statvfs(SHARED.as_ptr(), &raw mut found) {
+                0 => found.f_bavail * found.f_frsize,
+                _ => 0,
+            }
+        };
+        let folder = (room >= MUCH).then(|| tempfile::tempdir_in(SHARED.to_str().unwrap()).ok());
+        folder.flatten().map_or_else(Test::empty, |folder| Test { folder })
+    }
+
     /// A path in the story's folder, written as the system writes it.
     pub fn path(&self, below: &str) -> PathBuf {
         self.folder.path().join(below).components().collect()

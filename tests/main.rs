@@ -43,6 +43,7 @@ mod sdist;
 mod shapes;
 mod signatures;
 mod startproject;
+mod streams;
 mod system;
 #[cfg(target_os = "linux")]
 mod terminal;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use holdall::archive::Bundle;
+use holdall::durable::Disk;
 use holdall::progress::Silent;
 use holdall::release::{Slot, expand};
 use holdall::site::local::{Listening, Served, Server};
@@ -21,7 +22,7 @@ fn guestbook(test: &Test) -> Place {
     let place = Place::below(&test.path("server"), bundle.manifest().clone(), bundle.identity());
     fs_err::create_dir_all(place.release.parent().unwrap()).unwrap();
     expand(&bundle, Slot::empty(&place.release).unwrap(), &Silent).unwrap();
-    place.make_folders().unwrap();
+    place.make_folders(&Disk::default()).unwrap();
     let given = [("SECRET_KEY", "not secret"), ("HTTPS_ONLY", "1"), ("ALLOWED_HOSTS", "www.example.org")];
     let given: BTreeMap<_, _> = given.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
     BridgeToml::of(&place, &given).with_probes().write(&place.bridge_toml()).unwrap();

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::Output;
-use super::served::{HeldArgs, RootArgs, ServerArgs, Teller, told, write_script};
+use super::served::{RootArgs, SwitchArgs, Teller};
 use super::stop::Ending;
 use super::trust::TrustArgs;
 use crate::Error;
@@ -49,58 +49,34 @@ pub struct Args {
     site: Option<PathBuf>,
     #[command(flatten)]
     root: RootArgs,
-    /// Say what would be done, and do nothing
-    #[arg(long)]
-    plan: bool,
-    /// With `--plan`: write the commands for IIS into this batch file, which is new or was written so before
-    #[arg(long, value_name = "FILE", requires = "plan")]
-    script: Option<PathBuf>,
-    #[command(flatten)]
-    held: HeldArgs,
-    /// Leave it to the next command to end the processes of the release before
-    #[arg(long)]
-    no_wait: bool,
     /// Take a site that somebody else has made, and set back what somebody else has changed
     #[arg(long)]
     take_over: bool,
     #[command(flatten)]
-    server: ServerArgs,
+    switch: SwitchArgs,
     #[command(flatten)]
     trust: TrustArgs,
 }
 
 pub fn run(args: Args, output: &Output) -> Result<(), Error> {
-    let _ending = Ending::listen(output).map_err(Error::System)?;
+    let _ending = Ending::listen_for_site(output).map_err(Error::System)?;
     let trust = args.trust.read()?;
     let source = Source::open(&args.path, &trust)?;
     source.fits()?;
     let root = args.root.folder()?;
     let named = args.site.or_else(|| beside(&source));
     let Settings { home, settings, text, notice } = settings(&root, named.as_deref(), &source)?;
-    let mut server = args.server.server()?;
+    let mut server = args.switch.change.server()?;
     let wishes = Wishes { take_over: args.take_over, force: false };
-    if args.plan {
+    if args.switch.plan {
         let plan = deploy::plan_deploy(&home, &settings, text, &source, wishes, &mut server)?;
-        if let Some(script) = &args.script {
-            write_script(script, &plan.iis)?;
-        }
-        if output.is_json() {
-            output.json(&plan.value());
-        } else {
-            notice.iter().chain(&plan.notices).for_each(|notice| output.notice(notice));
-            output.line(plan.to_string().trim_end());
-        }
-        return Ok(());
+        return args.switch.show(&plan, notice.as_slice(), output);
     }
     let teller = Teller::new(output);
     notice.into_iter().for_each(|notice| teller.notice(notice));
-    let mut hands = teller.hands(server, &trust, args.held.if_held());
+    let mut hands = args.switch.change.hands(server, &trust, &teller);
     let outcome = deploy::deploy(&home, &settings, text, source, wishes, &mut hands)?;
-    told(&home.name, &outcome, &hands.server, &teller, output);
-    match args.no_wait {
-        true => Ok(()),
-        false => Ok(deploy::drain(&home, &settings, &outcome, &mut hands)?),
-    }
+    args.switch.end((&home, &settings), &outcome, &mut hands, &teller, output)
 }
 
 /// The site, and what it shall be.

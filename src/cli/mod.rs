@@ -133,10 +133,19 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let output = Output::new(cli.format);
     let result = run(cli.command, &output);
-    match result {
-        Ok(code) => code,
-        Err(error) => {
+    match (result, output::lost()) {
+        (Ok(code), None) => code,
+        (Ok(_), Some(source)) => {
+            let error = crate::Error::Output(source);
+            output.error_aside(&error);
+            error.exit().into()
+        }
+        (Err(error), _) => {
             output.error(&error);
+            // What machines read takes nothing: a person may see it.
+            if output::lost().is_some() {
+                output.error_aside(&error);
+            }
             error.exit().into()
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt::{Display, Write as _};
 use std::io::{self, IsTerminal as _, Write as _};
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -72,6 +72,15 @@ impl Output {
         }
     }
 
+    /// Says that this program was stopped before it was done, and how things stand now.
+    pub fn stopped(&self, words: &str) {
+        match self.is_json() {
+            true => self.json(&Report::stopped(words)),
+            // Whatever bar stands in this line has no end of its own.
+            false => self.aside(format!("\n{words}")),
+        }
+    }
+
     /// Prints why the command failed.
     pub fn error(&self, error: &crate::Error) {
         if self.is_json() {
@@ -86,14 +95,36 @@ impl Output {
                 self.json(&Report::of(error));
             }
         } else {
-            write_err(&Report::of(error).text(io::stderr().is_terminal()));
+            self.error_aside(error);
         }
+    }
+
+    /// The same on standard error, whatever was asked for: standard output takes nothing.
+    pub fn error_aside(&self, error: &crate::Error) {
+        write_err(&Report::of(error).text(io::stderr().is_terminal()));
     }
 }
 
+/// Why something that was to be printed was not: a disk that is full. The work goes on, and its exit code tells.
+static LOST: Mutex<Option<io::Error>> = Mutex::new(None);
+
+/// Why not all of the result has arrived, if so.
+pub fn lost() -> Option<io::Error> {
+    LOST.lock().unwrap_or_else(PoisonError::into_inner).take()
+}
+
 /// A reader that went away (`holdall inspect … | head`) is no error of ours; there is nobody left to tell.
+pub fn is_lost(error: &io::Error) -> bool {
+    error.kind() != io::ErrorKind::BrokenPipe
+}
+
 fn write_out(text: &str) {
-    let _ = io::stdout().lock().write_all(text.as_bytes());
+    let mut stdout = io::stdout().lock();
+    if let Err(error) = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush())
+        && is_lost(&error)
+    {
+        LOST.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+    }
 }
 
 fn write_err(text: &str) {
@@ -161,7 +192,7 @@ impl Bars {
     }
 
     fn bar(&self, stage: Stage) -> Option<ProgressBar> {
-        self.bars.lock().unwrap_or_else(std::sync::PoisonError::into_inner).get(&stage).cloned()
+        self.bars.lock().unwrap_or_else(PoisonError::into_inner).get(&stage).cloned()
     }
 }
 
@@ -181,7 +212,7 @@ impl Progress for Bars {
         };
         let bar = self.all.add(bar.with_style(style).with_prefix(stage.as_str()));
         bar.enable_steady_tick(Duration::from_millis(120));
-        self.bars.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(stage, bar);
+        self.bars.lock().unwrap_or_else(PoisonError::into_inner).insert(stage, bar);
     }
 
     fn advance(&self, stage: Stage, by: u64) {

@@ -16,6 +16,7 @@ use super::stop::{Ending, Stop};
 use super::trust::TrustArgs;
 use crate::Error;
 use crate::digest::Sha256;
+use crate::durable::Disk;
 use crate::error::differing;
 use crate::held::{self, Scratch};
 use crate::interrupt::Passing;
@@ -173,7 +174,7 @@ pub fn run(args: Args, output: &Output) -> Result<(), Error> {
     let root = Root::of(args.root.as_deref())?;
     let place = expand(opened, root.path(), &*output.progress())?;
     place
-        .make_folders()
+        .make_folders(&Disk::default())
         .and_then(|()| BridgeToml::of(&place, &given).write(&place.bridge_toml()))
         .map_err(|source| PreviewError::Folder { path: place.site.clone(), source })?;
     if args.migrate && !stop.is_asked() {

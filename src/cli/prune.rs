@@ -4,7 +4,8 @@ use serde::Serialize;
 
 use super::Output;
 use super::output::printable;
-use super::served::{HeldArgs, ServerArgs, SiteArgs, Teller};
+use super::served::{ChangeArgs, SiteArgs, Teller};
+use super::stop::Ending;
 use crate::Error;
 use crate::deploy::journal::Fact;
 use crate::deploy::{self, Survey};
@@ -20,7 +21,8 @@ Exit codes:
   0  what was to go is gone, or held by somebody and gone with the next command
   1  failed
   2  wrong usage
-  3  a precondition does not hold, and nothing was changed";
+  3  a precondition does not hold, and nothing was changed
+  130  ended by Ctrl-C: the next command removes the rest";
 
 /// Remove old releases of a site
 ///
@@ -38,9 +40,7 @@ pub struct Args {
     #[arg(long)]
     plan: bool,
     #[command(flatten)]
-    held: HeldArgs,
-    #[command(flatten)]
-    server: ServerArgs,
+    change: ChangeArgs,
 }
 
 #[derive(Serialize)]
@@ -54,9 +54,10 @@ struct Value {
 }
 
 pub fn run(args: Args, output: &Output) -> Result<(), Error> {
+    let _ending = Ending::listen_for_site(output).map_err(Error::System)?;
     let (home, settings) = args.site.find()?;
     let keep = args.keep.map(|keep| keep as usize);
-    let mut server = args.server.server()?;
+    let mut server = args.change.server()?;
     if args.plan {
         let plan = deploy::plan_prune(&Survey::of(&home, &settings, &mut server)?, keep);
         let removed: Vec<_> = plan.releases.removals.iter().map(|removal| removal.id.clone()).collect();
@@ -70,7 +71,7 @@ pub fn run(args: Args, output: &Output) -> Result<(), Error> {
         return Ok(());
     }
     let (teller, trust) = (Teller::new(output), Trust::default());
-    let mut hands = teller.hands(server, &trust, args.held.if_held());
+    let mut hands = args.change.hands(server, &trust, &teller);
     let deploy::Pruned { facts, copies } = deploy::prune(&home, &settings, keep, &mut hands)?;
     let mut value = Value { planned: false, removed: Vec::new(), copies, held: 0 };
     for fact in facts {

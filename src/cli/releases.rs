@@ -4,10 +4,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::Output;
 use super::output::{ago, printable};
-use super::served::{ServerArgs, SiteArgs};
+use super::served::AskedArgs;
 use super::table::Table;
 use crate::Error;
-use crate::deploy::{ReleaseStatus, Survey};
+use crate::deploy::ReleaseStatus;
 
 const AFTER: &str = "\
 Examples:
@@ -25,21 +25,18 @@ Exit codes:
 #[command(after_help = AFTER)]
 pub struct Args {
     #[command(flatten)]
-    site: SiteArgs,
-    #[command(flatten)]
-    server: ServerArgs,
+    asked: AskedArgs,
 }
 
 pub fn run(args: Args, output: &Output) -> Result<(), Error> {
-    let (home, settings) = args.site.find()?;
-    let survey = Survey::of(&home, &settings, &mut args.server.server()?)?;
+    let survey = args.asked.survey()?;
     let releases = ReleaseStatus::all(&survey);
     if output.is_json() {
         output.json(&releases);
         return Ok(());
     }
     if releases.is_empty() {
-        output.line(format!("{} has no release", home.name));
+        output.line(format!("{} has no release", survey.home.name));
         return Ok(());
     }
     let mut table = Table::default();

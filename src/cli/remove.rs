@@ -3,7 +3,8 @@
 use serde::Serialize;
 
 use super::Output;
-use super::served::{HeldArgs, ServerArgs, SiteArgs, Teller};
+use super::served::{ChangeArgs, SiteArgs, Teller};
+use super::stop::Ending;
 use crate::Error;
 use crate::deploy::{self, Data};
 use crate::manifest::SiteName;
@@ -18,7 +19,8 @@ Exit codes:
   0  the site is gone
   1  not all of it could be removed: run it again
   2  wrong usage
-  3  a precondition does not hold, and nothing was changed";
+  3  a precondition does not hold, and nothing was changed
+  130  ended by Ctrl-C: run it again";
 
 /// Take a site out of the web server, and remove its releases
 ///
@@ -33,9 +35,7 @@ pub struct Args {
     #[arg(long)]
     with_data: bool,
     #[command(flatten)]
-    held: HeldArgs,
-    #[command(flatten)]
-    server: ServerArgs,
+    change: ChangeArgs,
 }
 
 #[derive(Serialize)]
@@ -45,9 +45,10 @@ struct Value<'a> {
 }
 
 pub fn run(args: Args, output: &Output) -> Result<(), Error> {
+    let _ending = Ending::listen_for_site(output).map_err(Error::System)?;
     let (home, settings) = args.site.find()?;
     let (teller, trust) = (Teller::new(output), Trust::default());
-    let mut hands = teller.hands(args.server.server()?, &trust, args.held.if_held());
+    let mut hands = args.change.hands(args.change.server()?, &trust, &teller);
     let data = if args.with_data { Data::Removed } else { Data::Kept };
     deploy::remove(&home, &settings, data, &mut hands)?;
     match (output.is_json(), args.with_data) {

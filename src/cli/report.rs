@@ -35,6 +35,11 @@ impl Report {
         }
     }
 
+    /// Of a run that somebody has stopped.
+    pub fn stopped(words: &str) -> Report {
+        Report { error: words.to_owned(), causes: Vec::new(), help: None, exit: super::stop::CODE }
+    }
+
     /// The text for people, wrapped for a terminal. Elsewhere lines are as long as they need to be.
     pub fn text(&self, on_terminal: bool) -> String {
         self.drawn(MietteHandlerOpts::new().wrap_lines(on_terminal))

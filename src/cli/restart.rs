@@ -1,7 +1,8 @@
 //! `holdall restart`: new processes for the release that serves.
 
 use super::Output;
-use super::served::{HeldArgs, ServerArgs, SiteArgs, Teller, told};
+use super::served::{ChangeArgs, SiteArgs, Teller, told};
+use super::stop::Ending;
 use crate::Error;
 use crate::deploy;
 use crate::signature::Trust;
@@ -15,7 +16,8 @@ Exit codes:
   0  done
   1  failed
   2  wrong usage
-  3  a precondition does not hold, and nothing was changed";
+  3  a precondition does not hold, and nothing was changed
+  130  ended by Ctrl-C: run it again";
 
 /// Have new processes serve a site, which know its variables as they are now
 ///
@@ -27,15 +29,14 @@ pub struct Args {
     #[command(flatten)]
     site: SiteArgs,
     #[command(flatten)]
-    held: HeldArgs,
-    #[command(flatten)]
-    server: ServerArgs,
+    change: ChangeArgs,
 }
 
 pub fn run(args: Args, output: &Output) -> Result<(), Error> {
+    let _ending = Ending::listen_for_site(output).map_err(Error::System)?;
     let (home, settings) = args.site.find()?;
     let (teller, trust) = (Teller::new(output), Trust::default());
-    let mut hands = teller.hands(args.server.server()?, &trust, args.held.if_held());
+    let mut hands = args.change.hands(args.change.server()?, &trust, &teller);
     let outcome = deploy::restart(&home, &settings, &mut hands)?;
     told(&home.name, &outcome, &hands.server, &teller, output);
     Ok(())

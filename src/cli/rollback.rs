@@ -1,9 +1,7 @@
 //! `holdall rollback`: a release that served before serves again.
 
-use std::path::PathBuf;
-
 use super::Output;
-use super::served::{HeldArgs, ServerArgs, SiteArgs, Teller, told, write_script};
+use super::served::{SiteArgs, SwitchArgs, Teller};
 use super::stop::Ending;
 use crate::Error;
 use crate::deploy::{self, Wishes};
@@ -21,7 +19,8 @@ Exit codes:
   2  wrong usage
   3  a precondition does not hold, and nothing was changed
   4  it failed, and all is as it was before
-  5  it failed, and not all could be taken back: the next command does";
+  5  it failed, and not all could be taken back: the next command does
+  130  ended by Ctrl-C: the next command finishes or takes back what was begun";
 
 /// Have a release serve again that served before
 ///
@@ -39,44 +38,22 @@ pub struct Args {
     /// Go back although the database has seen migrations that the release does not know, or somebody has changed it
     #[arg(long)]
     force: bool,
-    /// Say what would be done, and do nothing
-    #[arg(long)]
-    plan: bool,
-    /// With `--plan`: write the commands for IIS into this batch file, which is new or was written so before
-    #[arg(long, value_name = "FILE", requires = "plan")]
-    script: Option<PathBuf>,
     #[command(flatten)]
-    held: HeldArgs,
-    /// Leave it to the next command to end the processes of the release before
-    #[arg(long)]
-    no_wait: bool,
-    #[command(flatten)]
-    server: ServerArgs,
+    switch: SwitchArgs,
 }
 
 pub fn run(args: Args, output: &Output) -> Result<(), Error> {
-    let _ending = Ending::listen(output).map_err(Error::System)?;
+    let _ending = Ending::listen_for_site(output).map_err(Error::System)?;
     let (home, settings) = args.site.find()?;
-    let mut server = args.server.server()?;
+    let mut server = args.switch.change.server()?;
     let wishes = Wishes { take_over: false, force: args.force };
     let to = args.to.as_deref();
-    if args.plan {
+    if args.switch.plan {
         let plan = deploy::plan_rollback(&home, &settings, to, wishes, &mut server)?;
-        if let Some(script) = &args.script {
-            write_script(script, &plan.iis)?;
-        }
-        match output.is_json() {
-            true => output.json(&plan.value()),
-            false => output.line(plan.to_string().trim_end()),
-        }
-        return Ok(());
+        return args.switch.show(&plan, &[], output);
     }
     let (teller, trust) = (Teller::new(output), Trust::default());
-    let mut hands = teller.hands(server, &trust, args.held.if_held());
+    let mut hands = args.switch.change.hands(server, &trust, &teller);
     let outcome = deploy::rollback(&home, &settings, to, wishes, &mut hands)?;
-    told(&home.name, &outcome, &hands.server, &teller, output);
-    match args.no_wait {
-        true => Ok(()),
-        false => Ok(deploy::drain(&home, &settings, &outcome, &mut hands)?),
-    }
+    args.switch.end((&home, &settings), &outcome, &mut hands, &teller, output)
 }

@@ -8,9 +8,10 @@ use serde::Serialize;
 
 use super::Output;
 use super::output::printable;
+use crate::Error;
 use crate::clock::Span;
 use crate::deploy::journal::Step;
-use crate::deploy::{self, DeployError, Hands, Listener, Server};
+use crate::deploy::{self, DeployError, DeployPlan, Hands, Listener, Server, Survey};
 use crate::durable::Disk;
 use crate::manifest::SiteName;
 use crate::progress::{Notice, Progress};
@@ -95,17 +96,89 @@ enum Kind {
     Iis,
 }
 
-/// What to do while another command changes the site.
+/// A site that is asked how it stands.
 #[derive(clap::Args)]
-pub struct HeldArgs {
+pub struct AskedArgs {
+    #[command(flatten)]
+    site: SiteArgs,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+impl AskedArgs {
+    pub fn survey(&self) -> Result<Survey, DeployError> {
+        let (home, settings) = self.site.find()?;
+        Survey::of(&home, &settings, &mut self.server.server()?)
+    }
+}
+
+/// How a site is changed.
+#[derive(clap::Args)]
+pub struct ChangeArgs {
     /// Wait while another command changes the site, instead of leaving
     #[arg(long)]
     wait: bool,
+    #[command(flatten)]
+    server: ServerArgs,
 }
 
-impl HeldArgs {
-    pub fn if_held(&self) -> IfHeld {
-        if self.wait { IfHeld::Wait } else { IfHeld::Refuse }
+impl ChangeArgs {
+    pub fn server(&self) -> Result<Server, DeployError> {
+        self.server.server()
+    }
+
+    /// What the command works with that changes the site.
+    pub fn hands<'a>(&self, server: Server, trust: &'a Trust, teller: &'a Teller<'_>) -> Hands<'a> {
+        let if_held = if self.wait { IfHeld::Wait } else { IfHeld::Refuse };
+        Hands { server, trust, listener: teller, if_held }
+    }
+}
+
+/// How another release comes to serve.
+#[derive(clap::Args)]
+pub struct SwitchArgs {
+    /// Say what would be done, and do nothing
+    #[arg(long)]
+    pub plan: bool,
+    /// With `--plan`: write the commands for IIS into this batch file, which is new or was written so before
+    #[arg(long, value_name = "FILE", requires = "plan")]
+    script: Option<PathBuf>,
+    /// Leave it to the next command to end the processes of the release before
+    #[arg(long)]
+    no_wait: bool,
+    #[command(flatten)]
+    pub change: ChangeArgs,
+}
+
+impl SwitchArgs {
+    /// Says what would be done.
+    pub fn show(&self, plan: &DeployPlan, notices: &[Notice], output: &Output) -> Result<(), Error> {
+        if let Some(script) = &self.script {
+            write_script(script, &plan.iis)?;
+        }
+        if output.is_json() {
+            output.json(&plan.value());
+        } else {
+            notices.iter().chain(&plan.notices).for_each(|notice| output.notice(notice));
+            output.line(plan.to_string().trim_end());
+        }
+        Ok(())
+    }
+
+    /// Tells what came of it, and sees to the processes of the release before.
+    pub fn end(
+        &self,
+        (home, settings): (&Home, &SiteSettings),
+        outcome: &deploy::Outcome,
+        hands: &mut Hands<'_>,
+        teller: &Teller<'_>,
+        output: &Output,
+    ) -> Result<(), Error> {
+        told(&home.name, outcome, &hands.server, teller, output);
+        match self.no_wait {
+            true => Ok(()),
+            false => Ok(deploy::drain(home, settings, outcome, hands)?),
+        }
     }
 }
 
@@ -158,11 +231,6 @@ pub struct Teller<'a> {
 impl<'a> Teller<'a> {
     pub fn new(output: &'a Output) -> Teller<'a> {
         Teller { output, progress: output.progress(), notices: RefCell::default() }
-    }
-
-    /// What a command works with.
-    pub fn hands<'b>(&'b self, server: Server, trust: &'b Trust, if_held: IfHeld) -> Hands<'b> {
-        Hands { server, trust, listener: self, if_held }
     }
 
     pub fn notices(&self) -> Vec<Notice> {
@@ -272,7 +340,7 @@ const SCRIPT: &str =
     "@rem Written by holdall: what a plan would change in IIS. `--script` writes it anew.\r\n";
 
 /// Writes the commands of a plan as a batch file. Only one that was written here before is overwritten.
-pub fn write_script(path: &Path, plan: &IisPlan) -> Result<(), DeployError> {
+fn write_script(path: &Path, plan: &IisPlan) -> Result<(), DeployError> {
     let is_ours = match fs_err::read(path) {
         Ok(there) => there.starts_with(SCRIPT.as_bytes()),
         Err(error) => error.kind() == std::io::ErrorKind::NotFound,

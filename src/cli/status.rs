@@ -2,9 +2,9 @@
 
 use super::Output;
 use super::output::printable;
-use super::served::{ServerArgs, SiteArgs};
+use super::served::AskedArgs;
 use crate::Error;
-use crate::deploy::{Status, Survey};
+use crate::deploy::Status;
 
 const AFTER: &str = "\
 Examples:
@@ -22,14 +22,11 @@ Exit codes:
 #[command(after_help = AFTER)]
 pub struct Args {
     #[command(flatten)]
-    site: SiteArgs,
-    #[command(flatten)]
-    server: ServerArgs,
+    asked: AskedArgs,
 }
 
 pub fn run(args: Args, output: &Output) -> Result<(), Error> {
-    let (home, settings) = args.site.find()?;
-    let survey = Survey::of(&home, &settings, &mut args.server.server()?)?;
+    let survey = args.asked.survey()?;
     let status = Status::of(&survey)?;
     if output.is_json() {
         output.json(&status);

@@ -9,6 +9,9 @@ use tokio::sync::watch;
 use super::Output;
 use crate::interrupt;
 
+/// As a shell would say of a program that Ctrl-C ended.
+pub const CODE: u8 = 130;
+
 /// Knows whether the person, or the system, wants this program to end.
 pub struct Stop {
     asked: watch::Receiver<bool>,
@@ -25,8 +28,7 @@ impl Stop {
             ask.send_replace(true);
             signals.next().await;
             interrupt::end();
-            // As a shell would say of a program that Ctrl-C ended.
-            std::process::exit(130);
+            std::process::exit(CODE.into());
         });
         Ok(Stop { asked })
     }
@@ -48,7 +50,17 @@ pub struct Ending {
 }
 
 impl Ending {
+    /// For a command whose work is there as a whole or not at all.
     pub fn listen(output: &Output) -> io::Result<Ending> {
+        Ending::listen_and_say(output, "stopped; nothing was left behind")
+    }
+
+    /// For one that changes a site: what it has begun is written down.
+    pub fn listen_for_site(output: &Output) -> io::Result<Ending> {
+        Ending::listen_and_say(output, "stopped; the next command finishes or takes back what was begun")
+    }
+
+    fn listen_and_say(output: &Output, words: &'static str) -> io::Result<Ending> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
         let mut signals = {
             let _inside = runtime.enter();
@@ -63,10 +75,8 @@ impl Ending {
                 return;
             }
             interrupt::end();
-            // Whatever bar stands in this line has no end of its own.
-            output.aside("\nstopped; nothing was left behind");
-            // As a shell would say of a program that Ctrl-C ended.
-            std::process::exit(130);
+            output.stopped(words);
+            std::process::exit(CODE.into());
         });
         Ok(ending)
     }

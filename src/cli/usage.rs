@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 
 use super::Output;
-use super::output::{Format, printable};
+use super::output::{Format, is_lost, printable};
 use super::report::Report;
 use crate::error::Exit;
 
@@ -21,7 +21,12 @@ pub fn told(error: &clap::Error, args: &[OsString]) -> ExitCode {
     }
     match error.print() {
         Ok(()) => exit.into(),
-        Err(_) => Exit::Failed.into(),
+        Err(error) if is_lost(&error) => {
+            let error = crate::Error::Output(error);
+            Output::new(Format::Text).error_aside(&error);
+            error.exit().into()
+        }
+        Err(_) => exit.into(),
     }
 }
 

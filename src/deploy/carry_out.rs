@@ -206,7 +206,8 @@ impl Running<'_, '_> {
     }
 
     fn has_processes_end(&self, place: &Place) -> Result<(), Fault> {
-        bridge_toml::retire(place).map_err(|source| Fault::Unwritable { path: place.run(), source })
+        bridge_toml::retire(place, &self.survey.home.disk)
+            .map_err(|source| Fault::Unwritable { path: place.run(), source })
     }
 
     /// Databases are copied before something changes them that has not been there before.
@@ -216,7 +217,7 @@ impl Running<'_, '_> {
         if self.survey.migrates() {
             let unapplied = hooks::unapplied(place, given, limit)?;
             if !unapplied.is_empty() {
-                let copies = hooks::copy_databases(place, given, limit)?;
+                let copies = hooks::copy_databases(place, given, &self.survey.home.disk, limit)?;
                 for hook in &hooks.backup {
                     hooks::hook(hook, place, given, limit)?;
                 }

@@ -9,6 +9,7 @@ use miette::Diagnostic;
 
 use super::journal::{JournalError, Step};
 use super::{check::Problem, hooks::HookError};
+use crate::archive::Difference;
 use crate::manifest::{SiteName, Version};
 use crate::recipe::RecipeError;
 use crate::release::{ReleaseError, ReleaseId};
@@ -63,6 +64,12 @@ pub enum DeployError {
     #[error("there is no release before {active} to go back to")]
     #[diagnostic(help("`holdall releases {site}` lists what there is; deploy the bundle that is wanted"))]
     NothingBefore { site: SiteName, active: ReleaseId },
+    #[error("{release} serves, and has been changed since it was deployed: {}", shortened(changed))]
+    #[diagnostic(help("{}", repair(site, before.as_ref())))]
+    Changed { site: SiteName, release: ReleaseId, changed: Vec<Difference>, before: Option<ReleaseId> },
+    #[error("`{}` is in use, and not complete any more", folder.display())]
+    #[diagnostic(help("{}", repair(site, before.as_ref())))]
+    NotWhole { site: SiteName, folder: PathBuf, before: Option<ReleaseId> },
     #[error("`{wanted}` names {} of `{site}`: {}", if found.is_empty() { "no complete release" } else { "more than one release" }, listed(if found.is_empty() { known } else { found }))]
     #[diagnostic(help("name one as `holdall releases {site}` lists it"))]
     WhichRelease { site: SiteName, wanted: String, found: Vec<ReleaseId>, known: Vec<ReleaseId> },
@@ -104,7 +111,7 @@ pub enum DeployError {
     #[diagnostic(transparent)]
     Unfit(Boxed<Fault>),
 
-    #[error("{release} is not in service, and all is as it was before: {}", serves(serving.as_ref()))]
+    #[error("{}", taken_back(release, serving.as_ref()))]
     RolledBack {
         release: ReleaseId,
         serving: Option<ReleaseId>,
@@ -331,14 +338,49 @@ fn failed(step: Step) -> &'static str {
     }
 }
 
-fn serves(release: Option<&ReleaseId>) -> String {
-    release.map_or_else(|| "no release serves".to_owned(), |release| format!("{release} serves on"))
+fn taken_back(release: &ReleaseId, serving: Option<&ReleaseId>) -> String {
+    match serving {
+        // What was to change is how it is served: its settings, its variables, or files that it had lost.
+        Some(serving) if serving == release => {
+            format!("{release} serves on as it did before: nothing of what was to change has changed")
+        }
+        Some(serving) => {
+            format!("{release} is not in service, and all is as it was before: {serving} serves on")
+        }
+        None => format!("{release} is not in service, and all is as it was before: no release serves"),
+    }
 }
 
 fn listed<T: ToString>(all: &[T]) -> String {
     match all {
         [] => "there is none".to_owned(),
         _ => all.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+    }
+}
+
+/// Some, and how many there are beside them.
+fn shortened(all: &[Difference]) -> String {
+    // Lists of them are in columns.
+    let inline = |difference: &Difference| {
+        let text = difference.to_string();
+        text.split_once("  ")
+            .map_or_else(|| text.clone(), |(what, path)| format!("{what} {}", path.trim_start()))
+    };
+    let some: Vec<String> = all.iter().take(5).map(inline).collect();
+    match all.len() - some.len() {
+        0 => some.join(", "),
+        more => format!("{} and {more} more", some.join(", ")),
+    }
+}
+
+/// How a release that serves comes to be as it should.
+fn repair(site: &SiteName, before: Option<&ReleaseId>) -> String {
+    let other = "no file is replaced under its visitors: deploy a bundle of another version";
+    match before {
+        Some(before) => format!(
+            "{other}, or go back to {before}, `holdall rollback {site}`, and deploy this bundle then, which makes it anew"
+        ),
+        None => other.to_owned(),
     }
 }
 
@@ -362,5 +404,30 @@ fn count(count: usize, noun: &str) -> String {
     match count {
         1 => format!("a {noun}"),
         _ => format!("{count} {noun}s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::digest::Sha256;
+
+    #[test]
+    fn what_was_taken_back_is_said_of_the_release_that_serves() {
+        let id = |version: &str| ReleaseId::new(&Version::parse(version).unwrap(), &Sha256::of(version));
+        let (old, new) = (id("1.0"), id("1.1"));
+        let said = |serving: Option<&ReleaseId>| {
+            let fault = Fault::Gone { release: new.clone() };
+            let fault = StepFault { step: Step::Switch, fault: fault.into() };
+            let (release, serving) = (new.clone(), serving.cloned());
+            DeployError::RolledBack { release, serving, fault: fault.into() }.to_string()
+        };
+        let refused = format!("{new} is not in service, and all is as it was before: ");
+        assert_eq!(said(None), format!("{refused}no release serves"));
+        assert_eq!(said(Some(&old)), format!("{refused}{old} serves on"));
+        assert_eq!(
+            said(Some(&new)),
+            format!("{new} serves on as it did before: nothing of what was to change has changed")
+        );
     }
 }

@@ -12,6 +12,7 @@ use std::time::Duration;
 use walkdir::WalkDir;
 
 use super::copies;
+use crate::durable::Disk;
 use crate::interrupt::{self, Within};
 use crate::site::settings::Hook;
 use crate::site::{self, Invocation, Place, environment};
@@ -80,9 +81,12 @@ pub fn migrates(hooks: &[Hook]) -> bool {
 }
 
 /// Copies every SQLite database below `shared` into a folder of the release's own. Returns where it is, if there is any.
+///
+/// SQLite makes durable what it writes, and we the folders around it: what is migrated next may need the copy.
 pub fn copy_databases(
     place: &Place,
     given: &BTreeMap<String, String>,
+    disk: &Disk,
     limit: Duration,
 ) -> Result<Option<PathBuf>, HookError> {
     let databases = databases(&place.shared())?;
@@ -94,7 +98,7 @@ pub fn copy_databases(
     for database in databases {
         let below = database.strip_prefix(place.shared()).expect("it was found there");
         let copy = folder.join(below);
-        fs_err::create_dir_all(copy.parent().unwrap_or(&folder)).map_err(no_folder)?;
+        disk.create_folders(copy.parent().unwrap_or(&folder)).map_err(no_folder)?;
         // One that a run before this has begun is not a database to copy into.
         match fs_err::remove_file(&copy) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(no_folder(error)),

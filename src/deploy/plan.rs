@@ -102,15 +102,16 @@ impl DeployPlan {
         };
         let place = survey.place(manifest, &id, folder.clone());
         let stale = there.is_some_and(|complete| !super::make::is_current(survey, &place, complete));
-        // One that somebody has changed is not put into service as it is.
+        // One that somebody has changed is not put into service as it is; nor is it made anew while it serves.
         let is_active = survey.active.as_ref() == Some(&id);
-        let changed = match there.filter(|_| !is_active) {
-            Some(complete) => release::drift(complete)?,
-            None => Vec::new(),
-        };
+        let changed = there.map(release::drift).transpose()?.unwrap_or_default();
+        let (site, before) = (survey.home.name.clone(), survey.before().cloned());
+        if is_active && !changed.is_empty() {
+            return Err(DeployError::Changed { site, release: id, changed, before });
+        }
         let is_broken = is_active && there.is_none();
         if is_broken && matches!(source, Source::Bundle(_)) && folder.exists() {
-            return Err(ReleaseError::InUse { folder }.into());
+            return Err(DeployError::NotWhole { site, folder, before });
         }
         let files = manifest.layers.iter().map(|layer| layer.entries).sum();
         let make = match (there, source, ReleaseError::changed(&folder, &changed)) {
@@ -150,8 +151,7 @@ impl DeployPlan {
         if let Some(changed) = changed.filter(|_| !wishes.force) {
             return Err(changed.into());
         }
-        let active = survey.active.as_ref().and_then(|active| survey.complete(active));
-        let behind = active.map(|active| unknown_to(&complete.release.manifest, &active.release.manifest));
+        let behind = survey.active_manifest().map(|active| unknown_to(&complete.release.manifest, &active));
         let migrations = behind.unwrap_or_default();
         if !wishes.force && !migrations.is_empty() {
             let (site, to) = (survey.home.name.clone(), complete.release.manifest.version.clone());
@@ -233,7 +233,7 @@ impl DeployPlan {
             after: Vec::new(),
             migrations: if switches { migrations } else { Vec::new() },
             iis: iis::whole(&wanted, &survey.iis, last, wishes.take_over),
-            warm: settings.probe.warm.unwrap_or_else(|| settings.max_instances(survey.cores)),
+            warm: settings.warm(survey.cores),
             questions: visits::questions(settings, &survey.spot, &place.manifest, files.into_iter()),
             drain: settings.drain(),
             prune: Pruning { releases, copies },
@@ -348,6 +348,9 @@ impl fmt::Display for Recovery {
             Recovery::Retire { release, .. } => write!(f, "end the processes of {release}"),
             Recovery::ForgetRetiring { release } => write!(f, "leave {release} in service"),
             Recovery::Unregister { release } => write!(f, "unregister {release}, which is gone"),
+            Recovery::ForgetTold { release } => {
+                write!(f, "remove what {release}, which is gone, was told")
+            }
             Recovery::RemoveLeftover { release } => {
                 write!(f, "remove what there is of {release}, which was never complete")
             }

@@ -3,9 +3,12 @@
 
 use super::journal::{End, Fact, Journal, Recovery, Step, Unfinished};
 use super::{DeployError, Fault, Hands, Survey, hooks, now, retire, show, visits};
+use crate::durable::gone;
+use crate::held;
 use crate::progress::Notice;
 use crate::release::{ReleaseId, State as ReleaseState, prune};
 use crate::site::iis::plan;
+use crate::site::place::BRIDGE_TOML;
 use crate::site::probe::sweep;
 use crate::site::{Home, SiteSettings, secrets};
 use std::collections::BTreeSet;
@@ -109,6 +112,11 @@ fn is_done(survey: &Survey, item: &Recovery, hands: &mut Hands<'_>) -> Result<bo
                 .apply(spot, |actual| plan::unregister(release.as_str(), &folder, actual, &state.applied))?;
             state.applied = done.plan.applied;
             home.write_state(&state)?;
+        }
+        Recovery::ForgetTold { release } => {
+            // Its secrets first. What is held of the rest goes with a later command: it is in nobody's way.
+            let run = survey.releases.run(release);
+            let _ = gone(home.disk.remove_file(&run.join(BRIDGE_TOML))).and_then(|()| held::remove_dir_all(&run));
         }
         Recovery::RemoveLeftover { release } | Recovery::FinishPruning { release } => {
             let whole = prune::plan(

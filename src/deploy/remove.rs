@@ -2,12 +2,19 @@
 //! wrote, stays unless somebody says otherwise.
 
 use std::io;
+use std::time::{Duration, Instant};
 
 use super::{DeployError, Fault, Hands, Survey, lock, retire};
 use crate::held;
+use crate::release::Release;
 use crate::release::prune::{self, PrunePlan, Removal, Why};
 use crate::site::iis::plan::{self, Lack};
 use crate::site::{Home, SiteSettings};
+
+/// How long processes may take to end: IIS gives those of a pool 90 s unless somebody says otherwise, and kills them then.
+const PATIENCE: Duration = Duration::from_secs(100);
+
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// What becomes of media, databases, logs, settings and secrets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,7 +30,7 @@ pub fn remove(
     data: Data,
     hands: &mut Hands<'_>,
 ) -> Result<(), DeployError> {
-    let held = lock(home, "remove", hands)?;
+    let lock = lock(home, "remove", hands)?;
     let survey = Survey::of(home, settings, &mut hands.server)?;
     let adopted: Vec<String> = survey
         .found
@@ -45,6 +52,11 @@ pub fn remove(
     // First the web server: a release that nobody is sent to can go.
     let done = hands.server.apply(spot, |actual| plan::remove(spot, actual, applied, &adopted));
     drop(done.map_err(|error| failed(error.into()))?);
+    for found in &survey.found {
+        // Where the pool is not ours to delete, they end for this alone.
+        retire::end_processes(&survey, &found.id).map_err(failed)?;
+    }
+    wait_for_processes(&survey);
     let removals = survey.found.iter().filter(|found| !found.adopted).map(|found| Removal {
         id: found.id.clone(),
         folder: found.folder.clone(),
@@ -64,9 +76,30 @@ pub fn remove(
         crate::durable::gone(home.disk.remove_file(&path)).map_err(unwritable(path.clone()))?;
     }
     home.forget().map_err(|error| failed(error.into()))?;
-    drop(held);
-    if data == Data::Removed {
-        held::remove_dir_all(&home.folder).map_err(unwritable(home.folder.clone()))?;
+    match data {
+        Data::Kept => drop(lock),
+        Data::Removed => lock.remove_folder().map_err(unwritable(home.folder.clone()))?,
     }
     Ok(())
+}
+
+/// Waits until nobody runs the Python of a release any more, so that none ends at work or holds what is to go. IIS ends the
+/// processes of a pool that was deleted when they have answered, and takes its time.
+fn wait_for_processes(survey: &Survey) {
+    let ours = survey.found.iter().filter(|found| !found.adopted);
+    let manifests = ours.filter_map(|found| Some((found, Release::open(&found.folder).ok()?.manifest)));
+    let programs: Vec<_> = manifests
+        .map(|(found, manifest)| {
+            manifest
+                .python
+                .program
+                .as_str()
+                .split('/')
+                .fold(found.folder.clone(), |path, part| path.join(part))
+        })
+        .collect();
+    let until = Instant::now() + PATIENCE;
+    while programs.iter().any(|program| held::is_running(program)) && Instant::now() < until {
+        std::thread::sleep(PAUSE);
+    }
 }

@@ -25,10 +25,13 @@ pub fn wait_until(at: u64, is_over: impl Fn() -> bool) {
 
 /// Has the processes of a release end as soon as they are idle.
 pub fn end_processes(survey: &Survey, release: &ReleaseId) -> Result<(), Fault> {
-    // Of one that is gone there is nothing left to end: its processes ended with its registration.
-    let Some(complete) = survey.complete(release) else { return Ok(()) };
-    let place = survey.place_of(complete);
-    bridge_toml::retire(&place).map_err(|source| Fault::Unwritable { path: place.run(), source })
+    let run = survey.releases.run(release);
+    // Of one that is gone there is nothing left to end: its processes ended with its registration. One that is damaged
+    // may have some.
+    if !survey.found.iter().any(|found| found.id == *release) || !run.exists() {
+        return Ok(());
+    }
+    bridge_toml::retire_in(&run, &survey.home.disk).map_err(|source| Fault::Unwritable { path: run, source })
 }
 
 /// Removes releases, each with its FastCGI application first: else IIS would go on naming a program that is gone. What is

@@ -58,7 +58,8 @@ impl Shown<'_> {
         let mut processes = BTreeSet::new();
         let pass = self.pass(None)?;
         for address in self.addresses {
-            processes.extend(self.ask(&self.visitor(address)?.with_pass(&pass, address.https))?);
+            let visitor = self.visitor(address, self.patience())?;
+            processes.extend(self.ask(&visitor.with_pass(&pass, address.https))?);
         }
         drop(pass);
         match self.addresses.first() {
@@ -82,13 +83,15 @@ impl Shown<'_> {
         notice: &mut dyn FnMut(Notice),
     ) -> Result<BTreeSet<u32>, Fault> {
         let pass = self.pass(Some(Warm { processes: self.warm, wait: MEETING }))?;
-        let visitor = self.visitor(address)?.with_pass(&pass, https);
-        let mut processes = self.ask(&visitor)?;
+        let visitor = self.visitor(address, self.patience())?;
+        let mut processes = self.ask(&visitor.with_pass(&pass, https))?;
         let page = self.questions.iter().find_map(|question| match question {
             Question::Page(path) => Some(path.as_str()),
             Question::File(_) => None,
         });
         let expected = self.expected();
+        // Whoever is held until all processes are there is answered later by as much.
+        let visitor = self.visitor(address, self.patience() + MEETING)?.with_pass(&pass, https);
         let warmed = warm(&visitor, page.unwrap_or("/"), &expected, &pass);
         if let Some(trouble) = warmed.troubles.into_iter().next() {
             return Err(trouble.into());
@@ -111,9 +114,13 @@ impl Shown<'_> {
         Ok(waited.processes)
     }
 
-    fn visitor(&self, address: &Address) -> Result<Visitor, Fault> {
-        let patience = Duration::from_secs(self.settings.probe.timeout.into());
-        Ok(Visitor::at(address.clone(), patience + MEETING)?)
+    fn visitor(&self, address: &Address, patience: Duration) -> Result<Visitor, Fault> {
+        Ok(Visitor::at(address.clone(), patience)?)
+    }
+
+    /// How long one answer may take.
+    fn patience(&self) -> Duration {
+        Duration::from_secs(self.settings.probe.timeout.into())
     }
 
     fn pass(&self, warm: Option<Warm>) -> Result<Pass, Fault> {

@@ -8,7 +8,7 @@ use super::server::Server;
 use super::{DeployError, Part};
 use crate::manifest::Manifest;
 use crate::recipe::Recipes;
-use crate::release::{Complete, Found, ReleaseId, Releases, State as ReleaseState};
+use crate::release::{Complete, Found, Release, ReleaseId, Releases, State as ReleaseState};
 use crate::site::iis::appcmd::Unquotable;
 use crate::site::iis::run::IisError;
 use crate::site::iis::wanted::Spot;
@@ -108,6 +108,16 @@ impl Survey {
         })
     }
 
+    /// What the release that serves says of itself, if that can be read, whatever became of the rest of it.
+    pub fn active_manifest(&self) -> Option<Manifest> {
+        let active = self.active.as_ref()?;
+        if let Some(complete) = self.complete(active) {
+            return Some(complete.release.manifest.clone());
+        }
+        let found = self.found.iter().find(|found| found.id == *active)?;
+        Release::open(&found.folder).ok().map(|release| release.manifest)
+    }
+
     /// All complete releases.
     pub fn all_complete(&self) -> impl Iterator<Item = &Complete> {
         self.found.iter().filter_map(|found| match &found.state {
@@ -186,7 +196,9 @@ impl Survey {
         let is_due = |item: &Recovery| match item {
             Recovery::Retire { not_before: Some(at), .. } => *at <= self.now,
             // What lies there is taken over.
-            Recovery::RemoveLeftover { release } => Some(release) != making,
+            Recovery::RemoveLeftover { release } | Recovery::ForgetTold { release } => {
+                Some(release) != making
+            }
             // No services are run for sites yet.
             Recovery::MoveServices { .. } => false,
             _ => true,
@@ -209,6 +221,7 @@ impl Survey {
             active: self.active.clone(),
             staging: staging.into_iter().collect(),
             registered: self.registered(),
+            told: self.releases.told(),
             has_passes: self.has_passes,
         }
     }

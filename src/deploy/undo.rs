@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::journal::{Journal, Run, Step};
 use super::{Fault, Hands, Survey, make, retire, show, visits};
 use crate::durable::{Mode, gone};
+use crate::held;
 use crate::progress::Notice;
 use crate::release::ReleaseId;
 use crate::site::iis::{Change, plan as iis};
@@ -224,7 +225,7 @@ fn unregister(
     if is_new {
         // That processes end with their registration is nothing that IIS promises. Of those that never began there is
         // nothing to end.
-        let _ = bridge_toml::retire(place);
+        let _ = bridge_toml::retire(place, &survey.home.disk);
     }
     let taken = hands.server.take_back(changes);
     if is_new {
@@ -240,7 +241,10 @@ fn tell_again(survey: &Survey, place: &Place, before: Option<&[u8]>) -> Result<(
     put_back(survey, &place.bridge_toml(), Mode::Private, before)?;
     if before.is_some() {
         let unwritable = |source| Fault::Unwritable { path: place.run(), source };
-        bridge_toml::retire(place).map_err(unwritable)?;
+        bridge_toml::retire(place, &survey.home.disk).map_err(unwritable)?;
+    } else if survey.complete(&place.id).is_none() {
+        // What is still held, such as a log, goes with the next command.
+        let _ = held::remove_dir_all(&place.run());
     }
     Ok(())
 }

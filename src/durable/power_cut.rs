@@ -62,7 +62,7 @@ impl Witness for Tape {
 
 /// What lies in a folder: files with their content, and folders. Paths are whole.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
-pub(crate) struct Tree(BTreeMap<PathBuf, Option<Vec<u8>>>);
+pub(crate) struct Tree(pub(crate) BTreeMap<PathBuf, Option<Vec<u8>>>);
 
 impl Tree {
     /// What lies below `root`, all of it durable.
@@ -76,7 +76,7 @@ impl Tree {
     }
 
     /// Makes what lay below `root` lie below `folder`, which is empty. Modes and times are not played.
-    fn build(&self, root: &Path, folder: &Path) {
+    pub(crate) fn build(&self, root: &Path, folder: &Path) {
         for (path, content) in &self.0 {
             let path = folder.join(path.strip_prefix(root).unwrap());
             match content {
@@ -114,23 +114,32 @@ pub(crate) fn each_cut(
 ) -> usize {
     let mut seen = HashSet::new();
     for end in ends {
-        for names in [Names::All, Names::None, Names::AllButTheFirst, Names::OnlyTheLast] {
-            for contents in [Contents::Whole, Contents::Half, Contents::Zeros] {
-                let tree = left_after(before, &steps[..end], names, contents);
-                if seen.insert(tree.clone()) {
-                    let folder = scratch();
-                    tree.build(root, folder.path());
-                    let next = steps.get(end);
-                    let next = next.map_or("the end".to_owned(), |step| format!("{step:?}"));
-                    check(
-                        &format!("cut before {next}; names {names:?}, contents {contents:?}"),
-                        folder.path(),
-                    );
-                }
+        each_tree(before, steps, end, |cut, tree| {
+            if seen.insert(tree.clone()) {
+                let folder = scratch();
+                tree.build(root, folder.path());
+                check(cut, folder.path());
             }
-        }
+        });
     }
     seen.len()
+}
+
+/// Calls `check` with all that may be left when the power goes after so many steps. Some are the same.
+pub(crate) fn each_tree(before: &Tree, steps: &[Taped], end: usize, mut check: impl FnMut(&str, &Tree)) {
+    let done = &steps[..end];
+    let durable = durable(done);
+    let next = match steps.get(end) {
+        None => "the end".to_owned(),
+        Some(Taped::Write(path, bytes)) => format!("{} bytes of {}", bytes.len(), path.display()),
+        Some(step) => format!("{step:?}"),
+    };
+    for names in [Names::All, Names::None, Names::AllButTheFirst, Names::OnlyTheLast] {
+        for contents in [Contents::Whole, Contents::Half, Contents::Zeros] {
+            let tree = left_after(before, done, &durable, names, contents);
+            check(&format!("cut before {next}; names {names:?}, contents {contents:?}"), &tree);
+        }
+    }
 }
 
 /// A temporary folder, in memory where that can be had: these tests sync thousands of times.
@@ -139,8 +148,8 @@ pub(crate) fn scratch() -> tempfile::TempDir {
     if memory.is_dir() { tempfile::tempdir_in(memory).unwrap() } else { tempfile::tempdir().unwrap() }
 }
 
-fn left_after(before: &Tree, steps: &[Taped], names: Names, contents: Contents) -> Tree {
-    let (durable_names, durable_contents) = durable(before, steps);
+fn left_after(before: &Tree, steps: &[Taped], durable: &Durable, names: Names, contents: Contents) -> Tree {
+    let Durable { names: durable_names, contents: durable_contents } = durable;
     let loose: Vec<usize> =
         (0..steps.len()).filter(|at| is_name(&steps[*at]) && !durable_names.contains(at)).collect();
     let made_it = |at: usize| {
@@ -246,49 +255,50 @@ fn is_name(step: &Taped) -> bool {
 }
 
 /// The steps whose names, and those whose contents, no power cut takes back any more.
-fn durable(before: &Tree, steps: &[Taped]) -> (HashSet<usize>, HashSet<usize>) {
-    let (mut names, mut contents) = (HashSet::new(), HashSet::new());
+#[derive(Default)]
+struct Durable {
+    names: HashSet<usize>,
+    contents: HashSet<usize>,
+}
+
+fn durable(steps: &[Taped]) -> Durable {
+    let mut durable = Durable::default();
+    // Where what was written lies by now.
+    let mut written: Vec<(usize, &Path)> = Vec::new();
     for (at, step) in steps.iter().enumerate() {
-        // Where what was done before this step lies by now.
-        let mut at_now: Vec<(usize, PathBuf)> = Vec::new();
-        for (earlier, step) in steps[..at].iter().enumerate() {
-            match step {
-                Taped::Write(path, _) => at_now.push((earlier, path.clone())),
-                Taped::Rename(from, to) => {
-                    at_now
-                        .iter_mut()
-                        .filter(|(_, path)| path == from)
-                        .for_each(|(_, path)| *path = to.clone());
+        let mut contents = |is_synced: &dyn Fn(&Path) -> bool| {
+            let synced = written.iter().filter(|(_, path)| is_synced(path));
+            durable.contents.extend(synced.map(|(earlier, _)| *earlier));
+        };
+        let mut names = |is_synced: &dyn Fn(&Path) -> bool| {
+            let synced = |earlier: &usize| places(&steps[*earlier]).iter().all(|path| is_synced(path));
+            let synced: Vec<usize> =
+                (0..at).filter(|earlier| is_name(&steps[*earlier]) && synced(earlier)).collect();
+            for earlier in synced {
+                durable.names.insert(earlier);
+                // A folder that is gone was empty.
+                if let Taped::RemoveFolder(folder) = &steps[earlier] {
+                    let inside =
+                        |step: &usize| places(&steps[*step]).iter().all(|path| path.starts_with(folder));
+                    durable.names.extend((0..earlier).filter(|step| is_name(&steps[*step]) && inside(step)));
                 }
-                _ => {}
             }
-        }
+        };
         match step {
-            Taped::SyncFile(file) => {
-                contents.extend(at_now.iter().filter(|(_, path)| path == file).map(|(earlier, _)| *earlier));
+            Taped::Write(path, _) => written.push((at, path)),
+            Taped::Rename(from, to) => {
+                written.iter_mut().filter(|(_, path)| path == from).for_each(|(_, path)| *path = to);
             }
+            Taped::SyncFile(file) => contents(&|path| path == file),
             Taped::SyncTree(folder) => {
-                contents.extend(
-                    at_now.iter().filter(|(_, path)| path.starts_with(folder)).map(|(earlier, _)| *earlier),
-                );
-                let below = |path: &PathBuf| path != folder && path.starts_with(folder);
-                names.extend(
-                    (0..at).filter(|earlier| places(&steps[*earlier]).iter().all(|path| below(path))),
-                );
+                contents(&|path| path.starts_with(folder));
+                names(&|path| path != folder && path.starts_with(folder));
             }
-            Taped::SyncFolder(folder) => {
-                let inside = |path: &PathBuf| path.parent() == Some(folder);
-                names.extend(
-                    (0..at).filter(|earlier| places(&steps[*earlier]).iter().all(|path| inside(path))),
-                );
-            }
+            Taped::SyncFolder(folder) => names(&|path| path.parent() == Some(folder)),
             _ => {}
         }
     }
-    names.retain(|at| is_name(&steps[*at]));
-    // What the tape began with is a part of every tree, and no step.
-    debug_assert!(!before.0.is_empty());
-    (names, contents)
+    durable
 }
 
 fn places(step: &Taped) -> Vec<&PathBuf> {

@@ -37,12 +37,15 @@ pub fn tree(path: &Path) -> io::Result<()> {
 /// Several at once: most of the time is spent waiting.
 #[cfg(any(test, not(target_os = "linux")))]
 pub(super) fn each_file(path: &Path) -> io::Result<()> {
+    use crate::held;
     use rayon::prelude::*;
     use walkdir::WalkDir;
     let entries = WalkDir::new(path).into_iter().collect::<Result<Vec<_>, _>>()?;
     entries.par_iter().try_for_each(|entry| match entry.file_type() {
         kind if kind.is_dir() => folder(entry.path()),
-        kind if kind.is_file() => fs_err::OpenOptions::new().write(true).open(entry.path())?.sync_all(),
+        kind if kind.is_file() => {
+            held::open(fs_err::OpenOptions::new().write(true), entry.path())?.sync_all()
+        }
         _ => Ok(()),
     })
 }

@@ -129,6 +129,26 @@ fn a_narrow_umask_takes_nothing_from_a_file() {
     assert!(done.status.success() && said.contains("1 passed"), "{said}");
 }
 
+/// As a virus scanner holds it.
+#[cfg(windows)]
+#[test]
+fn a_file_that_somebody_holds_for_a_moment_is_waited_for() {
+    use std::os::windows::fs::OpenOptionsExt as _;
+    let folder = scratch();
+    let journal = folder.path().join("journal.jsonl");
+    Disk::default().append(&journal, Mode::Plain, "one").unwrap();
+    for line in ["two", "three"] {
+        let held = std::fs::OpenOptions::new().read(true).share_mode(0).open(&journal).unwrap();
+        let moment = std::thread::spawn(move || {
+            std::thread::sleep(std::time::Duration::from_millis(100));
+            drop(held);
+        });
+        Disk::default().append(&journal, Mode::Plain, line).unwrap();
+        moment.join().unwrap();
+    }
+    assert_eq!(fs_err::read_to_string(&journal).unwrap(), "one\ntwo\nthree\n");
+}
+
 /// Windows itself would refuse to remove it.
 #[test]
 fn a_file_that_is_marked_as_read_only_can_be_removed() {

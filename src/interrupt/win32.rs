@@ -6,7 +6,9 @@ use std::process::Child;
 use std::ptr::null;
 
 use windows_sys::Win32::System::JobObjects::{
-    AssignProcessToJobObject, CreateJobObjectW, TerminateJobObject,
+    AssignProcessToJobObject, CreateJobObjectW, JOB_OBJECT_LIMIT_BREAKAWAY_OK,
+    JOBOBJECT_EXTENDED_LIMIT_INFORMATION, JobObjectExtendedLimitInformation, SetInformationJobObject,
+    TerminateJobObject,
 };
 
 /// A program and all that it has started since it was known to this. Dropping it ends nothing.
@@ -23,6 +25,21 @@ impl Tree {
         }
         // SAFETY: the handle is new, and nobody else's.
         let job = unsafe { OwnedHandle::from_raw_handle(job) };
+        let mut limits = JOBOBJECT_EXTENDED_LIMIT_INFORMATION::default();
+        // Whoever starts something that is to outlive it says so, and would be refused otherwise.
+        limits.BasicLimitInformation.LimitFlags = JOB_OBJECT_LIMIT_BREAKAWAY_OK;
+        // SAFETY: pointer and length are those of a structure that lives through the call.
+        let limited = unsafe {
+            SetInformationJobObject(
+                job.as_raw_handle(),
+                JobObjectExtendedLimitInformation,
+                (&raw const limits).cast(),
+                size_of_val(&limits) as u32,
+            )
+        };
+        if limited == 0 {
+            return Err(io::Error::last_os_error());
+        }
         // SAFETY: both handles are open while this lasts.
         match unsafe { AssignProcessToJobObject(job.as_raw_handle(), program.as_raw_handle()) } {
             0 => Err(io::Error::last_os_error()),

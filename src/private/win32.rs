@@ -6,14 +6,17 @@ use std::io;
 use std::os::windows::ffi::OsStrExt as _;
 use std::os::windows::io::{AsRawHandle as _, FromRawHandle as _, OwnedHandle};
 use std::path::Path;
-use std::ptr::null_mut;
+use std::ptr::{null, null_mut};
 
 use windows_sys::Win32::Foundation::{GENERIC_WRITE, INVALID_HANDLE_VALUE, LocalFree};
 use windows_sys::Win32::Security::Authorization::{
     ConvertSidToStringSidW, ConvertStringSecurityDescriptorToSecurityDescriptorW, SDDL_REVISION_1,
+    SE_FILE_OBJECT, SetNamedSecurityInfoW,
 };
 use windows_sys::Win32::Security::{
-    GetTokenInformation, SECURITY_ATTRIBUTES, TOKEN_QUERY, TOKEN_USER, TokenUser,
+    DACL_SECURITY_INFORMATION, GetSecurityDescriptorDacl, GetSecurityDescriptorOwner, GetTokenInformation,
+    OWNER_SECURITY_INFORMATION, PROTECTED_DACL_SECURITY_INFORMATION, SECURITY_ATTRIBUTES, TOKEN_QUERY,
+    TOKEN_USER, TokenUser,
 };
 use windows_sys::Win32::Storage::FileSystem::{
     CREATE_NEW, CreateDirectoryW, CreateFileW, FILE_ATTRIBUTE_NORMAL, FILE_SHARE_DELETE, FILE_SHARE_READ,
@@ -52,6 +55,31 @@ pub fn create_folder(path: &Path, sddl: &str) -> io::Result<()> {
     let descriptor = descriptor(sddl)?;
     // SAFETY: name and attributes live through the call, and the name ends in NUL.
     succeeded(unsafe { CreateDirectoryW(name.as_ptr(), &attributes(&descriptor)) })
+}
+
+/// Gives a folder that is there the owner and the rights that `sddl` says, which it hands down to all that is in it. What
+/// the folder above would hand down does not count.
+pub fn guard_folder(path: &Path, sddl: &str) -> io::Result<()> {
+    let name: Vec<u16> = path.as_os_str().encode_wide().chain([0]).collect();
+    let descriptor = descriptor(sddl)?;
+    let (mut owner, mut dacl, mut present, mut defaulted) = (null_mut(), null_mut(), 0, 0);
+    // SAFETY: the descriptor lives as long as what is said to point into it.
+    succeeded(unsafe { GetSecurityDescriptorOwner(descriptor.0, &mut owner, &mut defaulted) })?;
+    // SAFETY: as above.
+    succeeded(unsafe { GetSecurityDescriptorDacl(descriptor.0, &mut present, &mut dacl, &mut defaulted) })?;
+    // No list at all would let everybody do everything.
+    if owner.is_null() || present == 0 || dacl.is_null() {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    let what = OWNER_SECURITY_INFORMATION | DACL_SECURITY_INFORMATION | PROTECTED_DACL_SECURITY_INFORMATION;
+    // SAFETY: the name ends in NUL; owner and list lie in the descriptor, which lives through the call.
+    let error = unsafe {
+        SetNamedSecurityInfoW(name.as_ptr(), SE_FILE_OBJECT, what, owner, null_mut(), dacl, null())
+    };
+    match error {
+        0 => Ok(()),
+        error => Err(io::Error::from_raw_os_error(error as i32)),
+    }
 }
 
 fn descriptor(sddl: &str) -> io::Result<Allocated> {

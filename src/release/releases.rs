@@ -2,6 +2,7 @@
 //!
 //! Reads only; what is to become a release gets a [`Slot`]. Whoever calls holds the site's lock.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -80,6 +81,12 @@ impl Releases {
     /// Where what may change while a release lives is kept: `run/<id>`.
     pub fn run(&self, id: &ReleaseId) -> PathBuf {
         self.site.join("run").join(id)
+    }
+
+    /// The releases of which there is such a folder, whether or not they are there.
+    pub fn told(&self) -> BTreeSet<ReleaseId> {
+        let runs = std::fs::read_dir(self.site.join("run")).into_iter().flatten().flatten();
+        runs.filter_map(|run| ReleaseId::parse(run.file_name().to_str()?).ok()).collect()
     }
 
     pub fn disk(&self) -> &Disk {

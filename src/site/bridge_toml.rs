@@ -8,8 +8,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 
+use super::place::BRIDGE_TOML;
 use super::{Place, environment};
 use crate::digest::Sha256;
+use crate::durable::{Disk, Mode};
 
 /// The file's content, in the order in which it is written.
 ///
@@ -58,22 +60,29 @@ pub fn probe_toml(place: &Place) -> PathBuf {
     place.run().join(PROBE)
 }
 
+const RESTART: &str = "restart";
+
 /// The file that IIS watches (`monitorChangesTo` of the FastCGI application): a change ends idle processes.
 pub fn restart_file(place: &Place) -> PathBuf {
-    place.run().join("restart")
+    place.run().join(RESTART)
 }
 
 /// Has the processes of a release end as soon as they are idle: nobody needs them any more, or they know something else
 /// than `bridge.toml` says now. Only IIS looks at the file; elsewhere whoever started the processes ends them.
-pub fn retire(place: &Place) -> io::Result<()> {
-    let told = match fs_err::read(place.bridge_toml()) {
+pub fn retire(place: &Place, disk: &Disk) -> io::Result<()> {
+    retire_in(&place.run(), disk)
+}
+
+/// The same for a release of which only the folder is known that holds what it was told.
+pub fn retire_in(run: &Path, disk: &Disk) -> io::Result<()> {
+    let told = match fs_err::read(run.join(BRIDGE_TOML)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
         told => told?,
     };
     // Another content than before, so that whatever IIS compares, it sees a change.
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let text = format!("{} {}", Sha256::of(&told), now.as_nanos());
-    crate::cache::write_whole(&restart_file(place), |file| file.write_all(text.as_bytes()))
+    disk.replace(&run.join(RESTART), Mode::Private, text.as_bytes())
 }
 
 /// Whether all processes that are not about to end were started with `bridge.toml` as it is now.
@@ -146,16 +155,16 @@ mod tests {
     fn each_retirement_changes_the_file_that_is_watched() {
         let folder = tempfile::tempdir().unwrap();
         let place = guestbook(folder.path());
-        place.make_folders().unwrap();
+        place.make_folders(&Disk::default()).unwrap();
         let retired = || {
-            retire(&place).unwrap();
+            retire(&place, &Disk::default()).unwrap();
             fs_err::read(restart_file(&place)).unwrap()
         };
         assert_ne!(retired(), retired());
         assert!(!is_known(&place), "there is no bridge.toml yet");
         BridgeToml::of(&place, &BTreeMap::new()).write(&place.bridge_toml()).unwrap();
         assert!(!is_known(&place));
-        retire(&place).unwrap();
+        retire(&place, &Disk::default()).unwrap();
         assert!(is_known(&place));
     }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::rights::Standing;
 use super::secrets::{SECRETS_TOML, Sid};
 use super::settings::SITE_TOML;
 use super::state::STATE_JSON;
@@ -45,6 +46,12 @@ pub enum HomeError {
         "check that the disk has room and that you may write there: on a server that takes an administrator"
     ))]
     Unwritable { path: PathBuf, source: io::Error },
+    #[error("`{}` is no site's folder: `{found}` lies there", folder.display())]
+    #[diagnostic(help(
+        "a site has a folder of its own: choose another name or another `--root`, or lay the site's `site.toml` there if it \
+         is to be this one"
+    ))]
+    Foreign { folder: PathBuf, found: String },
     #[error("`{}` is the settings of the site `{found}`, and lies in the folder of `{expected}`", path.display())]
     #[diagnostic(help("give the folder the site's name, or correct the key `name`"))]
     OtherSite { path: PathBuf, found: SiteName, expected: SiteName },
@@ -137,12 +144,34 @@ impl Home {
     pub fn make(&self, settings: &SiteSettings) -> Result<(), HomeError> {
         let pool = Sid::of_pool(&settings.pool_name());
         let shared = self.shared();
+        let standing = Standing::of(&self.names()?);
+        if let Standing::Foreign(found) = standing {
+            return Err(HomeError::Foreign { folder: self.folder.clone(), found });
+        }
         for (folder, rights) in [(&self.folder, rights::of_site(&pool)), (&shared, rights::of_shared(&pool))]
         {
-            rights::make_folder(&self.disk, folder, &rights)
-                .map_err(|source| HomeError::Unwritable { path: folder.clone(), source })?;
+            let made = match folder.is_dir() && standing == Standing::New {
+                // Somebody has made it: who may do what there was not yet thought of.
+                true => rights::guard(folder, &rights),
+                false => rights::make_folder(&self.disk, folder, &rights),
+            };
+            made.map_err(|source| HomeError::Unwritable { path: folder.clone(), source })?;
         }
         Ok(())
+    }
+
+    /// What lies in the site's folder.
+    fn names(&self) -> Result<Vec<String>, HomeError> {
+        let unreadable = |source| HomeError::Unreadable { path: self.folder.clone(), source };
+        let entries = match fs_err::read_dir(&self.folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries.map_err(unreadable)?,
+        };
+        let name =
+            |entry: io::Result<fs_err::DirEntry>| Ok(entry?.file_name().to_string_lossy().into_owned());
+        let mut names = entries.map(name).collect::<io::Result<Vec<_>>>().map_err(unreadable)?;
+        names.sort();
+        Ok(names)
     }
 
     pub fn write_settings(&self, text: &str) -> Result<(), HomeError> {
@@ -151,7 +180,9 @@ impl Home {
 
     /// For administrators and for the pool that the site runs in.
     pub fn write_secrets(&self, secrets: &Secrets, settings: &SiteSettings) -> Result<(), HomeError> {
-        Ok(secrets.write(&self.secrets_toml(), &[Sid::of_pool(&settings.pool_name())])?)
+        let path = self.secrets_toml();
+        secrets.write(&path, &[Sid::of_pool(&settings.pool_name())])?;
+        self.disk.sync_folder(&self.folder).map_err(|source| HomeError::Unwritable { path, source })
     }
 
     pub fn write_state(&self, state: &State) -> Result<(), HomeError> {
@@ -175,13 +206,13 @@ impl Home {
     /// are [retired](super::bridge_toml::retire).
     pub fn tell(&self, place: &Place, wanted: &BridgeToml) -> Result<(), HomeError> {
         let unwritable = |path: PathBuf| move |source| HomeError::Unwritable { path, source };
-        place.make_folders().map_err(unwritable(place.site.clone()))?;
+        place.make_folders(&self.disk).map_err(unwritable(place.site.clone()))?;
         self.write(&place.bridge_toml(), Mode::Private, wanted.render().as_bytes())?;
         let restart = super::bridge_toml::restart_file(place);
         match restart.exists() {
             true => Ok(()),
             // What is watched has to be there, and nothing runs yet.
-            false => super::bridge_toml::retire(place).map_err(unwritable(restart)),
+            false => super::bridge_toml::retire(place, &self.disk).map_err(unwritable(restart)),
         }
     }
 
@@ -221,6 +252,7 @@ pub struct Visited<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::durable::power_cut::{Tape, Tree, each_cut, scratch};
     use crate::release::ReleaseId;
     use crate::site::place::tests::guestbook;
 
@@ -238,6 +270,20 @@ mod tests {
         home.make(&SiteSettings::named(home.name.clone())).unwrap();
         assert_eq!(Home::all(root.path()).unwrap(), []);
         assert_eq!(Home::all(&root.path().join("nowhere")).unwrap(), []);
+    }
+
+    #[test]
+    fn a_folder_of_somebody_elses_is_no_place_for_a_site() {
+        let root = tempfile::tempdir().unwrap();
+        let (home, settings) =
+            (home(root.path()), SiteSettings::named(SiteName::parse("guestbook").unwrap()));
+        fs_err::create_dir_all(home.folder.join("wwwroot")).unwrap();
+        let refused = home.make(&settings).unwrap_err();
+        assert!(matches!(&refused, HomeError::Foreign { found, .. } if found == "wwwroot"), "{refused:?}");
+        assert!(!home.folder.join("shared").exists());
+        home.write_settings("name = 'guestbook'\n").unwrap();
+        home.make(&settings).unwrap();
+        assert!(home.folder.join("shared").is_dir());
     }
 
     #[test]
@@ -263,6 +309,24 @@ mod tests {
     }
 
     #[test]
+    fn what_the_bridge_was_told_outlives_a_power_cut() {
+        let root = scratch();
+        let before = Tree::of(root.path());
+        let (disk, tape) = Tape::new();
+        let home = Home { disk, ..home(root.path()) };
+        let (place, settings) = (guestbook(root.path()), SiteSettings::named(home.name.clone()));
+        let visited = Visited { host: "www.example.org", https: true };
+        let wanted = bridge_toml(&settings, &place, &BTreeMap::new(), visited);
+        home.tell(&place, &wanted).unwrap();
+        let steps = tape.steps();
+        each_cut(&before, root.path(), &steps, steps.len()..=steps.len(), |cut, root| {
+            let place = guestbook(root);
+            assert!(home.is_told(&place, &wanted), "{cut}");
+            assert!(place.tmp().is_dir(), "{cut}");
+        });
+    }
+
+    #[test]
     fn the_bridge_is_told_once_and_what_is_watched_is_there() {
         let root = tempfile::tempdir().unwrap();
         let (home, place) = (home(root.path()), guestbook(root.path()));
@@ -276,10 +340,10 @@ mod tests {
         let other = bridge_toml(&settings, &place, &BTreeMap::new(), Visited { https: false, ..visited });
         home.tell(&place, &other).unwrap();
         assert!(!home.is_told(&place, &other));
-        super::super::bridge_toml::retire(&place).unwrap();
+        super::super::bridge_toml::retire(&place, &home.disk).unwrap();
         assert!(home.is_told(&place, &other));
         home.tell(&place, &wanted).unwrap();
-        super::super::bridge_toml::retire(&place).unwrap();
+        super::super::bridge_toml::retire(&place, &home.disk).unwrap();
         assert!(crate::site::bridge_toml::restart_file(&place).exists());
         assert!(wanted.render().contains("host = \"www.example.org\"\nhttps = true"));
     }

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-use crate::durable::{Disk, Mode};
+use crate::durable::{Disk, Mode, gone};
 use crate::held;
 
 /// The file that is locked. It is empty and stays: were it removed, two could lock two files of the same name.
@@ -90,11 +90,13 @@ impl Lock {
         mut waiting: impl FnMut(Option<&Holder>),
     ) -> Result<Lock, LockError> {
         let unusable = |source| LockError::Unusable { folder: folder.to_owned(), source };
-        let file = open(folder).map_err(unusable)?;
+        let mut file = open(folder).map_err(unusable)?;
         let begun = Instant::now();
         let mut told = None;
         loop {
             match file.try_lock() {
+                // The site was removed by whoever held it: this is no lock any more.
+                Ok(()) if !folder.join(LOCK).exists() => file = open(folder).map_err(unusable)?,
                 Ok(()) => break,
                 Err(TryLockError::Error(source)) => return Err(unusable(source)),
                 Err(TryLockError::WouldBlock) if begun.elapsed() < MOMENT => {}
@@ -117,6 +119,30 @@ impl Lock {
             serde_json::to_vec(&Holder::this(doing)).expect("text and numbers can be written as JSON");
         Disk::default().replace(&folder.join(HOLDER), Mode::Plain, &holder).map_err(unusable)?;
         Ok(Lock { folder: folder.to_owned(), _file: file, left })
+    }
+
+    /// Removes the folder with all that is in it, and lets go: until nothing but the lock itself is left, nobody else
+    /// changes the site.
+    pub fn remove_folder(self) -> io::Result<()> {
+        for entry in fs_err::read_dir(&self.folder)? {
+            let entry = entry?;
+            let path = entry.path();
+            match entry.file_type()?.is_dir() {
+                true => held::remove_dir_all(&path)?,
+                false if [LOCK, HOLDER].iter().any(|name| entry.file_name() == *name) => {}
+                false => held::remove_file(&path)?,
+            }
+        }
+        let folder = self.folder.clone();
+        // Whoever waits for it has it open, and finds it gone. On Windows it goes when the last of them has closed it.
+        gone(held::remove_file(&folder.join(LOCK)))?;
+        drop(self);
+        match held::again(|| std::fs::remove_dir(&folder), |done| done.as_ref().is_err_and(held::is_held)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            // Somebody has begun to make the site anew since.
+            Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => Ok(()),
+            done => done,
+        }
     }
 
     /// Who held the lock last, if it is gone without having let go: killed, or the machine went down. The journal
@@ -265,6 +291,26 @@ mod tests {
         assert_eq!(holder(site.path()).unwrap().doing, "rollback");
         assert!(heard.try_recv().is_err(), "it is said once for each holder");
         drop(second);
+    }
+
+    #[test]
+    fn a_site_is_removed_under_its_lock_and_whoever_waits_finds_it_gone() {
+        let root = tempfile::tempdir().unwrap();
+        let site = root.path().join("shop");
+        fs_err::create_dir_all(site.join("shared/media")).unwrap();
+        fs_err::write(site.join("site.toml"), "name = 'shop'").unwrap();
+        let lock = take(&site, "remove").unwrap();
+        let (said, heard) = std::sync::mpsc::channel();
+        let folder = site.clone();
+        let waiting = std::thread::spawn(move || {
+            Lock::take(&folder, "deploy", IfHeld::Wait, |_| said.send(()).unwrap()).map(drop)
+        });
+        heard.recv().unwrap();
+        lock.remove_folder().unwrap();
+        assert!(!site.exists());
+        let refused = waiting.join().unwrap();
+        assert!(matches!(refused, Err(LockError::Unusable { .. })), "{refused:?}");
+        assert!(!site.exists());
     }
 
     #[test]

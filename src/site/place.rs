@@ -5,9 +5,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::digest::Sha256;
+use crate::durable::Disk;
 use crate::manifest::Manifest;
 use crate::release::{Complete, ReleaseId};
 use crate::site::settings::Media;
+
+/// The file that the bridge reads, in the folder of what may change while a release lives.
+pub const BRIDGE_TOML: &str = "bridge.toml";
 
 /// One release of one site, and the site's folders around it.
 #[derive(Debug, Clone)]
@@ -67,22 +71,24 @@ impl Place {
 
     /// The file that the bridge reads.
     pub fn bridge_toml(&self) -> PathBuf {
-        self.run().join("bridge.toml")
+        self.run().join(BRIDGE_TOML)
     }
 
     /// Makes the folders around the release, and those of what the project writes.
-    pub fn make_folders(&self) -> io::Result<()> {
+    ///
+    /// Durable, as much as what is put into them: a file is lost with its folder.
+    pub fn make_folders(&self, disk: &Disk) -> io::Result<()> {
         let shared = self.shared();
-        fs_err::create_dir_all(self.run())?;
+        disk.create_folders(&self.run())?;
         for folder in ["databases", "logs", "media", "tmp"] {
-            fs_err::create_dir_all(shared.join(folder))?;
+            disk.create_folders(&shared.join(folder))?;
         }
         for written in self.manifest.site.paths.values() {
             // Whether it is a file (a database) or a folder (media) only the project knows: SQLite makes a
             // file and Django a folder, as long as the folder above is there.
             let path = written.split('/').fold(shared.clone(), |path, part| path.join(part));
             if let Some(above) = path.parent() {
-                fs_err::create_dir_all(above)?;
+                disk.create_folders(above)?;
             }
         }
         Ok(())
@@ -125,7 +131,7 @@ pub(crate) mod tests {
     fn the_folders_of_what_the_project_writes_are_made() {
         let root = tempfile::tempdir().unwrap();
         let place = guestbook(root.path());
-        place.make_folders().unwrap();
+        place.make_folders(&Disk::default()).unwrap();
         assert!(place.shared().join("databases/inner").is_dir());
         assert!(!place.shared().join("databases/inner/db.sqlite3").exists());
         assert!(place.tmp().is_dir() && place.run().is_dir() && !place.release.exists());

@@ -80,7 +80,9 @@ pub struct Warmed {
 ///
 /// IIS takes a change up later than it says that it is made, so answers of another release are waited out, as long as
 /// `limit` allows; then the last trouble is the error. What the expected release itself answers wrongly, as many
-/// times in a row, gets no better by waiting. `watch` sees each trouble as it comes.
+/// times in a row, gets no better by waiting. Nor does silence, once a page of that release was right: then it is there
+/// and its project runs, and each silent request keeps a process from visitors. Of such a row the first trouble is the
+/// error: later pages may be silent because the first one still has the process. `watch` sees each trouble as it comes.
 pub fn wait_until(
     visitor: &Visitor,
     questions: &[Question],
@@ -90,29 +92,38 @@ pub fn wait_until(
     mut watch: impl FnMut(&Trouble),
 ) -> Result<Waited, Trouble> {
     let begun = Instant::now();
-    let (mut right, mut wrong, mut rounds) = (0, 0, 0);
+    let (mut right, mut rounds) = (0, 0);
+    let mut wrong = Vec::new();
     let mut processes = BTreeSet::new();
+    let mut runs = false;
     let mut pause = Duration::from_millis(50);
     loop {
         rounds += 1;
         let round = questions.iter().try_for_each(|question| {
             let answer = visitor.ask(question)?;
             processes.extend(expected.judge(visitor.address(), question, &answer)?);
+            // A file comes from the web server, and says nothing of processes that may still be starting.
+            runs |= matches!(question, Question::Page(_));
             Ok(())
         });
         match round {
             Ok(()) => {
-                (right, wrong) = (right + 1, 0);
+                right += 1;
+                wrong.clear();
                 if right >= times {
                     return Ok(Waited { took: begun.elapsed(), rounds, processes });
                 }
             }
             Err(trouble) => {
                 watch(&trouble);
-                wrong = if trouble.is_of(&expected.release) { wrong + 1 } else { 0 };
                 right = 0;
-                if wrong >= times || begun.elapsed() >= limit {
-                    return Err(trouble);
+                let hangs = runs && matches!(trouble, Trouble::Hung { .. });
+                match hangs || trouble.is_of(&expected.release) {
+                    true => wrong.push(trouble.clone()),
+                    false => wrong.clear(),
+                }
+                if wrong.len() >= times || begun.elapsed() >= limit {
+                    return Err(wrong.into_iter().next().unwrap_or(trouble));
                 }
                 std::thread::sleep(pause.min(limit.saturating_sub(begun.elapsed())));
                 pause = (pause * 2).min(Duration::from_millis(500));

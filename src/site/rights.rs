@@ -7,8 +7,51 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::secrets::Sid;
+use super::secrets::{SECRETS_TOML, Sid};
+use super::settings::SITE_TOML;
+use super::state::STATE_JSON;
 use crate::durable::Disk;
+
+/// Whose folder it is that lies where a site is made: decided by the names in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// A site was made in it: its rights were set then, and are the administrator's since.
+    Made,
+    /// Nobody has: it is empty, or somebody has laid settings or data there for the site.
+    New,
+    /// Of somebody else, who has this in it.
+    Foreign(String),
+}
+
+impl Standing {
+    /// That of a folder in which there are these names.
+    pub fn of(names: &[String]) -> Standing {
+        let any = |known: &[&str]| names.iter().any(|name| known.contains(&name.as_str()));
+        if any(&[STATE_JSON, "releases", "run", "journal.jsonl"]) {
+            return Standing::Made;
+        }
+        let mut others =
+            names.iter().filter(|name| !["shared", "lock", "lock.json"].contains(&name.as_str()));
+        match others.next() {
+            Some(other) if !any(&[SITE_TOML, SECRETS_TOML]) => Standing::Foreign(other.clone()),
+            _ => Standing::New,
+        }
+    }
+}
+
+/// Gives a folder that is there the rights that it would have been made with, and has administrators own it: whoever owns
+/// a folder may give himself rights again. Elsewhere than on Windows that is its maker's business.
+pub fn guard(path: &Path, rights: &str) -> io::Result<()> {
+    #[cfg(windows)]
+    {
+        crate::private::guard_folder(path, &format!("O:BA{rights}"))
+    }
+    #[cfg(not(windows))]
+    {
+        let _ = (path, rights);
+        Ok(())
+    }
+}
 
 /// Makes a folder with rights of its own, unless it is there. Elsewhere than on Windows those are the usual ones.
 pub fn make_folder(disk: &Disk, path: &Path, rights: &str) -> io::Result<()> {
@@ -154,6 +197,24 @@ mod tests {
             ]
         );
         assert_eq!(grants[0].args()[0], "/srv/shop & co", "as it is: no shell is between");
+    }
+
+    #[test]
+    fn a_folder_that_was_there_is_known_by_what_is_in_it() {
+        let check = |names: &[&str], expected: Standing| {
+            let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+            assert_eq!(Standing::of(&names), expected, "{names:?}");
+        };
+        check(&[], Standing::New);
+        check(&["site.toml", "notes.txt"], Standing::New);
+        check(&["secrets.toml"], Standing::New);
+        // What a removal leaves.
+        check(&["lock", "shared"], Standing::New);
+        check(&["lock", "shared", "site.toml", "state.json"], Standing::Made);
+        check(&["releases", "notes.txt"], Standing::Made);
+        check(&["journal.jsonl", "shared"], Standing::Made);
+        check(&["shared", "wwwroot"], Standing::Foreign("wwwroot".to_owned()));
+        check(&["manage.py", "shop"], Standing::Foreign("manage.py".to_owned()));
     }
 
     #[test]

@@ -300,6 +300,13 @@ impl SiteSettings {
         number(&self.fastcgi, "maxInstances", cores).unwrap_or(1)
     }
 
+    /// How many processes are warmed on a machine with so many processors: never more than there may be, since nobody would
+    /// come to the others.
+    pub fn warm(&self, cores: u32) -> u32 {
+        let most = self.max_instances(cores);
+        self.probe.warm.map_or(most, |warm| warm.min(most))
+    }
+
     /// How long a process may take until it has answered for the first time: IIS waits no longer for a sign of it.
     pub fn start_limit(&self) -> Duration {
         Duration::from_secs(number(&self.fastcgi, "activityTimeout", 1).unwrap_or(300).into())

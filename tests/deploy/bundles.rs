@@ -3,6 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::{LazyLock, Mutex, PoisonError};
 
+use holdall::archive::Bundle;
+use holdall::progress::Silent;
+use holdall::release::{Slot, expand};
+
 use crate::harness::Test;
 
 /// On a server alone: whoever bundles the project imports it, too.
@@ -25,6 +29,10 @@ pub enum Release {
     Migrating,
     /// 1.6 never comes to the end of its import, once it is deployed.
     Hanging,
+    /// 1.7 answers one of its pages as the variables `MOOD` and `MOOD_AT` of the site say: it hangs or fails, at one port
+    /// or at all.
+    #[cfg(target_os = "linux")]
+    Moody,
 }
 
 impl Release {
@@ -37,6 +45,8 @@ impl Release {
             Release::Unmigratable => "1.4",
             Release::Migrating => "1.5",
             Release::Hanging => "1.6",
+            #[cfg(target_os = "linux")]
+            Release::Moody => "1.7",
         }
     }
 
@@ -56,6 +66,12 @@ impl Release {
         TEST.bundle(&project, &["--version", self.version()])
     }
 
+    /// Its bundle as somebody unpacks or copies it.
+    pub fn expand(self, folder: &Path) {
+        let bundle = Bundle::open(&self.bundle()).unwrap();
+        expand(&bundle, Slot::empty(folder).unwrap(), &Silent).unwrap();
+    }
+
     fn change(self, project: &Path) {
         // What a page says of its release, so that it can be held against the header.
         edit(
@@ -64,13 +80,16 @@ impl Release {
             &format!("<head><!-- release {} -->", self.version()),
         );
         edit(&project.join("static/guestbook/style.css"), "", &format!("/* release {} */\n", self.version()));
-        let fails = if self == Release::Failing { "1 / 0" } else { "HttpResponse('well')" };
+        let fails = match self {
+            Release::Failing => "1 / 0",
+            #[cfg(target_os = "linux")]
+            Release::Moody => "MOODS.get(mood(request), well)(request)",
+            _ => "well(request)",
+        };
         edit(
             &project.join("guestbook/urls.py"),
             "urlpatterns = [",
-            &format!(
-                "from django.http import HttpResponse\n\nurlpatterns = [\n    path('fails/', lambda request: {fails}),"
-            ),
+            &format!("{MOODS}    path('fails/', lambda request: {fails}),"),
         );
         if self == Release::Unimportable {
             edit(&project.join("guestbook/wsgi.py"), "", "raise RuntimeError('broken on purpose')\n");
@@ -91,6 +110,29 @@ impl Release {
         fs_err::write(project.join("entries/migrations/0002_run.py"), text).unwrap();
     }
 }
+
+/// What the project's addresses begin with: a page can be one that the site's variables ask for.
+const MOODS: &str = "
+import os
+import time
+
+from django.http import HttpResponse
+
+
+def well(request):
+    return HttpResponse('well')
+
+
+def mood(request):
+    if os.environ.get('MOOD_AT', 'all') in ('all', request.META['SERVER_PORT']):
+        return os.environ.get('MOOD')
+    return None
+
+
+MOODS = {'hangs': lambda request: time.sleep(10), 'fails': lambda request: 1 / 0}
+
+urlpatterns = [
+";
 
 /// Puts `text` in the place of what stands there; with nothing to find, in front of all.
 fn edit(path: &Path, find: &str, text: &str) {

@@ -4,13 +4,9 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use holdall::archive::Bundle;
-use holdall::progress::Silent;
-use holdall::release::{Slot, expand};
-
 use super::bundles::Release;
 use super::server::Server;
-use super::visitors::ask;
+use super::visitors::{ask, front_page};
 use super::web_server::lab_program;
 
 struct Desk {
@@ -21,8 +17,7 @@ impl Desk {
     /// A server and the folder that a bundle was copied to.
     fn new() -> Desk {
         let server = Server::new();
-        let bundle = Bundle::open(&Release::First.bundle()).unwrap();
-        expand(&bundle, Slot::empty(&server.test.path("copied")).unwrap(), &Silent).unwrap();
+        Release::First.expand(&server.test.path("copied"));
         copy(&lab_program("appcmd"), &server.test.path("windows/System32/inetsrv/appcmd.exe"));
         // Wine has none. Whatever ends well stands in for it: that only administrators get on is shown nowhere but there.
         if std::env::var_os("WINEPREFIX").is_some() {
@@ -83,13 +78,7 @@ fn a_folder_is_registered_and_taken_back_by_its_own_scripts() {
         .output()
         .unwrap();
     assert!(manage.status.success(), "{}", String::from_utf8_lossy(&manage.stderr));
-    let front = ask(&server.url("/")).unwrap();
-    assert!(
-        front.status == 200 && front.text().contains("release 1.0"),
-        "{}: {}",
-        front.status,
-        front.text()
-    );
+    let front = front_page(server, Release::First);
     let sheet = format!("/static/{}", front.between("/static/", "\""));
     let style = ask(&server.url(&sheet)).unwrap();
     assert!(style.status == 200 && !style.text().is_empty(), "{sheet}: {}", style.status);

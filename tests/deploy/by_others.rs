@@ -240,3 +240,40 @@ fn a_site_whose_books_are_lost_goes_as_a_whole() {
         assert_eq!(server.test.read("iis/applicationHost.config"), before);
     }
 }
+
+#[test]
+fn what_a_release_was_told_goes_with_its_folder() {
+    let server = serving();
+    server.deploy(Release::Second, &[]).success();
+    let before = server.status()["before"].as_str().unwrap().to_owned();
+    assert!(server.home().join("run").join(&before).join("bridge.toml").exists());
+    fs_err::remove_dir_all(server.home().join("releases").join(&before)).unwrap();
+    let left = server.status()["unfinished"].to_string();
+    assert!(left.contains(&before), "{left}");
+    server.deploy(Release::Second, &[]).success();
+    assert!(!server.home().join("run").join(&before).exists());
+    server.assert_tidy(Release::Second);
+}
+
+#[test]
+fn the_same_bundle_is_no_repair_of_what_serves_and_says_so() {
+    let server = serving();
+    server.deploy(Release::Second, &[]).success();
+    let active = server.status()["active"].as_str().unwrap().to_owned();
+    let folder = server.home().join("releases").join(&active);
+    fs_err::write(folder.join("app/manage.py"), "changed").unwrap();
+    let words = refused(&server, server.deploy(Release::Second, &[]));
+    assert!(words.contains("app/manage.py") && words.contains("holdall rollback"), "{words}");
+    server.holdall(&["rollback", "--server", "iis"]).success();
+    server.deploy(Release::Second, &[]).success();
+    server.assert_tidy(Release::Second);
+
+    // Nor is one whose mark does not hold.
+    fs_err::write(folder.join("release.json"), "{}").unwrap();
+    let words = said(&server.deploy(Release::Second, &[]).code(3).stdout(""));
+    assert!(words.contains("holdall rollback"), "{words}");
+    server.holdall(&["rollback", "--server", "iis"]).success();
+    assert_eq!(server.serving(), "1.0");
+    server.deploy(Release::Second, &[]).success();
+    server.assert_tidy(Release::Second);
+}

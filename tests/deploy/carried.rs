@@ -2,20 +2,10 @@
 
 use std::process::Command;
 
-use holdall::archive::Bundle;
-use holdall::progress::Silent;
-use holdall::release::{Slot, expand};
-
 use super::bundles::Release;
 use super::server::{Server, version};
 use super::visitors::ask;
 use crate::harness::Test;
-
-/// Unpacks a bundle.
-fn unpack(test: &Test, release: Release, folder: &str) {
-    let bundle = Bundle::open(&release.bundle()).unwrap();
-    expand(&bundle, Slot::empty(&test.path(folder)).unwrap(), &Silent).unwrap();
-}
 
 /// `sh -- FOLDER/deploy.sh`, of a server.
 fn deploy_sh(server: &Server, folder: &str, args: &[&str]) -> assert_cmd::assert::Assert {
@@ -36,7 +26,7 @@ fn a_bundle_that_was_unpacked_brings_the_script_that_deploys_it_where_it_lies() 
     let server = Server::new();
     // What a shell would make words, commands and options of.
     let folder = "-un packed; $(false) & 'é'";
-    unpack(&server.test, Release::First, folder);
+    Release::First.expand(&server.test.path(folder));
     let path = server.test.path(folder);
     fs_err::rename(server.test.path("site.toml"), path.join("site.toml")).unwrap();
     // IIS's appcmd takes no folder with such a name, and says so by the exit code of holdall itself.
@@ -65,7 +55,7 @@ fn a_bundle_that_was_unpacked_brings_the_script_that_deploys_it_where_it_lies() 
 #[test]
 fn a_script_without_its_program_says_what_was_not_unpacked() {
     let test = Test::empty();
-    unpack(&test, Release::First, "unpacked");
+    Release::First.expand(&test.path("unpacked"));
     let run = |folder: &str, script: &str| {
         let mut sh = Command::new("sh");
         sh.arg(script).current_dir(test.path(folder));
@@ -84,7 +74,7 @@ fn a_script_without_its_program_says_what_was_not_unpacked() {
 #[test]
 fn who_has_said_nothing_of_a_site_is_told_how_to() {
     let server = Server::new();
-    unpack(&server.test, Release::First, "unpacked");
+    Release::First.expand(&server.test.path("unpacked"));
     let plan = deploy_sh(&server, "unpacked", &["--server", "iis", "--plan"]);
     // What the project needs stands in nobody's settings yet.
     let said = String::from_utf8_lossy(&plan.get_output().stderr).into_owned();

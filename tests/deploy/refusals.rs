@@ -1,9 +1,5 @@
 //! What is refused, or said, before there is a server to ask.
 
-use holdall::archive::Bundle;
-use holdall::progress::Silent;
-use holdall::release::{Slot, expand};
-
 use super::bundles::Release;
 use super::server::Server;
 use crate::harness::{Test, command};
@@ -70,12 +66,6 @@ fn where_there_is_no_site_at_all_it_is_said_how_to_make_one() {
     assert!(said.contains("there are blog, shop"), "{said}");
 }
 
-/// A folder that a bundle was copied into.
-fn copied(test: &Test) {
-    let bundle = Bundle::open(&Release::First.bundle()).unwrap();
-    expand(&bundle, Slot::empty(&test.path("copied")).unwrap(), &Silent).unwrap();
-}
-
 #[test]
 fn what_is_no_bundle_or_only_a_part_of_one_is_named_before_anything_is_made() {
     let test = sites(&[]);
@@ -86,7 +76,7 @@ fn what_is_no_bundle_or_only_a_part_of_one_is_named_before_anything_is_made() {
     test.write("half.zip", &bytes[..bytes.len() / 2]);
     test.write("text.zip", "no zip");
     test.write("folder/readme.txt", "no bundle");
-    copied(&test);
+    Release::First.expand(&test.path("copied"));
     fs_err::remove_file(test.path("copied/app/manage.py")).unwrap();
     test.write("copied/app/templates/base.html", "cut");
     for (path, words) in [
@@ -111,7 +101,7 @@ fn what_is_no_bundle_or_only_a_part_of_one_is_named_before_anything_is_made() {
 #[test]
 fn a_site_does_not_come_to_lie_in_the_folder_that_it_serves() {
     let test = sites(&[]);
-    copied(&test);
+    Release::First.expand(&test.path("copied"));
     for root in ["copied", "copied/app/x/y", "copied/../copied/sites"] {
         let said = refused(&test, &["deploy", "copied", "--root", root, "--server", "iis"]);
         assert!(said.contains("copied`, which is to serve") && said.contains("`--root`"), "{said}");

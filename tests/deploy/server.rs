@@ -42,7 +42,10 @@ impl Server {
 
     /// One that is set up so, for sites in this folder.
     pub fn of(kind: &str, sites: &'static str) -> Server {
-        let test = Test::empty();
+        Server::below(Test::empty(), kind, sites)
+    }
+
+    fn below(test: Test, kind: &str, sites: &'static str) -> Server {
         let (base, web) = (test.path(""), WebServer::Lab(Lab::start(&test, kind)));
         let server = Server { test, port: free_port(), name: "guestbook", base, sites, processes: 2, web };
         server.appcmd(&["delete", "site", "Default Web Site"]);
@@ -69,6 +72,30 @@ impl Server {
     /// One on which every step is as short as can be.
     pub fn with_one_process() -> Server {
         let mut server = Server::new();
+        server.processes = 1;
+        server
+    }
+
+    /// The machine of the lab's IIS loses its power.
+    #[cfg(target_os = "linux")]
+    pub fn turn_off(&mut self) {
+        if let WebServer::Lab(lab) = &mut self.web {
+            lab.turn_off();
+        }
+    }
+
+    /// It is started again.
+    #[cfg(target_os = "linux")]
+    pub fn turn_on(&mut self) {
+        if let WebServer::Lab(lab) = &mut self.web {
+            lab.turn_on();
+        }
+    }
+
+    /// The same for a story that makes and forgets releases again and again: below a folder in memory, if there is one.
+    #[cfg(target_os = "linux")]
+    pub fn in_memory() -> Server {
+        let mut server = Server::below(Test::in_memory(), "cgi", "sites");
         server.processes = 1;
         server
     }
@@ -122,9 +149,12 @@ impl Server {
 
     /// The same, to be watched.
     pub fn deploying(&self, release: Release) -> Child {
+        self.deploy_command(release).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    }
+
+    pub fn deploy_command(&self, release: Release) -> Command {
         let bundle = release.bundle();
-        let args = ["deploy", bundle.to_str().unwrap(), "--site", "site.toml", "--server", "iis"];
-        self.command(&args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+        self.command(&["deploy", bundle.to_str().unwrap(), "--site", "site.toml", "--server", "iis"])
     }
 
     /// A command with its JSON.

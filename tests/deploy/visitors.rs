@@ -6,8 +6,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use super::bundles::Release;
 use super::server::{PATIENCE, Server};
 use crate::harness::Page;
+
+/// The front page of the site, which says that it is of this release.
+#[track_caller]
+pub fn front_page(server: &Server, release: Release) -> Page {
+    let page = ask(&server.url("/")).unwrap();
+    let says = format!("release {}", release.version());
+    assert!(page.status == 200 && page.text().contains(&says), "{}: {}", page.status, page.text());
+    page
+}
 
 /// One who asks until told to stop.
 pub struct Visitor {

@@ -24,7 +24,8 @@ pub struct Lab {
     /// All that it is.
     folder: PathBuf,
     appcmd: PathBuf,
-    iis: Child,
+    /// None while it is turned off.
+    iis: Option<Child>,
 }
 
 impl WebServer {
@@ -64,7 +65,7 @@ impl WebServer {
 impl Lab {
     /// One that is set up so, in the folder `iis` of a story.
     pub fn start(test: &Test, kind: &str) -> Lab {
-        let (folder, ready) = (test.path("iis"), test.path("ready"));
+        let folder = test.path("iis");
         let made =
             Command::new(lab_program("appcmd-lab")).args(["init", "--kind", kind]).arg(&folder).status();
         assert!(made.unwrap().success());
@@ -75,27 +76,63 @@ impl Lab {
         // On Windows only administrators make links.
         #[cfg(windows)]
         fs_err::copy(lab_program("appcmd"), &appcmd).unwrap();
-        let mut iis = Command::new(lab_program("iis"));
-        iis.arg("--config").arg(&folder).arg("--ready-file").arg(&ready);
-        let iis = iis.stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
-        let lab = Lab { folder, appcmd, iis };
-        wait_for("the web server", || ready.exists());
+        let lab = Lab { iis: Some(serve(&folder)), folder, appcmd };
+        lab.wait();
         lab
+    }
+
+    fn wait(&self) {
+        let ready = ready(&self.folder);
+        wait_for("the web server", || ready.exists());
+    }
+
+    /// It ends, and forgets what IIS keeps in no file.
+    #[cfg(target_os = "linux")]
+    pub fn turn_off(&mut self) {
+        self.end();
+        for name in ["runtime.json", "iis.jsonl", "commands.jsonl"] {
+            let _ = fs_err::remove_file(self.folder.join(name));
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    pub fn turn_on(&mut self) {
+        self.iis = Some(serve(&self.folder));
+        self.wait();
+    }
+
+    fn end(&mut self) {
+        let Some(mut iis) = self.iis.take() else { return };
+        // With it go the processes that it has started.
+        ask_to_end(&mut iis);
+        let until = Instant::now() + Duration::from_secs(10);
+        while iis.try_wait().unwrap().is_none() {
+            if Instant::now() > until {
+                let _ = iis.kill();
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 }
 
 impl Drop for Lab {
     fn drop(&mut self) {
-        // With it go the processes that it has started.
-        ask_to_end(&mut self.iis);
-        let until = Instant::now() + Duration::from_secs(10);
-        while self.iis.try_wait().unwrap().is_none() {
-            if Instant::now() > until {
-                let _ = self.iis.kill();
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        self.end();
     }
+}
+
+/// Starts the web server of the lab in `folder`.
+fn serve(folder: &Path) -> Child {
+    let ready = ready(folder);
+    let _ = fs_err::remove_file(&ready);
+    let mut iis = Command::new(lab_program("iis"));
+    iis.arg("--config").arg(folder).arg("--ready-file").arg(&ready);
+    iis.stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap()
+}
+
+/// The file that it makes once it serves.
+fn ready(folder: &Path) -> PathBuf {
+    folder.with_file_name("ready")
 }
 
 /// A port that nobody listens on.

@@ -1,26 +1,16 @@
 //! The life of a site, told of whichever IIS the environment asks for. `cargo xtask iis-deploy` tells it of that of a
 //! Windows machine; everywhere else it is the lab's, so that the story is the same.
 
-use holdall::archive::Bundle;
-use holdall::progress::Silent;
-use holdall::release::{Slot, expand};
-
 use super::bundles::Release;
 use super::server::{Server, version};
-use super::visitors::{Visitor, ask};
+use super::visitors::{Visitor, ask, front_page};
 
 #[test]
 fn a_site_lives_on_the_iis_that_there_is_from_its_first_deploy_to_its_end() {
     let server = Server::chosen();
     server.deploy(Release::First, &[]).success();
     server.assert_tidy(Release::First);
-    let front = ask(&server.url("/")).unwrap();
-    assert!(
-        front.status == 200 && front.text().contains("release 1.0"),
-        "{}: {}",
-        front.status,
-        front.text()
-    );
+    front_page(&server, Release::First);
 
     let visitor = Visitor::of(&server);
     server.deploy(Release::Second, &[]).success();
@@ -40,8 +30,7 @@ fn a_site_lives_on_the_iis_that_there_is_from_its_first_deploy_to_its_end() {
     server.holdall(&["remove", server.name, "--with-data", "--server", "iis"]).success();
     assert!(!server.home().exists());
     let folder = server.base.join("copied");
-    let bundle = Bundle::open(&Release::First.bundle()).unwrap();
-    expand(&bundle, Slot::empty(&folder).unwrap(), &Silent).unwrap();
+    Release::First.expand(&folder);
     let copied = folder.to_str().unwrap();
     server.holdall(&["deploy", copied, "--site", "site.toml", "--server", "iis"]).success();
     assert_eq!(server.status()["releases"][0]["adopted"], true);

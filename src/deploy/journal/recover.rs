@@ -19,6 +19,8 @@ pub struct Actual {
     pub staging: BTreeSet<String>,
     /// Releases with a FastCGI application.
     pub registered: BTreeSet<ReleaseId>,
+    /// Releases of which there is what they were told, whether or not they are there.
+    pub told: BTreeSet<ReleaseId>,
     /// There is leave to probe that nobody has taken back.
     pub has_passes: bool,
 }
@@ -88,6 +90,10 @@ pub enum Recovery {
     },
     /// Remove the FastCGI application of a release that is not there any more.
     Unregister {
+        release: ReleaseId,
+    },
+    /// Remove what a release was told that is not there any more: it may hold secrets.
+    ForgetTold {
         release: ReleaseId,
     },
     /// Remove what there is of a release that was never complete, unless it is made now.
@@ -240,6 +246,9 @@ fn clean_up(actual: &Actual, serving: Option<&ReleaseId>, todo: &mut Vec<Recover
     for release in actual.registered.iter().filter(|release| is_free(release) && is_gone(release)) {
         todo.push(Recovery::Unregister { release: release.clone() });
     }
+    let untold =
+        actual.told.iter().filter(|release| is_free(release) && !actual.releases.contains_key(*release));
+    todo.extend(untold.map(|release| Recovery::ForgetTold { release: release.clone() }));
     for (release, standing) in actual.releases.iter().filter(|(release, _)| is_free(release)) {
         let release = release.clone();
         match standing {

@@ -188,6 +188,7 @@ fn carry_out(world: &mut World, journal: &Journal, todo: Vec<Recovery>, is_well:
                 assert_eq!(unfinished.id, run);
                 journal.resume(unfinished).close(end).unwrap();
             }
+            Recovery::ForgetTold { release } => assert!(actual.told.remove(&release)),
             Recovery::NothingToServe { .. } => panic!("there is always something"),
         }
     }
@@ -314,6 +315,21 @@ fn a_release_that_is_broken_from_outside_gives_way_to_one_that_is_whole() {
     world.actual.releases.insert(release("3"), Standing::Complete);
     let todo = recover(&History::of(&bytes), &world.actual);
     assert_eq!(todo[0], Recovery::SwitchBack { to: release("3") });
+}
+
+#[test]
+fn what_a_release_was_told_goes_once_it_is_gone_and_no_sooner() {
+    let mut world = world();
+    world.actual.told = BTreeSet::from(["1", "2", "3"].map(release));
+    let forget = |version| Recovery::ForgetTold { release: release(version) };
+    assert_eq!(recover(&History::default(), &world.actual), [forget("3")]);
+    world.actual.releases.remove(&release("1"));
+    let unregister = Recovery::Unregister { release: release("1") };
+    assert_eq!(recover(&History::default(), &world.actual), [unregister, forget("1"), forget("3")]);
+    // What the switch points at may be on its way back.
+    world.actual.active = Some(release("3"));
+    world.actual.registered.insert(release("3"));
+    assert!(!recover(&History::default(), &world.actual).contains(&forget("3")));
 }
 
 #[test]

@@ -161,6 +161,7 @@ fn random<const BYTES: usize>() -> io::Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::durable::Disk;
     use crate::site::place::tests::guestbook;
 
     const WARM: Warm = Warm { processes: 4, wait: Duration::from_secs(20) };
@@ -168,7 +169,7 @@ mod tests {
     fn place() -> (tempfile::TempDir, Place) {
         let root = tempfile::tempdir().unwrap();
         let place = guestbook(root.path());
-        place.make_folders().unwrap();
+        place.make_folders(&Disk::default()).unwrap();
         (root, place)
     }
 

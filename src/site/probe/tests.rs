@@ -2,10 +2,11 @@
 
 use std::io::{BufRead as _, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
 
 use super::*;
+use crate::durable::Disk;
 use crate::site::place::tests::guestbook;
 
 const NEW: &str = "0123abcd";
@@ -227,11 +228,47 @@ fn a_release_that_fails_by_itself_is_not_waited_for() {
     assert_eq!(seen.len(), 3);
 }
 
+/// How a release with one process is waited for that never answers `/hangs/`, nor anything else from then on; and how
+/// many troubles were seen.
+fn wait_with_silence(questions: &[Question], limit: Duration) -> (Trouble, usize) {
+    let hangs = AtomicBool::new(false);
+    let at = serve(move |head| {
+        hangs.fetch_or(head.contains("/hangs/"), Ordering::SeqCst);
+        if hangs.load(Ordering::SeqCst) && !head.contains("/static/") {
+            return None;
+        }
+        page("200 OK", &of(NEW), "")
+    });
+    let visitor = Visitor::at(address(at), Duration::from_millis(200)).unwrap();
+    let mut seen = 0;
+    let waited = wait_until(&visitor, questions, &expected(), 3, limit, |_| seen += 1);
+    (waited.unwrap_err(), seen)
+}
+
+#[test]
+fn a_page_that_hangs_is_not_waited_for_once_the_release_has_answered_another() {
+    let hangs = Question::Page("/hangs/".to_owned());
+    let (trouble, seen) = wait_with_silence(&[root(), hangs], Duration::from_secs(60));
+    // It is the one that is told, and not the one that found no process afterwards.
+    assert!(matches!(&trouble, Trouble::Hung { path, .. } if path == "/hangs/"), "{trouble}");
+    assert_eq!(seen, 3);
+}
+
+#[test]
+fn a_release_that_has_only_files_to_show_may_still_be_starting_and_is_waited_for() {
+    let (file, hangs) = (Question::File("/static/a.css".to_owned()), Question::Page("/hangs/".to_owned()));
+    for questions in [vec![hangs.clone()], vec![file, hangs]] {
+        let (trouble, seen) = wait_with_silence(&questions, Duration::from_secs(3));
+        assert!(matches!(trouble, Trouble::Hung { .. }), "{trouble}");
+        assert!(seen > 3, "{seen}");
+    }
+}
+
 #[test]
 fn warming_up_asks_so_often_at_once_and_tells_the_processes() {
     let root = tempfile::tempdir().unwrap();
     let place = guestbook(root.path());
-    place.make_folders().unwrap();
+    place.make_folders(&Disk::default()).unwrap();
     let warm_up = Warm { processes: 4, wait: Duration::from_secs(1) };
     let pass = Pass::issue(&place, Some(warm_up), Duration::from_secs(60)).unwrap();
     let (together, count) = (Barrier::new(4), AtomicUsize::new(0));

@@ -261,6 +261,7 @@ fn what_windows_or_holdall_would_not_do_is_refused() {
         ),
         "",
     );
+    assert_eq!([2, 8].map(|cores| named("probe.warm = 12").warm(cores)), [4, 12]);
     assert_eq!(named("probe.warm = 20\nfastcgi.maxInstances = 20").probe.warm, Some(20));
     refused(
         "media.url = '/'",

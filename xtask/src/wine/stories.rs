@@ -22,7 +22,7 @@ const WINDOWS_PACKAGES: [&str; 1] = ["tzdata"];
 ///
 /// Of deploys those are told that meet processes, locks, files and `cmd.exe` of Windows; a program takes ten times as long to
 /// start there, and what is planned and read is the same everywhere.
-const NOT_IN_WINE: [(&str, &str); 17] = [
+const NOT_IN_WINE: [(&str, &str); 19] = [
     ("bad_project::ctrl_c_ends_a_preview_that_still_bundles_its_project", NO_CTRL_BREAK),
     ("bad_project::ctrl_c_ends_bundling_at_once_with_all_that_it_started", NO_CTRL_BREAK),
     ("bad_project::ctrl_c_while_the_bundle_is_written_leaves_all_of_it_or_nothing", NO_CTRL_BREAK),
@@ -30,6 +30,8 @@ const NOT_IN_WINE: [(&str, &str); 17] = [
     ("shapes::a_src_layout_with_ready_static_files_takes_its_version_from_git", NO_GIT),
     ("cache::runs_that_share_a_cold_cache_do_not_disturb_each_other_even_while_it_is_pruned", NO_REPLACING),
     ("deploy::a_release_is_served_beside_the_web_server_for_trouble_shooting", AS_PREVIEW),
+    ("deploy::crowd::sites_are_deployed_at_once_while_somebody_else_changes_the_server", ALL_AT_ONCE),
+    ("deploy::crowd::two_deploys_at_once_come_one_after_the_other", IN_PARTS),
     ("deploy::going_back_behind_migrations_has_to_be_asked_for", AS_ANYWHERE),
     (
         "deploy::hangs::a_hook_that_hangs_is_ended_with_all_that_it_started_while_the_release_before_serves",
@@ -39,9 +41,9 @@ const NOT_IN_WINE: [(&str, &str); 17] = [
         "deploy::hangs::a_project_that_hangs_when_it_is_imported_is_ended_while_the_release_before_serves",
         NO_HASTE,
     ),
+    ("deploy::hangs::whoever_stops_a_deploy_is_told_in_the_form_that_was_asked_for", NO_CTRL_BREAK),
     ("deploy::nobody_has_to_wait_with_going_back_until_the_release_before_is_drained", AS_ANYWHERE),
     ("deploy::old_releases_go_and_the_one_before_stays", AS_ANYWHERE),
-    ("deploy::sites_are_deployed_at_once_while_somebody_else_changes_the_server", ALL_AT_ONCE),
     ("deploy::stages::appcmd_fails_once_before_the_switch_and_once_at_it", AS_ANYWHERE),
     ("deploy::sweep::what_a_story_leaves_on_a_server_is_swept_however_far_it_came", AS_ANYWHERE),
     ("deploy::what_was_damaged_on_the_way_or_changed_by_hand_does_not_serve", AS_ANYWHERE),

@@ -42,12 +42,15 @@ pub fn stands(spot: &Spot, actual: &Actual, last: &Applied) -> Option<Spot> {
 }
 
 /// Where a site may stand whose books are lost and that is not where it is wanted: at an application in a pool of the
-/// site's own name. The folder that it serves has to be asked for.
+/// site's own name. The folder that it serves has to be asked for. What was made to show a release before anyone sees it is
+/// no such place: a first deploy that was cut short has left it.
 pub fn may_stand(spot: &Spot, actual: &Actual, last: &Applied) -> Vec<Spot> {
     if known_apps(last).next().is_some() || is_there(spot, actual) {
         return Vec::new();
     }
     let in_pool = actual.applications.iter().filter(|app| same_name(&app.pool, spot.own_name()));
+    let shows = |app: &str| app.split_once('/').is_some_and(|(site, _)| same_name(site, &spot.staging()));
+    let in_pool = in_pool.filter(|app| !shows(&app.name));
     let at = |location: &str| {
         let pool = spot.own_name().to_owned();
         Spot::at(location.strip_suffix('/').unwrap_or(location), pool, spot.home.clone())

@@ -507,6 +507,18 @@ fn a_site_whose_books_are_lost_is_removed_by_its_folder_and_its_name() {
 }
 
 #[test]
+fn a_site_does_not_stand_where_its_first_release_was_shown_to_nobody() {
+    for text in ["", "below = 'Intranet/shop'"] {
+        let (mut server, wanted) = (Server::new(), wanted(text, ONE));
+        let actual = server.survey(&wanted.spot);
+        server.perform(&prepare(&wanted, &actual, &Applied::default(), false).changes);
+        let actual = server.survey(&wanted.spot);
+        server.perform(&stage(&wanted, &actual, &Applied::default(), 50123).changes);
+        assert_eq!(may_stand(&wanted.spot, &server.survey(&wanted.spot), &Applied::default()), []);
+    }
+}
+
+#[test]
 fn a_pool_that_others_use_too_stays() {
     let mut server = Server::new();
     let wanted = wanted("", ONE);

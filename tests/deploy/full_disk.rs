@@ -1,0 +1,46 @@
+//! The disk of the sites is full at one moment of a deploy or another.
+
+use super::server::Server;
+use super::small::Small;
+use super::turns::{SERVERS, Turns, shared};
+use super::visitors::Visitor;
+
+/// More than a site with two releases takes, in kilobytes.
+const AMPLE: u64 = 2 << 20;
+
+/// Deploys to a disk with room for nothing, for a line of the journal, for a folder, for some files, for all but the last
+/// ones: every one of so many, from this one on.
+fn filled_up(first: usize, further: usize) {
+    let server = Server::in_memory();
+    let Some(disk) = Small::mount(&server.test.path("sites"), AMPLE) else { return };
+    let mut turns = Turns::updating_on(server);
+    let before = disk.used();
+    turns.server.deploy(turns.next, &[]).success();
+    let needed = disk.used() - before;
+    assert!(needed > 8192, "{needed}");
+    turns.take("nothing");
+    let visitor = Visitor::of(&turns.server);
+    let rooms = [0, 8, 64, 1024, needed / 2, needed - 2048, needed - 256, needed - 64];
+    for room in rooms.into_iter().skip(first).step_by(further) {
+        let (server, before) = (&turns.server, turns.server.serving());
+        disk.resize(disk.used() + room);
+        let full = server.deploy(turns.next, &[]);
+        disk.resize(AMPLE);
+        let code = full.get_output().status.code().unwrap();
+        let said = String::from_utf8_lossy(&full.get_output().stderr).into_owned();
+        // The last files are no larger than what chance leaves free.
+        if code != 0 || room + 1024 < needed {
+            assert!([3, 4, 5].contains(&code), "{code} with {room}: {said}");
+            assert!(said.contains("No space left") && said.contains("the disk"), "{room}: {said}");
+            assert!(said.contains(server.home().to_str().unwrap()), "{room}: {said}");
+            assert_eq!(server.serving(), before, "{room}: {said}");
+        }
+        turns.take(&format!("a disk with {room} KB left"));
+    }
+    visitor.stop();
+}
+
+#[test]
+fn a_disk_that_is_full_is_told_with_the_file_and_leaves_nothing_half_made() {
+    shared(|nth| filled_up(nth, SERVERS));
+}

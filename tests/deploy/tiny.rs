@@ -1,0 +1,74 @@
+//! A project that is as small as can be, and its bundles: what is told of every step that a deploy takes on the disk would
+//! take hours with a whole Python. This one is the Python of the tests under another name.
+
+use std::path::{Path, PathBuf};
+
+use holdall::archive::assemble;
+use holdall::entry::EntryPath;
+use holdall::layer::{self, Content, Key, Source};
+use holdall::manifest::{LayerKind, Manifest};
+use holdall::progress::{Silent, Stage};
+use holdall::target::Target;
+
+use crate::harness::prepared;
+
+/// Where its Python lies in a release.
+pub const PYTHON: &str = "python/bin/python3";
+
+/// The bundle of this version, in `folder`. Its only page says which it is, as the guestbook's do.
+pub fn bundle(folder: &Path, version: &str) -> PathBuf {
+    let python = prepared("HOLDALL_BRIDGE_PYTHON");
+    // Deaf to its surroundings it would not find the project, which lies in no folder of its own.
+    let python = format!(
+        "#!/bin/sh\n[ \"$1\" = -I ] && shift\nexport PYTHONPATH=\"${{0%/{PYTHON}}}/app\"\nexec '{}' \"$@\"\n",
+        python.display()
+    );
+    let page = format!(
+        "def application(environ, start_response):\n    \
+         start_response('200 OK', [('Content-Type', 'text/html; charset=utf-8')])\n    \
+         return [b'<!-- release {version} --><link href=\"/static/style.css\">']\n"
+    );
+    let style = format!("/* release {version} */\n");
+    let layers = vec![
+        layer(folder, LayerKind::Runtime, &[(PYTHON, &python), ("python/LICENSE", "free\n")]),
+        layer(folder, LayerKind::Static, &[("www/static/style.css", &style)]),
+        layer(folder, LayerKind::App, &[("app/page.py", &page), ("app/manage.py", "")]),
+    ];
+    let manifest = manifest(version);
+    let path = folder.join(manifest.file_name());
+    assemble(manifest, layers, &path, None, &Silent).unwrap().path
+}
+
+fn target() -> Target {
+    Target::host().unwrap()
+}
+
+fn layer(folder: &Path, kind: LayerKind, files: &[(&str, &str)]) -> layer::Layer {
+    let source = |(path, text): &(&str, &str)| Source {
+        path: EntryPath::parse(path, target()).unwrap(),
+        content: Content::Bytes((*text).into()),
+        executable: *path == PYTHON,
+    };
+    let (key, sources) = (Key::new(kind, target(), &[]), files.iter().map(source).collect());
+    layer::build_in(folder, &key, &kind.to_string(), sources, None, Stage::App, &Silent).unwrap()
+}
+
+fn manifest(version: &str) -> Manifest {
+    let nobodys = "0".repeat(64);
+    let manifest = serde_json::json!({
+        "format": 1, "name": "guestbook", "version": version, "target": target().as_str(),
+        "python": { "version": "3.12.4", "program": PYTHON, "site_packages": "python/lib/site-packages" },
+        "portable": false,
+        "django": {
+            "version": "5.2", "settings": "settings", "wsgi": "page:application", "manage": "app/manage.py",
+        },
+        "site": {
+            "static_url": "/static/", "static_root": "www/static", "hashed_static": false, "environment": [],
+            "health": "/", "paths": {}, "migrations": {}, "services": [],
+        },
+        "longest_path": 40, "lock": nobodys, "bridge": nobodys, "holdall": nobodys,
+        // As if there were some: none is made on the server.
+        "bytecode": "3.12.4", "layers": [],
+    });
+    Manifest::parse(manifest.to_string().as_bytes()).unwrap()
+}
