@@ -125,7 +125,10 @@ impl Server {
     pub fn lab(&self, text: &str) {
         let _ = fs_err::remove_file(self.test.path("iis/commands.jsonl"));
         self.test.write("iis/lab.new", text);
-        fs_err::rename(self.test.path("iis/lab.new"), self.test.path("iis/lab.toml")).unwrap();
+        // Windows replaces no file that somebody reads, as the web server does for every visitor.
+        wait_for("a moment in which nobody reads lab.toml", || {
+            fs_err::rename(self.test.path("iis/lab.new"), self.test.path("iis/lab.toml")).is_ok()
+        });
     }
 
     /// The command, which knows this server.

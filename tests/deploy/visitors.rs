@@ -19,6 +19,10 @@ pub fn front_page(server: &Server, release: Release) -> Page {
     page
 }
 
+/// How long a visitor looks at a page. In Wine one program does what is the system's part of every request, and of all
+/// else.
+const PAUSE: Duration = Duration::from_millis(if cfg!(windows) { 20 } else { 10 });
+
 /// One who asks until told to stop.
 pub struct Visitor {
     stop: Arc<AtomicBool>,
@@ -46,10 +50,8 @@ impl Visitor {
                     visits.failed.push(failed);
                 }
                 visits.count += 1;
-                // In Wine one program does what is the system's part of every request, and of all else.
-                if cfg!(windows) {
-                    std::thread::sleep(Duration::from_millis(20));
-                }
+                // All the time, and yet not all of a processor: what is watched needs some, too.
+                std::thread::sleep(PAUSE);
             }
             visits
         });
