@@ -1,5 +1,6 @@
 //! The disk of the sites is full at one moment of a deploy or another.
 
+use super::bundles::Release;
 use super::server::Server;
 use super::small::Small;
 use super::turns::{SERVERS, Turns, shared};
@@ -13,7 +14,7 @@ const AMPLE: u64 = 2 << 20;
 fn filled_up(first: usize, further: usize) {
     let server = Server::in_memory();
     let Some(disk) = Small::mount(&server.test.path("sites"), AMPLE) else { return };
-    let mut turns = Turns::updating_on(server);
+    let mut turns = Turns::of([Release::First, Release::Second], server);
     let before = disk.used();
     turns.server.deploy(turns.next, &[]).success();
     let needed = disk.used() - before;

@@ -204,8 +204,8 @@ impl Story {
 
     #[track_caller]
     fn assert_seen(&self, release: Release, when: &str) {
-        for path in ["/", "/static/style.css"] {
-            let page = ask(&self.server.url(path)).unwrap_or_else(|error| panic!("{when}: {error}"));
+        for path in ["/".to_owned(), tiny::style(release.version())] {
+            let page = ask(&self.server.url(&path)).unwrap_or_else(|error| panic!("{when}: {error}"));
             let (status, text) = (page.status, page.text());
             let is_right = status == 200 && text.contains(&format!("release {}", release.version()));
             assert!(is_right, "{when}: {path}: {status}: {text}");

@@ -15,6 +15,16 @@ use crate::harness::prepared;
 /// Where its Python lies in a release.
 pub const PYTHON: &str = "python/bin/python3";
 
+/// Where visitors find the style sheet of this version, whose name carries a hash as those of Django's storage do.
+pub fn style(version: &str) -> String {
+    format!("/static/{}", hashed_style(version))
+}
+
+fn hashed_style(version: &str) -> String {
+    let digits: String = version.bytes().map(|byte| format!("{byte:02x}")).collect();
+    format!("style.{digits:0>12}.css")
+}
+
 /// The bundle of this version, in `folder`. Its only page says which it is, as the guestbook's do.
 pub fn bundle(folder: &Path, version: &str) -> PathBuf {
     let python = prepared("HOLDALL_BRIDGE_PYTHON");
@@ -26,12 +36,15 @@ pub fn bundle(folder: &Path, version: &str) -> PathBuf {
     let page = format!(
         "def application(environ, start_response):\n    \
          start_response('200 OK', [('Content-Type', 'text/html; charset=utf-8')])\n    \
-         return [b'<!-- release {version} --><link href=\"/static/style.css\">']\n"
+         return [b'<!-- release {version} --><link href=\"{}\">']\n",
+        style(version)
     );
+    let path = format!("www/static/{}", hashed_style(version));
+    let names = serde_json::json!({ "paths": { "style.css": hashed_style(version) } }).to_string();
     let style = format!("/* release {version} */\n");
     let layers = vec![
         layer(folder, LayerKind::Runtime, &[(PYTHON, &python), ("python/LICENSE", "free\n")]),
-        layer(folder, LayerKind::Static, &[("www/static/style.css", &style)]),
+        layer(folder, LayerKind::Static, &[(&path, &style), ("www/static/staticfiles.json", &names)]),
         layer(folder, LayerKind::App, &[("app/page.py", &page), ("app/manage.py", "")]),
     ];
     let manifest = manifest(version);
@@ -63,7 +76,7 @@ fn manifest(version: &str) -> Manifest {
             "version": "5.2", "settings": "settings", "wsgi": "page:application", "manage": "app/manage.py",
         },
         "site": {
-            "static_url": "/static/", "static_root": "www/static", "hashed_static": false, "environment": [],
+            "static_url": "/static/", "static_root": "www/static", "hashed_static": true, "environment": [],
             "health": "/", "paths": {}, "migrations": {}, "services": [],
         },
         "longest_path": 40, "lock": nobodys, "bridge": nobodys, "holdall": nobodys,

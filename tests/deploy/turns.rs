@@ -22,25 +22,26 @@ pub struct Turns {
 }
 
 impl Turns {
-    /// The first release serves, and the second was never seen. Both kinds of hooks run, and none takes its time.
+    /// The first release of a project as small as can be serves, and the second was never seen. Both kinds of hooks run,
+    /// and none takes its time.
     pub fn updating() -> Turns {
-        Turns::updating_on(Server::in_memory())
+        Turns::of([Release::TinyFirst, Release::TinySecond], Server::in_memory())
     }
 
-    /// The same on a server without a site.
-    pub fn updating_on(server: Server) -> Turns {
+    /// The same with these releases, on a server without a site.
+    pub fn of([first, second]: [Release; 2], server: Server) -> Turns {
         // The database is there, so that both releases find what they need.
         server.site_toml("hooks.before = ['manage.py migrate --noinput']");
-        server.deploy(Release::First, &[]).success();
+        server.deploy(first, &[]).success();
         server.site_toml("hooks.before = ['true']\nhooks.after = ['true']");
-        Turns { server, next: Release::Second, serving: Some(Release::First) }
+        Turns { server, next: second, serving: Some(first) }
     }
 
     /// There is no site, but the data that one has left.
     pub fn making() -> Turns {
-        let Turns { server, .. } = Turns::updating();
+        let Turns { server, next, .. } = Turns::updating();
         remove(&server);
-        Turns { server, next: Release::First, serving: None }
+        Turns { server, next, serving: None }
     }
 
     /// The next release is brought into service, whatever was left behind, and leaves nothing behind itself. The one

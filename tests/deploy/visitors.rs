@@ -97,7 +97,7 @@ fn visit(root: &str, visits: &mut Visits) -> Result<(), String> {
     }
     let sheet = text.split("href=\"").skip(1).find_map(|rest| {
         let link = rest.split('"').next()?;
-        (link.contains("guestbook/style.") && link.ends_with(".css")).then(|| link.to_owned())
+        (link.contains("/style.") && link.ends_with(".css")).then(|| link.to_owned())
     });
     let sheet = sheet.ok_or("the page names no style sheet")?;
     let style = ask(&format!("{root}{sheet}"))?;
