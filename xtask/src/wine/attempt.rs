@@ -1,15 +1,16 @@
 //! Runs a test program and shows what it says as it comes.
 //!
 //! Now and then, on a busy machine, Wine answers ERROR_INTERNAL_ERROR when it is to start a process, which Windows does
-//! not. Tests that failed with just that are run once more, and that is said; any other failure stands.
+//! not, or starts one that ends with STATUS_DLL_INIT_FAILED before its first instruction. Tests that failed with just that
+//! are run once more, and that is said; any other failure stands.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, ExitStatus, Stdio};
 
 use anyhow::Context as _;
 
-/// How Rust's programs write that error.
-const NOT_STARTED: [&str; 2] = ["code: 1359,", "(os error 1359)"];
+/// How Rust's programs write that error, and how that status.
+const NOT_STARTED: [&str; 3] = ["code: 1359,", "(os error 1359)", "-1073741502"];
 
 /// Runs the tests that `command` makes for the words that it is given.
 pub fn run(command: impl Fn(&[String]) -> Command, words: &[String]) -> anyhow::Result<ExitStatus> {
@@ -118,6 +119,7 @@ mod tests {
     #[test]
     fn only_what_failed_for_wines_sake_is_run_once_more() {
         assert!(fails_once_with("Internal error. (os error 1359)").success());
+        assert!(fails_once_with("Unexpected failure. code=-1073741502").success());
         assert!(!fails_once_with("assertion failed").success());
     }
 }
