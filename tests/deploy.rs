@@ -218,13 +218,27 @@ fn a_folder_that_was_copied_is_taken_where_it_lies_and_a_site_can_go_again() {
 fn going_back_behind_migrations_has_to_be_asked_for() {
     let server = Server::new();
     server.deploy(Release::First, &[]).success();
+    // Of copies as many stay as of releases, with the one that is made now.
+    let copies = [1, 2, 3].map(|nth| copied_long_ago(&server, &format!("0.{nth}-0123abcd"), nth));
     server.deploy(Release::Migrating, &[]).success();
+    assert_eq!(copies.map(|copy| copy.exists()), [false, true, true]);
     let refused = server.holdall(&["rollback", "--server", "iis"]).code(3).stdout("");
     let said = String::from_utf8_lossy(&refused.get_output().stderr).into_owned();
     assert!(said.contains("entries.0002_run") && said.contains("--force"), "{said}");
     assert_eq!(server.serving(), "1.5");
     server.holdall(&["rollback", "--force", "--server", "iis"]).success();
     server.assert_tidy(Release::First);
+}
+
+/// Has a copy of a database lie there that was made before this release, so many seconds after 1970.
+fn copied_long_ago(server: &Server, release: &str, seconds: u64) -> std::path::PathBuf {
+    let folder = server.home().join("shared/backups").join(release);
+    fs_err::create_dir_all(&folder).unwrap();
+    let copy = folder.join("db.sqlite3");
+    fs_err::write(&copy, b"SQLite format 3\0").unwrap();
+    let made = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(seconds);
+    std::fs::File::options().write(true).open(&copy).unwrap().set_modified(made).unwrap();
+    folder
 }
 
 #[test]
@@ -236,16 +250,7 @@ fn old_releases_go_and_the_one_before_stays() {
     // Copies of the database, of which one is as old as a release that is gone.
     let copies = server.home().join("shared/backups");
     let made = fs_err::read_dir(&copies).unwrap().next().unwrap().unwrap().path();
-    let old = copies.join("0.9-0123abcd");
-    fs_err::create_dir(&old).unwrap();
-    fs_err::write(old.join("db.sqlite3"), b"SQLite format 3\0").unwrap();
-    let long_ago = std::time::SystemTime::UNIX_EPOCH;
-    std::fs::File::options()
-        .write(true)
-        .open(old.join("db.sqlite3"))
-        .unwrap()
-        .set_modified(long_ago)
-        .unwrap();
+    let old = copied_long_ago(&server, "0.9-0123abcd", 0);
     let plan = server.json(&["prune", "--keep", "1", "--plan", "--server", "iis"]);
     assert_eq!(plan["removed"].as_array().unwrap().len(), 1, "{plan}");
     assert_eq!(plan["copies"], serde_json::json!(["0.9-0123abcd"]));
