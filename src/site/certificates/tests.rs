@@ -1,7 +1,7 @@
 use super::*;
 use crate::site::settings::Certificate;
 
-const NOW: u64 = 1_800_000_000;
+pub const NOW: u64 = 1_800_000_000;
 
 /// One for these names that began and ends so many days from now.
 pub fn certificate(digit: char, names: &[&str], from: i64, to: i64) -> StoredCertificate {
@@ -57,7 +57,7 @@ fn of_a_subject_the_newest_valid_one_is_chosen() {
     }
     let wild = certificate('5', &["*.example"], -1, 90);
     check(&[old.clone(), wild.clone()], &subject(a), Some(a), Ok(Some('5')));
-    check(&[wild.clone()], &subject("*.example"), Some("*.example"), Ok(Some('5')));
+    check(std::slice::from_ref(&wild), &subject("*.example"), Some("*.example"), Ok(Some('5')));
     check(&[wild], &subject("b.a.example"), None, Err("no certificate for `b.a.example`"));
     check(&all, &Certificate::Keep, Some(a), Ok(None));
 }
@@ -69,7 +69,7 @@ fn what_is_missing_or_will_not_do_is_named_with_its_reason() {
     let wanted = Certificate::Thumbprint(good.thumbprint.clone());
     let of =
         |certificate: StoredCertificate, words: &str| check(&[certificate], &wanted, Some(a), Err(words));
-    check(&[good.clone()], &wanted, Some(a), Ok(Some('A')));
+    check(std::slice::from_ref(&good), &wanted, Some(a), Ok(Some('A')));
     check(&[], &wanted, Some(a), Err("this machine has no certificate `AAAA"));
     of(certificate('A', &[a], -30, -1), "ended on 14 Jan 2027");
     of(certificate('A', &[a], 1, 30), "begins on 16 Jan 2027 only");
