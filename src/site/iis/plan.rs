@@ -26,7 +26,7 @@ use crate::site::certificates::CertificateLack;
 use crate::site::settings::seconds;
 use crate::site::state::Applied;
 
-pub use certificates::{applied as certificates_applied, applied_at as certificate_applied};
+pub use certificates::{applied as certificates_applied, thing as certificate_thing};
 pub use release::unregister;
 pub use removal::{refound, remove};
 pub use site::{may_stand, settle, shows_release, stands, stopped, switch};

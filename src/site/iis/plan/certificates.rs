@@ -10,19 +10,14 @@ use crate::site::iis::wanted::{Shown, Spot, Wanted, WantedCertificate};
 const THING: &str = "certificate ";
 const THUMBPRINT: &str = "thumbprint";
 
-/// How it stands in what was applied.
-fn thing(endpoint: &Endpoint) -> String {
+/// How it stands in what was applied, and in what others have changed.
+pub fn thing(endpoint: &Endpoint) -> String {
     format!("{THING}{endpoint}")
 }
 
 /// The endpoints at which Holdall has put a certificate.
 pub fn applied(last: &Applied) -> impl Iterator<Item = Endpoint> {
     last.things().filter_map(|thing| Endpoint::parse(thing.strip_prefix(THING)?))
-}
-
-/// The certificate that was put there last.
-pub fn applied_at<'a>(last: &'a Applied, endpoint: &Endpoint) -> Option<&'a str> {
-    last.value(&thing(endpoint), THUMBPRINT)
 }
 
 /// The sites but this one that show what stands at an endpoint.
@@ -169,7 +164,7 @@ pub(super) fn remove_all(difference: &mut Difference<'_>, spot: &Spot) {
 /// What somebody else has put there since stays, and so does what another site shows.
 fn remove(difference: &mut Difference<'_>, spot: &Spot, endpoint: &Endpoint) {
     let actual = difference.actual;
-    let last = applied_at(difference.last, endpoint);
+    let last = difference.last.value(&thing(endpoint), THUMBPRINT);
     let there = actual.certificates.get(endpoint);
     if let Some(there) = there
         && last == Some(there.thumbprint.as_str())
