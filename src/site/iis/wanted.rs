@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::appcmd::{Quoted, Unquotable, argument};
 use super::netsh::Endpoint;
+use crate::site::accounts::Known;
 use crate::site::certificates::{CertificateLack, StoredCertificate, choose, supersedes};
 use crate::site::settings::{
     Account, Binding, Certificate, FASTCGI, POOL, Position, Protocol, Setting, Thumbprint, settings_of,
@@ -41,6 +42,8 @@ pub struct Wanted {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WantedPool {
     pub account: Option<Account>,
+    /// Whether there is such an account.
+    pub known: Known,
     /// Of the account, if somebody has given it.
     pub password: Option<Password>,
     pub settings: Vec<Setting>,
@@ -127,6 +130,7 @@ impl Wanted {
             certificates: Vec::new(),
             pool: WantedPool {
                 account: settings.pool.account.clone(),
+                known: Known::Unsaid,
                 password: None,
                 settings: settings_of(POOL, &settings.pool.attributes, cores),
             },
