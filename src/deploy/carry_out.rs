@@ -9,7 +9,7 @@ use super::plan::Make;
 use super::undo::{Undo, take_back};
 use super::{
     DeployError, DeployPlan, Fault, Hands, Outcome, Part, Source, StepFault, Survey, check, hooks, make, now,
-    retire, show,
+    retire, show, visits,
 };
 use crate::progress::Notice;
 use crate::release::{self, Complete, ReleaseId};
@@ -122,7 +122,8 @@ impl Running<'_, '_> {
         self.step(Step::Switch, Vec::new(), |running| running.switch(&wanted))?;
         self.step(Step::Probe, Vec::new(), |running| {
             let listener = running.hands.listener;
-            shown.real(&warmed, &mut |notice| listener.notice(notice)).map(drop)
+            let certificates = visits::certificates(&wanted, &running.plan.iis.drift);
+            shown.real(&warmed, &certificates, &mut |notice| listener.notice(notice)).map(drop)
         })?;
         Ok(serving)
     }
@@ -337,8 +338,12 @@ impl Running<'_, '_> {
 fn changed_by_others(drift: &Drift) -> Notice {
     Notice {
         what: format!("somebody has changed IIS: {}", drift.fact()),
-        help: "it is left alone: `holdall deploy` with `--take-over` sets it back; write what is right into site.toml"
-            .to_owned(),
+        help: match drift.stays {
+            true => "a newer certificate is not replaced by an older one: name it in site.toml, or its subject".to_owned(),
+            false => "it is left alone: `holdall deploy` with `--take-over` sets it back; write what is right into \
+                      site.toml"
+                .to_owned(),
+        },
     }
 }
 

@@ -213,7 +213,7 @@ fn probe_again(
     let (settings, iis) = (&survey.settings, &survey.iis);
     let shown =
         show::Shown { settings, iis, place: &place, addresses: &addresses, questions: &questions, warm: 1 };
-    let asked = shown.real(&BTreeSet::new(), &mut |notice| hands.listener.notice(notice));
+    let asked = shown.real(&BTreeSet::new(), &[], &mut |notice| hands.listener.notice(notice));
     match (asked, back_to) {
         (Ok(_), _) => {
             if let Some(run) = unfinished(survey) {
