@@ -220,13 +220,13 @@ impl Running<'_, '_> {
             if !unapplied.is_empty() {
                 let copies = hooks::copy_databases(place, given, &self.survey.home.disk, limit)?;
                 for hook in &hooks.backup {
-                    hooks::hook(hook, place, given, limit)?;
+                    hooks::hook(hook, "backup", place, given, limit)?;
                 }
                 self.hands.listener.notice(told_of_migrations(&unapplied, copies.as_deref()));
             }
         }
         for hook in &hooks.before {
-            hooks::hook(hook, place, given, limit)?;
+            hooks::hook(hook, "before", place, given, limit)?;
         }
         Ok(())
     }
@@ -350,7 +350,7 @@ fn changed_by_others(drift: &Drift) -> Notice {
 /// Runs each, whatever becomes of the others. Returns what failed first.
 fn after_hooks(survey: &Survey, Serving { place, given }: &Serving) -> Option<HookError> {
     let hooks = &survey.settings.hooks;
-    let run = |hook| hooks::hook(hook, place, given, hooks.limit()).err();
+    let run = |hook| hooks::hook(hook, "after", place, given, hooks.limit()).err();
     // All are run before the first that failed is looked for.
     let failed: Vec<HookError> = hooks.after.iter().filter_map(run).collect();
     failed.into_iter().next()

@@ -252,7 +252,7 @@ fn hooks_after(survey: &Survey, release: &ReleaseId, hands: &mut Hands<'_>) {
     let Ok(given) = secrets::given(&survey.settings, &survey.secrets, &place.manifest) else { return };
     let wanted = &survey.settings.hooks;
     for hook in &wanted.after {
-        if let Err(error) = hooks::hook(hook, &place, &given, wanted.limit()) {
+        if let Err(error) = hooks::hook(hook, "after", &place, &given, wanted.limit()) {
             hands.listener.notice(Notice {
                 what: error.to_string(),
                 help: "run it by hand: the command that should have run it was killed".to_owned(),
