@@ -8,6 +8,7 @@ pub mod appcmd;
 pub mod plan;
 pub mod register;
 pub mod run;
+pub mod section;
 pub mod wanted;
 pub mod web_config;
 #[cfg(windows)]

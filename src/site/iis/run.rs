@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::sleep;
 use std::time::Duration;
 
-use super::actual::{Actual, Answer, SurveyError, survey};
+use super::actual::{Actual, Answer, Scope, SurveyError, survey};
 use super::appcmd::{Command, Meaning};
 use super::plan::Change;
 use super::xml;
@@ -184,14 +184,9 @@ fn whole(code: i32) -> i32 {
     wide.filter(|_| !cfg!(windows)).unwrap_or(code)
 }
 
-/// Asks the server all that concerns these sites and locations.
-pub fn read(
-    runner: &mut dyn Runner,
-    program: &std::path::Path,
-    sites: &[String],
-    locations: &[(String, String)],
-) -> Result<Actual, IisError> {
-    survey(sites, locations, |commands| {
+/// Asks the server all that concerns these sites and parts of them.
+pub fn read(runner: &mut dyn Runner, program: &std::path::Path, scope: &Scope) -> Result<Actual, IisError> {
+    survey(scope, |commands| {
         let answers = runner.ask(commands).and_then(|answers| {
             let answered = commands.iter().zip(answers);
             answered.map(|(command, answer)| until_free(runner, command, answer)).collect()
@@ -426,7 +421,7 @@ mod tests {
             (13, "set|apppool|a \"b\"|/in|hidden")
         );
         let missing = folder.path().join("missing");
-        let error = read(&mut Appcmd::at(&missing), &missing, &[], &[]).unwrap_err();
+        let error = read(&mut Appcmd::at(&missing), &missing, &Scope::default()).unwrap_err();
         assert!(matches!(error, IisError::NoProgram { .. }), "{error:?}");
     }
 }
