@@ -1,6 +1,7 @@
 //! What may be typed, and what is printed: one file a command. The only place that knows clap, and the only
 //! one that prints.
 
+pub mod apply;
 pub mod bundle;
 pub mod cache;
 pub mod deploy;
@@ -115,6 +116,7 @@ enum Command {
     Releases(releases::Args),
     Prune(prune::Args),
     Remove(remove::Args),
+    Apply(apply::Args),
     Restart(restart::Args),
     Manage(manage::Args),
     Shell(shell::Args),
@@ -176,6 +178,7 @@ fn run(command: Command, output: &Output) -> Result<ExitCode, crate::Error> {
         Command::Releases(args) => releases::run(args, output),
         Command::Prune(args) => prune::run(args, output),
         Command::Remove(args) => remove::run(args, output),
+        Command::Apply(args) => apply::run(args, output),
         Command::Restart(args) => restart::run(args, output),
         Command::Serve(args) => serve::run(args, output),
         Command::Site(command) => site::run(command, output),

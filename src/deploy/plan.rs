@@ -127,12 +127,7 @@ impl DeployPlan {
         };
         let mut notices = Vec::new();
         if stale && make == Make::Nothing {
-            notices.push(Notice {
-                what: format!("`[requests]`, `[media]` or the FastCGI application of site.toml changed after {id} was made"),
-                help: "what is served by `web.config` is taken into a release when it is made: it counts from the next \
-                       bundle on"
-                    .to_owned(),
-            });
+            notices.push(not_taken_in(&id));
         }
         let mut plan = DeployPlan::of(Work::Deploy, survey, &place, source.files(), make, wishes, notices)?;
         if plan.switches() {
@@ -144,6 +139,27 @@ impl DeployPlan {
         }
         plan.settings = settings;
         Ok(plan)
+    }
+
+    /// What brings the settings of the release that serves to what is wanted.
+    pub fn apply(
+        survey: &Survey,
+        settings: Option<String>,
+        wishes: Wishes,
+    ) -> Result<DeployPlan, DeployError> {
+        let complete = super::active(survey)?;
+        let (site, before) = (survey.home.name.clone(), survey.before().cloned());
+        let changed = release::drift(complete)?;
+        if !changed.is_empty() {
+            return Err(DeployError::Changed { site, release: complete.id.clone(), changed, before });
+        }
+        survey.settings.check_fits(&complete.release.manifest, &survey.home.site_toml())?;
+        let place = survey.place_of(complete);
+        let stale = !super::make::is_current(survey, &place, complete);
+        let notices = stale.then(|| not_taken_in(&complete.id)).into_iter().collect();
+        let files = complete.release.files().collect();
+        let plan = DeployPlan::of(Work::Apply, survey, &place, files, Make::Nothing, wishes, notices)?;
+        Ok(DeployPlan { settings, ..plan })
     }
 
     /// What has `complete` serve again.
@@ -333,6 +349,17 @@ impl DeployPlan {
         lines.extend((self.work == Work::Deploy).then(|| "check that the project starts".to_owned()));
         lines.push(format!("show it on a port of this machine alone, with {} processes", self.warm));
         lines
+    }
+}
+
+/// That some settings have to wait for another release.
+fn not_taken_in(release: &ReleaseId) -> Notice {
+    Notice {
+        what: format!(
+            "`requests.header`, `media.url` or the place of the site in site.toml changed after {release} was made"
+        ),
+        help: "what stands in `web.config` is taken into a release when it is made: it counts from the next bundle on"
+            .to_owned(),
     }
 }
 

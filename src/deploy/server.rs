@@ -72,7 +72,7 @@ impl Server {
     pub fn survey(&mut self, spot: &Spot) -> Result<Actual, IisError> {
         let program = self.appcmd.program().to_owned();
         let mut restoring = Restoring { appcmd: &mut self.appcmd, folder: &spot.home };
-        let read = || run::read(&mut restoring, &program, &spot.sites(), &spot.locations(), &spot.endpoints);
+        let read = || run::read(&mut restoring, &program, &spot.scope());
         self.clock.time(Part::Server, read)
     }
 

@@ -64,8 +64,17 @@ impl Survey {
         let history = Journal::of(&home.folder, home.disk.clone()).read()?;
         let releases = Releases::open(&home.folder, state.adopted(), home.disk.clone())?;
         let found = releases.find()?;
-        let (spot, iis) = stands(&wanted, &state.applied, server)?;
-        let wanted_at = Some(wanted).filter(|wanted| *wanted != spot);
+        let manifests = found.iter().filter_map(|found| match &found.state {
+            ReleaseState::Complete(complete) => Some(&complete.release.manifest),
+            _ => None,
+        });
+        let manifests: Vec<&Manifest> = manifests.collect();
+        let looking = |spot: Spot| {
+            let spot = manifests.iter().fold(spot, |spot, manifest| spot.with_release(settings, manifest));
+            spot.with_applied(&state.applied)
+        };
+        let (spot, iis) = stands(&looking(wanted.clone()), &state.applied, server, looking)?;
+        let wanted_at = Some(wanted).filter(|wanted| wanted.location() != spot.location());
         let folder = shown(&spot, &iis);
         let is_shown = |found: &&Found| {
             let www = found.folder.join("www");
@@ -267,13 +276,20 @@ fn shown<'a>(spot: &Spot, iis: &'a iis::Actual) -> Option<&'a str> {
 }
 
 /// Where the site stands, and what is there: where it is wanted, unless it was made elsewhere and is still there.
-fn stands(wanted: &Spot, last: &Applied, server: &mut Server) -> Result<(Spot, iis::Actual), IisError> {
+/// `looking` has a spot know all that is to be asked of it.
+fn stands(
+    wanted: &Spot,
+    last: &Applied,
+    server: &mut Server,
+    looking: impl Fn(Spot) -> Spot,
+) -> Result<(Spot, iis::Actual), IisError> {
     let there = server.survey(wanted)?;
     if let Some(spot) = iis::plan::stands(wanted, &there, last) {
+        let spot = looking(spot);
         let iis = server.survey(&spot)?;
         return Ok((spot, iis));
     }
-    for spot in iis::plan::may_stand(wanted, &there, last) {
+    for spot in iis::plan::may_stand(wanted, &there, last).into_iter().map(looking) {
         let iis = server.survey(&spot)?;
         if shown(&spot, &iis).is_some_and(|folder| is_below(folder, &spot.home)) {
             return Ok((spot, iis));

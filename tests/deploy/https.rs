@@ -228,7 +228,10 @@ fn a_project_that_takes_visitors_by_https_alone_is_deployed() {
     let thumbprint = secure.certificate("a", A, -60, 60);
     secure.bindings(&[(A, "{ subject = 'a.example' }")]);
     let text = secure.server.test.read("site.toml");
-    secure.server.test.write("site.toml", format!("{text}HTTPS_ONLY = '1'\nALLOWED_HOSTS = 'a.example,localhost'\n"));
+    secure
+        .server
+        .test
+        .write("site.toml", format!("{text}HTTPS_ONLY = '1'\nALLOWED_HOSTS = 'a.example,localhost'\n"));
     secure.server.deploy(Release::First, &[]).success();
     secure.assert_shows(A, &thumbprint);
     secure.server.deploy(Release::Second, &[]).success();
