@@ -149,7 +149,8 @@ impl Survey {
     pub fn wanted(&self, place: &Place) -> Result<Wanted, Unquotable> {
         let wanted = Wanted::of(&self.settings, place, self.cores)?;
         // Until it is moved by somebody, it is where it stands that it goes on to be served.
-        Ok(Wanted { spot: self.spot.clone(), ..wanted })
+        let spot = self.spot.clone().with_release(&self.settings, &place.manifest);
+        Ok(Wanted { spot, ..wanted })
     }
 
     /// What a release needs that was copied into `folder`, which hands down nobody knows what rights.

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::actual::Scope;
 use super::appcmd::{Quoted, Unquotable, argument};
-use super::section::{self, Section, WantedSection};
+use super::section::{self, Entry, LISTS, Section, WantedSection};
 use crate::manifest::Manifest;
 use crate::site::settings::{Account, FASTCGI, LIMITS, POOL, Position, Setting, settings_of};
 use crate::site::state::Applied;
@@ -152,6 +152,10 @@ impl Spot {
             let Some(location) = self.part_of(thing) else { continue };
             let sections = last.of(thing).filter_map(|(name, _)| Section::of_setting(name));
             self.sections.extend(sections.map(|section| (location.clone(), section)));
+            // What an item is that the site says nothing of any more.
+            let items =
+                last.of(thing).filter_map(|(name, _)| LISTS.iter().find(|list| list.item_of(name).is_some()));
+            self.sections.extend(items.map(|list| (String::new(), list.section)));
         }
         self
     }
@@ -160,6 +164,12 @@ impl Spot {
         let sections = wanted.iter().map(|wanted| (self.part(&wanted.path), wanted.section));
         let sections: Vec<_> = sections.collect();
         self.sections.extend(sections);
+        // What is there already where the site is only being made.
+        let items = |entry: &Entry| match entry {
+            Entry::Item { list, .. } => Some((String::new(), list.section)),
+            Entry::Value { .. } | Entry::Whole { .. } => None,
+        };
+        self.sections.extend(wanted.iter().flat_map(|wanted| &wanted.entries).filter_map(items));
         self
     }
 
