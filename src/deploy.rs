@@ -17,6 +17,7 @@ pub mod hooks;
 pub mod journal;
 mod make;
 mod plan;
+pub mod record;
 mod recovery;
 mod remove;
 mod retire;

@@ -13,6 +13,7 @@ use crate::archive::Difference;
 use crate::manifest::{SiteName, Version};
 use crate::recipe::RecipeError;
 use crate::release::{ReleaseError, ReleaseId};
+use crate::site::certificates::CertificateError;
 use crate::site::iis::appcmd::Unquotable;
 use crate::site::iis::plan::Lack;
 use crate::site::iis::run::IisError;
@@ -225,6 +226,9 @@ pub enum Fault {
     Quote(#[from] Unquotable),
     #[error(transparent)]
     #[diagnostic(transparent)]
+    Certificate(#[from] CertificateError),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
     Template(#[from] TemplateError),
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -281,7 +285,7 @@ macro_rules! unfit {
     )* };
 }
 
-unfit!(ReleaseError HomeError JournalError IisError Unquotable TemplateError RecipeError);
+unfit!(ReleaseError HomeError JournalError IisError Unquotable TemplateError RecipeError CertificateError);
 
 impl From<SecretsError> for Fault {
     fn from(error: SecretsError) -> Fault {

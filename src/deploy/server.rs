@@ -9,11 +9,10 @@ use std::sync::Arc;
 use super::Part;
 use crate::clock::{Clock, Span};
 use crate::site::iis::actual::{Actual, Answer};
-use crate::site::iis::appcmd::Command;
 use crate::site::iis::run::{self, IisError, Runner};
 use crate::site::iis::wanted::Spot;
 use crate::site::iis::xml::{decoded, restored};
-use crate::site::iis::{Appcmd, Change, IisLock, IisPlan};
+use crate::site::iis::{Appcmd, Call, Change, IisLock, IisPlan};
 
 /// How many times a plan is made anew because others have changed the server meanwhile.
 const ATTEMPTS: usize = 5;
@@ -41,11 +40,11 @@ impl Restoring<'_> {
 }
 
 impl Runner for Restoring<'_> {
-    fn run(&mut self, command: &Command) -> io::Result<Answer> {
+    fn run(&mut self, command: &Call) -> io::Result<Answer> {
         self.appcmd.run(command).map(|answer| self.restored(answer))
     }
 
-    fn ask(&mut self, commands: &[Command]) -> io::Result<Vec<Answer>> {
+    fn ask(&mut self, commands: &[Call]) -> io::Result<Vec<Answer>> {
         let answers = self.appcmd.ask(commands)?;
         Ok(answers.into_iter().map(|answer| self.restored(answer)).collect())
     }

@@ -32,6 +32,8 @@ const WEB_DAV: [&str; 9] =
 pub struct Ends {
     pub local: SocketAddr,
     pub remote: SocketAddr,
+    /// Whether there is TLS between.
+    pub https: bool,
 }
 
 /// A request on its way through the server.
@@ -247,6 +249,7 @@ impl Visit<'_> {
             local: self.ends.local,
             remote: self.ends.remote,
             user: self.user.as_ref(),
+            https: self.ends.https,
         };
         let buffer = if behaviour.streams { handler.response_buffer_limit } else { usize::MAX };
         Exchange {
