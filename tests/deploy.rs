@@ -31,6 +31,8 @@ mod probes;
 mod refusals;
 mod server;
 #[cfg(target_os = "linux")]
+mod settings;
+#[cfg(target_os = "linux")]
 mod small;
 mod stages;
 mod sweep;

@@ -237,7 +237,7 @@ impl Running<'_, '_> {
         let done = self
             .hands
             .server
-            .apply(&self.survey.spot, |actual| iis::prepare(wanted, actual, applied, take_over))?;
+            .apply(&wanted.spot, |actual| iis::prepare(wanted, actual, applied, take_over))?;
         self.undo.registered(done.changes);
         self.state.applied = done.plan.applied;
         Ok(self.survey.home.write_state(&self.state)?)
@@ -245,7 +245,7 @@ impl Running<'_, '_> {
 
     /// The staging site is made, asked, warmed up, and goes again. Returns the processes that are warm.
     fn stage(&mut self, wanted: &Wanted, shown: &show::Shown<'_>) -> Result<BTreeSet<u32>, StepFault> {
-        let spot = &self.survey.spot;
+        let spot = &wanted.spot;
         let port = show::free_port().map_err(|source| {
             let fault = Fault::Unwritable { path: "127.0.0.1".into(), source };
             StepFault { step: Step::Stage, fault: fault.into() }
@@ -265,7 +265,7 @@ impl Running<'_, '_> {
     fn switch(&mut self, wanted: &Wanted) -> Result<(), Fault> {
         self.undo.switches();
         let (applied, take_over) = (&self.state.applied, self.plan.take_over);
-        let done = self.hands.server.apply(&self.survey.spot, |actual| {
+        let done = self.hands.server.apply(&wanted.spot, |actual| {
             let settled = iis::settle(wanted, actual, applied, take_over);
             let switched = iis::switch(wanted, actual, &settled.applied, take_over);
             settled.then(switched)

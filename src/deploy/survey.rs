@@ -155,8 +155,8 @@ impl Survey {
     pub fn wanted(&self, place: &Place) -> Result<Wanted, Unquotable> {
         let wanted = Wanted::of(&self.settings, place, self.cores)?;
         // Until it is moved by somebody, it is where it stands that it goes on to be served.
-        let wanted = Wanted { spot: self.spot.clone(), ..wanted };
-        Ok(wanted.with_certificates(&self.certificates, self.now))
+        let spot = self.spot.clone().with_release(&self.settings, &place.manifest);
+        Ok(Wanted { spot, ..wanted }.with_certificates(&self.certificates, self.now))
     }
 
     /// What a release needs that was copied into `folder`, which hands down nobody knows what rights.

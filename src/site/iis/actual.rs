@@ -54,9 +54,9 @@ pub struct Scope {
     pub sites: Vec<String>,
     /// Parts of the addresses, each with the site that it is of.
     pub locations: Vec<(String, String)>,
-    /// The same with single sections that hold there.
+    /// The same with single sections that hold there; both empty for the whole server.
     pub sections: BTreeSet<(String, String, Section)>,
-    /// Where certificates are shown.
+    /// Where http.sys may show certificates.
     pub endpoints: Vec<Endpoint>,
 }
 
@@ -197,8 +197,10 @@ impl Question {
             Question::Modules(location) => (section(Some(location), MODULES), false),
             Question::Anonymous(location) => (section(Some(location), ANONYMOUS), true),
             Question::WindowsAt(location) => (section(Some(location), WINDOWS), true),
+            Question::Section(location, of) => {
+                (section(Some(location).filter(|at| !at.is_empty()).map(String::as_str), of.path()), true)
+            }
             Question::Certificate(endpoint) => return netsh::Command::show(endpoint).into(),
-            Question::Section(location, of) => (section(Some(location), of.path()), true),
         };
         // With what is nobody's word but the schema's: else a value that is as the schema has it would be unknown.
         let command = if configuration { command.switch("config:*") } else { command };

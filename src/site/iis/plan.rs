@@ -113,6 +113,13 @@ pub enum Lack {
         "give this site a host or a port of its own (`[[bindings]]` in `site.toml`), or stop that one"
     ))]
     Binding { binding: String, site: String },
+    #[error(
+        "IIS has no {what}: a feature of its own that is not installed, and `{key}` in `site.toml` wants it"
+    )]
+    #[diagnostic(help(
+        "install it: `Install-WindowsFeature {feature}` in PowerShell; or remove the key from `site.toml`"
+    ))]
+    Feature { what: &'static str, key: &'static str, feature: &'static str },
     #[error(transparent)]
     #[diagnostic(transparent)]
     Certificate(CertificateLack),
@@ -131,13 +138,6 @@ pub enum Lack {
     #[error("the bindings `{first}` and `{second}` share one certificate, and are to show two")]
     #[diagnostic(help("Windows tells them apart by host and port alone: name the same certificate in both"))]
     TwoCertificates { first: String, second: String },
-    #[error(
-        "IIS has no {what}: a feature of its own that is not installed, and `{key}` in `site.toml` wants it"
-    )]
-    #[diagnostic(help(
-        "install it: `Install-WindowsFeature {feature}` in PowerShell; or remove the key from `site.toml`"
-    ))]
-    Feature { what: &'static str, key: &'static str, feature: &'static str },
     #[error("the password of `{0}` is wanted, under which the pool is to run")]
     #[diagnostic(help("give it on standard input, or use a group managed account (`DOMAIN\\user$`)"))]
     Password(String),

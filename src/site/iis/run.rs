@@ -206,7 +206,7 @@ fn whole(code: i32) -> i32 {
     wide.filter(|_| !cfg!(windows)).unwrap_or(code)
 }
 
-/// Asks the server all that concerns these sites and parts of them.
+/// Asks the server all that concerns these sites, parts of them, and the certificates that are shown.
 pub fn read(runner: &mut dyn Runner, program: &std::path::Path, scope: &Scope) -> Result<Actual, IisError> {
     survey(scope, |commands| {
         // Apart, so that it is known which program there is none of.

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::actual::Scope;
 use super::appcmd::{Quoted, Unquotable, argument};
 use super::netsh::Endpoint;
-use super::section::{self, Section, WantedSection};
+use super::section::{self, Entry, LISTS, Section, WantedSection};
 use crate::manifest::Manifest;
 use crate::site::certificates::{CertificateLack, StoredCertificate, choose, supersedes};
 use crate::site::settings::{
@@ -26,10 +26,10 @@ pub struct Spot {
     pub pool: String,
     /// The site's folder: what serves something in it was made by us.
     pub home: String,
-    /// Where http.sys shows certificates for it, or did: a survey asks what stands there.
-    pub endpoints: Vec<Endpoint>,
     /// Sections that are looked at, each with the part of the addresses for which it holds.
     pub sections: BTreeSet<(String, Section)>,
+    /// Where http.sys shows certificates for it, or did: a survey asks what stands there.
+    pub endpoints: Vec<Endpoint>,
 }
 
 /// A site with one release, as it shall be.
@@ -199,11 +199,11 @@ impl Spot {
             Position::Below { site, path } => (site.to_string(), format!("/{path}")),
         };
         let pool = settings.pool_name().to_string();
-        let home = text(home)?.as_str().to_owned();
         let endpoints = match &settings.position {
             Position::Own { bindings } => asked(bindings),
             Position::Below { .. } => Vec::new(),
         };
+        let home = text(home)?.as_str().to_owned();
         let spot = Spot { site, app, pool, home, endpoints, sections: BTreeSet::new() };
         Ok(spot.looking_at(&section::wanted(settings, None)))
     }
@@ -221,6 +221,10 @@ impl Spot {
             let Some(location) = self.part_of(thing) else { continue };
             let sections = last.of(thing).filter_map(|(name, _)| Section::of_setting(name));
             self.sections.extend(sections.map(|section| (location.clone(), section)));
+            // What an item is that the site says nothing of any more.
+            let items =
+                last.of(thing).filter_map(|(name, _)| LISTS.iter().find(|list| list.item_of(name).is_some()));
+            self.sections.extend(items.map(|list| (String::new(), list.section)));
         }
         self
     }
@@ -229,6 +233,12 @@ impl Spot {
         let sections = wanted.iter().map(|wanted| (self.part(&wanted.path), wanted.section));
         let sections: Vec<_> = sections.collect();
         self.sections.extend(sections);
+        // What is there already where the site is only being made.
+        let items = |entry: &Entry| match entry {
+            Entry::Item { list, .. } => Some((String::new(), list.section)),
+            Entry::Value { .. } | Entry::Whole { .. } => None,
+        };
+        self.sections.extend(wanted.iter().flat_map(|wanted| &wanted.entries).filter_map(items));
         self
     }
 

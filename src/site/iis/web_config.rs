@@ -11,7 +11,7 @@ use crate::recipe::Template;
 use crate::site::SiteSettings;
 
 /// Endings that some versions of IIS don't know, or know otherwise: without its kind a file is not found.
-const MIME_TYPES: &[(&str, &str)] = &[
+pub(super) const MIME_TYPES: &[(&str, &str)] = &[
     (".avif", "image/avif"),
     (".css", "text/css"),
     (".ico", "image/x-icon"),

@@ -475,3 +475,50 @@ fn every_setting_of_iis_refuses_what_iis_would() {
         }
     }
 }
+
+/// A row of the guide for an attribute of IIS.
+fn row(table: &str, attribute: &Attribute) -> String {
+    let kind = match attribute.kind {
+        Kind::Number(least, most) => format!("{least} to {most}"),
+        Kind::Minutes(least, most) => format!("minutes, {least} to {most}"),
+        Kind::Seconds(least, most) => format!("seconds, {least} to {most}"),
+        Kind::Flag => "`true` or `false`".to_owned(),
+        Kind::Word(words) => words.iter().map(|word| format!("`\"{word}\"`")).collect::<Vec<_>>().join(", "),
+    };
+    let standard = match (attribute.standard, attribute.kind) {
+        (attribute::Standard::ByProcessors, _) => "2 × processors, 4 to 16".to_owned(),
+        (_, Kind::Minutes(..)) => (seconds(&attribute.standard(1)).unwrap() / 60).to_string(),
+        (_, Kind::Seconds(..)) => seconds(&attribute.standard(1)).unwrap().to_string(),
+        (_, Kind::Word(_)) => format!("`\"{}\"`", attribute.standard(1)),
+        _ => attribute.standard(1),
+    };
+    let whose = if attribute.of_server().is_some() { " (IIS's)" } else { "" };
+    format!("| `{table}.{}` | {kind} | {standard}{whose} | {} |", attribute.key, attribute.says)
+}
+
+#[test]
+fn the_guide_tells_of_every_key_and_of_no_other() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/settings.md");
+    let guide = fs_err::read_to_string(path).unwrap();
+    let mut known: Vec<String> = keys::KEYS.iter().map(|key| format!("`{key}`")).collect();
+    for (table, attributes) in keys::TABLES {
+        for attribute in *attributes {
+            let row = row(table, attribute);
+            assert!(guide.lines().any(|line| line == row), "the guide lacks\n{row}");
+            known.push(format!("`{table}.{}`", attribute.key));
+        }
+    }
+    let told: Vec<&str> = guide
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split_once('`'))
+        .map(|(key, _)| key)
+        .collect();
+    for key in &known {
+        assert!(told.contains(&key.trim_matches('`')), "the guide lacks {key}");
+    }
+    // Those of a binding stand there, too.
+    let others = told.iter().filter(|key| !key.starts_with("bindings.")).map(|key| format!("`{key}`"));
+    for key in others {
+        assert!(known.contains(&key), "there is no key {key}");
+    }
+}

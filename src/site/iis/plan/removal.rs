@@ -43,8 +43,8 @@ pub fn refound(spot: &Spot, actual: &Actual, last: &Applied) -> Applied {
     let Some(app) = app.filter(own) else { return books };
     books.set(&app_thing(spot), FOLDER, app.physical_path().unwrap_or_default());
     location::refound(spot, actual, &mut books);
-    certificates::refound(spot, actual, &mut books);
     super::sections::refound(spot, &mut books);
+    certificates::refound(spot, actual, &mut books);
     if same_name(&spot.pool, spot.own_name()) && same_name(&app.pool, &spot.pool) {
         super::pool::refound(&spot.pool, actual, &mut books);
     }

@@ -6,8 +6,9 @@ use super::staging::clear;
 use super::{ABSENT, Applied, Change, Difference, Found};
 use crate::site::iis::actual::Actual;
 use crate::site::iis::appcmd::{At, Command, Items, Quoted, Verb};
-use crate::site::iis::section::{Entry, LISTS, List, PROVIDERS, Section, WantedSection};
+use crate::site::iis::section::{Entry, LISTS, List, MIME_TYPES, PROVIDERS, Section, WantedSection};
 use crate::site::iis::wanted::{Spot, Wanted};
+use crate::site::iis::web_config;
 
 /// One change within a section.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,7 +65,10 @@ fn one(difference: &mut Difference<'_>, spot: &Spot, wanted: &WantedSection, our
     let mut steps = Vec::new();
     for entry in &wanted.entries {
         let (name, wanted) = (entry.name(section), entry.wanted());
-        let found = found(actual, &location, section, entry);
+        let found = found(actual, &location, section, entry).or_else(|| match entry {
+            Entry::Item { list, name, .. } if new => Some(inherited(actual, list, name)),
+            _ => None,
+        });
         let is_due = difference.is_due(Found {
             thing: &thing,
             name: &name,
@@ -113,6 +117,21 @@ fn found(actual: &Actual, location: &str, section: Section, entry: &Entry) -> Op
             let names: Vec<_> = items.into_iter().filter_map(|item| item.attribute(list.key)).collect();
             Some(names.join(","))
         }
+    }
+}
+
+/// What an item is for a part of the addresses of which nothing is said: what the server says, or a release's `web.config`.
+fn inherited(actual: &Actual, list: &'static List, name: &str) -> String {
+    let said = (*list == MIME_TYPES)
+        .then(|| web_config::MIME_TYPES.iter().find(|(ending, _)| ending.eq_ignore_ascii_case(name)))
+        .flatten();
+    let of_server = || {
+        let entry = Entry::Item { list, name: name.to_owned(), value: String::new() };
+        found(actual, "", list.section, &entry)
+    };
+    match said {
+        Some((_, kind)) => (*kind).to_owned(),
+        None => of_server().unwrap_or_else(|| ABSENT.to_owned()),
     }
 }
 
@@ -217,8 +236,15 @@ fn drop_unwanted(
         // What somebody else has changed meanwhile is theirs.
         let found = found(difference.actual, location, section, &entry);
         if found.as_deref().is_none_or(|found| found == value) {
-            let does = Edit::Remove { list, name: item.to_owned() };
-            let undoes = Edit::Add { list, name: item.to_owned(), value: value.to_owned() };
+            let say = |value: &str| Edit::Say { list, name: item.to_owned(), value: value.to_owned() };
+            // To take out what says otherwise than the server would leave neither.
+            let (does, undoes) = match inherited(difference.actual, list, item) {
+                before if before != ABSENT => (say(&before), say(value)),
+                _ => (
+                    Edit::Remove { list, name: item.to_owned() },
+                    Edit::Add { list, name: item.to_owned(), value: value.to_owned() },
+                ),
+            };
             let command = |edit: &Edit| edited(set(location, section), edit).committed();
             let says = format!("take {item} out of {} of {location}", section.name());
             difference.change(Change::new(says, command(&does), vec![command(&undoes)]));
@@ -251,7 +277,7 @@ pub(super) fn removal(difference: &mut Difference<'_>, spot: &Spot) {
 
 /// Every section that is looked at, as if something of it had been set: what, nobody knows any more.
 pub(super) fn refound(spot: &Spot, books: &mut Applied) {
-    for (location, section) in &spot.sections {
+    for (location, section) in spot.sections.iter().filter(|(location, _)| !location.is_empty()) {
         books.set(&at(location), &format!("{}.", section.name()), "");
     }
 }
@@ -268,13 +294,17 @@ fn again(section: Section, name: &str, value: &str) -> Option<Edit> {
 }
 
 /// What a release needs to show itself as it will be shown: one command for each section, on the staging site.
-pub(super) fn staged(wanted: &Wanted) -> Vec<(String, Section, Command)> {
+pub(super) fn staged(wanted: &Wanted, actual: &Actual) -> Vec<(String, Section, Command)> {
     let root = format!("{}{}", wanted.spot.staging(), wanted.spot.app.trim_end_matches('/'));
     let shown = wanted.sections.iter().filter(|wanted| is_staged(wanted.section));
     shown
         .map(|wanted| {
             let location = format!("{root}/{}", wanted.path).trim_end_matches('/').to_owned();
-            let steps = wanted.entries.iter().flat_map(|entry| steps(entry, None));
+            let before = |entry: &Entry| match entry {
+                Entry::Item { list, name, .. } => Some(inherited(actual, list, name)),
+                Entry::Value { .. } | Entry::Whole { .. } => None,
+            };
+            let steps = wanted.entries.iter().flat_map(|entry| steps(entry, before(entry).as_deref()));
             let command =
                 steps.fold(set(&location, wanted.section), |command, step| edited(command, &step.does));
             (location, wanted.section, command.committed())

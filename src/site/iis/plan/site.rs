@@ -143,10 +143,10 @@ pub fn settle(wanted: &Wanted, actual: &Actual, last: &Applied, take_over: bool)
     if let Some(site) = site.filter(|_| !spot.is_below()) {
         bindings::compare(&mut difference, wanted, site, begun);
     }
-    certificates::clear(&mut difference, wanted);
     if !spot.is_below() {
         limits(&mut difference, wanted, site, begun);
     }
+    certificates::clear(&mut difference, wanted);
     location::compare(&mut difference, spot, begun, app.is_none());
     let ours = begun || difference.last.knows(&location::thing(spot));
     sections::compare(&mut difference, wanted, ours, app.is_none());

@@ -48,7 +48,7 @@ pub fn stage(wanted: &Wanted, actual: &Actual, last: &Applied, port: u16) -> Iis
     if actual.has_web_dav() {
         change(format!("keep WebDAV away from {name}"), without_web_dav(&name), Some(clear(&name, MODULES)));
     }
-    for (location, section, does) in sections::staged(wanted) {
+    for (location, section, does) in sections::staged(wanted, actual) {
         let says = format!("set {} of {location} as the site has it", section.name());
         change(says, does, Some(clear(&location, section.path())));
     }

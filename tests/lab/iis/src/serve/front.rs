@@ -248,8 +248,8 @@ impl Visit<'_> {
             file: &file,
             local: self.ends.local,
             remote: self.ends.remote,
-            https: self.ends.https,
             user: self.user.as_ref(),
+            https: self.ends.https,
         };
         let buffer = if behaviour.streams { handler.response_buffer_limit } else { usize::MAX };
         Exchange {
