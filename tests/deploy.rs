@@ -25,6 +25,8 @@ mod lines;
 #[cfg(target_os = "linux")]
 mod meddling;
 #[cfg(target_os = "linux")]
+mod planted;
+#[cfg(target_os = "linux")]
 mod power_cut;
 #[cfg(target_os = "linux")]
 mod probes;

@@ -72,6 +72,9 @@ Environment:
                    one more file like trust.toml, beside that of this machine
   HOLDALL_ROOT     the folder of all sites on a server
   HOLDALL_APPCMD   the program to run in place of IIS's own appcmd
+  HOLDALL_NETSH    the program to run in place of Windows's own netsh
+  HOLDALL_CERTIFICATES
+                   a folder of certificates in place of the machine's own
   HOLDALL_KEY_PASSWORD
                    the password of the secret key that signs
   NO_COLOR         set to anything: no colours";

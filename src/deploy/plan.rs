@@ -20,6 +20,7 @@ use crate::site::iis::wanted::{Shown, WantedCertificate};
 use crate::site::media::Standing;
 use crate::site::probe::Question;
 use crate::site::rights::Grant;
+use crate::site::settings::Account;
 use crate::site::{MediaConfig, Place};
 
 /// What is going to be done to a site.
@@ -203,6 +204,7 @@ impl DeployPlan {
             return Err(lack.into());
         }
         notices.extend(told.iter().map(left_for_later));
+        notices.extend(settings.pool.account.as_ref().filter(|account| account.is_mighty()).map(too_mighty));
         notices.extend(wanted.certificates.iter().filter_map(|own| ends_soon(own, survey.now)));
         // What a killed command has left is brought to its end before; one that somebody has stopped answers nobody.
         let stopped = || iis::stopped(&wanted, &survey.iis, last);
@@ -446,6 +448,15 @@ impl DeployPlan {
 fn left_for_later(lack: &Lack) -> Notice {
     let help = miette::Diagnostic::help(lack).map(|help| help.to_string()).unwrap_or_default();
     Notice { what: lack.to_string(), help }
+}
+
+fn too_mighty(account: &Account) -> Notice {
+    Notice {
+        what: format!("the pool runs as `{account}`, which may do all on this machine, as may whoever breaks into it"),
+        help: "leave the key `account` out of `[pool]` in site.toml: a pool has an account of its own, with the least \
+               rights"
+            .to_owned(),
+    }
 }
 
 /// That a certificate that is to be shown is soon at its end.

@@ -482,7 +482,7 @@ pub struct ForeignSite(String);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VirtualPath(String);
 
-/// An account of Windows: `DOMAIN\user`.
+/// An account of Windows: `DOMAIN\user`, or one of those that Windows itself has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account(String);
 
@@ -531,7 +531,14 @@ impl VirtualPath {
 }
 
 impl Account {
-    fn parse(text: &str) -> Result<Account, &'static str> {
+    /// Those that IIS knows by a name of its own. The first is an account for each pool alone.
+    const BUILT_IN: [&'static str; 4] =
+        ["ApplicationPoolIdentity", "LocalService", "NetworkService", "LocalSystem"];
+
+    pub(super) fn parse(text: &str) -> Result<Account, &'static str> {
+        if let Some(known) = Account::BUILT_IN.iter().find(|known| known.eq_ignore_ascii_case(text)) {
+            return Ok(Account((*known).to_owned()));
+        }
         let letter = |c: char| !c.is_control() && !"\"'/[]:;|=,+*?<>%&^".contains(c);
         match text.split_once('\\') {
             Some((domain, user))
@@ -542,13 +549,26 @@ impl Account {
             {
                 Ok(Account(text.to_owned()))
             }
-            _ => Err("an account is written `DOMAIN\\user`, a group managed one `DOMAIN\\user$`"),
+            _ => Err(
+                "an account is written `DOMAIN\\user`, a group managed one `DOMAIN\\user$`; Windows itself has \
+                 `ApplicationPoolIdentity`, `LocalService`, `NetworkService` and `LocalSystem`",
+            ),
         }
     }
 
-    /// Whether Windows itself keeps its password.
+    /// The kind of identity that IIS knows it by, if Windows itself has it.
+    pub fn built_in(&self) -> Option<&str> {
+        Account::BUILT_IN.into_iter().find(|known| *known == self.0)
+    }
+
+    /// Whether Windows itself keeps its password, or it has none.
     pub fn is_managed(&self) -> bool {
-        self.0.ends_with('$')
+        self.0.ends_with('$') || self.built_in().is_some()
+    }
+
+    /// Whether it may do all on the machine, and so may whoever breaks into the project.
+    pub fn is_mighty(&self) -> bool {
+        self.0 == "LocalSystem"
     }
 }
 

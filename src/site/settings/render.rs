@@ -36,7 +36,7 @@ fn write(out: &mut String, settings: &SiteSettings, manifest: &Manifest) -> fmt:
         account.is_some(),
         "account",
         &example,
-        "the pool's own unless set; a group managed one ends in $",
+        "the pool's own unless set; a group managed one ends in $; a password is asked for, or comes by --pool-password-stdin",
     )?;
     attributes(out, POOL, |key| settings.pool.attributes.get(key))?;
     let schedule = settings.pool.schedule.as_ref();
