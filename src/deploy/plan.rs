@@ -202,7 +202,14 @@ impl DeployPlan {
             notices.push(Notice {
                 what: format!(
                     "background commands of the project are not run: {}",
-                    place.manifest.site.services.join(", ")
+                    place
+                        .manifest
+                        .site
+                        .services
+                        .iter()
+                        .map(|service| service.name.as_str())
+                        .collect::<Vec<_>>()
+                        .join(", ")
                 ),
                 help: "start them by the system's own means, with `holdall manage` as their command"
                     .to_owned(),
