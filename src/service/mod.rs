@@ -2,8 +2,16 @@
 //!
 //! A project declares them in `holdall.toml`, a bundle carries them in its manifest, a deploy registers them.
 
+mod backoff;
 mod declared;
+mod error;
+mod log;
 mod schedule;
+pub mod standing;
+pub mod supervise;
+mod tree;
 
 pub use declared::{LONGEST_STOP, MOST_INSTANCES, Restart, Service, ServiceName};
+pub use error::ServiceError;
 pub use schedule::{NotASchedule, Schedule, Span, Time, Weekday};
+pub use standing::Standing;
