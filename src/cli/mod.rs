@@ -23,6 +23,7 @@ pub mod restart;
 pub mod rollback;
 pub mod serve;
 mod served;
+pub mod service;
 pub mod shell;
 pub mod sign;
 pub mod site;
@@ -69,6 +70,7 @@ Environment:
   HOLDALL_TRUST    the public key that `verify`, `preview` and `deploy` ask for, or the name of its file
   HOLDALL_ROOT     the folder of all sites on a server
   HOLDALL_APPCMD   the program to run in place of IIS's own appcmd
+  HOLDALL_SERVICES the program to run in place of the service manager
   HOLDALL_KEY_PASSWORD
                    the password of the secret key that signs
   NO_COLOR         set to anything: no colours";
@@ -116,6 +118,8 @@ enum Command {
     Shell(shell::Args),
     Serve(serve::Args),
     #[command(subcommand)]
+    Service(service::Command),
+    #[command(subcommand)]
     Site(site::Command),
     #[command(subcommand)]
     Env(env::Command),
@@ -156,6 +160,7 @@ fn run(command: Command, output: &Output) -> Result<ExitCode, crate::Error> {
         // What they start has the last word.
         Command::Manage(args) => return manage::run(args),
         Command::Shell(args) => return shell::run(args),
+        Command::Service(command) => return service::run(command, output),
         Command::Init(args) => init::run(args, output),
         Command::Bundle(args) => bundle::run(args, output),
         Command::Lock(args) => lock::run(args, output),

@@ -23,7 +23,7 @@ use crate::site::lock::{Holder, IfHeld};
 use crate::site::{Home, Place, SiteSettings, home, secrets};
 
 /// Where sites lie.
-#[derive(clap::Args)]
+#[derive(clap::Args, Clone)]
 pub struct RootArgs {
     /// The folder of all sites [default: HOLDALL_ROOT, else `\holdall` on the system's drive, `/srv/holdall` elsewhere]
     #[arg(long, value_name = "DIR")]
@@ -41,7 +41,7 @@ pub struct SiteArgs {
 }
 
 /// A release of a site, to do something with beside the web server.
-#[derive(clap::Args)]
+#[derive(clap::Args, Clone)]
 pub struct ReleaseArgs {
     /// The site
     #[arg(value_name = "SITE", value_parser = site_name)]
@@ -63,6 +63,15 @@ pub struct Placed {
 }
 
 impl ReleaseArgs {
+    pub fn site(&self) -> &SiteName {
+        &self.site
+    }
+
+    /// Where the site's own data is, or would be.
+    pub fn shared(&self) -> Option<PathBuf> {
+        self.root.folder().ok().map(|root| Home::below(&root, &self.site, Disk::default()).shared())
+    }
+
     pub fn find(&self) -> Result<Placed, DeployError> {
         let (home, settings) = deploy::site(&self.root.folder()?, Some(&self.site), &Disk::default())?;
         let state = home.state()?;

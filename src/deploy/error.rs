@@ -13,6 +13,7 @@ use crate::archive::Difference;
 use crate::manifest::{SiteName, Version};
 use crate::recipe::RecipeError;
 use crate::release::{ReleaseError, ReleaseId};
+use crate::service::ServiceError;
 use crate::site::iis::appcmd::Unquotable;
 use crate::site::iis::plan::Lack;
 use crate::site::iis::run::IisError;
@@ -237,6 +238,9 @@ pub enum Fault {
     Hook(#[from] HookError),
     #[error(transparent)]
     #[diagnostic(transparent)]
+    Service(#[from] ServiceError),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
     Project(#[from] Problem),
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -281,7 +285,7 @@ macro_rules! unfit {
     )* };
 }
 
-unfit!(ReleaseError HomeError JournalError IisError Unquotable TemplateError RecipeError);
+unfit!(ReleaseError HomeError JournalError IisError Unquotable TemplateError RecipeError ServiceError);
 
 impl From<SecretsError> for Fault {
     fn from(error: SecretsError) -> Fault {

@@ -4,8 +4,14 @@
 
 mod backoff;
 mod declared;
+#[cfg(windows)]
+pub mod dispatch;
 mod error;
-mod log;
+pub mod invocation;
+pub mod log;
+pub mod manager;
+pub mod plan;
+mod registered;
 mod schedule;
 pub mod standing;
 pub mod supervise;
@@ -13,5 +19,8 @@ mod tree;
 
 pub use declared::{LONGEST_STOP, MOST_INSTANCES, Restart, Service, ServiceName};
 pub use error::ServiceError;
+pub use manager::Manager;
+pub use plan::{Actual, Found, ServiceChange, State};
+pub use registered::Registration;
 pub use schedule::{NotASchedule, Schedule, Span, Time, Weekday};
 pub use standing::Standing;

@@ -7,6 +7,7 @@ mod attribute;
 mod binding;
 mod keys;
 mod render;
+mod services;
 mod text;
 
 use std::collections::BTreeMap;
@@ -22,6 +23,7 @@ use keys::Keys;
 pub use attribute::{Attribute, FASTCGI, Kind, POOL, Setting, seconds, settings_of};
 pub use binding::{Binding, Certificate, Protocol, Thumbprint};
 pub(super) use keys::{is_variable, same_variable, set_by_holdall};
+pub use services::ServiceSettings;
 pub use text::read as read_text;
 
 /// The file's name in a site's folder, as beside a bundle.
@@ -45,6 +47,8 @@ pub struct SiteSettings {
     pub requests: Requests,
     /// Uploads that the web server itself hands out.
     pub media: Option<Media>,
+    /// What is wanted of the bundle's services, by name.
+    pub services: BTreeMap<String, ServiceSettings>,
 }
 
 /// Where the site stands among those of the server.
@@ -183,6 +187,7 @@ impl SiteSettings {
             releases: Releases { keep: 3, drain: None },
             requests: Requests { max_allowed_content_length: 30_000_000, header: true, cache_days: 365 },
             media: None,
+            services: BTreeMap::new(),
         }
     }
 
@@ -261,6 +266,7 @@ impl SiteSettings {
                     .unwrap_or(standard.requests.cache_days),
             },
             media,
+            services: services::read(&keys)?,
             ..standard
         })
     }
