@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::Part;
 use crate::clock::{Clock, Span};
+use crate::service::Manager;
 use crate::site::iis::actual::{Actual, Answer};
 use crate::site::iis::appcmd::Command;
 use crate::site::iis::run::{self, IisError, Runner};
@@ -22,6 +23,8 @@ const ATTEMPTS: usize = 5;
 #[derive(Debug)]
 pub struct Server {
     appcmd: Appcmd,
+    /// What runs the background commands of sites on this machine.
+    pub services: Manager,
     pub(super) clock: Arc<Clock<Part>>,
 }
 
@@ -61,7 +64,7 @@ pub struct Done {
 
 impl Server {
     pub fn iis(appcmd: Appcmd) -> Server {
-        Server { appcmd, clock: Arc::new(Clock::start()) }
+        Server { appcmd, services: Manager::of_machine(), clock: Arc::new(Clock::start()) }
     }
 
     /// What the run has done so far, and when.

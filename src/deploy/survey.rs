@@ -9,6 +9,7 @@ use super::{DeployError, Part};
 use crate::manifest::Manifest;
 use crate::recipe::Recipes;
 use crate::release::{Complete, Found, Release, ReleaseId, Releases, State as ReleaseState};
+use crate::service::{Manager, Registered};
 use crate::site::iis::appcmd::Unquotable;
 use crate::site::iis::run::IisError;
 use crate::site::iis::wanted::Spot;
@@ -22,7 +23,7 @@ use crate::site::{
     BridgeToml, Home, MediaConfig, Place, Secrets, SecretsError, SiteSettings, State, home, secrets,
 };
 
-use super::visits;
+use super::{services, visits};
 
 /// A site, as it stands at one moment.
 #[derive(Debug)]
@@ -39,6 +40,8 @@ pub struct Survey {
     /// Where it is wanted, if that is elsewhere.
     pub wanted_at: Option<Spot>,
     pub iis: iis::Actual,
+    /// To be asked how services stand.
+    pub manager: Manager,
     /// The release that the switch points at.
     pub active: Option<ReleaseId>,
     /// What a killed run has left of leave to probe.
@@ -84,6 +87,7 @@ impl Survey {
                 .map_or(4, |cores| u32::try_from(cores.get()).unwrap_or(u32::MAX)),
             now: super::now(),
             home: home.clone(),
+            manager: server.services.clone(),
             settings: settings.clone(),
             state,
             history,
@@ -143,6 +147,12 @@ impl Survey {
         Ok(Wanted { spot: self.spot.clone(), ..wanted })
     }
 
+    /// The services that the site has.
+    pub fn services(&self) -> Registered {
+        let (manager, services) = (self.manager.clone(), self.state.services.clone());
+        Registered { manager, services, shared: self.home.shared() }
+    }
+
     /// What a release needs that was copied into `folder`, which hands down nobody knows what rights.
     pub fn grants(&self, manifest: &Manifest, folder: &Path) -> Vec<Grant> {
         match manifest.target.is_windows() {
@@ -199,8 +209,10 @@ impl Survey {
             Recovery::RemoveLeftover { release } | Recovery::ForgetTold { release } => {
                 Some(release) != making
             }
-            // No services are run for sites yet.
-            Recovery::MoveServices { .. } => false,
+            // What cannot be asked is tried, and fails with the reason.
+            Recovery::MoveServices { release } => {
+                services::changes_for(self, release).map_or(true, |changes| !changes.is_empty())
+            }
             _ => true,
         };
         recover(&self.history, &self.actual()).into_iter().filter(is_due).collect()

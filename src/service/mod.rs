@@ -12,10 +12,12 @@ pub mod log;
 pub mod manager;
 pub mod plan;
 mod registered;
+pub mod rights;
 mod schedule;
 pub mod standing;
 pub mod supervise;
 mod tree;
+pub mod turn;
 
 pub use declared::{LONGEST_STOP, MOST_INSTANCES, Restart, Service, ServiceName};
 pub use error::ServiceError;
@@ -24,3 +26,4 @@ pub use plan::{Actual, Found, ServiceChange, State};
 pub use registered::Registration;
 pub use schedule::{NotASchedule, Schedule, Span, Time, Weekday};
 pub use standing::Standing;
+pub use turn::{Registered, ServiceStatus, Turn};

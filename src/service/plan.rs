@@ -136,6 +136,27 @@ impl Registration {
     }
 }
 
+impl ServiceChange {
+    /// What it is for.
+    pub fn says(&self) -> String {
+        match self {
+            ServiceChange::Unschedule { name } => {
+                format!("have no schedule start the service {name} any more")
+            }
+            ServiceChange::Stop { name, timeout } => {
+                format!("stop the service {name}, which has {timeout} s for it")
+            }
+            ServiceChange::Delete { name } => format!("remove the service {name}"),
+            ServiceChange::Create(one) => format!("make the service {}", one.name),
+            ServiceChange::Configure(one) => {
+                format!("have the service {} run from {}", one.name, one.release)
+            }
+            ServiceChange::Start { name } => format!("start the service {name}"),
+            ServiceChange::Schedule { name, schedule } => format!("start the service {name} {schedule}"),
+        }
+    }
+}
+
 /// The line that an administrator would type.
 impl fmt::Display for ServiceChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
