@@ -29,6 +29,8 @@ mod probes;
 mod refusals;
 mod server;
 #[cfg(target_os = "linux")]
+mod services;
+#[cfg(target_os = "linux")]
 mod small;
 mod stages;
 mod sweep;

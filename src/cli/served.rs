@@ -289,7 +289,7 @@ fn words(step: Step) -> &'static str {
         Step::Stage => "show it on this machine alone, and warm it up",
         Step::Switch => "switch",
         Step::Probe => "ask for pages as visitors do",
-        Step::Services => "services",
+        Step::Services => "have the services run from it",
         Step::HooksAfter => "run the hooks after the switch",
         Step::Retire => "retire the release before",
     }

@@ -29,10 +29,9 @@ pub fn of(service: &Service, instance: u32, place: &Place, given: &BTreeMap<Stri
     let (program, rest) = words.split_first().map_or(("", &[][..]), |(first, rest)| (first.as_str(), rest));
     let rest = rest.iter().map(OsString::from);
     let python = |args: Vec<OsString>| {
-        let mut python = invocation::python(place, args, environment.clone());
         // What is printed goes into a log that somebody may be watching.
-        python.args.insert(0, "-u".into());
-        python
+        let args = [OsString::from("-u")].into_iter().chain(args);
+        invocation::python(place, args, environment.clone())
     };
     let is_windows = place.manifest.target.is_windows();
     match program {
@@ -84,7 +83,7 @@ mod tests {
         let given = BTreeMap::from([("LEVEL".to_owned(), "debug".to_owned())]);
         let worker = of(&service(&["python", "-m", "celery", "-n", "w{instance}@%h"]), 2, &place, &given);
         let line = worker.to_string().replace('\\', "/");
-        assert!(line.ends_with("python3.12 -u -I -B -X utf8 -m celery -n w2@%h"), "{line}");
+        assert!(line.ends_with("python3.12 -I -B -X utf8 -u -m celery -n w2@%h"), "{line}");
         let told = |name: &str| worker.environment[name].as_str();
         assert_eq!((told("QUEUE"), told("LEVEL")), ("mail", "debug"));
         assert_eq!((told("HOLDALL_SERVICE"), told("HOLDALL_INSTANCE")), ("worker", "2"));
@@ -99,7 +98,7 @@ mod tests {
         place.manifest.target = Target::WindowsX86_64;
         let args = |command: &[&str]| of(&service(command), 1, &place, &BTreeMap::new()).args;
         let manage = args(&["manage.py", "work"]);
-        assert_eq!(manage[..6], ["-u", "-s", "-B", "-X", "utf8", "-c"]);
+        assert_eq!(manage[..6], ["-s", "-B", "-X", "utf8", "-u", "-c"]);
         assert_eq!((manage[6].to_str(), manage[8].to_str()), (Some(SCRIPT), Some("work")));
         let module = args(&["python", "-m", "celery", "beat"]);
         assert_eq!((module[6].to_str(), &module[7..]), (Some(MODULE), &["celery".into(), "beat".into()][..]));

@@ -3,7 +3,7 @@
 use std::io::{self, Read as _};
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -55,11 +55,9 @@ pub fn supervise(service: &Supervised, stop: &Receiver<Stop>) -> Result<End, Ser
         let begun = Instant::now();
         let ended = match Started::of(service, &log) {
             Ok(mut started) => {
-                note(&format!("started {} of {}", started.tree.id(), service.release));
                 tell(service, restarts, Doing::Running { process: started.tree.id(), since: now() });
                 let ended = started.wait(stop, service.stop_timeout, &note);
-                // What it has started and left behind goes with it.
-                started.tree.kill();
+                started.end();
                 match ended? {
                     Some(status) => Ended::of(status),
                     None => {
@@ -113,6 +111,8 @@ impl Ended {
 
 struct Started {
     tree: Tree,
+    /// Closed once nobody can print any more, and all of it is in the log.
+    said: Receiver<()>,
 }
 
 impl Started {
@@ -120,18 +120,31 @@ impl Started {
         let (mut said, pipe) = io::pipe()?;
         let mut command = service.invocation.command();
         command.stdin(Stdio::null()).stdout(pipe.try_clone()?).stderr(pipe);
+        // Nothing that it prints comes before the word that it was started.
+        let mut first = log.lock().unwrap_or_else(PoisonError::into_inner);
         let tree = Tree::spawn(&mut command)?;
         // It holds two ends of the pipe, which would never close.
         drop(command);
+        first.note(&format!("started {} of {}", tree.id(), service.release));
+        drop(first);
         let log = Arc::clone(log);
+        let (open, closed) = channel::<()>();
         std::thread::spawn(move || {
+            let _open = open;
             let mut part = [0; 8192];
             while let Ok(count @ 1..) = said.read(&mut part) {
                 // A disk that is full is no reason to stop the service, nor to have it wait for room in the pipe.
                 let _ = log.lock().unwrap_or_else(PoisonError::into_inner).write(&part[..count]);
             }
         });
-        Ok(Started { tree })
+        Ok(Started { tree, said: closed })
+    }
+
+    /// What it has started and left behind goes with it. Who has left the group by himself may keep the pipe open: that is
+    /// not waited for.
+    fn end(&mut self) {
+        self.tree.kill();
+        let _ = self.said.recv_timeout(Duration::from_secs(1));
     }
 
     /// Waits for its end. None says that it was told to stop.
@@ -180,7 +193,6 @@ mod tests {
     use super::*;
     use std::collections::BTreeMap;
     use std::path::Path;
-    use std::sync::mpsc::channel;
 
     fn shell(folder: &Path, script: &str, restart: Option<Restart>) -> Supervised {
         Supervised {
@@ -223,10 +235,11 @@ mod tests {
             Standing::read(&standing)
                 .is_some_and(|told| told.restarts == 1 && matches!(told.doing, Doing::Running { .. }))
         });
+        let log = || fs_err::read_to_string(folder.path().join("worker.log")).unwrap();
+        wait_for(|| log().matches("said\nmore\n").count() == 2);
         stop.send(Stop).unwrap();
         assert_eq!(running.join().unwrap().unwrap(), End::Stopped);
-        let log = fs_err::read_to_string(folder.path().join("worker.log")).unwrap();
-        assert_eq!(log.matches("said\nmore\n").count(), 2, "{log}");
+        let log = log();
         assert!(log.contains("ended with 3; it is started again in 1 s\n"), "{log}");
     }
 

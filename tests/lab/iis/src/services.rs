@@ -65,12 +65,54 @@ impl From<std::io::Error> for Refusal {
 pub fn run(folder: &Path, args: &[String]) -> Result<String, Refusal> {
     fs_err::create_dir_all(folder)?;
     let _alone = Hold::wait(&folder.join("lock"))?;
+    let kills = kills(folder, args)?;
+    if kills == Some(Kill::Before) {
+        kill_caller();
+        return Ok(String::new());
+    }
     let done = Lab { folder }.command(args);
     let exit = done.as_ref().map_or_else(|refusal| refusal.0, |_| 0);
     let line = serde_json::json!({ "argv": args, "exit": exit }).to_string();
     let mut log = fs_err::OpenOptions::new().create(true).append(true).open(folder.join("services.jsonl"))?;
     writeln!(log, "{line}")?;
+    if kills == Some(Kill::After) {
+        kill_caller();
+    }
     done
+}
+
+/// When whoever has given a command is killed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kill {
+    Before,
+    After,
+}
+
+/// A test has written `3 after` into the file `kill`: whoever gives the third command from then on that changes something
+/// is killed, once that is done. Of one that is killed `before` it comes to nothing.
+fn kills(folder: &Path, args: &[String]) -> Result<Option<Kill>, Refusal> {
+    let path = folder.join("kill");
+    let is_change = args.first().is_some_and(|verb| !["query", "list", "end-all"].contains(&verb.as_str()));
+    let Ok(text) = fs_err::read_to_string(&path) else { return Ok(None) };
+    let Some((count, when)) = text.trim().split_once(' ').filter(|_| is_change) else { return Ok(None) };
+    match count.parse::<u32>().map_err(std::io::Error::other)? {
+        0 | 1 => {
+            fs_err::remove_file(&path)?;
+            Ok(Some(if when == "after" { Kill::After } else { Kill::Before }))
+        }
+        more => {
+            fs_err::write(&path, format!("{} {when}", more - 1))?;
+            Ok(None)
+        }
+    }
+}
+
+fn kill_caller() {
+    // SAFETY: system calls without memory.
+    #[cfg(unix)]
+    unsafe {
+        libc::kill(libc::getppid(), libc::SIGKILL);
+    }
 }
 
 struct Lab<'a> {
