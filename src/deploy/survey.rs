@@ -9,6 +9,7 @@ use super::{DeployError, Part};
 use crate::manifest::Manifest;
 use crate::recipe::Recipes;
 use crate::release::{Complete, Found, Release, ReleaseId, Releases, State as ReleaseState};
+use crate::service::{Manager, Registered};
 use crate::site::accounts::{Known, look_up};
 use crate::site::certificates::{self, CertificateError, StoredCertificate};
 use crate::site::iis::appcmd::Unquotable;
@@ -25,7 +26,7 @@ use crate::site::{
     BridgeToml, Home, MediaConfig, Place, Secrets, SecretsError, SiteSettings, State, home, secrets,
 };
 
-use super::visits;
+use super::{services, visits};
 
 /// A site, as it stands at one moment.
 #[derive(Debug)]
@@ -48,6 +49,8 @@ pub struct Survey {
     pub account: Known,
     /// Its password, if somebody was asked for it.
     pub password: Option<Password>,
+    /// To be asked how services stand.
+    pub manager: Manager,
     /// The release that the switch points at.
     pub active: Option<ReleaseId>,
     /// What a killed run has left of leave to probe.
@@ -106,6 +109,7 @@ impl Survey {
                 .map_or(4, |cores| u32::try_from(cores.get()).unwrap_or(u32::MAX)),
             now: super::now(),
             home: home.clone(),
+            manager: server.services.clone(),
             settings: settings.clone(),
             state,
             history,
@@ -168,6 +172,12 @@ impl Survey {
         Ok(wanted.with_certificates(&self.certificates, self.now))
     }
 
+    /// The services that the site has.
+    pub fn services(&self) -> Registered {
+        let (manager, services) = (self.manager.clone(), self.state.services.clone());
+        Registered { manager, services, shared: self.home.shared() }
+    }
+
     /// What a release needs that was copied into `folder`, which hands down nobody knows what rights.
     pub fn grants(&self, manifest: &Manifest, folder: &Path) -> Vec<Grant> {
         match manifest.target.is_windows() {
@@ -224,8 +234,10 @@ impl Survey {
             Recovery::RemoveLeftover { release } | Recovery::ForgetTold { release } => {
                 Some(release) != making
             }
-            // No services are run for sites yet.
-            Recovery::MoveServices { .. } => false,
+            // What cannot be asked is tried, and fails with the reason.
+            Recovery::MoveServices { release } => {
+                services::changes_for(self, release).map_or(true, |changes| !changes.is_empty())
+            }
             _ => true,
         };
         recover(&self.history, &self.actual()).into_iter().filter(is_due).collect()

@@ -9,6 +9,7 @@ mod header;
 mod keys;
 mod network;
 mod render;
+mod services;
 mod text;
 
 use std::collections::BTreeMap;
@@ -27,6 +28,7 @@ pub use attribute::{
 pub use binding::{Binding, Certificate, Protocol, Thumbprint};
 pub(super) use keys::{is_variable, same_variable, set_by_holdall};
 pub use network::Network;
+pub use services::ServiceSettings;
 pub use text::read as read_text;
 
 /// The file's name in a site's folder, as beside a bundle.
@@ -61,6 +63,8 @@ pub struct SiteSettings {
     pub compression: BTreeMap<&'static str, String>,
     /// What IIS adds to every answer of the site.
     pub headers: BTreeMap<String, String>,
+    /// What is wanted of the bundle's services, by name.
+    pub services: BTreeMap<String, ServiceSettings>,
 }
 
 /// Where the site stands among those of the server.
@@ -243,6 +247,7 @@ impl SiteSettings {
             trusted_proxies: Vec::new(),
             compression: BTreeMap::new(),
             headers: BTreeMap::new(),
+            services: BTreeMap::new(),
         }
     }
 
@@ -330,6 +335,7 @@ impl SiteSettings {
             trusted_proxies: keys.list("proxies.trusted", Network::parse)?.unwrap_or_default(),
             compression: keys.attributes("compression", COMPRESSION)?,
             headers: keys.pairs("headers", header::check_header)?,
+            services: services::read(&keys)?,
             ..standard
         })
     }
