@@ -33,6 +33,10 @@ mod probes;
 mod refusals;
 mod server;
 #[cfg(target_os = "linux")]
+mod services;
+#[cfg(target_os = "linux")]
+mod settings;
+#[cfg(target_os = "linux")]
 mod small;
 mod stages;
 mod sweep;

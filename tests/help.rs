@@ -34,6 +34,7 @@ fn every_command_explains_itself() {
         "releases",
         "prune",
         "remove",
+        "apply",
         "restart",
         "manage",
         "shell",

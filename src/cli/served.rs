@@ -27,7 +27,7 @@ use crate::site::settings::Account;
 use crate::site::{Home, Place, SiteSettings, home, secrets};
 
 /// Where sites lie.
-#[derive(clap::Args)]
+#[derive(clap::Args, Clone)]
 pub struct RootArgs {
     /// The folder of all sites [default: HOLDALL_ROOT, else `\holdall` on the system's drive, `/srv/holdall` elsewhere]
     #[arg(long, value_name = "DIR")]
@@ -45,7 +45,7 @@ pub struct SiteArgs {
 }
 
 /// A release of a site, to do something with beside the web server.
-#[derive(clap::Args)]
+#[derive(clap::Args, Clone)]
 pub struct ReleaseArgs {
     /// The site
     #[arg(value_name = "SITE", value_parser = site_name)]
@@ -67,6 +67,15 @@ pub struct Placed {
 }
 
 impl ReleaseArgs {
+    pub fn site(&self) -> &SiteName {
+        &self.site
+    }
+
+    /// Where the site's own data is, or would be.
+    pub fn shared(&self) -> Option<PathBuf> {
+        self.root.folder().ok().map(|root| Home::below(&root, &self.site, Disk::default()).shared())
+    }
+
     pub fn find(&self) -> Result<Placed, DeployError> {
         let (home, settings) = deploy::site(&self.root.folder()?, Some(&self.site), &Disk::default())?;
         let state = home.state()?;
@@ -311,7 +320,7 @@ fn words(step: Step) -> &'static str {
         Step::Stage => "show it on this machine alone, and warm it up",
         Step::Switch => "switch",
         Step::Probe => "ask for pages as visitors do",
-        Step::Services => "services",
+        Step::Services => "have the services run from it",
         Step::HooksAfter => "run the hooks after the switch",
         Step::Retire => "retire the release before",
     }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::Part;
 use crate::clock::{Clock, Span};
+use crate::service::Manager;
 use crate::site::iis::actual::{Actual, Answer};
 use crate::site::iis::run::{self, IisError, Runner};
 use crate::site::iis::wanted::{Password, Spot};
@@ -23,6 +24,8 @@ pub struct Server {
     appcmd: Appcmd,
     /// Of the account that the pool is to run under, if somebody was asked for it.
     pub(super) password: Option<Password>,
+    /// What runs the background commands of sites on this machine.
+    pub services: Manager,
     pub(super) clock: Arc<Clock<Part>>,
 }
 
@@ -62,7 +65,7 @@ pub struct Done {
 
 impl Server {
     pub fn iis(appcmd: Appcmd) -> Server {
-        Server { appcmd, password: None, clock: Arc::new(Clock::start()) }
+        Server { appcmd, password: None, services: Manager::of_machine(), clock: Arc::new(Clock::start()) }
     }
 
     /// Has it know the password of the account that the pool is to run under.
@@ -79,7 +82,7 @@ impl Server {
     pub fn survey(&mut self, spot: &Spot) -> Result<Actual, IisError> {
         let program = self.appcmd.program().to_owned();
         let mut restoring = Restoring { appcmd: &mut self.appcmd, folder: &spot.home };
-        let read = || run::read(&mut restoring, &program, &spot.sites(), &spot.locations(), &spot.endpoints);
+        let read = || run::read(&mut restoring, &program, &spot.scope());
         self.clock.time(Part::Server, read)
     }
 

@@ -9,6 +9,7 @@ use super::{DeployError, Part};
 use crate::manifest::Manifest;
 use crate::recipe::Recipes;
 use crate::release::{Complete, Found, Release, ReleaseId, Releases, State as ReleaseState};
+use crate::service::{Manager, Registered};
 use crate::site::accounts::{Known, look_up};
 use crate::site::certificates::{self, CertificateError, StoredCertificate};
 use crate::site::iis::appcmd::Unquotable;
@@ -25,7 +26,7 @@ use crate::site::{
     BridgeToml, Home, MediaConfig, Place, Secrets, SecretsError, SiteSettings, State, home, secrets,
 };
 
-use super::visits;
+use super::{services, visits};
 
 /// A site, as it stands at one moment.
 #[derive(Debug)]
@@ -48,6 +49,8 @@ pub struct Survey {
     pub account: Known,
     /// Its password, if somebody was asked for it.
     pub password: Option<Password>,
+    /// To be asked how services stand.
+    pub manager: Manager,
     /// The release that the switch points at.
     pub active: Option<ReleaseId>,
     /// What a killed run has left of leave to probe.
@@ -69,8 +72,17 @@ impl Survey {
         let history = Journal::of(&home.folder, home.disk.clone()).read()?;
         let releases = Releases::open(&home.folder, state.adopted(), home.disk.clone())?;
         let found = releases.find()?;
-        let (spot, iis) = stands(&wanted, &state.applied, server)?;
-        let wanted_at = Some(wanted).filter(|wanted| *wanted != spot);
+        let manifests = found.iter().filter_map(|found| match &found.state {
+            ReleaseState::Complete(complete) => Some(&complete.release.manifest),
+            _ => None,
+        });
+        let manifests: Vec<&Manifest> = manifests.collect();
+        let looking = |spot: Spot| {
+            let spot = manifests.iter().fold(spot, |spot, manifest| spot.with_release(settings, manifest));
+            spot.with_applied(&state.applied)
+        };
+        let (spot, iis) = stands(&looking(wanted.clone()), &state.applied, server, looking)?;
+        let wanted_at = Some(wanted).filter(|wanted| wanted.location() != spot.location());
         let folder = shown(&spot, &iis);
         let is_shown = |found: &&Found| {
             let www = found.folder.join("www");
@@ -97,6 +109,7 @@ impl Survey {
                 .map_or(4, |cores| u32::try_from(cores.get()).unwrap_or(u32::MAX)),
             now: super::now(),
             home: home.clone(),
+            manager: server.services.clone(),
             settings: settings.clone(),
             state,
             history,
@@ -153,9 +166,16 @@ impl Survey {
     pub fn wanted(&self, place: &Place) -> Result<Wanted, Unquotable> {
         let wanted = Wanted::of(&self.settings, place, self.cores)?;
         // Until it is moved by somebody, it is where it stands that it goes on to be served.
+        let spot = self.spot.clone().with_release(&self.settings, &place.manifest);
         let pool = WantedPool { known: self.account, password: self.password.clone(), ..wanted.pool };
-        let wanted = Wanted { spot: self.spot.clone(), pool, ..wanted };
+        let wanted = Wanted { spot, pool, ..wanted };
         Ok(wanted.with_certificates(&self.certificates, self.now))
+    }
+
+    /// The services that the site has.
+    pub fn services(&self) -> Registered {
+        let (manager, services) = (self.manager.clone(), self.state.services.clone());
+        Registered { manager, services, shared: self.home.shared() }
     }
 
     /// What a release needs that was copied into `folder`, which hands down nobody knows what rights.
@@ -214,8 +234,10 @@ impl Survey {
             Recovery::RemoveLeftover { release } | Recovery::ForgetTold { release } => {
                 Some(release) != making
             }
-            // No services are run for sites yet.
-            Recovery::MoveServices { .. } => false,
+            // What cannot be asked is tried, and fails with the reason.
+            Recovery::MoveServices { release } => {
+                services::changes_for(self, release).map_or(true, |changes| !changes.is_empty())
+            }
             _ => true,
         };
         recover(&self.history, &self.actual()).into_iter().filter(is_due).collect()
@@ -275,13 +297,20 @@ fn shown<'a>(spot: &Spot, iis: &'a iis::Actual) -> Option<&'a str> {
 }
 
 /// Where the site stands, and what is there: where it is wanted, unless it was made elsewhere and is still there.
-fn stands(wanted: &Spot, last: &Applied, server: &mut Server) -> Result<(Spot, iis::Actual), IisError> {
+/// `looking` has a spot know all that is to be asked of it.
+fn stands(
+    wanted: &Spot,
+    last: &Applied,
+    server: &mut Server,
+    looking: impl Fn(Spot) -> Spot,
+) -> Result<(Spot, iis::Actual), IisError> {
     let there = server.survey(wanted)?;
     if let Some(spot) = iis::plan::stands(wanted, &there, last) {
+        let spot = looking(spot);
         let iis = server.survey(&spot)?;
         return Ok((spot, iis));
     }
-    for spot in iis::plan::may_stand(wanted, &there, last) {
+    for spot in iis::plan::may_stand(wanted, &there, last).into_iter().map(looking) {
         let iis = server.survey(&spot)?;
         if shown(&spot, &iis).is_some_and(|folder| is_below(folder, &spot.home)) {
             return Ok((spot, iis));

@@ -144,18 +144,23 @@ impl Grant {
 
     /// Gives it, to all that is in the folder.
     pub fn give(&self) -> Result<(), GrantError> {
-        // By its full path: the current folder may hold anything.
-        let windows = std::env::var_os("SystemRoot").unwrap_or_else(|| "C:\\Windows".into());
-        let program = PathBuf::from(windows).join("System32").join("icacls.exe");
-        let output = crate::interrupt::output(Command::new(program).args(self.args()))
-            .map_err(|source| GrantError::Unstarted { grant: self.to_string(), source })?;
-        if output.status.success() {
-            return Ok(());
-        }
-        let code = output.status.code().map_or_else(|| output.status.to_string(), |code| code.to_string());
-        let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-        Err(GrantError::Refused { grant: self.to_string(), code, said })
+        icacls(&self.args(), self)
     }
+}
+
+/// Runs the program of Windows that gives rights; `grant` is what it is told, for messages.
+pub fn icacls(args: &[OsString], grant: &dyn fmt::Display) -> Result<(), GrantError> {
+    // By its full path: the current folder may hold anything.
+    let windows = std::env::var_os("SystemRoot").unwrap_or_else(|| "C:\\Windows".into());
+    let program = PathBuf::from(windows).join("System32").join("icacls.exe");
+    let output = crate::interrupt::output(Command::new(program).args(args))
+        .map_err(|source| GrantError::Unstarted { grant: grant.to_string(), source })?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let code = output.status.code().map_or_else(|| output.status.to_string(), |code| code.to_string());
+    let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    Err(GrantError::Refused { grant: grant.to_string(), code, said })
 }
 
 /// As people would type it.

@@ -13,10 +13,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::sleep;
 use std::time::Duration;
 
-use super::actual::{Actual, Answer, SurveyError, survey};
+use super::actual::{Actual, Answer, Scope, SurveyError, survey};
 use super::appcmd::Meaning;
 use super::call::Call;
-use super::netsh::Endpoint;
 use super::plan::Change;
 use super::xml;
 
@@ -207,15 +206,9 @@ fn whole(code: i32) -> i32 {
     wide.filter(|_| !cfg!(windows)).unwrap_or(code)
 }
 
-/// Asks the server all that concerns these sites and locations, and the certificates that are shown at these endpoints.
-pub fn read(
-    runner: &mut dyn Runner,
-    program: &std::path::Path,
-    sites: &[String],
-    locations: &[(String, String)],
-    endpoints: &[Endpoint],
-) -> Result<Actual, IisError> {
-    survey(sites, locations, endpoints, |commands| {
+/// Asks the server all that concerns these sites, parts of them, and the certificates that are shown.
+pub fn read(runner: &mut dyn Runner, program: &std::path::Path, scope: &Scope) -> Result<Actual, IisError> {
+    survey(scope, |commands| {
         // Apart, so that it is known which program there is none of.
         let (of_netsh, of_appcmd): (Vec<_>, Vec<_>) =
             commands.iter().enumerate().partition(|(_, command)| matches!(command, Call::Netsh(_)));
@@ -493,7 +486,7 @@ mod tests {
             (13, "set|apppool|a \"b\"|/in|hidden")
         );
         let missing = folder.path().join("missing");
-        let error = read(&mut Appcmd::at(&missing), &missing, &[], &[], &[]).unwrap_err();
+        let error = read(&mut Appcmd::at(&missing), &missing, &Scope::default()).unwrap_err();
         assert!(matches!(error, IisError::NoProgram { .. }), "{error:?}");
     }
 }

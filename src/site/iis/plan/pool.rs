@@ -5,12 +5,13 @@ use quick_xml::escape::escape;
 use super::{Change, Difference, Found, Lack, same_value};
 use crate::site::accounts::Known;
 use crate::site::iis::actual::{Actual, Pool, same_name};
-use crate::site::iis::appcmd::{Command, Object, Verb};
+use crate::site::iis::appcmd::{Command, Items, Object, Quoted, Verb};
 use crate::site::iis::wanted::{Spot, Wanted, WantedPool};
 use crate::site::settings::{self, Account};
 use crate::site::state::Applied;
 
 const IDENTITY: &str = "processModel.identityType";
+const SCHEDULE: &str = "recycling.periodicRestart.schedule";
 const USER: &str = "processModel.userName";
 const PASSWORD: &str = "processModel.password";
 /// Stands beside the settings of a pool that is ours to delete.
@@ -101,6 +102,7 @@ pub(super) fn compare(difference: &mut Difference<'_>, wanted: &Wanted) {
         };
         difference.setting(found, |value| set(&wanted.spot.pool).property(path, value));
     }
+    schedule(difference, wanted, &thing, ours, pool);
     // Without its password no account is set: nothing would run under it.
     let can_be = guarded(&wanted.pool).is_none() || wanted.pool.password.is_some();
     if let Some(account) = wanted.pool.account.as_ref().filter(|_| can_be)
@@ -131,6 +133,41 @@ pub(super) fn compare(difference: &mut Difference<'_>, wanted: &Wanted) {
     }
 }
 
+/// The times of the day at which the worker is replaced. What the file doesn't name is nobody's business.
+fn schedule(difference: &mut Difference<'_>, wanted: &Wanted, thing: &str, ours: bool, pool: &Pool) {
+    let Some(times) = &wanted.pool.schedule else { return };
+    let found = pool.schedule().map(|times| times.join(","));
+    let wanted_times = times.join(",");
+    let is_due = difference.is_due(Found {
+        thing,
+        name: SCHEDULE,
+        wanted: &wanted_times,
+        firm: true,
+        ours,
+        actual: found.as_deref(),
+    });
+    if is_due {
+        let before =
+            found.or_else(|| difference.last.value(thing, SCHEDULE).map(str::to_owned)).unwrap_or_default();
+        let says = format!(
+            "set the times at which the worker of {thing} is replaced from `{before}` to `{wanted_times}`"
+        );
+        let name = &wanted.spot.pool;
+        let (does, undoes) = (timed(name, &before, &wanted_times), timed(name, &wanted_times, &before));
+        difference.change(Change::new(says, does, vec![undoes]));
+    }
+}
+
+/// Has a pool that knows these times know others.
+fn timed(name: &str, before: &str, after: &str) -> Command {
+    let times = |list: &str| -> Vec<Items> {
+        let times = list.split(',').filter(|time| !time.is_empty());
+        times.map(|time| Items::of(SCHEDULE, vec![("value", Quoted::plain(time))])).collect()
+    };
+    let removed = times(before).into_iter().fold(set(name), Command::removing);
+    times(after).into_iter().fold(removed, Command::adding)
+}
+
 fn set(name: &str) -> Command {
     Command::new(Verb::Set, Object::AppPool, Some(name))
 }
@@ -157,6 +194,13 @@ fn create(difference: &mut Difference<'_>, wanted: &Wanted, thing: &str) {
     for (path, value) in settings {
         difference.applied(thing, path, value);
     }
+    if let Some(times) =
+        wanted.schedule.as_ref().map(|times| times.join(",")).filter(|times| !times.is_empty())
+    {
+        let says = format!("set the times at which the worker of {thing} is replaced to `{times}`");
+        difference.change(Change::new(says, timed(name, "", &times), vec![timed(name, &times, "")]));
+        difference.applied(thing, SCHEDULE, &times);
+    }
 }
 
 /// A pool that is there, as if all of it had been made by us.
@@ -181,15 +225,18 @@ pub(super) fn remove(difference: &mut Difference<'_>, name: &str, spot: &Spot) {
     }
     if let Some(pool) = actual.pool(name) {
         let add = Command::new(Verb::Add, Object::AppPool, None).property("name", name);
+        let times = difference.last.value(&thing, SCHEDULE).filter(|times| !times.is_empty());
+        let times = times.map(|times| timed(name, "", times));
         let settings: Vec<(String, String)> = difference
             .last
             .of(&thing)
-            .filter(|(path, _)| *path != MADE)
+            .filter(|(path, _)| ![MADE, SCHEDULE].contains(path))
             .map(|(path, applied)| (path.to_owned(), pool.value(path).unwrap_or(applied).to_owned()))
             .collect();
         let add = settings.iter().fold(add, |add, (path, value)| add.property(path, value));
         let does = Command::new(Verb::Delete, Object::AppPool, Some(name));
-        difference.change(Change::new(format!("delete the {thing}"), does, vec![add]));
+        let undoes = [add].into_iter().chain(times).collect();
+        difference.change(Change::new(format!("delete the {thing}"), does, undoes));
     }
     difference.plan.applied.forget(&thing);
 }
@@ -200,13 +247,18 @@ fn xml(name: &str, settings: &[(&str, &str)]) -> String {
         settings.iter().map(|(name, value)| format!(" {name}=\"{}\"", escape(*value))).collect()
     };
     let own: Vec<_> = settings.iter().copied().filter(|(path, _)| !path.contains('.')).collect();
+    let direct = |element| -> Vec<_> {
+        below(settings, element).into_iter().filter(|(path, _)| !path.contains('.')).collect()
+    };
     let name = escape(name);
     format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<appcmd><APPPOOL APPPOOL.NAME=\"{name}\"><add name=\"{name}\"{}>\
-         <processModel{} /><recycling><periodicRestart{} /></recycling></add></APPPOOL></appcmd>\n",
+         <processModel{} /><recycling{}><periodicRestart{} /></recycling><failure{} /></add></APPPOOL></appcmd>\n",
         attributes(&own),
-        attributes(&below(settings, "processModel")),
-        attributes(&below(settings, "recycling.periodicRestart")),
+        attributes(&direct("processModel")),
+        attributes(&direct("recycling")),
+        attributes(&direct("recycling.periodicRestart")),
+        attributes(&direct("failure")),
     )
 }
 

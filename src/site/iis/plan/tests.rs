@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::*;
@@ -51,6 +52,20 @@ fn planned(server: &mut Server, wanted: &Wanted, last: &Applied, take_over: bool
 
 fn steps(plan: &IisPlan) -> Vec<&str> {
     plan.changes.iter().map(|change| change.says.as_str()).collect()
+}
+
+/// Where a site stands, whatever is looked at there.
+fn bare(spot: &Spot) -> Spot {
+    Spot { sections: BTreeSet::new(), ..spot.clone() }
+}
+
+/// The server without what says the same as IIS itself: a site that is there already is not told it.
+fn effective(server: &Server) -> Server {
+    let mut server = server.clone();
+    for values in server.locations.values_mut() {
+        values.retain(|name, value| name != "requestLimits.maxAllowedContentLength" || value != "30000000");
+    }
+    server
 }
 
 /// Paths as they are on Windows, whichever system this is.
@@ -528,7 +543,7 @@ fn a_site_whose_books_are_lost_is_removed_by_its_folder_and_its_name() {
         );
         let own = own.unwrap();
         let found = may_stand(&own, &server.survey(&own), &Applied::default());
-        assert_eq!(found.first(), Some(&wanted.spot).filter(|spot| spot.is_below()));
+        assert_eq!(found.first().cloned(), Some(bare(&wanted.spot)).filter(Spot::is_below));
     }
     // A pool of another name may be anybody's.
     let (mut server, shared) = (Server::new(), wanted("pool.name = 'shared'", ONE));
@@ -596,7 +611,7 @@ fn a_making_that_was_interrupted_is_finished_at_any_step() {
             server.perform(&rest.changes);
             let sites = |server: &Server| server.sites.clone();
             assert_eq!(sites(&server), sites(&whole_server), "after {done}: {rest}");
-            assert_eq!(server, whole_server, "after {done}");
+            assert_eq!(effective(&server), effective(&whole_server), "after {done}");
             let actual = server.survey(&wanted.spot);
             server.perform(&remove(&wanted.spot, &actual, &rest.applied, &[]).changes);
             assert_eq!(server, Server::new().with_web_dav(), "after {done}");
@@ -652,7 +667,7 @@ fn a_site_stands_where_it_was_applied_as_long_as_it_is_there() {
     };
     assert_eq!(standing(&mut server, &below, &applied), None);
     for elsewhere in ["", "below = 'Intranet/other'", "below = 'Other/shop'"] {
-        assert_eq!(standing(&mut server, &wanted(elsewhere, ONE), &applied), Some(below.spot.clone()));
+        assert_eq!(standing(&mut server, &wanted(elsewhere, ONE), &applied), Some(bare(&below.spot)));
     }
     // Somebody has deleted it: there is nothing to be left behind, nor to be thought of any more.
     server.sites.get_mut("Intranet").unwrap().apps.remove("/shop");
@@ -670,5 +685,5 @@ fn spot_and_release_name_the_same_site() {
     let settings =
         SiteSettings::parse(&format!("name = 'guestbook'\n{BELOW}"), Path::new("site.toml")).unwrap();
     let home = guestbook("/srv/holdall".as_ref()).site;
-    assert_eq!(Spot::of(&settings, &home).unwrap(), wanted.spot);
+    assert_eq!(bare(&Spot::of(&settings, &home).unwrap()), bare(&wanted.spot));
 }
