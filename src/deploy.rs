@@ -49,7 +49,8 @@ use crate::release::prune::PrunePlan;
 use crate::release::{Complete, Found, Release, ReleaseId, State};
 use crate::signature::Trust;
 use crate::site::lock::{Holder, IfHeld, Lock};
-use crate::site::{Home, SiteSettings};
+use crate::site::place::BRIDGE_TOML;
+use crate::site::{BridgeToml, Home, Maintenance, SiteSettings};
 use crate::target::Target;
 
 use journal::{Journal, Step};
@@ -263,6 +264,35 @@ pub fn restart(home: &Home, settings: &SiteSettings, hands: &mut Hands<'_>) -> R
     home.tell(&place, &told).map_err(|error| failed(error.into()))?;
     retire::end_processes(&survey, &complete.id).map_err(failed)?;
     Ok(outcome)
+}
+
+/// Closes the site to visitors, or says anew what they are told. Whatever release serves, or will, heeds it at once.
+pub fn close(
+    home: &Home,
+    maintenance: &Maintenance,
+    listener: &dyn Listener,
+    if_held: IfHeld,
+) -> Result<(), DeployError> {
+    let _lock = Lock::take(&home.folder, "maintenance on", if_held, |holder| listener.waiting(holder))?;
+    home.close(maintenance)?;
+    let active = home.state()?.active;
+    let told = active.map(|active| home.folder.join("run").join(active).join(BRIDGE_TOML));
+    if let Some(told) = told.filter(|told| !BridgeToml::heeds_maintenance(told)) {
+        listener.notice(Notice {
+            what: format!(
+                "the release that serves was not told to look for it: `{}` does not say so",
+                told.display()
+            ),
+            help: format!("`holdall restart {}` tells it", home.name),
+        });
+    }
+    Ok(())
+}
+
+/// Opens the site to visitors again. Says whether it was closed.
+pub fn open(home: &Home, listener: &dyn Listener, if_held: IfHeld) -> Result<bool, DeployError> {
+    let _lock = Lock::take(&home.folder, "maintenance off", if_held, |holder| listener.waiting(holder))?;
+    Ok(home.open()?)
 }
 
 /// What pruning removes: old releases, and the copies of databases that were made for old ones.

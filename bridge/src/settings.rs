@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::cli::Arguments;
+use crate::maintenance::Maintenance;
 use crate::probe::Probes;
 
 /// Everything that was asked for, the command line over the file.
@@ -22,6 +23,7 @@ pub struct Settings {
     pub log: Option<PathBuf>,
     pub check: Question,
     pub probe: Option<Probes>,
+    pub maintenance: Option<Maintenance>,
 }
 
 /// The request that `--check` makes.
@@ -79,7 +81,8 @@ struct File {
     environment: BTreeMap<String, String>,
     log: Log,
     check: Question,
-    probe: Option<Probe>,
+    probe: Option<Watched>,
+    maintenance: Option<Watched>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -88,9 +91,10 @@ struct Log {
     path: Option<PathBuf>,
 }
 
+/// A file that need not be there.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Probe {
+struct Watched {
     file: PathBuf,
 }
 
@@ -116,6 +120,7 @@ impl Settings {
             log: file.log.path.map(|path| folder.join(path)),
             check: file.check,
             probe: file.probe.map(|probe| Probes { file: folder.join(probe.file) }),
+            maintenance: file.maintenance.map(|watched| Maintenance { file: folder.join(watched.file) }),
         };
         match settings {
             Settings { processes: 0, .. } => Err(SettingsError::Zero { key: "processes" }),

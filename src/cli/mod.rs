@@ -9,6 +9,7 @@ pub mod init;
 pub mod inspect;
 pub mod key;
 pub mod lock;
+pub mod maintenance;
 pub mod manage;
 mod opened;
 pub mod output;
@@ -116,6 +117,8 @@ enum Command {
     Prune(prune::Args),
     Remove(remove::Args),
     Restart(restart::Args),
+    #[command(subcommand)]
+    Maintenance(maintenance::Command),
     Manage(manage::Args),
     Shell(shell::Args),
     Serve(serve::Args),
@@ -177,6 +180,7 @@ fn run(command: Command, output: &Output) -> Result<ExitCode, crate::Error> {
         Command::Prune(args) => prune::run(args, output),
         Command::Remove(args) => remove::run(args, output),
         Command::Restart(args) => restart::run(args, output),
+        Command::Maintenance(command) => maintenance::run(command, output),
         Command::Serve(args) => serve::run(args, output),
         Command::Site(command) => site::run(command, output),
         Command::Env(command) => env::run(command, output),
