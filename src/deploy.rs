@@ -43,6 +43,7 @@ pub use survey::Survey;
 use crate::archive::{Bundle, Difference};
 use crate::durable::Disk;
 use crate::layer::IndexedFile;
+use crate::logs::Outdated;
 use crate::manifest::{MANIFEST, Manifest, SiteName};
 use crate::progress::{Notice, Progress};
 use crate::release::prune::PrunePlan;
@@ -300,12 +301,18 @@ pub fn open(home: &Home, listener: &dyn Listener, if_held: IfHeld) -> Result<boo
 pub struct Pruning {
     pub releases: PrunePlan,
     pub copies: Vec<Copies>,
+    /// Logs that are too old, or too much.
+    pub logs: Outdated,
 }
 
 impl fmt::Display for Pruning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.releases.fmt(f)?;
-        self.copies.iter().try_for_each(|copies| writeln!(f, "remove {copies}"))
+        self.copies.iter().try_for_each(|copies| writeln!(f, "remove {copies}"))?;
+        match self.logs.files.len() {
+            0 => Ok(()),
+            count => writeln!(f, "remove {count} logs that are too old, or too much"),
+        }
     }
 }
 
@@ -315,6 +322,8 @@ pub struct Pruned {
     pub facts: Vec<journal::Fact>,
     /// Copies of databases that are gone.
     pub copies: Vec<ReleaseId>,
+    /// How many logs are.
+    pub logs: usize,
 }
 
 /// What pruning would remove.
@@ -327,7 +336,7 @@ pub fn plan_prune(survey: &Survey, keep: Option<usize>) -> Pruning {
     let count = kept.count;
     let mut releases = crate::release::prune::plan(&survey.releases, &survey.found, kept);
     releases.removals.retain(|removal| !survey.is_draining(&removal.id));
-    Pruning { copies: copies::superseded(survey, &releases, count), releases }
+    Pruning { copies: copies::superseded(survey, &releases, count), releases, logs: survey.outdated_logs() }
 }
 
 /// Removes what is not kept. Returns what is gone, and how many files of others are held.
@@ -345,7 +354,8 @@ pub fn prune(
     let mut state = survey.state.clone();
     let facts = retire::prune(&survey, &mut state, plan.releases, &journal, hands)
         .map_err(|fault| DeployError::Removal(fault.into()))?;
-    Ok(Pruned { facts, copies: retire::prune_copies(&survey, &plan.copies, hands) })
+    let (copies, logs) = (retire::prune_copies(&survey, &plan.copies, hands), plan.logs.remove());
+    Ok(Pruned { facts, copies, logs })
 }
 
 /// The site of this name below `root`; without a name, the only one.

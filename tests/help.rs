@@ -36,6 +36,7 @@ fn every_command_explains_itself() {
         "maintenance on",
         "maintenance off",
         "maintenance status",
+        "logs",
         "manage",
         "shell",
         "serve",

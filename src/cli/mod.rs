@@ -9,6 +9,7 @@ pub mod init;
 pub mod inspect;
 pub mod key;
 pub mod lock;
+pub mod logs;
 pub mod maintenance;
 pub mod manage;
 mod opened;
@@ -119,6 +120,7 @@ enum Command {
     Restart(restart::Args),
     #[command(subcommand)]
     Maintenance(maintenance::Command),
+    Logs(logs::Args),
     Manage(manage::Args),
     Shell(shell::Args),
     Serve(serve::Args),
@@ -181,6 +183,7 @@ fn run(command: Command, output: &Output) -> Result<ExitCode, crate::Error> {
         Command::Remove(args) => remove::run(args, output),
         Command::Restart(args) => restart::run(args, output),
         Command::Maintenance(command) => maintenance::run(command, output),
+        Command::Logs(args) => logs::run(args, output),
         Command::Serve(args) => serve::run(args, output),
         Command::Site(command) => site::run(command, output),
         Command::Env(command) => env::run(command, output),

@@ -339,6 +339,7 @@ impl Running<'_, '_> {
             }
             pruned => {
                 let _ = retire::prune_copies(survey, &self.plan.prune.copies, self.hands);
+                self.plan.prune.logs.remove();
                 pruned.map(drop)
             }
         }

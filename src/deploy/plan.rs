@@ -240,7 +240,7 @@ impl DeployPlan {
             warm: settings.warm(survey.cores),
             questions: visits::questions(settings, &survey.spot, &place.manifest, files.into_iter()),
             drain: settings.drain(),
-            prune: Pruning { releases, copies },
+            prune: Pruning { releases, copies, logs: survey.outdated_logs() },
             take_over: wishes.take_over,
             // One that somebody has closed stays so, and where nothing serves there is nothing to close.
             closes: wishes.maintenance

@@ -45,6 +45,14 @@ pub struct SiteSettings {
     pub requests: Requests,
     /// Uploads that the web server itself hands out.
     pub media: Option<Media>,
+    pub logs: Logs,
+}
+
+/// How much stays of what Holdall itself, hooks and services have logged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Logs {
+    pub keep_days: u32,
+    pub max_megabytes: u32,
 }
 
 /// Where the site stands among those of the server.
@@ -183,6 +191,7 @@ impl SiteSettings {
             releases: Releases { keep: 3, drain: None },
             requests: Requests { max_allowed_content_length: 30_000_000, header: true, cache_days: 365 },
             media: None,
+            logs: Logs { keep_days: 30, max_megabytes: 500 },
         }
     }
 
@@ -261,6 +270,12 @@ impl SiteSettings {
                     .unwrap_or(standard.requests.cache_days),
             },
             media,
+            logs: Logs {
+                keep_days: keys.number("logs.keepDays", 1..=3650)?.unwrap_or(standard.logs.keep_days),
+                max_megabytes: keys
+                    .number("logs.maxMegabytes", 1..=1_000_000)?
+                    .unwrap_or(standard.logs.max_megabytes),
+            },
             ..standard
         })
     }

@@ -34,6 +34,8 @@ const KEYS: &[&str] = &[
     "requests.cacheDays",
     "media.url",
     "media.folder",
+    "logs.keepDays",
+    "logs.maxMegabytes",
 ];
 
 /// A table whose keys are all known.

@@ -138,7 +138,19 @@ fn write(out: &mut String, settings: &SiteSettings, manifest: &Manifest) -> fmt:
             text(&media.folder)
         ),
         None => writeln!(out, "# [media]\n# url = \"/media/\"\n# folder = \"media\"  # below shared"),
-    }
+    }?;
+
+    let (logs, usual) = (&settings.logs, &standard.logs);
+    writeln!(out, "\n# What the bridge, hooks and services log; IIS keeps its own as it is told to.")?;
+    writeln!(out, "[logs]")?;
+    line(out, logs.keep_days != usual.keep_days, "keepDays", &logs.keep_days, "days that it stays")?;
+    line(
+        out,
+        logs.max_megabytes != usual.max_megabytes,
+        "maxMegabytes",
+        &logs.max_megabytes,
+        "of all of it together, the newest",
+    )
 }
 
 fn place(out: &mut String, position: &Position) -> fmt::Result {

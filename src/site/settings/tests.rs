@@ -163,11 +163,11 @@ fn an_unknown_key_names_its_place_and_the_near_one() {
         "qqq = 1",
         &unknown("qqq"),
         "known here: `name`, `below`, `bindings`, `pool`, `fastcgi`, `environment`, `hooks`, `probe`, `releases`, \
-         `requests`, `media`",
+         `requests`, `media`, `logs`",
     );
     let error = read("name = 'shop'\nqqq = 1").unwrap_err();
     assert!(
-        miette::Diagnostic::help(&error).unwrap().to_string().ends_with("`media`"),
+        miette::Diagnostic::help(&error).unwrap().to_string().ends_with("`logs`"),
         "each stands there once"
     );
     refused("qqq.a = 1", &unknown("qqq"), "known here");
