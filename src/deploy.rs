@@ -22,6 +22,7 @@ mod recovery;
 mod remove;
 mod retire;
 pub mod server;
+pub mod services;
 mod show;
 mod status;
 mod survey;
@@ -47,6 +48,7 @@ use crate::manifest::{MANIFEST, Manifest, SiteName};
 use crate::progress::{Notice, Progress};
 use crate::release::prune::PrunePlan;
 use crate::release::{Complete, Found, Release, ReleaseId, State};
+use crate::service::{Manager, Registered, Turn};
 use crate::signature::Trust;
 use crate::site::lock::{Holder, IfHeld, Lock};
 use crate::site::{Home, SiteSettings};
@@ -290,7 +292,20 @@ pub fn restart(home: &Home, settings: &SiteSettings, hands: &mut Hands<'_>) -> R
     let failed = |fault: Fault| DeployError::Restart { release: complete.id.clone(), fault: fault.into() };
     home.tell(&place, &told).map_err(|error| failed(error.into()))?;
     retire::end_processes(&survey, &complete.id).map_err(failed)?;
+    survey.services().turn(&[], Turn::Again).map_err(|error| failed(error.into()))?;
     Ok(outcome)
+}
+
+/// The services that a site has.
+pub fn services(home: &Home) -> Result<Registered, DeployError> {
+    let (manager, services) = (Manager::of_machine(), home.state()?.services);
+    Ok(Registered { manager, services, shared: home.shared() })
+}
+
+/// Turns services of a site on or off, while nobody else changes it. Returns which it has touched.
+pub fn turn_services(home: &Home, names: &[String], turn: Turn) -> Result<Vec<String>, DeployError> {
+    let _lock = Lock::take(&home.folder, "service", IfHeld::Refuse, |_| ())?;
+    Ok(services(home)?.turn(names, turn)?)
 }
 
 /// What pruning removes: old releases, and the copies of databases that were made for old ones.

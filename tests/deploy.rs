@@ -25,11 +25,15 @@ mod lines;
 #[cfg(target_os = "linux")]
 mod meddling;
 #[cfg(target_os = "linux")]
+mod planted;
+#[cfg(target_os = "linux")]
 mod power_cut;
 #[cfg(target_os = "linux")]
 mod probes;
 mod refusals;
 mod server;
+#[cfg(target_os = "linux")]
+mod services;
 #[cfg(target_os = "linux")]
 mod settings;
 #[cfg(target_os = "linux")]

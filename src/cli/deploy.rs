@@ -68,6 +68,9 @@ pub fn run(args: Args, output: &Output) -> Result<(), Error> {
     let Settings { home, settings, text, notice } = settings(&root, named.as_deref(), &source)?;
     let mut server = args.switch.change.server()?;
     let wishes = Wishes { take_over: args.take_over, force: false };
+    args.switch.give_password(&mut server, &settings, |server| {
+        deploy::plan_deploy(&home, &settings, text.clone(), &source, wishes, server)
+    });
     if args.switch.plan {
         let plan = deploy::plan_deploy(&home, &settings, text, &source, wishes, &mut server)?;
         return args.switch.show(&plan, notice.as_slice(), output);

@@ -24,6 +24,7 @@ pub mod restart;
 pub mod rollback;
 pub mod serve;
 mod served;
+pub mod service;
 pub mod shell;
 pub mod sign;
 pub mod site;
@@ -72,6 +73,10 @@ Environment:
                    one more file like trust.toml, beside that of this machine
   HOLDALL_ROOT     the folder of all sites on a server
   HOLDALL_APPCMD   the program to run in place of IIS's own appcmd
+  HOLDALL_NETSH    the program to run in place of Windows's own netsh
+  HOLDALL_CERTIFICATES
+                   a folder of certificates in place of the machine's own
+  HOLDALL_SERVICES the program to run in place of the service manager
   HOLDALL_KEY_PASSWORD
                    the password of the secret key that signs
   NO_COLOR         set to anything: no colours";
@@ -122,6 +127,8 @@ enum Command {
     Shell(shell::Args),
     Serve(serve::Args),
     #[command(subcommand)]
+    Service(service::Command),
+    #[command(subcommand)]
     Site(site::Command),
     #[command(subcommand)]
     Env(env::Command),
@@ -162,6 +169,7 @@ fn run(command: Command, output: &Output) -> Result<ExitCode, crate::Error> {
         // What they start has the last word.
         Command::Manage(args) => return manage::run(args),
         Command::Shell(args) => return shell::run(args),
+        Command::Service(command) => return service::run(command, output),
         Command::Init(args) => init::run(args, output),
         Command::Bundle(args) => bundle::run(args, output),
         Command::Lock(args) => lock::run(args, output),

@@ -9,7 +9,7 @@ use super::plan::Make;
 use super::undo::{Undo, take_back};
 use super::{
     DeployError, DeployPlan, Fault, Hands, Outcome, Part, Source, StepFault, Survey, check, hooks, make, now,
-    retire, show, visits,
+    retire, services, show, visits,
 };
 use crate::progress::Notice;
 use crate::release::{self, Complete, ReleaseId};
@@ -125,6 +125,9 @@ impl Running<'_, '_> {
             let certificates = visits::certificates(&wanted, &running.plan.iis.drift);
             shown.real(&warmed, &certificates, &mut |notice| listener.notice(notice)).map(drop)
         })?;
+        if !self.plan.services.is_empty() {
+            self.step(Step::Services, Vec::new(), |running| running.move_services(place))?;
+        }
         Ok(serving)
     }
 
@@ -278,6 +281,15 @@ impl Running<'_, '_> {
             retire::end_processes(self.survey, &self.plan.release)?;
         }
         Ok(())
+    }
+
+    fn move_services(&mut self, place: &Place) -> Result<(), Fault> {
+        self.undo.moves_services();
+        let survey = self.survey;
+        let wanted = services::wanted(survey, place);
+        let started = services::go_over(survey, &mut self.state, &wanted, &place.release)?;
+        let started: Vec<_> = started.iter().collect();
+        Ok(survey.manager.settle(&started, &place.shared())?)
     }
 
     /// The release serves. Returns when the one before is to end, in seconds since 1970, if that is still to come; and what

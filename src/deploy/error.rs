@@ -13,6 +13,7 @@ use crate::archive::Difference;
 use crate::manifest::{SiteName, Version};
 use crate::recipe::RecipeError;
 use crate::release::{ReleaseError, ReleaseId};
+use crate::service::ServiceError;
 use crate::site::certificates::CertificateError;
 use crate::site::iis::appcmd::Unquotable;
 use crate::site::iis::plan::Lack;
@@ -241,6 +242,9 @@ pub enum Fault {
     Hook(#[from] HookError),
     #[error(transparent)]
     #[diagnostic(transparent)]
+    Service(#[from] ServiceError),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
     Project(#[from] Problem),
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -285,7 +289,7 @@ macro_rules! unfit {
     )* };
 }
 
-unfit!(ReleaseError HomeError JournalError IisError Unquotable TemplateError RecipeError CertificateError);
+unfit!(ReleaseError HomeError JournalError IisError Unquotable TemplateError RecipeError CertificateError ServiceError);
 
 impl From<SecretsError> for Fault {
     fn from(error: SecretsError) -> Fault {

@@ -8,11 +8,13 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::journal::{Recovery, Work};
-use super::{DeployError, Pruning, Source, Survey, copies, hooks, visits};
+use super::{DeployError, Pruning, Source, Survey, copies, hooks, services, visits};
 use crate::layer::IndexedFile;
 use crate::manifest::{Manifest, SiteName};
 use crate::progress::Notice;
 use crate::release::{self, Complete, ReleaseError, ReleaseId, prune};
+use crate::service::ServiceChange;
+use crate::service::rights::Leave;
 use crate::site::certificates::STORE;
 use crate::site::iis::IisPlan;
 use crate::site::iis::plan::{self as iis, Lack};
@@ -20,6 +22,7 @@ use crate::site::iis::wanted::{Shown, WantedCertificate};
 use crate::site::media::Standing;
 use crate::site::probe::Question;
 use crate::site::rights::Grant;
+use crate::site::settings::Account;
 use crate::site::{MediaConfig, Place};
 
 /// What is going to be done to a site.
@@ -48,6 +51,10 @@ pub struct DeployPlan {
     pub migrations: Vec<String>,
     /// All that changes in IIS in the end.
     pub iis: IisPlan,
+    /// What changes of the services, once the release serves.
+    pub services: Vec<ServiceChange>,
+    /// What their accounts are to be allowed.
+    pub leaves: Vec<Leave>,
     /// How many processes are warmed up before the switch.
     pub warm: u32,
     pub questions: Vec<Question>,
@@ -203,6 +210,7 @@ impl DeployPlan {
             return Err(lack.into());
         }
         notices.extend(told.iter().map(left_for_later));
+        notices.extend(settings.pool.account.as_ref().filter(|account| account.is_mighty()).map(too_mighty));
         notices.extend(wanted.certificates.iter().filter_map(|own| ends_soon(own, survey.now)));
         // What a killed command has left is brought to its end before; one that somebody has stopped answers nobody.
         let stopped = || iis::stopped(&wanted, &survey.iis, last);
@@ -222,16 +230,8 @@ impl DeployPlan {
             Some(active) => unknown_to(&active.release.manifest, &place.manifest),
             None => unknown_to_nobody(&place.manifest),
         };
-        if !place.manifest.site.services.is_empty() && switches {
-            notices.push(Notice {
-                what: format!(
-                    "background commands of the project are not run: {}",
-                    place.manifest.site.services.join(", ")
-                ),
-                help: "start them by the system's own means, with `holdall manage` as their command"
-                    .to_owned(),
-            });
-        }
+        let moves = services::changes(survey, &services::wanted(survey, place))?;
+        notices.extend(of_services(survey, &place.manifest).filter(|_| switches));
         let media = survey.media()?.filter(|media| media.standing() != Standing::Right);
         let before = if switches { from.as_ref() } else { survey.before() };
         let is_new = survey.complete(&id).is_none();
@@ -256,6 +256,11 @@ impl DeployPlan {
             before: Vec::new(),
             after: Vec::new(),
             migrations: if switches { migrations } else { Vec::new() },
+            leaves: match place.manifest.target.is_windows() {
+                true => services::leaves(survey, &moves, &place.release),
+                false => Vec::new(),
+            },
+            services: moves,
             iis: iis::whole(&wanted, &survey.iis, last, wishes.take_over),
             warm: settings.warm(survey.cores),
             questions: visits::questions(settings, &survey.spot, &place.manifest, files.into_iter()),
@@ -283,6 +288,7 @@ impl DeployPlan {
             && !self.tells
             && self.media.is_none()
             && self.iis.is_empty()
+            && self.services.is_empty()
             && self.prune.releases.removals.is_empty()
     }
 
@@ -321,6 +327,8 @@ impl DeployPlan {
             let paths: Vec<&str> = self.questions.iter().map(Question::path).collect();
             lines.push(format!("ask for {} as visitors do, and go back if that fails", paths.join(", ")));
         }
+        lines.extend(self.leaves.iter().map(|leave| format!("let a service do its work\n    {leave}")));
+        lines.extend(self.services.iter().map(|change| format!("{}\n    {change}", change.says())));
         if self.switches() {
             lines.extend(self.after.iter().map(|hook| format!("run `{hook}`")));
             lines.extend(
@@ -448,6 +456,15 @@ fn left_for_later(lack: &Lack) -> Notice {
     Notice { what: lack.to_string(), help }
 }
 
+fn too_mighty(account: &Account) -> Notice {
+    Notice {
+        what: format!("the pool runs as `{account}`, which may do all on this machine, as may whoever breaks into it"),
+        help: "leave the key `account` out of `[pool]` in site.toml: a pool has an account of its own, with the least \
+               rights"
+            .to_owned(),
+    }
+}
+
 /// That a certificate that is to be shown is soon at its end.
 fn ends_soon(own: &WantedCertificate, now: u64) -> Option<Notice> {
     let Shown::Chosen(certificate) = &own.shown else { return None };
@@ -458,6 +475,23 @@ fn ends_soon(own: &WantedCertificate, now: u64) -> Option<Notice> {
             "import its successor with its key into {STORE}: the next deploy takes it up if `site.toml` names a subject"
         ),
     })
+}
+
+/// What is said of services that are not run as somebody may think.
+fn of_services(survey: &Survey, manifest: &Manifest) -> impl Iterator<Item = Notice> {
+    let names: Vec<&str> = manifest.site.services.iter().map(|service| service.name.as_str()).collect();
+    let unrun = (!survey.manager.is_there() && !names.is_empty()).then(|| Notice {
+        what: format!("background commands of the project are not run: {}", names.join(", ")),
+        help: "start them by the system's own means, with `holdall service run SITE NAME` as their command"
+            .to_owned(),
+    });
+    let unknown: Vec<&str> =
+        survey.settings.services.keys().map(String::as_str).filter(|name| !names.contains(name)).collect();
+    let unknown = (!unknown.is_empty()).then(|| Notice {
+        what: format!("site.toml names services that the bundle does not have: {}", unknown.join(", ")),
+        help: "correct `[services.NAME]` there, or remove it".to_owned(),
+    });
+    unrun.into_iter().chain(unknown)
 }
 
 /// The migrations of `new` that `old` does not have, as `app.name`.

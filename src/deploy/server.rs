@@ -8,9 +8,10 @@ use std::sync::Arc;
 
 use super::Part;
 use crate::clock::{Clock, Span};
+use crate::service::Manager;
 use crate::site::iis::actual::{Actual, Answer};
 use crate::site::iis::run::{self, IisError, Runner};
-use crate::site::iis::wanted::Spot;
+use crate::site::iis::wanted::{Password, Spot};
 use crate::site::iis::xml::{decoded, restored};
 use crate::site::iis::{Appcmd, Call, Change, IisLock, IisPlan};
 
@@ -21,6 +22,10 @@ const ATTEMPTS: usize = 5;
 #[derive(Debug)]
 pub struct Server {
     appcmd: Appcmd,
+    /// Of the account that the pool is to run under, if somebody was asked for it.
+    pub(super) password: Option<Password>,
+    /// What runs the background commands of sites on this machine.
+    pub services: Manager,
     pub(super) clock: Arc<Clock<Part>>,
 }
 
@@ -60,7 +65,12 @@ pub struct Done {
 
 impl Server {
     pub fn iis(appcmd: Appcmd) -> Server {
-        Server { appcmd, clock: Arc::new(Clock::start()) }
+        Server { appcmd, password: None, services: Manager::of_machine(), clock: Arc::new(Clock::start()) }
+    }
+
+    /// Has it know the password of the account that the pool is to run under.
+    pub fn give_password(&mut self, password: Password) {
+        self.password = Some(password);
     }
 
     /// What the run has done so far, and when.

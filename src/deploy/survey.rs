@@ -9,10 +9,12 @@ use super::{DeployError, Part};
 use crate::manifest::Manifest;
 use crate::recipe::Recipes;
 use crate::release::{Complete, Found, Release, ReleaseId, Releases, State as ReleaseState};
+use crate::service::{Manager, Registered};
+use crate::site::accounts::{Known, look_up};
 use crate::site::certificates::{self, CertificateError, StoredCertificate};
 use crate::site::iis::appcmd::Unquotable;
 use crate::site::iis::run::IisError;
-use crate::site::iis::wanted::Spot;
+use crate::site::iis::wanted::{Password, Spot, WantedPool};
 use crate::site::iis::xml::{is_below, same_path};
 use crate::site::iis::{self, Drift, Wanted};
 use crate::site::probe::{Address, left_over};
@@ -24,7 +26,7 @@ use crate::site::{
     BridgeToml, Home, MediaConfig, Place, Secrets, SecretsError, SiteSettings, State, home, secrets,
 };
 
-use super::visits;
+use super::{services, visits};
 
 /// A site, as it stands at one moment.
 #[derive(Debug)]
@@ -43,6 +45,12 @@ pub struct Survey {
     pub iis: iis::Actual,
     /// The certificates of the machine, if any is to be shown.
     pub certificates: Vec<StoredCertificate>,
+    /// Whether there is the account that the pool is to run under.
+    pub account: Known,
+    /// Its password, if somebody was asked for it.
+    pub password: Option<Password>,
+    /// To be asked how services stand.
+    pub manager: Manager,
     /// The release that the switch points at.
     pub active: Option<ReleaseId>,
     /// What a killed run has left of leave to probe.
@@ -93,12 +101,15 @@ impl Survey {
         Ok(Survey {
             active: active.or_else(gone),
             certificates: certificates_for(settings)?,
+            account: settings.pool.account.as_ref().map_or(Known::Unsaid, look_up),
+            password: server.password.clone(),
             secrets: home.secrets()?,
             has_passes: !left_over(&home.folder).is_ok_and(|left| left.is_empty()),
             cores: std::thread::available_parallelism()
                 .map_or(4, |cores| u32::try_from(cores.get()).unwrap_or(u32::MAX)),
             now: super::now(),
             home: home.clone(),
+            manager: server.services.clone(),
             settings: settings.clone(),
             state,
             history,
@@ -156,7 +167,15 @@ impl Survey {
         let wanted = Wanted::of(&self.settings, place, self.cores)?;
         // Until it is moved by somebody, it is where it stands that it goes on to be served.
         let spot = self.spot.clone().with_release(&self.settings, &place.manifest);
-        Ok(Wanted { spot, ..wanted }.with_certificates(&self.certificates, self.now))
+        let pool = WantedPool { known: self.account, password: self.password.clone(), ..wanted.pool };
+        let wanted = Wanted { spot, pool, ..wanted };
+        Ok(wanted.with_certificates(&self.certificates, self.now))
+    }
+
+    /// The services that the site has.
+    pub fn services(&self) -> Registered {
+        let (manager, services) = (self.manager.clone(), self.state.services.clone());
+        Registered { manager, services, shared: self.home.shared() }
     }
 
     /// What a release needs that was copied into `folder`, which hands down nobody knows what rights.
@@ -215,8 +234,10 @@ impl Survey {
             Recovery::RemoveLeftover { release } | Recovery::ForgetTold { release } => {
                 Some(release) != making
             }
-            // No services are run for sites yet.
-            Recovery::MoveServices { .. } => false,
+            // What cannot be asked is tried, and fails with the reason.
+            Recovery::MoveServices { release } => {
+                services::changes_for(self, release).map_or(true, |changes| !changes.is_empty())
+            }
             _ => true,
         };
         recover(&self.history, &self.actual()).into_iter().filter(is_due).collect()

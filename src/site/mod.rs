@@ -3,6 +3,7 @@
 //!
 //! Nothing here changes a release, and nothing here prints.
 
+pub mod accounts;
 pub mod bridge_toml;
 pub mod certificates;
 pub mod environment;

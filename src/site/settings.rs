@@ -9,6 +9,7 @@ mod header;
 mod keys;
 mod network;
 mod render;
+mod services;
 mod text;
 
 use std::collections::BTreeMap;
@@ -27,6 +28,7 @@ pub use attribute::{
 pub use binding::{Binding, Certificate, Protocol, Thumbprint};
 pub(super) use keys::{is_variable, same_variable, set_by_holdall};
 pub use network::Network;
+pub use services::ServiceSettings;
 pub use text::read as read_text;
 
 /// The file's name in a site's folder, as beside a bundle.
@@ -61,6 +63,8 @@ pub struct SiteSettings {
     pub compression: BTreeMap<&'static str, String>,
     /// What IIS adds to every answer of the site.
     pub headers: BTreeMap<String, String>,
+    /// What is wanted of the bundle's services, by name.
+    pub services: BTreeMap<String, ServiceSettings>,
 }
 
 /// Where the site stands among those of the server.
@@ -243,6 +247,7 @@ impl SiteSettings {
             trusted_proxies: Vec::new(),
             compression: BTreeMap::new(),
             headers: BTreeMap::new(),
+            services: BTreeMap::new(),
         }
     }
 
@@ -330,6 +335,7 @@ impl SiteSettings {
             trusted_proxies: keys.list("proxies.trusted", Network::parse)?.unwrap_or_default(),
             compression: keys.attributes("compression", COMPRESSION)?,
             headers: keys.pairs("headers", header::check_header)?,
+            services: services::read(&keys)?,
             ..standard
         })
     }
@@ -482,7 +488,7 @@ pub struct ForeignSite(String);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VirtualPath(String);
 
-/// An account of Windows: `DOMAIN\user`.
+/// An account of Windows: `DOMAIN\user`, or one of those that Windows itself has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account(String);
 
@@ -531,7 +537,14 @@ impl VirtualPath {
 }
 
 impl Account {
-    fn parse(text: &str) -> Result<Account, &'static str> {
+    /// Those that IIS knows by a name of its own. The first is an account for each pool alone.
+    const BUILT_IN: [&'static str; 4] =
+        ["ApplicationPoolIdentity", "LocalService", "NetworkService", "LocalSystem"];
+
+    pub(super) fn parse(text: &str) -> Result<Account, &'static str> {
+        if let Some(known) = Account::BUILT_IN.iter().find(|known| known.eq_ignore_ascii_case(text)) {
+            return Ok(Account((*known).to_owned()));
+        }
         let letter = |c: char| !c.is_control() && !"\"'/[]:;|=,+*?<>%&^".contains(c);
         match text.split_once('\\') {
             Some((domain, user))
@@ -542,13 +555,26 @@ impl Account {
             {
                 Ok(Account(text.to_owned()))
             }
-            _ => Err("an account is written `DOMAIN\\user`, a group managed one `DOMAIN\\user$`"),
+            _ => Err(
+                "an account is written `DOMAIN\\user`, a group managed one `DOMAIN\\user$`; Windows itself has \
+                 `ApplicationPoolIdentity`, `LocalService`, `NetworkService` and `LocalSystem`",
+            ),
         }
     }
 
-    /// Whether Windows itself keeps its password.
+    /// The kind of identity that IIS knows it by, if Windows itself has it.
+    pub fn built_in(&self) -> Option<&str> {
+        Account::BUILT_IN.into_iter().find(|known| *known == self.0)
+    }
+
+    /// Whether Windows itself keeps its password, or it has none.
     pub fn is_managed(&self) -> bool {
-        self.0.ends_with('$')
+        self.0.ends_with('$') || self.built_in().is_some()
+    }
+
+    /// Whether it may do all on the machine, and so may whoever breaks into the project.
+    pub fn is_mighty(&self) -> bool {
+        self.0 == "LocalSystem"
     }
 }
 

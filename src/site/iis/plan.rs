@@ -139,8 +139,17 @@ pub enum Lack {
     #[diagnostic(help("Windows tells them apart by host and port alone: name the same certificate in both"))]
     TwoCertificates { first: String, second: String },
     #[error("the password of `{0}` is wanted, under which the pool is to run")]
-    #[diagnostic(help("give it on standard input, or use a group managed account (`DOMAIN\\user$`)"))]
+    #[diagnostic(help(
+        "it is asked for at a prompt; else give it on standard input with `--pool-password-stdin`, or use a group managed \
+         account (`DOMAIN\\user$`)"
+    ))]
     Password(String),
+    #[error("there is no account `{0}`, under which the pool is to run")]
+    #[diagnostic(help(
+        "correct the key `account` under `[pool]` in `site.toml`; a group managed account ends in `$`, and \
+         `Install-ADServiceAccount` has this machine know it"
+    ))]
+    NoAccount(String),
 }
 
 fn for_sites(sites: &[String]) -> String {
@@ -179,7 +188,7 @@ pub fn lacks(wanted: &Wanted, actual: &Actual, last: &Applied, take_over: bool) 
     lacks.extend(features(wanted, actual));
     lacks.extend(bindings::taken(wanted, actual));
     lacks.extend(certificates::lacks(wanted, actual, last, take_over));
-    lacks.extend(pool::lacks(wanted, actual, last));
+    lacks.extend(pool::lacks(wanted, actual, last, take_over));
     lacks
 }
 

@@ -8,6 +8,7 @@ use super::appcmd::{Quoted, Unquotable, argument};
 use super::netsh::Endpoint;
 use super::section::{self, Entry, LISTS, Section, WantedSection};
 use crate::manifest::Manifest;
+use crate::site::accounts::Known;
 use crate::site::certificates::{CertificateLack, StoredCertificate, choose, supersedes};
 use crate::site::settings::{
     Account, Binding, Certificate, FASTCGI, LIMITS, POOL, Position, Protocol, Setting, Thumbprint,
@@ -51,6 +52,8 @@ pub struct Wanted {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WantedPool {
     pub account: Option<Account>,
+    /// Whether there is such an account.
+    pub known: Known,
     /// Of the account, if somebody has given it.
     pub password: Option<Password>,
     pub settings: Vec<Setting>,
@@ -139,6 +142,7 @@ impl Wanted {
             certificates: Vec::new(),
             pool: WantedPool {
                 account: settings.pool.account.clone(),
+                known: Known::Unsaid,
                 password: None,
                 settings: settings_of(POOL, &settings.pool.attributes, cores),
                 schedule: settings.pool.schedule.clone(),

@@ -43,6 +43,7 @@ pub const KEYS: &[&str] = &[
     "authentication.anonymous",
     "proxies.trusted",
     "headers",
+    "services",
 ];
 
 /// The tables whose keys are attributes of IIS.
@@ -276,6 +277,16 @@ impl<'a> Keys<'a> {
         let Some(value) = self.value(key) else { return Ok(Vec::new()) };
         let items = value.as_array().ok_or_else(|| self.wrong_type(key, value, "a list of tables"))?;
         items.iter().map(|item| self.below(key, item, known)).collect()
+    }
+
+    /// The tables of a table, by names that somebody has chosen, each with these keys.
+    pub fn named_tables(&self, key: &str, known: &[&str]) -> Result<Vec<(String, Keys<'a>)>, SettingsError> {
+        let Some(value) = self.value(key) else { return Ok(Vec::new()) };
+        let tables = value.as_table().ok_or_else(|| self.wrong_type(key, value, "a table"))?;
+        let one = |(name, value): (&String, &'a Value)| {
+            Ok((name.clone(), self.below(&format!("{key}.{name}"), value, known)?))
+        };
+        tables.iter().map(one).collect()
     }
 
     /// A text, or a table with these keys.

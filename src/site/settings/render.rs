@@ -1,5 +1,6 @@
 //! The commented `site.toml`: what is set stands there, what is not stands there as a comment with its standard.
 
+use std::collections::BTreeSet;
 use std::fmt::{self, Display, Write as _};
 
 use toml::Value;
@@ -36,7 +37,7 @@ fn write(out: &mut String, settings: &SiteSettings, manifest: &Manifest) -> fmt:
         account.is_some(),
         "account",
         &example,
-        "the pool's own unless set; a group managed one ends in $",
+        "the pool's own unless set; a group managed one ends in $; a password is asked for, or comes by --pool-password-stdin",
     )?;
     attributes(out, POOL, |key| settings.pool.attributes.get(key))?;
     let schedule = settings.pool.schedule.as_ref();
@@ -165,10 +166,10 @@ fn write(out: &mut String, settings: &SiteSettings, manifest: &Manifest) -> fmt:
     for (name, value) in &settings.headers {
         writeln!(out, "{} = {}", key(name), text(value))?;
     }
-    match settings.headers.is_empty() {
-        true => writeln!(out, "# Referrer-Policy = \"same-origin\""),
-        false => Ok(()),
+    if settings.headers.is_empty() {
+        writeln!(out, "# Referrer-Policy = \"same-origin\"")?;
     }
+    services(out, settings, manifest)
 }
 
 fn static_files(out: &mut String, settings: &SiteSettings, standard: &SiteSettings) -> fmt::Result {
@@ -234,6 +235,28 @@ fn authentication(out: &mut String, settings: &SiteSettings) -> fmt::Result {
     };
     line(out, !anonymous.is_empty(), "anonymous", &areas, "where nobody is asked all the same")?;
     attributes(out, WINDOWS, |key| named.and_then(|named| named.get(key)))
+}
+
+/// The bundle's services, and whatever else was said of one.
+fn services(out: &mut String, settings: &SiteSettings, manifest: &Manifest) -> fmt::Result {
+    let declared = manifest.site.services.iter().map(|service| service.name.to_string());
+    let names: BTreeSet<String> = declared.chain(settings.services.keys().cloned()).collect();
+    if names.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n# The services of the bundle.")?;
+    for name in names {
+        let wanted = settings.services.get(&name).cloned().unwrap_or_default();
+        let declared = manifest.site.services.iter().find(|service| service.name.as_str() == name);
+        let instances = wanted.instances.or(declared.map(|service| service.instances)).unwrap_or(1);
+        let account = wanted.account.as_ref().map_or_else(|| text("EXAMPLE\\shop$"), text);
+        writeln!(out, "\n[services.{name}]")?;
+        line(out, !wanted.enabled, "enabled", &wanted.enabled, "")?;
+        line(out, wanted.instances.is_some(), "instances", &instances, "")?;
+        let says = "a group managed account; else the service has one of its own";
+        line(out, wanted.account.is_some(), "account", &account, says)?;
+    }
+    Ok(())
 }
 
 fn place(out: &mut String, position: &Position) -> fmt::Result {

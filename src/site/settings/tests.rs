@@ -207,7 +207,7 @@ fn an_unknown_key_names_its_place_and_the_near_one() {
         "qqq = 1",
         &unknown("qqq"),
         "known here: `name`, `below`, `bindings`, `pool`, `fastcgi`, `environment`, `hooks`, `probe`, `releases`, \
-         `requests`, `static`, `media`, `authentication`, `proxies`, `headers`, `limits`, `compression`",
+         `requests`, `static`, `media`, `authentication`, `proxies`, `headers`, `services`, `limits`, `compression`",
     );
     let error = read("name = 'shop'\nqqq = 1").unwrap_err();
     assert!(

@@ -3,6 +3,7 @@
 use quick_xml::escape::escape;
 
 use super::{Change, Difference, Found, Lack, same_value};
+use crate::site::accounts::Known;
 use crate::site::iis::actual::{Actual, Pool, same_name};
 use crate::site::iis::appcmd::{Command, Items, Object, Quoted, Verb};
 use crate::site::iis::wanted::{Spot, Wanted, WantedPool};
@@ -16,6 +17,7 @@ const PASSWORD: &str = "processModel.password";
 /// Stands beside the settings of a pool that is ours to delete.
 const MADE: &str = "made";
 const OWN: &str = "ApplicationPoolIdentity";
+const USERS: &str = "SpecificUser";
 
 /// Whether we have made a pool: it was written down, or it is just as we make it, as one is whose maker was stopped.
 fn is_ours(wanted: &Wanted, pool: &Pool, last: &Applied) -> bool {
@@ -37,8 +39,8 @@ fn guarded(wanted: &WantedPool) -> Option<&Account> {
 }
 
 /// Whether the account has to be set.
-fn account_is_due(wanted: &Wanted, actual: &Actual, last: &Applied) -> bool {
-    let mut difference = Difference::new(actual, last, false);
+fn account_is_due(wanted: &Wanted, actual: &Actual, last: &Applied, take_over: bool) -> bool {
+    let mut difference = Difference::new(actual, last, take_over);
     match (actual.pool(&wanted.spot.pool), &wanted.pool.account) {
         (None, account) => account.is_some(),
         (Some(_), None) => false,
@@ -50,14 +52,30 @@ fn user(difference: &mut Difference<'_>, wanted: &Wanted, pool: &Pool, account: 
     let thing = thing(&wanted.spot.pool);
     let ours = is_ours(wanted, pool, difference.last);
     // The server keeps a name there even when it doesn't count.
-    let is_user = pool.value(IDENTITY).is_none_or(|identity| identity.eq_ignore_ascii_case("SpecificUser"));
-    let actual = if is_user { pool.value(USER) } else { Some("") };
+    let actual = match pool.value(IDENTITY) {
+        Some(identity) if !identity.eq_ignore_ascii_case(USERS) => Some(identity),
+        _ => pool.value(USER),
+    };
     difference.is_due(Found { thing: &thing, name: USER, wanted: account.as_str(), firm: true, ours, actual })
 }
 
-pub(super) fn lacks(wanted: &Wanted, actual: &Actual, last: &Applied) -> Option<Lack> {
-    let account = guarded(&wanted.pool)?;
-    let asked = wanted.pool.password.is_none() && account_is_due(wanted, actual, last);
+/// What says to IIS who an account is.
+fn identity(account: &Account) -> Vec<(&'static str, &str)> {
+    match account.built_in() {
+        Some(kind) => vec![(IDENTITY, kind)],
+        None => vec![(IDENTITY, USERS), (USER, account.as_str())],
+    }
+}
+
+pub(super) fn lacks(wanted: &Wanted, actual: &Actual, last: &Applied, take_over: bool) -> Option<Lack> {
+    let account = wanted.pool.account.as_ref()?;
+    if !account_is_due(wanted, actual, last, take_over) {
+        return None;
+    }
+    if wanted.pool.known == Known::Absent {
+        return Some(Lack::NoAccount(account.to_string()));
+    }
+    let asked = guarded(&wanted.pool).is_some() && wanted.pool.password.is_none();
     asked.then(|| Lack::Password(account.to_string()))
 }
 
@@ -85,7 +103,9 @@ pub(super) fn compare(difference: &mut Difference<'_>, wanted: &Wanted) {
         difference.setting(found, |value| set(&wanted.spot.pool).property(path, value));
     }
     schedule(difference, wanted, &thing, ours, pool);
-    if let Some(account) = &wanted.pool.account
+    // Without its password no account is set: nothing would run under it.
+    let can_be = guarded(&wanted.pool).is_none() || wanted.pool.password.is_some();
+    if let Some(account) = wanted.pool.account.as_ref().filter(|_| can_be)
         && user(difference, wanted, pool, account)
     {
         let says = format!("let {thing} run as `{account}`");
@@ -93,18 +113,20 @@ pub(super) fn compare(difference: &mut Difference<'_>, wanted: &Wanted) {
         let does = match guarded(&wanted.pool) {
             // The password of an account before has no business there any more.
             None => {
-                let set = set(name).property(IDENTITY, "SpecificUser").property(USER, account.as_str());
+                let own = identity(account).into_iter();
+                let set = own.fold(set(name), |set, (path, value)| set.property(path, value));
+                let set = if account.built_in().is_some() { set.property(USER, "") } else { set };
                 set.property(PASSWORD, "")
             }
             Some(account) => {
                 let password = wanted.pool.password.as_ref().map_or("", |password| password.reveal());
-                let settings = [(IDENTITY, "SpecificUser"), (USER, account.as_str()), (PASSWORD, password)];
+                let settings: Vec<_> = identity(account).into_iter().chain([(PASSWORD, password)]).collect();
                 Command::new(Verb::Set, Object::AppPool, None)
                     .input(xml(&wanted.spot.pool, &settings), "the account and its password")
             }
         };
         // A password that was there before is nobody's to give back; the new one goes with its account.
-        let before = pool.value(IDENTITY).filter(|identity| !identity.eq_ignore_ascii_case("SpecificUser"));
+        let before = pool.value(IDENTITY).filter(|identity| !identity.eq_ignore_ascii_case(USERS));
         let undoes = before
             .map(|identity| set(name).property(IDENTITY, identity).property(USER, "").property(PASSWORD, ""));
         difference.change(Change::new(says, does, undoes.into_iter().collect()));
@@ -152,12 +174,9 @@ fn set(name: &str) -> Command {
 
 fn create(difference: &mut Difference<'_>, wanted: &Wanted, thing: &str) {
     let (name, wanted) = (wanted.spot.pool.as_str(), &wanted.pool);
-    let user = wanted.account.as_ref();
-    let identity = if user.is_some() { "SpecificUser" } else { OWN };
     let mut settings: Vec<(&str, &str)> =
         wanted.settings.iter().map(|setting| (setting.attribute.path, setting.value.as_str())).collect();
-    settings.push((IDENTITY, identity));
-    settings.extend(user.map(|user| (USER, user.as_str())));
+    settings.extend(wanted.account.as_ref().map_or_else(|| vec![(IDENTITY, OWN)], identity));
     let add = Command::new(Verb::Add, Object::AppPool, None);
     let does = match guarded(wanted) {
         Some(_) => {

@@ -393,6 +393,12 @@ fn what_the_server_lacks_is_said_before_anything_is_changed() {
     server.sites.get_mut("Intranet").unwrap().started = false;
     deployed(&mut server, &crowded, &Applied::default());
     assert_eq!(lacking(&mut server, &crowded), []);
+    let absent = |mut wanted: Wanted| {
+        wanted.pool.known = crate::site::accounts::Known::Absent;
+        wanted
+    };
+    let nobody = absent(wanted("pool.account = 'EXAMPLE\\shp$'", ONE));
+    assert_eq!(lacking(&mut Server::new(), &nobody), [Lack::NoAccount("EXAMPLE\\shp$".to_owned())]);
     let guarded = wanted("pool.account = 'EXAMPLE\\shop'", ONE);
     assert_eq!(lacking(&mut Server::new(), &guarded), [Lack::Password("EXAMPLE\\shop".to_owned())]);
 }
@@ -427,6 +433,37 @@ fn a_password_is_fed_and_never_shown() {
             "/processModel.password:"
         ]
     );
+}
+
+#[test]
+fn a_pool_runs_as_its_own_account_one_of_windows_or_one_of_the_domain() {
+    let mut server = Server::new();
+    let mut applied = Applied::default();
+    for (account, expected) in [
+        ("NetworkService", ["NetworkService", ""]),
+        ("EXAMPLE\\shop$", ["SpecificUser", "EXAMPLE\\shop$"]),
+        ("localservice", ["LocalService", ""]),
+        ("ApplicationPoolIdentity", ["ApplicationPoolIdentity", ""]),
+    ] {
+        let wanted = wanted(&format!("pool.account = '{account}'"), ONE);
+        let (plan, after) = deployed(&mut server, &wanted, &applied);
+        assert!(!plan.is_empty() && plan.drift.is_empty(), "{account}: {plan}");
+        let pool = &server.pools["guestbook"];
+        let value = |name: &str| pool.get(&format!("processModel.{name}")).map_or("", String::as_str);
+        assert_eq!([value("identityType"), value("userName")], expected, "{account}");
+        applied = after;
+        let again = planned(&mut server, &wanted, &applied, false);
+        assert!(again.is_empty() && again.drift.is_empty(), "{account}: {again}");
+    }
+    // One that is set without its password would run nothing.
+    let guarded = wanted("pool.account = 'EXAMPLE\\shop'", ONE);
+    assert!(planned(&mut server, &guarded, &applied, false).is_empty());
+    // What somebody else has set is not even asked for, unless it is taken over.
+    let pool = server.pools.get_mut("guestbook").unwrap();
+    pool.insert("processModel.identityType".to_owned(), "LocalSystem".to_owned());
+    let actual = server.survey(&guarded.spot);
+    assert_eq!(lacks(&guarded, &actual, &applied, false), []);
+    assert_eq!(lacks(&guarded, &actual, &applied, true), [Lack::Password("EXAMPLE\\shop".to_owned())]);
 }
 
 #[test]
