@@ -17,6 +17,7 @@ pub mod hooks;
 pub mod journal;
 mod make;
 mod plan;
+pub mod record;
 mod recovery;
 mod remove;
 mod retire;
@@ -247,6 +248,34 @@ pub fn drain(
         from: from.clone(),
         error: error.into(),
     })
+}
+
+/// The plan of [`apply`].
+pub fn plan_apply(
+    home: &Home,
+    settings: &SiteSettings,
+    text: Option<String>,
+    wishes: Wishes,
+    server: &mut Server,
+) -> Result<DeployPlan, DeployError> {
+    let survey = Survey::of(home, settings, server)?;
+    DeployPlan::apply(&survey, text, wishes)
+}
+
+/// Brings the site to what its settings say, while the release that serves stays. `text` is what `site.toml` is to become,
+/// if it is to change.
+pub fn apply(
+    home: &Home,
+    settings: &SiteSettings,
+    text: Option<String>,
+    wishes: Wishes,
+    hands: &mut Hands<'_>,
+) -> Result<Outcome, DeployError> {
+    let _lock = lock(home, "apply", hands)?;
+    let settings = &if text.is_none() { known(home, settings)? } else { settings.clone() };
+    let survey = recovery::finish(home, settings, None, hands)?;
+    let plan = hands.server.clock.time(Part::Plan, || DeployPlan::apply(&survey, text, wishes))?;
+    carry_out::carry_out(plan, &survey, None, hands)
 }
 
 /// Has all processes of the release that serves end when they are idle, and others take their place, which are told what

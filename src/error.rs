@@ -15,7 +15,7 @@ use crate::project::ProjectError;
 use crate::recipe::RecipeError;
 use crate::release::ReleaseError;
 use crate::runtime::RuntimeError;
-use crate::signature::{KeyError, SignatureError};
+use crate::signature::{KeyError, SignatureError, TrustError};
 use crate::site::given::GivenError;
 use crate::site::iis::web_config::TemplateError;
 use crate::site::local::LocalError;
@@ -103,6 +103,9 @@ pub enum Error {
     Signature(#[from] SignatureError),
     #[error(transparent)]
     #[diagnostic(transparent)]
+    Trust(#[from] TrustError),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
     Release(#[from] ReleaseError),
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -165,11 +168,13 @@ impl Error {
             Error::Preview(error) if error.is_precondition() => Exit::Precondition,
             Error::Release(error) if error.is_precondition() => Exit::Precondition,
             Error::Key(error) if error.is_precondition() => Exit::Precondition,
+            Error::Trust(error) if error.is_precondition() => Exit::Precondition,
             Error::Signature(SignatureError::SignedAlready { .. }) => Exit::Precondition,
             Error::CacheContents(_)
             | Error::Output(_)
             | Error::Key(_)
             | Error::Signature(_)
+            | Error::Trust(_)
             | Error::Runtime(_)
             | Error::Packages(_)
             | Error::Layer(_)

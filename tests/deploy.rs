@@ -15,6 +15,8 @@ mod faults;
 mod full_disk;
 mod hangs;
 #[cfg(target_os = "linux")]
+mod https;
+#[cfg(target_os = "linux")]
 mod held;
 #[cfg(target_os = "linux")]
 mod kills;
@@ -23,6 +25,8 @@ mod lines;
 #[cfg(target_os = "linux")]
 mod meddling;
 #[cfg(target_os = "linux")]
+mod planted;
+#[cfg(target_os = "linux")]
 mod power_cut;
 #[cfg(target_os = "linux")]
 mod probes;
@@ -30,6 +34,8 @@ mod refusals;
 mod server;
 #[cfg(target_os = "linux")]
 mod services;
+#[cfg(target_os = "linux")]
+mod settings;
 #[cfg(target_os = "linux")]
 mod small;
 mod stages;

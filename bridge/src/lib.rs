@@ -10,6 +10,7 @@ pub mod settings;
 pub mod backlog;
 pub mod connection;
 pub mod exchange;
+pub mod forwarded;
 pub mod gateway;
 pub mod head;
 pub mod log;

@@ -1,6 +1,7 @@
 //! What may be typed, and what is printed: one file a command. The only place that knows clap, and the only
 //! one that prints.
 
+pub mod apply;
 pub mod bundle;
 pub mod cache;
 pub mod deploy;
@@ -30,7 +31,7 @@ pub mod site;
 pub mod status;
 mod stop;
 mod table;
-mod trust;
+pub mod trust;
 mod usage;
 pub mod verify;
 
@@ -68,8 +69,13 @@ Environment:
   HOLDALL_PIPENV   the pipenv to use for a `Pipfile.lock`, before the one on PATH
   HOLDALL_RECIPES  a folder whose files stand in for the recipes of the same names
   HOLDALL_TRUST    the public key that `verify`, `preview` and `deploy` ask for, or the name of its file
+  HOLDALL_TRUST_FILE
+                   one more file like trust.toml, beside that of this machine
   HOLDALL_ROOT     the folder of all sites on a server
   HOLDALL_APPCMD   the program to run in place of IIS's own appcmd
+  HOLDALL_NETSH    the program to run in place of Windows's own netsh
+  HOLDALL_CERTIFICATES
+                   a folder of certificates in place of the machine's own
   HOLDALL_SERVICES the program to run in place of the service manager
   HOLDALL_KEY_PASSWORD
                    the password of the secret key that signs
@@ -107,12 +113,15 @@ enum Command {
     Sign(sign::Args),
     #[command(subcommand)]
     Key(key::Command),
+    #[command(subcommand)]
+    Trust(trust::Command),
     Deploy(deploy::Args),
     Rollback(rollback::Args),
     Status(status::Args),
     Releases(releases::Args),
     Prune(prune::Args),
     Remove(remove::Args),
+    Apply(apply::Args),
     Restart(restart::Args),
     Manage(manage::Args),
     Shell(shell::Args),
@@ -170,12 +179,14 @@ fn run(command: Command, output: &Output) -> Result<ExitCode, crate::Error> {
         Command::Cache(command) => cache::run(command, output),
         Command::Sign(args) => sign::run(args, output),
         Command::Key(command) => key::run(command, output),
+        Command::Trust(command) => trust::run(command, output),
         Command::Deploy(args) => deploy::run(args, output),
         Command::Rollback(args) => rollback::run(args, output),
         Command::Status(args) => status::run(args, output),
         Command::Releases(args) => releases::run(args, output),
         Command::Prune(args) => prune::run(args, output),
         Command::Remove(args) => remove::run(args, output),
+        Command::Apply(args) => apply::run(args, output),
         Command::Restart(args) => restart::run(args, output),
         Command::Serve(args) => serve::run(args, output),
         Command::Site(command) => site::run(command, output),

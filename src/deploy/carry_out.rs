@@ -9,7 +9,7 @@ use super::plan::Make;
 use super::undo::{Undo, take_back};
 use super::{
     DeployError, DeployPlan, Fault, Hands, Outcome, Part, Source, StepFault, Survey, check, hooks, make, now,
-    retire, services, show,
+    retire, services, show, visits,
 };
 use crate::progress::Notice;
 use crate::release::{self, Complete, ReleaseId};
@@ -122,7 +122,8 @@ impl Running<'_, '_> {
         self.step(Step::Switch, Vec::new(), |running| running.switch(&wanted))?;
         self.step(Step::Probe, Vec::new(), |running| {
             let listener = running.hands.listener;
-            shown.real(&warmed, &mut |notice| listener.notice(notice)).map(drop)
+            let certificates = visits::certificates(&wanted, &running.plan.iis.drift);
+            shown.real(&warmed, &certificates, &mut |notice| listener.notice(notice)).map(drop)
         })?;
         if !self.plan.services.is_empty() {
             self.step(Step::Services, Vec::new(), |running| running.move_services(place))?;
@@ -222,13 +223,13 @@ impl Running<'_, '_> {
             if !unapplied.is_empty() {
                 let copies = hooks::copy_databases(place, given, &self.survey.home.disk, limit)?;
                 for hook in &hooks.backup {
-                    hooks::hook(hook, place, given, limit)?;
+                    hooks::hook(hook, "backup", place, given, limit)?;
                 }
                 self.hands.listener.notice(told_of_migrations(&unapplied, copies.as_deref()));
             }
         }
         for hook in &hooks.before {
-            hooks::hook(hook, place, given, limit)?;
+            hooks::hook(hook, "before", place, given, limit)?;
         }
         Ok(())
     }
@@ -239,7 +240,7 @@ impl Running<'_, '_> {
         let done = self
             .hands
             .server
-            .apply(&self.survey.spot, |actual| iis::prepare(wanted, actual, applied, take_over))?;
+            .apply(&wanted.spot, |actual| iis::prepare(wanted, actual, applied, take_over))?;
         self.undo.registered(done.changes);
         self.state.applied = done.plan.applied;
         Ok(self.survey.home.write_state(&self.state)?)
@@ -247,7 +248,7 @@ impl Running<'_, '_> {
 
     /// The staging site is made, asked, warmed up, and goes again. Returns the processes that are warm.
     fn stage(&mut self, wanted: &Wanted, shown: &show::Shown<'_>) -> Result<BTreeSet<u32>, StepFault> {
-        let spot = &self.survey.spot;
+        let spot = &wanted.spot;
         let port = show::free_port().map_err(|source| {
             let fault = Fault::Unwritable { path: "127.0.0.1".into(), source };
             StepFault { step: Step::Stage, fault: fault.into() }
@@ -267,7 +268,7 @@ impl Running<'_, '_> {
     fn switch(&mut self, wanted: &Wanted) -> Result<(), Fault> {
         self.undo.switches();
         let (applied, take_over) = (&self.state.applied, self.plan.take_over);
-        let done = self.hands.server.apply(&self.survey.spot, |actual| {
+        let done = self.hands.server.apply(&wanted.spot, |actual| {
             let settled = iis::settle(wanted, actual, applied, take_over);
             let switched = iis::switch(wanted, actual, &settled.applied, take_over);
             settled.then(switched)
@@ -349,15 +350,19 @@ impl Running<'_, '_> {
 fn changed_by_others(drift: &Drift) -> Notice {
     Notice {
         what: format!("somebody has changed IIS: {}", drift.fact()),
-        help: "it is left alone: `holdall deploy` with `--take-over` sets it back; write what is right into site.toml"
-            .to_owned(),
+        help: match drift.stays {
+            true => "a newer certificate is not replaced by an older one: name it in site.toml, or its subject".to_owned(),
+            false => "it is left alone: `holdall deploy` with `--take-over` sets it back; write what is right into \
+                      site.toml"
+                .to_owned(),
+        },
     }
 }
 
 /// Runs each, whatever becomes of the others. Returns what failed first.
 fn after_hooks(survey: &Survey, Serving { place, given }: &Serving) -> Option<HookError> {
     let hooks = &survey.settings.hooks;
-    let run = |hook| hooks::hook(hook, place, given, hooks.limit()).err();
+    let run = |hook| hooks::hook(hook, "after", place, given, hooks.limit()).err();
     // All are run before the first that failed is looked for.
     let failed: Vec<HookError> = hooks.after.iter().filter_map(run).collect();
     failed.into_iter().next()

@@ -15,11 +15,14 @@ use crate::progress::Notice;
 use crate::release::{self, Complete, ReleaseError, ReleaseId, prune};
 use crate::service::ServiceChange;
 use crate::service::rights::Leave;
+use crate::site::certificates::STORE;
 use crate::site::iis::IisPlan;
 use crate::site::iis::plan::{self as iis, Lack};
+use crate::site::iis::wanted::{Shown, WantedCertificate};
 use crate::site::media::Standing;
 use crate::site::probe::Question;
 use crate::site::rights::Grant;
+use crate::site::settings::Account;
 use crate::site::{MediaConfig, Place};
 
 /// What is going to be done to a site.
@@ -131,12 +134,7 @@ impl DeployPlan {
         };
         let mut notices = Vec::new();
         if stale && make == Make::Nothing {
-            notices.push(Notice {
-                what: format!("`[requests]`, `[media]` or the FastCGI application of site.toml changed after {id} was made"),
-                help: "what is served by `web.config` is taken into a release when it is made: it counts from the next \
-                       bundle on"
-                    .to_owned(),
-            });
+            notices.push(not_taken_in(&id));
         }
         let mut plan = DeployPlan::of(Work::Deploy, survey, &place, source.files(), make, wishes, notices)?;
         if plan.switches() {
@@ -148,6 +146,27 @@ impl DeployPlan {
         }
         plan.settings = settings;
         Ok(plan)
+    }
+
+    /// What brings the settings of the release that serves to what is wanted.
+    pub fn apply(
+        survey: &Survey,
+        settings: Option<String>,
+        wishes: Wishes,
+    ) -> Result<DeployPlan, DeployError> {
+        let complete = super::active(survey)?;
+        let (site, before) = (survey.home.name.clone(), survey.before().cloned());
+        let changed = release::drift(complete)?;
+        if !changed.is_empty() {
+            return Err(DeployError::Changed { site, release: complete.id.clone(), changed, before });
+        }
+        survey.settings.check_fits(&complete.release.manifest, &survey.home.site_toml())?;
+        let place = survey.place_of(complete);
+        let stale = !super::make::is_current(survey, &place, complete);
+        let notices = stale.then(|| not_taken_in(&complete.id)).into_iter().collect();
+        let files = complete.release.files().collect();
+        let plan = DeployPlan::of(Work::Apply, survey, &place, files, Make::Nothing, wishes, notices)?;
+        Ok(DeployPlan { settings, ..plan })
     }
 
     /// What has `complete` serve again.
@@ -183,9 +202,16 @@ impl DeployPlan {
         }
         let wanted = survey.wanted(place)?;
         let last = &survey.state.applied;
-        if let Some(lack) = iis::lacks(&wanted, &survey.iis, last, wishes.take_over).into_iter().next() {
+        let lacks = iis::lacks(&wanted, &survey.iis, last, wishes.take_over).into_iter();
+        // The way back is open whatever became of a certificate: what is shown is left as it is.
+        let (told, lacks): (Vec<Lack>, Vec<Lack>) =
+            lacks.partition(|lack| work == Work::Rollback && matches!(lack, Lack::Certificate(_)));
+        if let Some(lack) = lacks.into_iter().next() {
             return Err(lack.into());
         }
+        notices.extend(told.iter().map(left_for_later));
+        notices.extend(settings.pool.account.as_ref().filter(|account| account.is_mighty()).map(too_mighty));
+        notices.extend(wanted.certificates.iter().filter_map(|own| ends_soon(own, survey.now)));
         // What a killed command has left is brought to its end before; one that somebody has stopped answers nobody.
         let stopped = || iis::stopped(&wanted, &survey.iis, last);
         if survey.history.unfinished.is_none()
@@ -334,6 +360,17 @@ impl DeployPlan {
     }
 }
 
+/// That some settings have to wait for another release.
+fn not_taken_in(release: &ReleaseId) -> Notice {
+    Notice {
+        what: format!(
+            "`requests.header`, `media.url` or the place of the site in site.toml changed after {release} was made"
+        ),
+        help: "what stands in `web.config` is taken into a release when it is made: it counts from the next bundle on"
+            .to_owned(),
+    }
+}
+
 /// What is done first, in the words of the plan.
 impl fmt::Display for Recovery {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -412,6 +449,32 @@ impl DeployPlan {
             notices: &self.notices,
         }
     }
+}
+
+fn left_for_later(lack: &Lack) -> Notice {
+    let help = miette::Diagnostic::help(lack).map(|help| help.to_string()).unwrap_or_default();
+    Notice { what: lack.to_string(), help }
+}
+
+fn too_mighty(account: &Account) -> Notice {
+    Notice {
+        what: format!("the pool runs as `{account}`, which may do all on this machine, as may whoever breaks into it"),
+        help: "leave the key `account` out of `[pool]` in site.toml: a pool has an account of its own, with the least \
+               rights"
+            .to_owned(),
+    }
+}
+
+/// That a certificate that is to be shown is soon at its end.
+fn ends_soon(own: &WantedCertificate, now: u64) -> Option<Notice> {
+    let Shown::Chosen(certificate) = &own.shown else { return None };
+    let days = certificate.ends_soon(now)?;
+    Some(Notice {
+        what: format!("the certificate of {} ends in {days} days, on {}", own.binding, certificate.end()),
+        help: format!(
+            "import its successor with its key into {STORE}: the next deploy takes it up if `site.toml` names a subject"
+        ),
+    })
 }
 
 /// What is said of services that are not run as somebody may think.

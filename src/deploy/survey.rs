@@ -10,14 +10,17 @@ use crate::manifest::Manifest;
 use crate::recipe::Recipes;
 use crate::release::{Complete, Found, Release, ReleaseId, Releases, State as ReleaseState};
 use crate::service::{Manager, Registered};
+use crate::site::accounts::{Known, look_up};
+use crate::site::certificates::{self, CertificateError, StoredCertificate};
 use crate::site::iis::appcmd::Unquotable;
 use crate::site::iis::run::IisError;
-use crate::site::iis::wanted::Spot;
+use crate::site::iis::wanted::{Password, Spot, WantedPool};
 use crate::site::iis::xml::{is_below, same_path};
 use crate::site::iis::{self, Drift, Wanted};
 use crate::site::probe::{Address, left_over};
 use crate::site::rights::{self, Grant};
 use crate::site::secrets::Sid;
+use crate::site::settings::{Binding, Certificate, Position, Protocol};
 use crate::site::state::Applied;
 use crate::site::{
     BridgeToml, Home, MediaConfig, Place, Secrets, SecretsError, SiteSettings, State, home, secrets,
@@ -40,6 +43,12 @@ pub struct Survey {
     /// Where it is wanted, if that is elsewhere.
     pub wanted_at: Option<Spot>,
     pub iis: iis::Actual,
+    /// The certificates of the machine, if any is to be shown.
+    pub certificates: Vec<StoredCertificate>,
+    /// Whether there is the account that the pool is to run under.
+    pub account: Known,
+    /// Its password, if somebody was asked for it.
+    pub password: Option<Password>,
     /// To be asked how services stand.
     pub manager: Manager,
     /// The release that the switch points at.
@@ -57,13 +66,23 @@ impl Survey {
     pub fn of(home: &Home, settings: &SiteSettings, server: &mut Server) -> Result<Survey, DeployError> {
         let clock = server.clock.clone();
         let _begun = clock.begin(Part::Survey);
-        let wanted = Spot::of(settings, &home.folder)?;
         let mut state = home.state()?;
+        let wanted = Spot::of(settings, &home.folder)?;
+        let wanted = wanted.with_endpoints(iis::plan::certificates_applied(&state.applied));
         let history = Journal::of(&home.folder, home.disk.clone()).read()?;
         let releases = Releases::open(&home.folder, state.adopted(), home.disk.clone())?;
         let found = releases.find()?;
-        let (spot, iis) = stands(&wanted, &state.applied, server)?;
-        let wanted_at = Some(wanted).filter(|wanted| *wanted != spot);
+        let manifests = found.iter().filter_map(|found| match &found.state {
+            ReleaseState::Complete(complete) => Some(&complete.release.manifest),
+            _ => None,
+        });
+        let manifests: Vec<&Manifest> = manifests.collect();
+        let looking = |spot: Spot| {
+            let spot = manifests.iter().fold(spot, |spot, manifest| spot.with_release(settings, manifest));
+            spot.with_applied(&state.applied)
+        };
+        let (spot, iis) = stands(&looking(wanted.clone()), &state.applied, server, looking)?;
+        let wanted_at = Some(wanted).filter(|wanted| wanted.location() != spot.location());
         let folder = shown(&spot, &iis);
         let is_shown = |found: &&Found| {
             let www = found.folder.join("www");
@@ -81,6 +100,9 @@ impl Survey {
         };
         Ok(Survey {
             active: active.or_else(gone),
+            certificates: certificates_for(settings)?,
+            account: settings.pool.account.as_ref().map_or(Known::Unsaid, look_up),
+            password: server.password.clone(),
             secrets: home.secrets()?,
             has_passes: !left_over(&home.folder).is_ok_and(|left| left.is_empty()),
             cores: std::thread::available_parallelism()
@@ -144,7 +166,10 @@ impl Survey {
     pub fn wanted(&self, place: &Place) -> Result<Wanted, Unquotable> {
         let wanted = Wanted::of(&self.settings, place, self.cores)?;
         // Until it is moved by somebody, it is where it stands that it goes on to be served.
-        Ok(Wanted { spot: self.spot.clone(), ..wanted })
+        let spot = self.spot.clone().with_release(&self.settings, &place.manifest);
+        let pool = WantedPool { known: self.account, password: self.password.clone(), ..wanted.pool };
+        let wanted = Wanted { spot, pool, ..wanted };
+        Ok(wanted.with_certificates(&self.certificates, self.now))
     }
 
     /// The services that the site has.
@@ -257,18 +282,35 @@ impl Survey {
     }
 }
 
+/// The certificates of the machine, unless nobody needs to know them.
+fn certificates_for(settings: &SiteSettings) -> Result<Vec<StoredCertificate>, CertificateError> {
+    let Position::Own { bindings } = &settings.position else { return Ok(Vec::new()) };
+    let is_chosen = |binding: &Binding| match &binding.protocol {
+        Protocol::Http | Protocol::Https(Certificate::Keep) => false,
+        Protocol::Https(Certificate::Thumbprint(_) | Certificate::Subject(_)) => true,
+    };
+    if bindings.iter().any(is_chosen) { certificates::read() } else { Ok(Vec::new()) }
+}
+
 fn shown<'a>(spot: &Spot, iis: &'a iis::Actual) -> Option<&'a str> {
     iis.app(&spot.site, &spot.app).and_then(iis::actual::App::physical_path)
 }
 
 /// Where the site stands, and what is there: where it is wanted, unless it was made elsewhere and is still there.
-fn stands(wanted: &Spot, last: &Applied, server: &mut Server) -> Result<(Spot, iis::Actual), IisError> {
+/// `looking` has a spot know all that is to be asked of it.
+fn stands(
+    wanted: &Spot,
+    last: &Applied,
+    server: &mut Server,
+    looking: impl Fn(Spot) -> Spot,
+) -> Result<(Spot, iis::Actual), IisError> {
     let there = server.survey(wanted)?;
     if let Some(spot) = iis::plan::stands(wanted, &there, last) {
+        let spot = looking(spot);
         let iis = server.survey(&spot)?;
         return Ok((spot, iis));
     }
-    for spot in iis::plan::may_stand(wanted, &there, last) {
+    for spot in iis::plan::may_stand(wanted, &there, last).into_iter().map(looking) {
         let iis = server.survey(&spot)?;
         if shown(&spot, &iis).is_some_and(|folder| is_below(folder, &spot.home)) {
             return Ok((spot, iis));

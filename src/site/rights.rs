@@ -68,7 +68,11 @@ pub fn make_folder(disk: &Disk, path: &Path, rights: &str) -> io::Result<()> {
     disk.sync_folder(above)
 }
 
-/// Of a site's folder, in the words of Windows: system and administrators may do all (`FA`), the pool may read and run
+/// Of a site's folder. What runs in the pool has its rights whatever account it runs under: IIS
+/// [adds the SID of the pool](https://learn.microsoft.com/iis/manage/configuring-security/ensure-security-isolation-for-web-sites)
+/// to the token of every worker.
+///
+/// In the words of Windows: system and administrators may do all (`FA`), the pool may read and run
 /// (`FRFX`); what the folder above would hand down does not count (`P`), and all of it is handed down further (`OICI`).
 pub fn of_site(pool: &Sid) -> String {
     format!("D:P(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)(A;OICI;FRFX;;;{})", pool.as_str())

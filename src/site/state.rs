@@ -134,7 +134,7 @@ impl Applied {
     }
 
     /// All that was applied to a thing.
-    pub fn of(&self, thing: &str) -> impl Iterator<Item = (&str, &str)> {
+    pub fn of(&self, thing: &str) -> impl Iterator<Item = (&str, &str)> + use<'_> {
         let settings = self.0.get(thing).into_iter().flatten();
         settings.map(|(name, value)| (name.as_str(), value.as_str()))
     }

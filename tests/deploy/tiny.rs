@@ -38,9 +38,13 @@ pub fn bundle_with(folder: &Path, version: &str, services: &serde_json::Value, w
         "#!/bin/sh\n[ \"$1\" = -I ] && shift\nexport PYTHONPATH=\"${{0%/{PYTHON}}}/app\"\nexec '{}' \"$@\"\n",
         python.display()
     );
+    // Beside the page it says what it was told of the request. Of one page it knows nothing.
     let page = format!(
-        "def application(environ, start_response):\n    \
-         start_response('200 OK', [('Content-Type', 'text/html; charset=utf-8')])\n    \
+        "import json\n\n\ndef application(environ, start_response):\n    \
+         told = {{name: value for name, value in environ.items() if isinstance(value, str) and len(value) < 400}}\n    \
+         told['query'] = len(environ['QUERY_STRING'])\n    \
+         headers = [('Content-Type', 'text/html; charset=utf-8'), ('X-Environ', json.dumps(told))]\n    \
+         start_response('404 Not Found' if environ['PATH_INFO'] == '/not-there/' else '200 OK', headers)\n    \
          return [b'<!-- release {version} --><link href=\"{}\">']\n",
         style(version)
     );

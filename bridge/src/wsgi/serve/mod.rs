@@ -47,7 +47,7 @@ fn work(
             return Ok(FAILED);
         }
     };
-    let template = Template::new(py, settings.threads > 1, siblings)?;
+    let template = Template::new(py, settings.threads > 1, siblings, settings.proxies.clone())?;
     let handler = Arc::new(Handler { application, template, probes: settings.probe.clone() });
     log::line(&format!(
         "ready: {} at {address}, threads: {}, Python {}, imported in {:.3} s",
