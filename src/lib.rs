@@ -26,6 +26,8 @@ pub mod signature;
 pub mod release;
 /// How a release is started; `site::local` is the embedded web server.
 pub mod site;
+/// Is this machine ready?
+pub mod doctor;
 /// The server's half: a bundle goes into service.
 pub mod deploy;
 /// What may be typed, and what is printed.

@@ -21,6 +21,7 @@ fn every_command_explains_itself() {
         "sign",
         "key",
         "key new",
+        "doctor",
         "deploy",
         "rollback",
         "status",

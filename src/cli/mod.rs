@@ -4,6 +4,7 @@
 pub mod bundle;
 pub mod cache;
 pub mod deploy;
+pub mod doctor;
 pub mod env;
 pub mod init;
 pub mod inspect;
@@ -105,6 +106,7 @@ enum Command {
     Sign(sign::Args),
     #[command(subcommand)]
     Key(key::Command),
+    Doctor(doctor::Args),
     Deploy(deploy::Args),
     Rollback(rollback::Args),
     Status(status::Args),
@@ -165,6 +167,7 @@ fn run(command: Command, output: &Output) -> Result<ExitCode, crate::Error> {
         Command::Cache(command) => cache::run(command, output),
         Command::Sign(args) => sign::run(args, output),
         Command::Key(command) => key::run(command, output),
+        Command::Doctor(args) => doctor::run(args, output),
         Command::Deploy(args) => deploy::run(args, output),
         Command::Rollback(args) => rollback::run(args, output),
         Command::Status(args) => status::run(args, output),

@@ -8,13 +8,13 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::journal::{Recovery, Work};
-use super::{DeployError, Pruning, Source, Survey, copies, hooks, visits};
+use super::{DeployError, Pruning, Source, Survey, copies, hooks, preflight, visits};
 use crate::layer::IndexedFile;
 use crate::manifest::{Manifest, SiteName};
 use crate::progress::Notice;
 use crate::release::{self, Complete, ReleaseError, ReleaseId, prune};
 use crate::site::iis::IisPlan;
-use crate::site::iis::plan::{self as iis, Lack};
+use crate::site::iis::plan as iis;
 use crate::site::media::Standing;
 use crate::site::probe::Question;
 use crate::site::rights::Grant;
@@ -171,22 +171,12 @@ impl DeployPlan {
         mut notices: Vec<Notice>,
     ) -> Result<DeployPlan, DeployError> {
         let (settings, id) = (&survey.settings, place.id.clone());
-        if let Some(wanted) = &survey.wanted_at {
-            let (from, to) = (survey.spot.location(), wanted.location());
-            return Err(Lack::Moved { name: survey.home.name.to_string(), from, to }.into());
+        let lacks = preflight::lacking(survey, place, wishes.take_over)?;
+        if !lacks.is_empty() {
+            return Err(DeployError::NotReady(lacks));
         }
         let wanted = survey.wanted(place)?;
         let last = &survey.state.applied;
-        if let Some(lack) = iis::lacks(&wanted, &survey.iis, last, wishes.take_over).into_iter().next() {
-            return Err(lack.into());
-        }
-        // What a killed command has left is brought to its end before; one that somebody has stopped answers nobody.
-        let stopped = || iis::stopped(&wanted, &survey.iis, last);
-        if survey.history.unfinished.is_none()
-            && let Some(lack) = stopped()
-        {
-            return Err(lack.into());
-        }
         if !settings.requests.header {
             return Err(DeployError::NoHeader { path: survey.home.site_toml() });
         }

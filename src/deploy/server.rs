@@ -4,6 +4,7 @@
 //! deploy that changes a web server. IIS is the only one.
 
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 use super::Part;
@@ -62,6 +63,17 @@ pub struct Done {
 impl Server {
     pub fn iis(appcmd: Appcmd) -> Server {
         Server { appcmd, clock: Arc::new(Clock::start()) }
+    }
+
+    /// The appcmd that is run.
+    pub fn program(&self) -> &Path {
+        self.appcmd.program()
+    }
+
+    /// What concerns no site. Changes nothing.
+    pub fn look(&mut self) -> Result<Actual, IisError> {
+        let program = self.appcmd.program().to_owned();
+        self.clock.time(Part::Server, || run::read(&mut self.appcmd, &program, &[], &[]))
     }
 
     /// What the run has done so far, and when.
