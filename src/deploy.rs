@@ -18,6 +18,7 @@ pub mod journal;
 mod make;
 mod plan;
 mod preflight;
+pub mod record;
 mod recovery;
 mod remove;
 mod retire;

@@ -93,6 +93,10 @@ impl Finding {
         let id = match lack {
             Lack::FastCgi => checks::CGI,
             Lack::Binding { .. } => checks::BINDINGS,
+            Lack::Certificate(_)
+            | Lack::NothingToKeep { .. }
+            | Lack::CertificateTaken { .. }
+            | Lack::TwoCertificates { .. } => checks::CERTIFICATE,
             Lack::Stopped(_) | Lack::PoolStopped(_) => checks::STARTED,
             Lack::Password(_) => checks::ACCOUNT,
             Lack::Site(_)
@@ -154,6 +158,8 @@ pub struct Site<'a> {
     /// Whether a release of it serves.
     pub serves: bool,
     pub lacks: Vec<Finding>,
+    /// What there is to say of the certificates that it shows, or is to show.
+    pub certificates: Vec<Finding>,
     pub databases: Option<&'a [Database]>,
 }
 

@@ -16,7 +16,7 @@ use crate::project::ProjectError;
 use crate::recipe::RecipeError;
 use crate::release::ReleaseError;
 use crate::runtime::RuntimeError;
-use crate::signature::{KeyError, SignatureError};
+use crate::signature::{KeyError, SignatureError, TrustError};
 use crate::site::given::GivenError;
 use crate::site::iis::web_config::TemplateError;
 use crate::site::local::LocalError;
@@ -104,6 +104,9 @@ pub enum Error {
     Signature(#[from] SignatureError),
     #[error(transparent)]
     #[diagnostic(transparent)]
+    Trust(#[from] TrustError),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
     Release(#[from] ReleaseError),
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -185,11 +188,13 @@ impl Error {
             Error::Preview(error) if error.is_precondition() => Exit::Precondition,
             Error::Release(error) if error.is_precondition() => Exit::Precondition,
             Error::Key(error) if error.is_precondition() => Exit::Precondition,
+            Error::Trust(error) if error.is_precondition() => Exit::Precondition,
             Error::Signature(SignatureError::SignedAlready { .. }) => Exit::Precondition,
             Error::CacheContents(_)
             | Error::Output(_)
             | Error::Key(_)
             | Error::Signature(_)
+            | Error::Trust(_)
             | Error::Runtime(_)
             | Error::Packages(_)
             | Error::Layer(_)

@@ -1,11 +1,14 @@
-//! New files and folders that not everybody may open, from their first moment on.
+//! New files and folders that not everybody may open, from their first moment on; and who may change those that are there.
 
+mod changers;
 #[cfg(windows)]
 mod win32;
 
 use std::fs::File;
 use std::io;
 use std::path::Path;
+
+pub use changers::{Of, changers};
 
 /// Makes a file that was not there, for this user alone.
 ///
@@ -44,4 +47,11 @@ pub fn create_folder_with(path: &Path, sddl: &str) -> io::Result<()> {
 #[cfg(windows)]
 pub fn guard_folder(path: &Path, sddl: &str) -> io::Result<()> {
     win32::guard_folder(path, sddl)
+}
+
+/// The folder in which Windows keeps what belongs to the whole machine. Asked of Windows itself: a variable of that name
+/// says whatever somebody has set it to.
+#[cfg(windows)]
+pub fn program_data() -> io::Result<std::path::PathBuf> {
+    win32::program_data()
 }

@@ -17,6 +17,8 @@ mod faults;
 mod full_disk;
 mod hangs;
 #[cfg(target_os = "linux")]
+mod https;
+#[cfg(target_os = "linux")]
 mod held;
 #[cfg(target_os = "linux")]
 mod kills;

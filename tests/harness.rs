@@ -261,6 +261,7 @@ pub fn command<S: AsRef<OsStr>>(folder: &Path, args: impl IntoIterator<Item = S>
         .env("COLUMNS", "200")
         .env("RUST_BACKTRACE", "0")
         .env_remove("HOLDALL_TRUST")
+        .env_remove("HOLDALL_TRUST_FILE")
         .env_remove("HOLDALL_KEY_PASSWORD")
         .env_remove("SECRET_KEY")
         .env_remove("DJANGO_SETTINGS_MODULE");

@@ -729,3 +729,74 @@ fn the_key_that_signs_is_not_bundled() {
     test.write("site/holdall.toml", "[files]\nexclude = [\"secret/\"]\n");
     test.holdall(sign).success();
 }
+
+/// The file of a machine that trusts Ann alone, as a command has made it.
+fn trusting_ann(test: &Test) {
+    test.holdall(["trust", "add", "ann", "keys/ann.pub", "--file", "machine/trust.toml"]).success();
+}
+
+#[test]
+fn what_a_machine_trusts_is_asked_for_whatever_the_command_line_says() {
+    let test = signed();
+    test.write("unsigned.zip", forged().bytes());
+    trusting_ann(&test);
+    let run = |file: &str, args: &[&str]| {
+        let output =
+            command(&test.path(""), args).env("HOLDALL_TRUST_FILE", test.path(file)).output().unwrap();
+        let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        (output.status.code().unwrap(), said)
+    };
+    let machine = |args: &[&str]| run("machine/trust.toml", args);
+    let (code, said) = machine(&["verify", "shop.zip"]);
+    assert!(code == 0 && said.contains(&format!("signed by {ANN_ID}, which is trusted")), "{said}");
+    for refused in [
+        &["verify", "unsigned.zip"][..],
+        &["verify", "unsigned.zip", "--trust", "keys/ann.pub"],
+        &["preview", "unsigned.zip", "--host", "192.0.2.1", "--root", "server"],
+        &["deploy", "unsigned.zip", "--server", "iis", "--root", "server"],
+        &["site", "init", "unsigned.zip", "--root", "server"],
+    ] {
+        let (code, said) = machine(refused);
+        assert!([1, 3].contains(&code) && said.contains("`unsigned.zip` is not signed"), "{code}: {said}");
+        assert!(said.contains("trust.toml` of this machine asks for one"), "{said}");
+    }
+    // Both have to be right: the command line can but ask for more.
+    test.holdall(["sign", "unsigned.zip", "--key", "keys/bob.key"]).success();
+    let (code, said) = machine(&["verify", "unsigned.zip", "--trust", "keys/bob.pub"]);
+    assert!(code == 1 && said.contains("it was made with the key") && said.contains("trust.toml`"), "{said}");
+    let (code, said) = machine(&["verify", "shop.zip", "--trust", "keys/bob.pub"]);
+    assert!(code == 1 && said.contains("by `--trust`"), "{said}");
+    // A folder that somebody has copied is asked for the same.
+    fs_err::create_dir_all(test.path("copied")).unwrap();
+    fs_err::write(test.path("copied/holdall.json"), &forged().entries[0].data).unwrap();
+    let (code, said) = machine(&["deploy", "copied", "--server", "iis", "--root", "server"]);
+    assert!(code == 3 && said.contains("copied` is not signed"), "{code}: {said}");
+    assert!(!test.path("server").exists(), "no byte was written");
+    // What somebody meant to ask for is not forgotten because it is gone or cannot be read.
+    let (code, said) = run("nowhere/trust.toml", &["verify", "shop.zip"]);
+    assert!(code == 3 && said.contains("cannot read") && said.contains("whom this machine trusts"), "{said}");
+    test.write("wrong.toml", format!("[[key]]\nname = 'ann'\npublick = '{ANN}'\n"));
+    let (code, said) = run("wrong.toml", &["deploy", "shop.zip", "--server", "iis", "--root", "server"]);
+    assert!(code == 3 && said.contains("wrong.toml`, line 3: unknown field `publick`"), "{said}");
+}
+
+#[test]
+fn the_keys_that_a_machine_trusts_are_listed_added_and_removed() {
+    let test = shop();
+    trusting_ann(&test);
+    let file = ["--file", "machine/trust.toml"];
+    let listed = json(&test, &[&["trust", "list"], &file[..]].concat());
+    let key = serde_json::json!({"name": "ann", "key": ANN_ID, "public": ANN});
+    assert_eq!(listed["files"][0]["keys"], serde_json::json!([key]));
+    let last = test.refused(3, &[&["trust", "remove", "ann"], &file[..]].concat());
+    assert!(last.contains("`ann` is the last key"), "{last}");
+    let known = test.refused(3, &[&["trust", "add", "other", ANN], &file[..]].concat());
+    assert!(known.contains("is trusted already, as `ann`"), "{known}");
+    let secret = test.refused(3, &[&["trust", "add", "other", "keys/bob.key"], &file[..]].concat());
+    assert!(secret.contains("is a secret key"), "{secret}");
+    test.holdall([&["trust", "add", "bob", "keys/bob.pub"], &file[..]].concat()).success();
+    let gone = said(&test, &[&["trust", "remove", "ann"], &file[..]].concat());
+    assert_eq!(gone, "ann is not trusted any more\n");
+    let listed = said(&test, &[&["trust", "list"], &file[..]].concat());
+    assert!(listed.contains("  bob  ") && !listed.contains(ANN), "{listed}");
+}

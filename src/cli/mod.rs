@@ -30,7 +30,7 @@ pub mod site;
 pub mod status;
 mod stop;
 mod table;
-mod trust;
+pub mod trust;
 mod usage;
 pub mod verify;
 
@@ -68,6 +68,8 @@ Environment:
   HOLDALL_PIPENV   the pipenv to use for a `Pipfile.lock`, before the one on PATH
   HOLDALL_RECIPES  a folder whose files stand in for the recipes of the same names
   HOLDALL_TRUST    the public key that `verify`, `preview` and `deploy` ask for, or the name of its file
+  HOLDALL_TRUST_FILE
+                   one more file like trust.toml, beside that of this machine
   HOLDALL_ROOT     the folder of all sites on a server
   HOLDALL_APPCMD   the program to run in place of IIS's own appcmd
   HOLDALL_KEY_PASSWORD
@@ -107,6 +109,8 @@ enum Command {
     #[command(subcommand)]
     Key(key::Command),
     Doctor(doctor::Args),
+    #[command(subcommand)]
+    Trust(trust::Command),
     Deploy(deploy::Args),
     Rollback(rollback::Args),
     Status(status::Args),
@@ -168,6 +172,7 @@ fn run(command: Command, output: &Output) -> Result<ExitCode, crate::Error> {
         Command::Sign(args) => sign::run(args, output),
         Command::Key(command) => key::run(command, output),
         Command::Doctor(args) => doctor::run(args, output),
+        Command::Trust(command) => trust::run(command, output),
         Command::Deploy(args) => deploy::run(args, output),
         Command::Rollback(args) => rollback::run(args, output),
         Command::Status(args) => status::run(args, output),

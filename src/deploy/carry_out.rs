@@ -9,7 +9,7 @@ use super::plan::Make;
 use super::undo::{Undo, take_back};
 use super::{
     DeployError, DeployPlan, Fault, Hands, Outcome, Part, Source, StepFault, Survey, check, hooks, make, now,
-    retire, show,
+    retire, show, visits,
 };
 use crate::progress::Notice;
 use crate::release::{self, Complete, ReleaseId};
@@ -122,7 +122,8 @@ impl Running<'_, '_> {
         self.step(Step::Switch, Vec::new(), |running| running.switch(&wanted))?;
         self.step(Step::Probe, Vec::new(), |running| {
             let listener = running.hands.listener;
-            shown.real(&warmed, &mut |notice| listener.notice(notice)).map(drop)
+            let certificates = visits::certificates(&wanted, &running.plan.iis.drift);
+            shown.real(&warmed, &certificates, &mut |notice| listener.notice(notice)).map(drop)
         })?;
         Ok(serving)
     }
@@ -219,13 +220,13 @@ impl Running<'_, '_> {
             if !unapplied.is_empty() {
                 let copies = hooks::copy_databases(place, given, &self.survey.home.disk, limit)?;
                 for hook in &hooks.backup {
-                    hooks::hook(hook, place, given, limit)?;
+                    hooks::hook(hook, "backup", place, given, limit)?;
                 }
                 self.hands.listener.notice(told_of_migrations(&unapplied, copies.as_deref()));
             }
         }
         for hook in &hooks.before {
-            hooks::hook(hook, place, given, limit)?;
+            hooks::hook(hook, "before", place, given, limit)?;
         }
         Ok(())
     }
@@ -337,15 +338,19 @@ impl Running<'_, '_> {
 fn changed_by_others(drift: &Drift) -> Notice {
     Notice {
         what: format!("somebody has changed IIS: {}", drift.fact()),
-        help: "it is left alone: `holdall deploy` with `--take-over` sets it back; write what is right into site.toml"
-            .to_owned(),
+        help: match drift.stays {
+            true => "a newer certificate is not replaced by an older one: name it in site.toml, or its subject".to_owned(),
+            false => "it is left alone: `holdall deploy` with `--take-over` sets it back; write what is right into \
+                      site.toml"
+                .to_owned(),
+        },
     }
 }
 
 /// Runs each, whatever becomes of the others. Returns what failed first.
 fn after_hooks(survey: &Survey, Serving { place, given }: &Serving) -> Option<HookError> {
     let hooks = &survey.settings.hooks;
-    let run = |hook| hooks::hook(hook, place, given, hooks.limit()).err();
+    let run = |hook| hooks::hook(hook, "after", place, given, hooks.limit()).err();
     // All are run before the first that failed is looked for.
     let failed: Vec<HookError> = hooks.after.iter().filter_map(run).collect();
     failed.into_iter().next()

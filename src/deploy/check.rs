@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::record::Record;
 use crate::interrupt::{self, Within};
 use crate::site::{self, Place};
 
@@ -37,21 +38,39 @@ struct Reported {
 pub fn ask(place: &Place, limit: Duration) -> Result<(), Problem> {
     let mut invocation = site::bridge(place);
     invocation.args.extend(["--check", "--format", "json"].map(Into::into));
+    let (record, what) = (Record::begin(place, "self-check"), invocation.to_string());
     let within = interrupt::output_within(&mut invocation.command(), limit).map_err(|error| Problem {
         problem: format!("cannot start `{invocation}`: {error}"),
         help: "the bundle is for another machine, or something keeps its programs from being run".to_owned(),
         traceback: None,
     })?;
     match within {
-        Within::Ended(output) => judge(&output.stdout, &output.stderr, output.status.success()),
-        Within::Overdue { stderr, .. } => Err(Problem {
+        Within::Ended(output) => {
+            let log = record.keep(&what, &output.stdout, &output.stderr, &format!("{}", output.status));
+            judge(&output.stdout, &output.stderr, output.status.success()).map_err(|problem| Problem {
+                help: match log {
+                    Some(log) => format!("{} (all that it said is in `{}`)", problem.help, log.display()),
+                    None => problem.help,
+                },
+                ..problem
+            })
+        }
+        Within::Overdue { stdout, stderr } => {
+            record.keep(
+                &what,
+                &stdout,
+                &stderr,
+                &format!("had not ended after {} s: was ended", limit.as_secs()),
+            );
+            Err(Problem {
             problem: format!("`{invocation}` had not ended after {} s, and was ended", limit.as_secs()),
             help: "look for what its import or its first page waits for: a database or a host that does not answer. \
                    IIS would end such a process as well; if it needs longer, set `activityTimeout` in `[fastcgi]` of \
                    site.toml (seconds)"
                 .to_owned(),
             traceback: words(&stderr),
-        }),
+            })
+        }
     }
 }
 

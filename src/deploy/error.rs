@@ -14,6 +14,7 @@ use crate::doctor::Finding;
 use crate::manifest::{SiteName, Version};
 use crate::recipe::RecipeError;
 use crate::release::{ReleaseError, ReleaseId};
+use crate::site::certificates::CertificateError;
 use crate::site::iis::appcmd::Unquotable;
 use crate::site::iis::plan::Lack;
 use crate::site::iis::run::IisError;
@@ -235,6 +236,9 @@ pub enum Fault {
     Quote(#[from] Unquotable),
     #[error(transparent)]
     #[diagnostic(transparent)]
+    Certificate(#[from] CertificateError),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
     Template(#[from] TemplateError),
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -291,7 +295,7 @@ macro_rules! unfit {
     )* };
 }
 
-unfit!(ReleaseError HomeError JournalError IisError Unquotable TemplateError RecipeError);
+unfit!(ReleaseError HomeError JournalError IisError Unquotable TemplateError RecipeError CertificateError);
 
 impl From<SecretsError> for Fault {
     fn from(error: SecretsError) -> Fault {

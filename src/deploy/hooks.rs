@@ -1,7 +1,7 @@
 //! What is run around a switch: hooks, and before migrations a copy of the databases that lie in the site's own folder.
 //!
-//! Hooks are told what the site is told. What they print is shown only when they fail. None may run for ever: the site
-//! is locked meanwhile, and what has not ended in time is ended with all that it started.
+//! Hooks are told what the site is told. What they print is kept ([`record`](super::record)), and shown when they fail. None
+//! may run for ever: the site is locked meanwhile, and what has not ended in time is ended with all that it started.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -12,6 +12,7 @@ use std::time::Duration;
 use walkdir::WalkDir;
 
 use super::copies;
+use super::record::Record;
 use crate::durable::Disk;
 use crate::interrupt::{self, Within};
 use crate::site::settings::Hook;
@@ -35,20 +36,21 @@ pub enum HookError {
     #[error("cannot start `{invocation}`")]
     #[diagnostic(help("check the program's name in `[hooks]` of site.toml"))]
     Unstarted { invocation: String, source: io::Error },
-    #[error("`{invocation}` ended with {code}:\n{said}")]
+    #[error("`{invocation}` ended with {code}{}:\n{said}", kept_in(log.as_deref()))]
     #[diagnostic(help(
         "the words above are its own; run it by hand with `holdall manage`, or correct `[hooks]` in site.toml"
     ))]
-    Failed { invocation: String, code: String, said: String },
+    Failed { invocation: String, code: String, said: String, log: Option<PathBuf> },
     #[error(
-        "`{invocation}` had not ended after {seconds} s, and was ended with all that it started{}",
+        "`{invocation}` had not ended after {seconds} s, and was ended with all that it started{}{}",
+        kept_in(log.as_deref()),
         after_colon(said)
     )]
     #[diagnostic(help(
         "run it by hand with `holdall manage` to see what it waits for: a question that nobody answers, or a lock in \
          the database. If it needs longer, set `timeout` in `[hooks]` of site.toml (seconds)"
     ))]
-    Overdue { invocation: String, seconds: u64, said: String },
+    Overdue { invocation: String, seconds: u64, said: String, log: Option<PathBuf> },
     #[error("cannot look for databases below `{}`", path.display())]
     #[diagnostic(help("check that you may read it"))]
     Unreadable { path: PathBuf, source: io::Error },
@@ -63,7 +65,8 @@ pub fn unapplied(
     given: &BTreeMap<String, String>,
     limit: Duration,
 ) -> Result<Vec<String>, HookError> {
-    let said = run(&site::manage(place, ["showmigrations", "--plan", "--no-color"], given), limit)?;
+    let question = site::manage(place, ["showmigrations", "--plan", "--no-color"], given);
+    let said = run(&question, &Record::begin(place, "migrations"), limit)?;
     Ok(listed(&said))
 }
 
@@ -105,7 +108,8 @@ pub fn copy_databases(
             _ => {}
         }
         let args = ["-c".into(), COPY.into(), database.into_os_string(), copy.into_os_string()];
-        run(&site::invocation::python(place, args, environment::variables(place, given)), limit)?;
+        let copying = site::invocation::python(place, args, environment::variables(place, given));
+        run(&copying, &Record::begin(place, "copy"), limit)?;
     }
     Ok(Some(folder))
 }
@@ -143,14 +147,15 @@ pub(super) fn is_sqlite(path: &Path) -> io::Result<bool> {
     Ok(begin == SQLITE)
 }
 
-/// Runs one hook to its end, or to that of its time.
+/// Runs one hook to its end, or to that of its time. `step` says which of a deploy's it belongs to.
 pub fn hook(
     hook: &Hook,
+    step: &str,
     place: &Place,
     given: &BTreeMap<String, String>,
     limit: Duration,
 ) -> Result<(), HookError> {
-    run(&invocation(hook, place, given), limit).map(drop)
+    run(&invocation(hook, place, given), &Record::begin(place, step), limit).map(drop)
 }
 
 /// The program that a hook is.
@@ -167,23 +172,34 @@ pub fn invocation(hook: &Hook, place: &Place, given: &BTreeMap<String, String>) 
     }
 }
 
-/// Runs a program; returns what it printed.
-fn run(invocation: &Invocation, limit: Duration) -> Result<String, HookError> {
-    let within = interrupt::output_within(&mut invocation.command(), limit)
-        .map_err(|source| HookError::Unstarted { invocation: invocation.to_string(), source })?;
+/// Runs a program, and keeps what it printed; returns it.
+fn run(invocation: &Invocation, record: &Record<'_>, limit: Duration) -> Result<String, HookError> {
+    let what = invocation.to_string();
+    let within = interrupt::output_within(&mut invocation.command(), limit).map_err(|source| {
+        record.keep(&what, b"", b"", &format!("could not be started: {source}"));
+        HookError::Unstarted { invocation: what.clone(), source }
+    })?;
     let output = match within {
         Within::Ended(output) => output,
         Within::Overdue { stdout, stderr } => {
-            let (invocation, said) = (invocation.to_string(), last_lines(&stdout, &stderr));
-            return Err(HookError::Overdue { invocation, seconds: limit.as_secs(), said });
+            let seconds = limit.as_secs();
+            let log =
+                record.keep(&what, &stdout, &stderr, &format!("had not ended after {seconds} s: was ended"));
+            let said = last_lines(&stdout, &stderr);
+            return Err(HookError::Overdue { invocation: what, seconds, said, log });
         }
     };
+    let code = output.status.code().map_or_else(|| output.status.to_string(), |code| code.to_string());
+    let log = record.keep(&what, &output.stdout, &output.stderr, &format!("ended with {code}"));
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
     let said = last_lines(&output.stdout, &output.stderr);
-    let code = output.status.code().map_or_else(|| output.status.to_string(), |code| code.to_string());
-    Err(HookError::Failed { invocation: invocation.to_string(), code, said })
+    Err(HookError::Failed { invocation: what, code, said, log })
+}
+
+fn kept_in(log: Option<&Path>) -> String {
+    log.map_or_else(String::new, |log| format!(" (all that it said is in `{}`)", log.display()))
 }
 
 fn last_lines(stdout: &[u8], stderr: &[u8]) -> String {
@@ -238,15 +254,30 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_hook_that_fails_is_quoted() {
-        let place = Place { release: "/".into(), ..guestbook("/srv".as_ref()) };
-        let mut failing = invocation(
-            &Hook::parse("sh -c \"echo one; echo two >&2; exit 3\"").unwrap(),
-            &place,
-            &BTreeMap::new(),
-        );
-        failing.cwd = "/".into();
-        let error = run(&failing, Duration::from_secs(60)).unwrap_err();
-        assert!(error.to_string().ends_with("ended with 3:\none\ntwo"), "{error}");
+    fn a_hook_is_kept_and_one_that_fails_is_quoted_with_the_name_of_that_file() {
+        let root = tempfile::tempdir().unwrap();
+        let place = Place { release: "/".into(), ..guestbook(root.path()) };
+        let said = |script: &str| {
+            let hook = Hook::parse(&format!("sh -c \"{script}\"")).unwrap();
+            let mut invocation = invocation(&hook, &place, &BTreeMap::new());
+            invocation.cwd = "/".into();
+            run(&invocation, &Record::begin(&place, "before"), Duration::from_millis(500))
+        };
+        let logs = || -> Vec<PathBuf> {
+            let folder = super::super::record::folder(&place.shared());
+            let mut logs: Vec<_> =
+                fs_err::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+            logs.sort();
+            logs
+        };
+        said("echo fine").unwrap();
+        assert!(fs_err::read_to_string(&logs()[0]).unwrap().contains("\nfine\n"));
+        let error = said("echo one; echo two >&2; exit 3").unwrap_err();
+        let file = logs()[1].display().to_string();
+        let expected = format!("ended with 3 (all that it said is in `{file}`):\none\ntwo");
+        assert!(error.to_string().ends_with(&expected), "{error}");
+        let error = said("echo begun; sleep 600").unwrap_err().to_string();
+        let file = logs()[2].display().to_string();
+        assert!(error.contains(&file) && error.ends_with(":\nbegun"), "{error}");
     }
 }

@@ -9,12 +9,15 @@ use serde::Serialize;
 
 use super::journal::{Recovery, Work};
 use super::{DeployError, Pruning, Source, Survey, copies, hooks, preflight, visits};
+use crate::doctor::Finding;
 use crate::layer::IndexedFile;
 use crate::manifest::{Manifest, SiteName};
 use crate::progress::Notice;
 use crate::release::{self, Complete, ReleaseError, ReleaseId, prune};
+use crate::site::certificates::STORE;
 use crate::site::iis::IisPlan;
-use crate::site::iis::plan as iis;
+use crate::site::iis::plan::{self as iis, Lack};
+use crate::site::iis::wanted::{Shown, WantedCertificate};
 use crate::site::media::Standing;
 use crate::site::probe::Question;
 use crate::site::rights::Grant;
@@ -171,12 +174,17 @@ impl DeployPlan {
         mut notices: Vec<Notice>,
     ) -> Result<DeployPlan, DeployError> {
         let (settings, id) = (&survey.settings, place.id.clone());
-        let lacks = preflight::lacking(survey, place, wishes.take_over)?;
+        let lacks = preflight::lacking(survey, place, wishes.take_over)?.into_iter();
+        // The way back is open whatever became of a certificate: what is shown is left as it is.
+        let (told, lacks): (Vec<Lack>, Vec<Lack>) =
+            lacks.partition(|lack| work == Work::Rollback && matches!(lack, Lack::Certificate(_)));
         if !lacks.is_empty() {
-            return Err(DeployError::NotReady(lacks));
+            return Err(DeployError::NotReady(lacks.iter().map(Finding::of_lack).collect()));
         }
         let wanted = survey.wanted(place)?;
         let last = &survey.state.applied;
+        notices.extend(told.iter().map(left_for_later));
+        notices.extend(wanted.certificates.iter().filter_map(|own| ends_soon(own, survey.now)));
         if !settings.requests.header {
             return Err(DeployError::NoHeader { path: survey.home.site_toml() });
         }
@@ -396,6 +404,23 @@ impl DeployPlan {
             notices: &self.notices,
         }
     }
+}
+
+fn left_for_later(lack: &Lack) -> Notice {
+    let help = miette::Diagnostic::help(lack).map(|help| help.to_string()).unwrap_or_default();
+    Notice { what: lack.to_string(), help }
+}
+
+/// That a certificate that is to be shown is soon at its end.
+pub(super) fn ends_soon(own: &WantedCertificate, now: u64) -> Option<Notice> {
+    let Shown::Chosen(certificate) = &own.shown else { return None };
+    let days = certificate.ends_soon(now)?;
+    Some(Notice {
+        what: format!("the certificate of {} ends in {days} days, on {}", own.binding, certificate.end()),
+        help: format!(
+            "import its successor with its key into {STORE}: the next deploy takes it up if `site.toml` names a subject"
+        ),
+    })
 }
 
 /// The migrations of `new` that `old` does not have, as `app.name`.

@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::plan::ends_soon;
 use super::{DeployError, Server, Source, Survey, Wishes};
 use crate::doctor::{
     self, Database, Finding, Iis, Level, Machine, Parcel, Site, Subject, Wanted as Asked, examine, ports,
@@ -11,6 +12,7 @@ use crate::entry::EntryPath;
 use crate::manifest::Manifest;
 use crate::progress::Notice;
 use crate::site::iis::plan::{self as iis, Lack};
+use crate::site::iis::wanted::{Shown, WantedCertificate};
 use crate::site::{self, Home, Place, SiteSettings, secrets};
 
 /// The checks that a deploy cannot go on without. Whatever else is wrong it finds out itself, or puts right.
@@ -106,11 +108,10 @@ fn root_of(home: &Home) -> &Path {
 }
 
 /// What is wrong in IIS for a release at `place`.
-pub(super) fn lacking(survey: &Survey, place: &Place, take_over: bool) -> Result<Vec<Finding>, DeployError> {
+pub(super) fn lacking(survey: &Survey, place: &Place, take_over: bool) -> Result<Vec<Lack>, DeployError> {
     if let Some(wanted) = &survey.wanted_at {
         let (from, to) = (survey.spot.location(), wanted.location());
-        let moved = Lack::Moved { name: survey.home.name.to_string(), from, to };
-        return Ok(vec![Finding::of_lack(&moved)]);
+        return Ok(vec![Lack::Moved { name: survey.home.name.to_string(), from, to }]);
     }
     let (wanted, last) = (survey.wanted(place)?, &survey.state.applied);
     let mut lacks = iis::lacks(&wanted, &survey.iis, last, take_over);
@@ -118,7 +119,7 @@ pub(super) fn lacking(survey: &Survey, place: &Place, take_over: bool) -> Result
     if survey.history.unfinished.is_none() {
         lacks.extend(iis::stopped(&wanted, &survey.iis, last));
     }
-    Ok(lacks.iter().map(Finding::of_lack).collect())
+    Ok(lacks)
 }
 
 const PORTS: &str = "site.ports";
@@ -151,7 +152,8 @@ impl<'a> Looked<'a> {
     /// What stands in the way of it in IIS, and in the site's own settings.
     fn lacks(&self, take_over: bool) -> Result<Vec<Finding>, DeployError> {
         let Some(place) = self.place() else { return Ok(Vec::new()) };
-        let mut lacks = lacking(self.survey, &place, take_over)?;
+        let lacks = lacking(self.survey, &place, take_over)?;
+        let mut lacks: Vec<Finding> = lacks.iter().map(Finding::of_lack).collect();
         let given = secrets::given(&self.survey.settings, &self.survey.secrets, &place.manifest);
         lacks.extend(given.err().map(|error| Finding::of_error("site.environment", &error)));
         Ok(lacks)
@@ -185,6 +187,7 @@ impl<'a> Looked<'a> {
             cores: survey.cores,
             serves: survey.active.is_some(),
             lacks,
+            certificates: self.certificates(),
             databases,
         };
         Subject {
@@ -207,6 +210,22 @@ impl<'a> Looked<'a> {
             expands: matches!(source, Source::Bundle(_)) && self.survey.complete(&source.id()).is_none(),
             has_vc_runtime: paths().any(|path| path.as_str().eq_ignore_ascii_case(VC_RUNTIME)),
         }
+    }
+
+    /// What there is to say of those that are as they should be.
+    fn certificates(&self) -> Vec<Finding> {
+        const ID: &str = "site.certificate";
+        let wanted = self.place().and_then(|place| self.survey.wanted(&place).ok());
+        let said = |own: &WantedCertificate| match (&own.shown, ends_soon(own, self.survey.now)) {
+            (_, Some(notice)) => Some(Finding::warning(ID, notice.what, notice.help)),
+            (Shown::Chosen(certificate), None) => {
+                let text = format!("the certificate of {} holds until {}", own.binding, certificate.end());
+                Some(Finding::ok(ID, text))
+            }
+            (Shown::Kept, None) => Some(Finding::ok(ID, format!("{} keeps its certificate", own.binding))),
+            (Shown::Lacking(_), None) => None,
+        };
+        wanted.iter().flat_map(|wanted| &wanted.certificates).filter_map(said).collect()
     }
 
     /// What the databases of the release that serves say of themselves.

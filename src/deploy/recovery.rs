@@ -213,7 +213,7 @@ fn probe_again(
     let (settings, iis) = (&survey.settings, &survey.iis);
     let shown =
         show::Shown { settings, iis, place: &place, addresses: &addresses, questions: &questions, warm: 1 };
-    let asked = shown.real(&BTreeSet::new(), &mut |notice| hands.listener.notice(notice));
+    let asked = shown.real(&BTreeSet::new(), &[], &mut |notice| hands.listener.notice(notice));
     match (asked, back_to) {
         (Ok(_), _) => {
             if let Some(run) = unfinished(survey) {
@@ -252,7 +252,7 @@ fn hooks_after(survey: &Survey, release: &ReleaseId, hands: &mut Hands<'_>) {
     let Ok(given) = secrets::given(&survey.settings, &survey.secrets, &place.manifest) else { return };
     let wanted = &survey.settings.hooks;
     for hook in &wanted.after {
-        if let Err(error) = hooks::hook(hook, &place, &given, wanted.limit()) {
+        if let Err(error) = hooks::hook(hook, "after", &place, &given, wanted.limit()) {
             hands.listener.notice(Notice {
                 what: error.to_string(),
                 help: "run it by hand: the command that should have run it was killed".to_owned(),

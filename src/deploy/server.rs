@@ -10,11 +10,10 @@ use std::sync::Arc;
 use super::Part;
 use crate::clock::{Clock, Span};
 use crate::site::iis::actual::{Actual, Answer};
-use crate::site::iis::appcmd::Command;
 use crate::site::iis::run::{self, IisError, Runner};
 use crate::site::iis::wanted::Spot;
 use crate::site::iis::xml::{decoded, restored};
-use crate::site::iis::{Appcmd, Change, IisLock, IisPlan};
+use crate::site::iis::{Appcmd, Call, Change, IisLock, IisPlan};
 
 /// How many times a plan is made anew because others have changed the server meanwhile.
 const ATTEMPTS: usize = 5;
@@ -42,11 +41,11 @@ impl Restoring<'_> {
 }
 
 impl Runner for Restoring<'_> {
-    fn run(&mut self, command: &Command) -> io::Result<Answer> {
+    fn run(&mut self, command: &Call) -> io::Result<Answer> {
         self.appcmd.run(command).map(|answer| self.restored(answer))
     }
 
-    fn ask(&mut self, commands: &[Command]) -> io::Result<Vec<Answer>> {
+    fn ask(&mut self, commands: &[Call]) -> io::Result<Vec<Answer>> {
         let answers = self.appcmd.ask(commands)?;
         Ok(answers.into_iter().map(|answer| self.restored(answer)).collect())
     }
@@ -73,7 +72,7 @@ impl Server {
     /// What concerns no site. Changes nothing.
     pub fn look(&mut self) -> Result<Actual, IisError> {
         let program = self.appcmd.program().to_owned();
-        self.clock.time(Part::Server, || run::read(&mut self.appcmd, &program, &[], &[]))
+        self.clock.time(Part::Server, || run::read(&mut self.appcmd, &program, &[], &[], &[]))
     }
 
     /// What the run has done so far, and when.
@@ -85,7 +84,7 @@ impl Server {
     pub fn survey(&mut self, spot: &Spot) -> Result<Actual, IisError> {
         let program = self.appcmd.program().to_owned();
         let mut restoring = Restoring { appcmd: &mut self.appcmd, folder: &spot.home };
-        let read = || run::read(&mut restoring, &program, &spot.sites(), &spot.locations());
+        let read = || run::read(&mut restoring, &program, &spot.sites(), &spot.locations(), &spot.endpoints);
         self.clock.time(Part::Server, read)
     }
 

@@ -9,6 +9,7 @@ use super::{DeployError, Part};
 use crate::manifest::Manifest;
 use crate::recipe::Recipes;
 use crate::release::{Complete, Found, Release, ReleaseId, Releases, State as ReleaseState};
+use crate::site::certificates::{self, CertificateError, StoredCertificate};
 use crate::site::iis::appcmd::Unquotable;
 use crate::site::iis::run::IisError;
 use crate::site::iis::wanted::Spot;
@@ -17,6 +18,7 @@ use crate::site::iis::{self, Drift, Wanted};
 use crate::site::probe::{Address, left_over};
 use crate::site::rights::{self, Grant};
 use crate::site::secrets::Sid;
+use crate::site::settings::{Binding, Certificate, Position, Protocol};
 use crate::site::state::Applied;
 use crate::site::{
     BridgeToml, Home, MediaConfig, Place, Secrets, SecretsError, SiteSettings, State, home, secrets,
@@ -39,6 +41,8 @@ pub struct Survey {
     /// Where it is wanted, if that is elsewhere.
     pub wanted_at: Option<Spot>,
     pub iis: iis::Actual,
+    /// The certificates of the machine, if any is to be shown.
+    pub certificates: Vec<StoredCertificate>,
     /// The release that the switch points at.
     pub active: Option<ReleaseId>,
     /// What a killed run has left of leave to probe.
@@ -54,8 +58,9 @@ impl Survey {
     pub fn of(home: &Home, settings: &SiteSettings, server: &mut Server) -> Result<Survey, DeployError> {
         let clock = server.clock.clone();
         let _begun = clock.begin(Part::Survey);
-        let wanted = Spot::of(settings, &home.folder)?;
         let mut state = home.state()?;
+        let wanted = Spot::of(settings, &home.folder)?;
+        let wanted = wanted.with_endpoints(iis::plan::certificates_applied(&state.applied));
         let history = Journal::of(&home.folder, home.disk.clone()).read()?;
         let releases = Releases::open(&home.folder, state.adopted(), home.disk.clone())?;
         let found = releases.find()?;
@@ -78,6 +83,7 @@ impl Survey {
         };
         Ok(Survey {
             active: active.or_else(gone),
+            certificates: certificates_for(settings)?,
             secrets: home.secrets()?,
             has_passes: !left_over(&home.folder).is_ok_and(|left| left.is_empty()),
             cores: std::thread::available_parallelism()
@@ -140,7 +146,8 @@ impl Survey {
     pub fn wanted(&self, place: &Place) -> Result<Wanted, Unquotable> {
         let wanted = Wanted::of(&self.settings, place, self.cores)?;
         // Until it is moved by somebody, it is where it stands that it goes on to be served.
-        Ok(Wanted { spot: self.spot.clone(), ..wanted })
+        let wanted = Wanted { spot: self.spot.clone(), ..wanted };
+        Ok(wanted.with_certificates(&self.certificates, self.now))
     }
 
     /// What a release needs that was copied into `folder`, which hands down nobody knows what rights.
@@ -243,6 +250,16 @@ impl Survey {
         };
         self.iis.fastcgi.iter().filter_map(|entry| of(&entry.full_path)).collect()
     }
+}
+
+/// The certificates of the machine, unless nobody needs to know them.
+fn certificates_for(settings: &SiteSettings) -> Result<Vec<StoredCertificate>, CertificateError> {
+    let Position::Own { bindings } = &settings.position else { return Ok(Vec::new()) };
+    let is_chosen = |binding: &Binding| match &binding.protocol {
+        Protocol::Http | Protocol::Https(Certificate::Keep) => false,
+        Protocol::Https(Certificate::Thumbprint(_) | Certificate::Subject(_)) => true,
+    };
+    if bindings.iter().any(is_chosen) { certificates::read() } else { Ok(Vec::new()) }
 }
 
 fn shown<'a>(spot: &Spot, iis: &'a iis::Actual) -> Option<&'a str> {

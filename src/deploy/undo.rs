@@ -205,7 +205,7 @@ fn look_again(survey: &Survey, hands: &mut Hands<'_>) {
     let iis = &survey.iis;
     let shown =
         show::Shown { settings, iis, place: &place, addresses: &addresses, questions: &questions, warm: 1 };
-    if let Err(fault) = shown.real(&BTreeSet::new(), &mut |notice| hands.listener.notice(notice)) {
+    if let Err(fault) = shown.real(&BTreeSet::new(), &[], &mut |notice| hands.listener.notice(notice)) {
         hands.listener.notice(Notice {
             what: format!("{} has the site again, and does not answer well: {fault}", before.id),
             help: "look at the site in IIS: it may have been stopped, or its pool".to_owned(),

@@ -1,16 +1,18 @@
 //! What the Rust libraries do not offer of Windows: a new file or folder with rights of its own from its first
 //! moment.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::io;
-use std::os::windows::ffi::OsStrExt as _;
+use std::os::windows::ffi::{OsStrExt as _, OsStringExt as _};
 use std::os::windows::io::{AsRawHandle as _, FromRawHandle as _, OwnedHandle};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::ptr::{null, null_mut};
 
 use windows_sys::Win32::Foundation::{GENERIC_WRITE, INVALID_HANDLE_VALUE, LocalFree};
 use windows_sys::Win32::Security::Authorization::{
-    ConvertSidToStringSidW, ConvertStringSecurityDescriptorToSecurityDescriptorW, SDDL_REVISION_1,
+    ConvertSecurityDescriptorToStringSecurityDescriptorW, ConvertSidToStringSidW,
+    ConvertStringSecurityDescriptorToSecurityDescriptorW, GetNamedSecurityInfoW, SDDL_REVISION_1,
     SE_FILE_OBJECT, SetNamedSecurityInfoW,
 };
 use windows_sys::Win32::Security::{
@@ -21,7 +23,9 @@ use windows_sys::Win32::Security::{
 use windows_sys::Win32::Storage::FileSystem::{
     CREATE_NEW, CreateDirectoryW, CreateFileW, FILE_ATTRIBUTE_NORMAL, FILE_SHARE_DELETE, FILE_SHARE_READ,
 };
+use windows_sys::Win32::System::Com::CoTaskMemFree;
 use windows_sys::Win32::System::Threading::{GetCurrentProcess, OpenProcessToken};
+use windows_sys::Win32::UI::Shell::{FOLDERID_ProgramData, SHGetKnownFolderPath};
 use windows_sys::core::BOOL;
 
 /// Makes a file that was not there, with the rights that `sddl` says.
@@ -132,9 +136,69 @@ pub fn user() -> io::Result<String> {
     // SAFETY: the SID lives as long as the buffer; what the call allocates is freed when it is dropped.
     succeeded(unsafe { ConvertSidToStringSidW(sid, &mut text) })?;
     let _freed = Allocated(text.cast());
-    // SAFETY: the text ends in NUL.
-    let units = (0..).map(|at| unsafe { *text.add(at) }).take_while(|unit| *unit != 0);
-    String::from_utf16(&units.collect::<Vec<u16>>()).map_err(io::Error::other)
+    // SAFETY: the text ends in NUL, and lives until it is freed.
+    String::from_utf16(&unsafe { units(text) }).map_err(io::Error::other)
+}
+
+/// Who owns what lies at `path`, and who may do what with it, in the words of Windows.
+pub fn sddl(path: &Path) -> io::Result<String> {
+    let name: Vec<u16> = path.as_os_str().encode_wide().chain([0]).collect();
+    let what = OWNER_SECURITY_INFORMATION | DACL_SECURITY_INFORMATION;
+    let mut descriptor = Allocated(null_mut());
+    // SAFETY: the name ends in NUL; what the call allocates is freed when it is dropped.
+    let error = unsafe {
+        GetNamedSecurityInfoW(
+            name.as_ptr(),
+            SE_FILE_OBJECT,
+            what,
+            null_mut(),
+            null_mut(),
+            null_mut(),
+            null_mut(),
+            &mut descriptor.0,
+        )
+    };
+    if error != 0 {
+        return Err(io::Error::from_raw_os_error(error as i32));
+    }
+    let mut text = null_mut();
+    // SAFETY: the descriptor lives through the call; what the call allocates is freed when it is dropped.
+    succeeded(unsafe {
+        ConvertSecurityDescriptorToStringSecurityDescriptorW(
+            descriptor.0,
+            SDDL_REVISION_1,
+            what,
+            &mut text,
+            null_mut(),
+        )
+    })?;
+    let _freed = Allocated(text.cast());
+    // SAFETY: the text ends in NUL, and lives until it is freed.
+    String::from_utf16(&unsafe { units(text) }).map_err(io::Error::other)
+}
+
+/// The folder in which Windows keeps what belongs to the whole machine.
+pub fn program_data() -> io::Result<PathBuf> {
+    let mut text = null_mut();
+    // SAFETY: the identifier is Windows' own; what the call allocates is freed below, whatever it returns.
+    let result = unsafe { SHGetKnownFolderPath(&FOLDERID_ProgramData, 0, null_mut(), &mut text) };
+    let folder = match result {
+        // SAFETY: the text ends in NUL, and lives until it is freed.
+        0.. => Ok(PathBuf::from(OsString::from_wide(&unsafe { units(text) }))),
+        error => Err(io::Error::from_raw_os_error(error)),
+    };
+    // SAFETY: allocated for this call, and freed once; for a null pointer nothing is done.
+    unsafe { CoTaskMemFree(text.cast()) };
+    folder
+}
+
+/// Up to the NUL.
+///
+/// # Safety
+/// The text ends in NUL.
+unsafe fn units(text: *const u16) -> Vec<u16> {
+    // SAFETY: no unit is read behind the NUL, and up to it all are there.
+    (0..).map(|at| unsafe { *text.add(at) }).take_while(|unit| *unit != 0).collect()
 }
 
 /// Memory that Windows has allocated for this program.

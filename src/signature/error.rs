@@ -1,7 +1,7 @@
 //! Why a signature does not count, and why a key cannot be used.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::KeyId;
 use crate::error::differing;
@@ -12,9 +12,10 @@ pub enum SignatureError {
     #[error("`{}` is not signed", path.display())]
     #[diagnostic(help(
         "ask whoever made it for a signed one (`holdall bundle --sign KEY`, or `holdall sign` for a bundle that is \
-         there already); without `--trust` and HOLDALL_TRUST no signature is asked for"
+         there already); {}",
+        asked(by.as_deref())
     ))]
-    Unsigned { path: PathBuf },
+    Unsigned { path: PathBuf, by: Option<PathBuf> },
     #[error("the signature of `{}` is not accepted", path.display())]
     Refused {
         path: PathBuf,
@@ -43,12 +44,12 @@ pub enum SignatureFlaw {
     #[error("it is of a kind that holdall does not take: only minisign's prehashed Ed25519 (`ED`) counts")]
     #[diagnostic(help("have the bundle signed by `holdall sign`, or by minisign 0.11 or newer"))]
     Algorithm,
-    #[error("it was made with the key {found}, and trusted is {}", list(trusted))]
+    #[error("it was made with the key {found}, and trusted is {}{}", list(trusted), within(by.as_deref()))]
     #[diagnostic(help(
-        "if the bundle is to be trusted, name its maker's public key by `--trust`; get it from the maker, not from \
-         where the bundle came from"
+        "if the bundle is to be trusted, {}; get it from the maker, not from where the bundle came from",
+        remedy(by.as_deref())
     ))]
-    OtherKey { found: KeyId, trusted: Vec<KeyId> },
+    OtherKey { found: KeyId, trusted: Vec<KeyId>, by: Option<PathBuf> },
     #[error("it was not made with the key {key} over this manifest, or was changed since")]
     #[diagnostic(help(
         "the bundle was tampered with, or somebody made a key of the same id: do not use it, and get it again from \
@@ -62,9 +63,36 @@ pub enum SignatureFlaw {
     OtherBundle { found: String, expected: String },
 }
 
+fn asked(by: Option<&Path>) -> String {
+    match by {
+        Some(file) => {
+            format!(
+                "`{}` of this machine asks for one, and nothing but an edit of it changes that",
+                file.display()
+            )
+        }
+        None => "without `--trust` and HOLDALL_TRUST no signature is asked for".to_owned(),
+    }
+}
+
+fn within(by: Option<&Path>) -> String {
+    by.map_or_else(String::new, |file| format!(" in `{}`", file.display()))
+}
+
+fn remedy(by: Option<&Path>) -> String {
+    match by {
+        Some(file) => format!(
+            "have an administrator add its maker's public key to `{}` (`holdall trust add NAME KEY`)",
+            file.display()
+        ),
+        None => "name its maker's public key by `--trust`".to_owned(),
+    }
+}
+
 fn list(keys: &[KeyId]) -> String {
     let keys: Vec<String> = keys.iter().map(KeyId::to_string).collect();
     match &keys[..] {
+        [] => "none".to_owned(),
         [one] => one.clone(),
         many => format!("one of {}", many.join(", ")),
     }

@@ -9,6 +9,7 @@ mod files;
 mod key;
 mod secret;
 mod trust;
+mod trust_toml;
 
 use std::fmt;
 
@@ -21,6 +22,7 @@ pub use files::{KeyFiles, KeyPlace};
 pub use key::PublicKey;
 pub use secret::{Secret, Signer};
 pub use trust::Trust;
+pub use trust_toml::{TRUST_FILE_VARIABLE, TrustError, TrustFile, TrustedKey};
 
 use crate::manifest::Manifest;
 

@@ -1,13 +1,21 @@
 //! Whose signatures count.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{KeyId, PublicKey, Signature, SignatureError, SignatureFlaw, comment};
 use crate::manifest::Manifest;
 
-/// Public keys, any of which will do. Without any, no signature is asked for.
+/// What is asked of a signature. All of it counts; without anything, no signature is asked for.
 #[derive(Debug, Clone, Default)]
 pub struct Trust {
+    demands: Vec<Demand>,
+}
+
+/// Public keys, any of which will do.
+#[derive(Debug, Clone)]
+struct Demand {
+    /// The file that asks; nobody's but the command line's, if none does.
+    by: Option<PathBuf>,
     keys: Vec<PublicKey>,
 }
 
@@ -19,13 +27,23 @@ pub struct Vouched {
 }
 
 impl Trust {
+    /// One of these keys is asked for, if there are any.
     pub fn new(keys: Vec<PublicKey>) -> Trust {
-        Trust { keys }
+        let demand = (!keys.is_empty()).then_some(Demand { by: None, keys });
+        Trust { demands: demand.into_iter().collect() }
+    }
+
+    /// Beside what was asked for, a file asks for one of its keys. Without any it takes no signature at all.
+    #[must_use]
+    pub fn and(mut self, by: &Path, keys: Vec<PublicKey>) -> Trust {
+        // First: what the administrators of a machine say stands above all.
+        self.demands.insert(0, Demand { by: Some(by.to_owned()), keys });
+        self
     }
 
     /// Whether a signature is asked for.
     pub fn is_asked(&self) -> bool {
-        !self.keys.is_empty()
+        !self.demands.is_empty()
     }
 
     /// Checks the signature of a manifest before anything in it is believed. `path` is what is named in errors.
@@ -35,21 +53,25 @@ impl Trust {
         manifest: &[u8],
         signature: Option<&[u8]>,
     ) -> Result<Option<Vouched>, SignatureError> {
-        if !self.is_asked() {
-            return Ok(None);
+        let mut vouched = None;
+        for demand in &self.demands {
+            let unsigned = || SignatureError::Unsigned { path: path.to_owned(), by: demand.by.clone() };
+            let checked = demand.vouched(manifest, signature.ok_or_else(unsigned)?);
+            let refused = |source| SignatureError::Refused { path: path.to_owned(), source };
+            vouched = Some(checked.map_err(refused)?);
         }
-        let signature = signature.ok_or_else(|| SignatureError::Unsigned { path: path.to_owned() })?;
-        let vouched = self.vouched(manifest, signature);
-        vouched.map(Some).map_err(|source| SignatureError::Refused { path: path.to_owned(), source })
+        Ok(vouched)
     }
+}
 
+impl Demand {
     /// Checks a signature over any bytes.
     fn vouched(&self, bytes: &[u8], signature: &[u8]) -> Result<Vouched, SignatureFlaw> {
         let signature = Signature::parse(signature)?;
         let mut named = self.keys.iter().filter(|key| key.id == signature.key).peekable();
         if named.peek().is_none() {
             let trusted = self.keys.iter().map(|key| key.id).collect();
-            return Err(SignatureFlaw::OtherKey { found: signature.key, trusted });
+            return Err(SignatureFlaw::OtherKey { found: signature.key, trusted, by: self.by.clone() });
         }
         // Ids are chosen freely, so that two keys may share one.
         if !named.any(|key| key.inner.verify(bytes, &signature.inner, false).is_ok()) {

@@ -4,6 +4,7 @@
 //! Nothing here changes a release, and nothing here prints.
 
 pub mod bridge_toml;
+pub mod certificates;
 pub mod environment;
 pub mod given;
 pub mod home;

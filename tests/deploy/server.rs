@@ -196,7 +196,10 @@ impl Server {
 
     /// Commands that change something.
     pub fn changing(&self) -> Vec<Vec<String>> {
-        self.commands().into_iter().filter(|words| words[0] != "list").collect()
+        let asks = |words: &[String]| {
+            words[0] == "list" || words.starts_with(&["netsh", "http", "show"].map(str::to_owned))
+        };
+        self.commands().into_iter().filter(|words| !asks(words)).collect()
     }
 
     pub fn url(&self, path: &str) -> String {

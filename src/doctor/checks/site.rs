@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::super::rights::may_change;
 use super::super::{Database, Finding, Iis, Level, Listening, Machine, Site, Subject};
-use super::BINDINGS;
+use super::{BINDINGS, CERTIFICATE};
 use crate::site::SiteSettings;
 use crate::site::iis::Actual;
 use crate::site::iis::wanted::Spot;
@@ -23,6 +23,8 @@ pub(super) fn examine(machine: &Machine, subject: &Subject<'_>) -> Vec<Finding> 
         if let Iis::Asked(actual) = &subject.iis {
             findings.extend(bindings(site));
             findings.extend(ports_free(machine, site, actual));
+            let is_said = site.lacks.iter().any(|lack| lack.id == CERTIFICATE);
+            findings.extend(site.certificates.iter().filter(|_| !is_said).cloned());
         }
     }
     findings.extend(root_rights(machine, subject));

@@ -10,6 +10,7 @@ use super::super::{
 use super::examine;
 use crate::entry::EntryPath;
 use crate::site::SiteSettings;
+use crate::site::certificates::CertificateLack;
 use crate::site::iis::actual::{Actual, Location, TakenBinding};
 use crate::site::iis::plan::Lack;
 use crate::site::iis::wanted::Spot;
@@ -49,6 +50,7 @@ struct Case {
     settings: String,
     serves: bool,
     lacks: Vec<Finding>,
+    certificates: Vec<Finding>,
     databases: Option<Vec<Database>>,
     longest: String,
     has_vc_runtime: bool,
@@ -62,6 +64,7 @@ impl Case {
             settings: "[fastcgi]\nmaxInstances = 4\n".to_owned(),
             serves: false,
             lacks: Vec::new(),
+            certificates: Vec::new(),
             databases: Some(Vec::new()),
             longest: "python/lib/a.py".to_owned(),
             has_vc_runtime: true,
@@ -90,6 +93,7 @@ impl Case {
                 cores: 4,
                 serves: self.serves,
                 lacks: self.lacks.clone(),
+                certificates: self.certificates.clone(),
                 databases: self.databases.as_deref(),
             }),
             bundle: Some(Parcel {
@@ -385,6 +389,13 @@ fn what_a_site_lacks_is_told_in_the_words_of_who_has_found_it() {
     case.lacks = vec![Finding::of_lack(&lack)];
     let finding = case.finding("site.bindings");
     assert_eq!((finding.level, finding.says), (Level::Problem, lack.to_string()));
+    // Of certificates only what is wrong is said, if anything is.
+    case.certificates = vec![Finding::ok("site.certificate", "https/*:443: shows one")];
+    assert_eq!(case.finding("site.certificate").level, Level::Ok);
+    let binding = "https/*:443:".to_owned();
+    let lack = CertificateLack::NoKey { binding, certificate: "shop.example.org".to_owned() };
+    case.lacks = vec![Finding::of_lack(&Lack::Certificate(lack))];
+    assert_eq!(case.finding("site.certificate").level, Level::Problem);
     let id = |lack: Lack| Finding::of_lack(&lack).id;
     assert_eq!(id(Lack::Stopped("shop".to_owned())), "site.started");
     assert_eq!(id(Lack::Password("shop".to_owned())), "site.account");

@@ -10,6 +10,7 @@ use windows_registry::LOCAL_MACHINE;
 use super::win32;
 use super::{Antivirus, AppLocker, Listening, Machine, addresses};
 use crate::interrupt::{self, Within};
+use crate::site::iis::run::netsh;
 
 /// How long a program of Windows may take to answer.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -52,10 +53,11 @@ pub fn listening(ports: &[u16]) -> Vec<Listening> {
 
 /// The addresses at which http.sys listens; none if at all.
 pub fn listen_list() -> Vec<IpAddr> {
-    // By its full path: the current folder may hold anything.
-    let mut netsh = Command::new(system_folder().join("netsh.exe"));
+    let mut netsh = Command::new(netsh());
     match interrupt::output_within(netsh.args(["http", "show", "iplisten"]), LIMIT) {
-        Ok(Within::Ended(output)) => addresses(&String::from_utf8_lossy(&output.stdout)),
+        Ok(Within::Ended(output)) if output.status.success() => {
+            addresses(&String::from_utf8_lossy(&output.stdout))
+        }
         _ => Vec::new(),
     }
 }

@@ -5,6 +5,8 @@
 use std::collections::BTreeMap;
 
 use super::appcmd::{Command, Meaning, Object, Verb};
+use super::call::Call;
+use super::netsh::{self, Endpoint, Entry};
 use super::xml::{self, Element, NotAList};
 
 pub(super) const FASTCGI: &str = "system.webServer/fastCgi";
@@ -40,6 +42,8 @@ pub enum Question {
     Modules(String),
     Anonymous(String),
     WindowsAt(String),
+    /// Which certificate is shown there.
+    Certificate(Endpoint),
 }
 
 /// The server, as far as it was asked for.
@@ -49,6 +53,10 @@ pub struct Actual {
     pub applications: Vec<Application>,
     /// The addresses at which sites answer now, with the site; empty where IIS has too many to tell.
     pub taken: Vec<TakenBinding>,
+    /// The bindings for HTTPS of all sites, whether or not they answer; empty where IIS has too many to tell.
+    pub https: Vec<TakenBinding>,
+    /// What http.sys shows where it was asked for.
+    pub certificates: BTreeMap<Endpoint, Entry>,
     pub sites: Vec<Site>,
     pub fastcgi: Vec<FastCgi>,
     pub global_modules: Vec<String>,
@@ -147,14 +155,17 @@ pub enum SurveyError {
     NotElevated,
     #[error("`{command}` ended with {code}: {said}")]
     #[diagnostic(help("the configuration of IIS may be damaged: run that command by hand"))]
-    Refused { command: Box<Command>, code: i32, said: String },
+    Refused { command: Box<Call>, code: i32, said: String },
     #[error("the answer to `{command}` cannot be read")]
     #[diagnostic(help("run that command by hand, and report what it prints"))]
-    Unreadable { command: Box<Command>, source: NotAList },
+    Unreadable { command: Box<Call>, source: NotAList },
+    #[error("the answer to `{command}` names no certificate")]
+    #[diagnostic(help("run that command by hand, and report what it prints"))]
+    NoCertificate { command: Box<Call> },
 }
 
 impl Question {
-    pub fn command(&self) -> Command {
+    pub fn command(&self) -> Call {
         let list = |object, identifier| Command::new(Verb::List, object, identifier);
         let section = |location, section| Command::config(Verb::List, location, section);
         let (command, configuration) = match self {
@@ -169,10 +180,11 @@ impl Question {
             Question::Modules(location) => (section(Some(location), MODULES), false),
             Question::Anonymous(location) => (section(Some(location), ANONYMOUS), true),
             Question::WindowsAt(location) => (section(Some(location), WINDOWS), true),
+            Question::Certificate(endpoint) => return netsh::Command::show(endpoint).into(),
         };
         // With what is nobody's word but the schema's: else a value that is as the schema has it would be unknown.
         let command = if configuration { command.switch("config:*") } else { command };
-        command.switch("xml")
+        command.switch("xml").into()
     }
 
     /// Whether the survey goes on without an answer: a feature may not be there, IIS fails to list sites of very many
@@ -187,12 +199,13 @@ impl Question {
     }
 }
 
-/// Asks all that concerns these sites and these locations of theirs, as `(site, location)`. `ask` answers commands of which
-/// none waits for another's answer, in their order.
+/// Asks all that concerns these sites, these locations of theirs, as `(site, location)`, and the certificates that are shown
+/// there. `ask` answers calls of which none waits for another's answer, in their order.
 pub fn survey<E: From<SurveyError>>(
     sites: &[String],
     locations: &[(String, String)],
-    mut ask: impl FnMut(&[Command]) -> Result<Vec<Answer>, E>,
+    endpoints: &[Endpoint],
+    mut ask: impl FnMut(&[Call]) -> Result<Vec<Answer>, E>,
 ) -> Result<Actual, E> {
     let mut actual = Actual::default();
     let server = [
@@ -204,7 +217,8 @@ pub fn survey<E: From<SurveyError>>(
         Question::WindowsAuthentication,
     ];
     let sites = sites.iter().cloned().map(Question::Site);
-    actual.ask(server.into_iter().chain(sites).collect(), &mut ask)?;
+    let certificates = endpoints.iter().cloned().map(Question::Certificate);
+    actual.ask(server.into_iter().chain(sites).chain(certificates).collect(), &mut ask)?;
     // A location of a site that is not there has nothing to tell, and asking for it is an error.
     let there = locations.iter().filter(|(site, _)| actual.site(site).is_some());
     let questions = there.flat_map(|(_, location)| {
@@ -216,7 +230,7 @@ pub fn survey<E: From<SurveyError>>(
 }
 
 /// What an answer tells of the objects that were asked for.
-fn told(question: &Question, command: Command, answer: Answer) -> Result<Vec<Element>, SurveyError> {
+fn told(question: &Question, command: Call, answer: Answer) -> Result<Vec<Element>, SurveyError> {
     let Answer { code, printed } = answer;
     match command.meaning(code) {
         Meaning::Done => {}
@@ -268,12 +282,18 @@ impl Actual {
     fn ask<E: From<SurveyError>>(
         &mut self,
         questions: Vec<Question>,
-        ask: &mut impl FnMut(&[Command]) -> Result<Vec<Answer>, E>,
+        ask: &mut impl FnMut(&[Call]) -> Result<Vec<Answer>, E>,
     ) -> Result<(), E> {
-        let commands: Vec<Command> = questions.iter().map(Question::command).collect();
+        let commands: Vec<Call> = questions.iter().map(Question::command).collect();
         let answers = ask(&commands)?;
         for ((question, command), answer) in questions.iter().zip(commands).zip(answers) {
-            self.take(question, told(question, command, answer)?);
+            match question {
+                Question::Certificate(endpoint) => {
+                    let shown = certificate(command, &answer)?;
+                    self.certificates.extend(shown.map(|entry| (endpoint.clone(), entry)));
+                }
+                question => self.take(question, told(question, command, answer)?),
+            }
         }
         Ok(())
     }
@@ -302,7 +322,12 @@ impl Actual {
                 self.applications = named(&objects, "APP").iter().filter_map(application).collect();
             }
             Question::Bindings => {
-                self.taken = named(&objects, "SITE").iter().filter_map(taken).flatten().collect();
+                let sites = named(&objects, "SITE");
+                let is_started = |site: &&Element| {
+                    site.attribute("state").is_some_and(|state| state.eq_ignore_ascii_case("Started"))
+                };
+                self.taken = sites.iter().filter(is_started).flat_map(|site| taken(site, "http")).collect();
+                self.https = sites.iter().flat_map(|site| taken(site, "https")).collect();
             }
             Question::Site(_) => self.sites.extend(named(&objects, "SITE").iter().filter_map(site)),
             Question::FastCgi => {
@@ -332,6 +357,8 @@ impl Actual {
                 let web_dav = names().iter().any(|module| module.eq_ignore_ascii_case(WEBDAV_MODULE));
                 self.locations.entry(location.clone()).or_default().web_dav = web_dav;
             }
+            // Answered by another program, in another form.
+            Question::Certificate(_) => {}
             Question::Anonymous(location) => {
                 let user = section().and_then(|section| section.attribute("userName")).map(str::to_owned);
                 self.locations.entry(location.clone()).or_default().anonymous_user = user;
@@ -383,16 +410,26 @@ fn is_true(value: &str) -> bool {
     value.eq_ignore_ascii_case("true")
 }
 
-/// From the short form, `http/*:80:,https/*:443:h`.
-fn taken(object: &Element) -> Option<Vec<TakenBinding>> {
-    let site = object.attribute("SITE.NAME")?;
-    if !object.attribute("state")?.eq_ignore_ascii_case("Started") {
-        return None;
-    }
-    let informations = object.attribute("bindings")?.split(',').filter_map(|binding| binding.split_once('/'));
+/// From the short form, `http/*:80:,https/*:443:h`: those of protocols whose name begins so.
+fn taken(object: &Element, protocol: &str) -> Vec<TakenBinding> {
+    let (Some(site), Some(bindings)) = (object.attribute("SITE.NAME"), object.attribute("bindings")) else {
+        return Vec::new();
+    };
+    let informations = bindings.split(',').filter_map(|binding| binding.split_once('/'));
     let taken =
         |information: &str| TakenBinding { site: site.to_owned(), information: information.to_owned() };
-    Some(informations.filter(|(scheme, _)| scheme.starts_with("http")).map(|(_, it)| taken(it)).collect())
+    informations.filter(|(scheme, _)| scheme.starts_with(protocol)).map(|(_, it)| taken(it)).collect()
+}
+
+/// What is shown at an endpoint, if anything is.
+fn certificate(command: Call, answer: &Answer) -> Result<Option<Entry>, SurveyError> {
+    match command.meaning(answer.code) {
+        Meaning::Done => match Entry::read(&xml::decoded(&answer.printed)) {
+            Some(entry) => Ok(Some(entry)),
+            None => Err(SurveyError::NoCertificate { command: Box::new(command) }),
+        },
+        _ => Ok(None),
+    }
 }
 
 fn pool(object: &Element) -> Option<Pool> {

@@ -1,11 +1,15 @@
 //! What a site needs of IIS for one release: values, computed from its settings and from where the release lies.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::appcmd::{Quoted, Unquotable, argument};
-use crate::site::settings::{Account, FASTCGI, POOL, Position, Setting, settings_of};
-use crate::site::{Place, SiteSettings, bridge_toml, settings::Binding};
+use super::netsh::Endpoint;
+use crate::site::certificates::{CertificateLack, StoredCertificate, choose, supersedes};
+use crate::site::settings::{
+    Account, Binding, Certificate, FASTCGI, POOL, Position, Protocol, Setting, Thumbprint, settings_of,
+};
+use crate::site::{Place, SiteSettings, bridge_toml};
 
 /// Where a site stands in IIS, whatever its release.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +21,8 @@ pub struct Spot {
     pub pool: String,
     /// The site's folder: what serves something in it was made by us.
     pub home: String,
+    /// Where http.sys shows certificates for it, or did: a survey asks what stands there.
+    pub endpoints: Vec<Endpoint>,
 }
 
 /// A site with one release, as it shall be.
@@ -25,6 +31,8 @@ pub struct Wanted {
     pub spot: Spot,
     /// Empty if `site.toml` names none; of no account below another's site.
     pub bindings: Vec<Binding>,
+    /// What the bindings for HTTPS are to show; empty where nobody has looked at what the machine has.
+    pub certificates: Vec<WantedCertificate>,
     pub pool: WantedPool,
     pub release: WantedRelease,
     pub media: Option<WantedMedia>,
@@ -36,6 +44,25 @@ pub struct WantedPool {
     /// Of the account, if somebody has given it.
     pub password: Option<Password>,
     pub settings: Vec<Setting>,
+}
+
+/// The certificate of a binding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WantedCertificate {
+    pub binding: Binding,
+    pub endpoint: Endpoint,
+    pub shown: Shown,
+    /// Those of the machine that are newer than the chosen one, and as good: if one of them is shown, it stays.
+    pub newer: Vec<Thumbprint>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Shown {
+    /// What is there, which somebody else looks after.
+    Kept,
+    Chosen(StoredCertificate),
+    /// None will do.
+    Lacking(CertificateLack),
 }
 
 /// A password, which nothing shows.
@@ -97,6 +124,7 @@ impl Wanted {
                 Position::Own { bindings } => bindings.clone(),
                 Position::Below { .. } => Vec::new(),
             },
+            certificates: Vec::new(),
             pool: WantedPool {
                 account: settings.pool.account.clone(),
                 password: None,
@@ -112,6 +140,42 @@ impl Wanted {
     }
 }
 
+impl Wanted {
+    /// The same with the certificates that its bindings are to show at this time, of those that the machine has.
+    #[must_use]
+    pub fn with_certificates(mut self, store: &[StoredCertificate], now: u64) -> Wanted {
+        let of = |binding: &Binding| WantedCertificate::of(binding, store, now);
+        // Bindings that differ by nothing but their address share one.
+        self.certificates = self.bindings.iter().filter_map(of).fold(Vec::new(), |mut all, own| {
+            let is_known =
+                |known: &WantedCertificate| known.endpoint == own.endpoint && known.shown == own.shown;
+            if !all.iter().any(is_known) {
+                all.push(own);
+            }
+            all
+        });
+        self
+    }
+}
+
+impl WantedCertificate {
+    fn of(binding: &Binding, store: &[StoredCertificate], now: u64) -> Option<WantedCertificate> {
+        let Protocol::Https(certificate) = &binding.protocol else { return None };
+        let host = binding.host.as_deref();
+        let mut newer = Vec::new();
+        let shown = match choose(store, certificate, &binding.to_string(), host, now) {
+            Err(lack) => Shown::Lacking(lack),
+            Ok(None) => Shown::Kept,
+            Ok(Some(chosen)) => {
+                let superseding = store.iter().filter(|other| supersedes(other, chosen, host, now));
+                newer.extend(superseding.map(|other| other.thumbprint.clone()));
+                Shown::Chosen(chosen.clone())
+            }
+        };
+        Some(WantedCertificate { endpoint: Endpoint::of(binding)?, binding: binding.clone(), shown, newer })
+    }
+}
+
 impl Spot {
     /// That of the site with its folder at `home`.
     pub fn of(settings: &SiteSettings, home: &Path) -> Result<Spot, Unquotable> {
@@ -120,13 +184,17 @@ impl Spot {
             Position::Below { site, path } => (site.to_string(), format!("/{path}")),
         };
         let pool = settings.pool_name().to_string();
-        Ok(Spot { site, app, pool, home: text(home)?.as_str().to_owned() })
+        let endpoints = match &settings.position {
+            Position::Own { bindings } => asked(bindings),
+            Position::Below { .. } => Vec::new(),
+        };
+        Ok(Spot { site, app, pool, home: text(home)?.as_str().to_owned(), endpoints })
     }
 
     /// That of a [location](Spot::location).
     pub(super) fn at(location: &str, pool: String, home: String) -> Spot {
         let (site, path) = location.split_once('/').unwrap_or((location, ""));
-        Spot { site: site.to_owned(), app: format!("/{path}"), pool, home }
+        Spot { site: site.to_owned(), app: format!("/{path}"), pool, home, endpoints: Vec::new() }
     }
 
     /// The site that shows a release before anyone sees it. No site of Holdall's can have this name.
@@ -153,6 +221,14 @@ impl Spot {
     /// The name of the application: `shop/`, or `Intranet/shop`.
     pub fn app_name(&self) -> String {
         format!("{}{}", self.site, self.app)
+    }
+
+    /// The same, where certificates were put at these endpoints, too.
+    #[must_use]
+    pub fn with_endpoints(mut self, others: impl Iterator<Item = Endpoint>) -> Spot {
+        let all: BTreeSet<Endpoint> = self.endpoints.drain(..).chain(others).collect();
+        self.endpoints = all.into_iter().collect();
+        self
     }
 
     /// The sites that a survey has to ask for.
@@ -195,6 +271,18 @@ impl WantedFastCgi {
     pub fn script_processor(&self) -> String {
         format!("{}|{}", self.full_path.as_str(), self.arguments.as_str())
     }
+}
+
+/// Where these bindings have their certificates, and where http.sys looks if there are none.
+fn asked(bindings: &[Binding]) -> Vec<Endpoint> {
+    let asked = |binding: &Binding| {
+        let own = Endpoint::of(binding);
+        let is_kept = matches!(binding.protocol, Protocol::Https(Certificate::Keep));
+        let fallback = own.as_ref().filter(|_| is_kept).and_then(Endpoint::fallback);
+        own.into_iter().chain(fallback).collect::<Vec<_>>()
+    };
+    let all: BTreeSet<Endpoint> = bindings.iter().flat_map(asked).collect();
+    all.into_iter().collect()
 }
 
 /// A path that appcmd can be told.

@@ -51,6 +51,16 @@ fn printed(question: &Question) -> Answer {
                  </system.webServer-fastCgi>
                </CONFIG>"#,
         ),
+        Question::Certificate(Endpoint::Ip(_)) => Answer { code: 1, printed: b"not found\r\n".into() },
+        Question::Certificate(_) => Answer {
+            code: 0,
+            printed: format!(
+                "\r\n    Host:port : h:443\r\n    Hash : {}\r\n    ID : {}\r\n    Store : MY\r\n",
+                "ab".repeat(20),
+                netsh::APP_ID
+            )
+            .into(),
+        },
         Question::GlobalModules => list(
             r#"<CONFIG CONFIG.SECTION="system.webServer/globalModules">
                  <system.webServer-globalModules>
@@ -95,6 +105,8 @@ fn questions() -> Vec<Question> {
         Question::WindowsAuthentication,
         Question::Site(shop()),
         Question::Site("absent".to_owned()),
+        Question::Certificate(endpoints()[0].clone()),
+        Question::Certificate(endpoints()[1].clone()),
         Question::Handlers(shop()),
         Question::Modules(shop()),
         Question::Anonymous(shop()),
@@ -102,12 +114,16 @@ fn questions() -> Vec<Question> {
     ]
 }
 
+fn endpoints() -> [Endpoint; 2] {
+    ["hostnameport=h:443", "ipport=0.0.0.0:443"].map(|endpoint| Endpoint::parse(endpoint).unwrap())
+}
+
 /// Answers as the server does, but for one question.
 fn surveyed(except: Option<(Question, Answer)>) -> Result<Actual, SurveyError> {
     let sites = ["shop", "absent"].map(str::to_owned);
     let locations = [("shop", "shop"), ("absent", "absent/x")];
     let locations = locations.map(|(site, location)| (site.to_owned(), location.to_owned()));
-    let answer = |command: &Command| {
+    let answer = |command: &Call| {
         let question = questions().into_iter().find(|question| question.command() == *command);
         let question = question.unwrap_or_else(|| panic!("{command} is not asked"));
         match &except {
@@ -115,7 +131,7 @@ fn surveyed(except: Option<(Question, Answer)>) -> Result<Actual, SurveyError> {
             _ => printed(&question),
         }
     };
-    survey(&sites, &locations, |commands| Ok(commands.iter().map(answer).collect()))
+    survey(&sites, &locations, &endpoints(), |commands| Ok(commands.iter().map(answer).collect()))
 }
 
 #[test]
@@ -141,6 +157,16 @@ fn a_server_is_read_from_what_appcmd_prints() {
     assert_eq!(actual.locations.len(), 1);
     let taken = TakenBinding { site: "Default Web Site".to_owned(), information: "*:8080:".to_owned() };
     assert_eq!(actual.taken, [taken]);
+    assert_eq!(actual.https, [TakenBinding { site: "shop".to_owned(), information: "*:443:h".to_owned() }]);
+    let [shown, nothing] = endpoints().map(|endpoint| actual.certificates.get(&endpoint).cloned());
+    assert!(shown.is_some_and(|shown| shown.is_ours()) && nothing.is_none());
+}
+
+#[test]
+fn an_answer_that_names_no_certificate_is_none() {
+    let answer = Answer { code: 0, printed: b"what is this".into() };
+    let error = surveyed(Some((Question::Certificate(endpoints()[0].clone()), answer))).unwrap_err();
+    assert!(matches!(error, SurveyError::NoCertificate { .. }), "{error}");
 }
 
 #[test]
@@ -155,6 +181,8 @@ fn the_questions_are_a_fixed_list() {
     list config /section:system.webServer/security/authentication/windowsAuthentication /config:* /xml
     list site shop /config:* /xml
     list site absent /config:* /xml
+    http show sslcert hostnameport=h:443
+    http show sslcert ipport=0.0.0.0:443
     list config shop /section:system.webServer/handlers /xml
     list config shop /section:system.webServer/modules /xml
     list config shop /section:system.webServer/security/authentication/anonymousAuthentication /config:* /xml

@@ -1,6 +1,7 @@
 //! Taking a site out of IIS: nothing of ours stays, and nothing of anybody else's goes.
 
 use super::bindings::ssl_flags;
+use super::certificates;
 use super::location::{self, unlock, visitor, without_web_dav};
 use super::media::add_vdir;
 use super::site::{FOLDER, app_thing, site_thing};
@@ -24,6 +25,7 @@ pub fn remove(spot: &Spot, actual: &Actual, last: &Applied, adopted: &[String]) 
     {
         remove_app(&mut difference, spot, app);
     }
+    certificates::remove_all(&mut difference, spot);
     for found in actual.fastcgi.iter().filter(|found| own(&found.full_path)) {
         super::release::remove(&mut difference, found, &format!("fastcgi {}", found.full_path));
     }
@@ -41,6 +43,7 @@ pub fn refound(spot: &Spot, actual: &Actual, last: &Applied) -> Applied {
     let Some(app) = app.filter(own) else { return books };
     books.set(&app_thing(spot), FOLDER, app.physical_path().unwrap_or_default());
     location::refound(spot, actual, &mut books);
+    certificates::refound(spot, actual, &mut books);
     if same_name(&spot.pool, spot.own_name()) && same_name(&app.pool, &spot.pool) {
         super::pool::refound(&spot.pool, actual, &mut books);
     }

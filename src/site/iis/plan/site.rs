@@ -1,7 +1,8 @@
 //! The site or application itself: made when it is not there, else brought to what is wanted. The switch to another
 //! release is one command.
 
-use super::{ABSENT, Applied, Change, Difference, Drift, Found, IisPlan, Lack, bindings, location, media};
+use super::{ABSENT, Applied, Change, Difference, Drift, Found, IisPlan, Lack};
+use super::{bindings, certificates, location, media};
 use crate::release::ReleaseId;
 use crate::site::iis::actual::{Actual, App, Site, same_name};
 use crate::site::iis::appcmd::{Command, Object, Verb};
@@ -36,7 +37,7 @@ pub fn stands(spot: &Spot, actual: &Actual, last: &Applied) -> Option<Spot> {
     let others = known_apps(last).filter(|location| !same_name(location, &spot.location()));
     let other = |location: &str| {
         let pool = last.value(&format!("{APP}{location}"), POOL).unwrap_or(&spot.pool).to_owned();
-        Spot::at(location, pool, spot.home.clone())
+        Spot { endpoints: spot.endpoints.clone(), ..Spot::at(location, pool, spot.home.clone()) }
     };
     others.map(other).find(|other| is_there(other, actual))
 }
@@ -53,7 +54,8 @@ pub fn may_stand(spot: &Spot, actual: &Actual, last: &Applied) -> Vec<Spot> {
     let in_pool = in_pool.filter(|app| !shows(&app.name));
     let at = |location: &str| {
         let pool = spot.own_name().to_owned();
-        Spot::at(location.strip_suffix('/').unwrap_or(location), pool, spot.home.clone())
+        let at = Spot::at(location.strip_suffix('/').unwrap_or(location), pool, spot.home.clone());
+        Spot { endpoints: spot.endpoints.clone(), ..at }
     };
     in_pool.map(|app| at(&app.name)).collect()
 }
@@ -131,6 +133,7 @@ pub fn settle(wanted: &Wanted, actual: &Actual, last: &Applied, take_over: bool)
     // A making that was interrupted is finished.
     let begun = !known.knows(&app_thing(spot)) && app.is_none_or(|app| is_ours(wanted, app, last));
     let mut difference = Difference::new(actual, &known, take_over);
+    certificates::compare(&mut difference, wanted);
     match (site, app) {
         (None, _) => create_site(&mut difference, wanted),
         (Some(_), None) => create_app(&mut difference, wanted),
@@ -140,6 +143,7 @@ pub fn settle(wanted: &Wanted, actual: &Actual, last: &Applied, take_over: bool)
     if let Some(site) = site.filter(|_| !spot.is_below()) {
         bindings::compare(&mut difference, wanted, site, begun);
     }
+    certificates::clear(&mut difference, wanted);
     location::compare(&mut difference, spot, begun, app.is_none());
     media::compare(&mut difference, wanted, app, begun);
     if begun && !spot.is_below() {

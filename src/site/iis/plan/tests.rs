@@ -7,6 +7,7 @@ use crate::site::iis::wanted::{Password, Spot};
 use crate::site::place::tests::guestbook;
 use crate::site::{Place, SiteSettings};
 
+mod certificates;
 mod server;
 use server::Server;
 

@@ -7,9 +7,10 @@ use std::time::Duration;
 use quick_xml::escape::escape;
 
 use crate::site::iis::actual::{Actual, Answer, SurveyError, WEBDAV_MODULE, survey};
+use crate::site::iis::netsh::{self, Endpoint, Entry};
 use crate::site::iis::run::Runner;
 use crate::site::iis::wanted::Spot;
-use crate::site::iis::{Change, Command};
+use crate::site::iis::{Call, Change};
 
 type Values = BTreeMap<String, String>;
 
@@ -26,6 +27,8 @@ pub struct Server {
     /// As ASP.NET's setup leaves it.
     pub handlers_open: bool,
     pub windows_authentication: bool,
+    /// The table of http.sys.
+    pub certificates: BTreeMap<Endpoint, Entry>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -54,6 +57,7 @@ impl Server {
             global_modules: vec!["StaticFileModule", "FastCgiModule"],
             handlers_open: false,
             windows_authentication: false,
+            certificates: BTreeMap::new(),
         };
         let line =
             ["add", "site", "/name:Intranet", "/bindings:http/*:8000:", r"/physicalPath:C:\inetpub\wwwroot"];
@@ -62,7 +66,7 @@ impl Server {
     }
 
     pub fn survey(&mut self, spot: &Spot) -> Actual {
-        survey(&spot.sites(), &spot.locations(), |commands| {
+        survey(&spot.sites(), &spot.locations(), &spot.endpoints, |commands| {
             Ok::<_, SurveyError>(self.ask(commands).expect("nothing is started"))
         })
         .unwrap()
@@ -214,6 +218,32 @@ impl Server {
         }
     }
 
+    fn netsh(&mut self, command: &netsh::Command) -> Answer {
+        let endpoint = &command.endpoint;
+        let there = self.certificates.get(endpoint).cloned();
+        let (code, printed) = match (&command.verb, there) {
+            (netsh::Verb::Show, Some(Entry { thumbprint, app_id, store })) => {
+                let (hash, store) = (thumbprint.as_str(), store.as_deref().unwrap_or("(null)"));
+                (
+                    0,
+                    format!(
+                        "\r\n    A:b : {endpoint}\r\n    C : {hash}\r\n    D : {app_id}\r\n    E : {store}\r\n"
+                    ),
+                )
+            }
+            (netsh::Verb::Add(entry), None) => {
+                self.certificates.insert(endpoint.clone(), entry.clone());
+                (0, String::new())
+            }
+            (netsh::Verb::Delete, Some(_)) => {
+                self.certificates.remove(endpoint);
+                (0, String::new())
+            }
+            _ => (1, String::new()),
+        };
+        Answer { code, printed: printed.into_bytes() }
+    }
+
     fn set_fastcgi(
         &mut self,
         added: Vec<String>,
@@ -355,8 +385,11 @@ impl Server {
 }
 
 impl Runner for Server {
-    fn run(&mut self, command: &Command) -> io::Result<Answer> {
+    fn run(&mut self, command: &Call) -> io::Result<Answer> {
         let args = command.args();
+        if let Call::Netsh(command) = command {
+            return Ok(self.netsh(command));
+        }
         Ok(match args[0].as_str() {
             "list" => match self.list(&args) {
                 Some(list) => Answer {

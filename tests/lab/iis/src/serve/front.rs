@@ -32,6 +32,8 @@ const WEB_DAV: [&str; 9] =
 pub struct Ends {
     pub local: SocketAddr,
     pub remote: SocketAddr,
+    /// Whether there is TLS between.
+    pub https: bool,
 }
 
 /// A request on its way through the server.
@@ -242,6 +244,7 @@ impl Visit<'_> {
             file: &file,
             local: self.ends.local,
             remote: self.ends.remote,
+            https: self.ends.https,
         };
         let buffer = if behaviour.streams { handler.response_buffer_limit } else { usize::MAX };
         Exchange {

@@ -23,6 +23,7 @@ pub struct Asked<'a> {
     pub file: &'a str,
     pub local: SocketAddr,
     pub remote: SocketAddr,
+    pub https: bool,
 }
 
 /// What is not known of IIS's variables.
@@ -70,7 +71,7 @@ pub enum ChunkedLength {
 }
 
 pub fn params(asked: &Asked<'_>, habits: Habits) -> Params {
-    let Asked { parts, path, site, application, application_folder, file, local, remote } = *asked;
+    let Asked { parts, path, site, application, application_folder, file, local, remote, https } = *asked;
     let header = |name| parts.headers.get(name).map_or(&b""[..], |value| value.as_bytes());
     let mount = application.trim_end_matches('/');
     let separator = if application_folder.contains('\\') { '\\' } else { '/' };
@@ -102,8 +103,9 @@ pub fn params(asked: &Asked<'_>, habits: Habits) -> Params {
     add("CONTENT_TYPE", header(CONTENT_TYPE));
     add("DOCUMENT_ROOT", folder.as_bytes());
     add("GATEWAY_INTERFACE", b"CGI/1.1");
-    add("HTTPS", b"off");
-    for name in ["HTTPS_KEYSIZE", "HTTPS_SECRETKEYSIZE", "HTTPS_SERVER_ISSUER", "HTTPS_SERVER_SUBJECT"] {
+    add("HTTPS", if https { b"on" } else { b"off" });
+    add("HTTPS_KEYSIZE", if https { b"256" } else { b"" });
+    for name in ["HTTPS_SECRETKEYSIZE", "HTTPS_SERVER_ISSUER", "HTTPS_SERVER_SUBJECT"] {
         add(name, b"");
     }
     add("INSTANCE_ID", site.to_string().as_bytes());
@@ -132,7 +134,7 @@ pub fn params(asked: &Asked<'_>, habits: Habits) -> Params {
     add("SCRIPT_NAME", if habits.script_name { &whole } else { b"" });
     add("SERVER_NAME", &server_name(header(HOST), local));
     add("SERVER_PORT", local.port().to_string().as_bytes());
-    add("SERVER_PORT_SECURE", b"0");
+    add("SERVER_PORT_SECURE", if https { b"1" } else { b"0" });
     add("SERVER_PROTOCOL", format!("{:?}", parts.version).as_bytes());
     add("SERVER_SOFTWARE", b"Microsoft-IIS/10.0");
     add("URL", &whole);
@@ -182,6 +184,7 @@ mod tests {
             file: r"C:\site\www\one",
             local: "127.0.0.1:8080".parse().unwrap(),
             remote: "127.0.0.1:50000".parse().unwrap(),
+            https: false,
         };
         let params = params(&asked, habits);
         move |name| {
