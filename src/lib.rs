@@ -28,6 +28,8 @@ pub mod release;
 pub mod site;
 /// Background commands of a project, as services of the system.
 pub mod service;
+/// Is this machine ready?
+pub mod doctor;
 /// The server's half: a bundle goes into service.
 pub mod deploy;
 /// What may be typed, and what is printed.

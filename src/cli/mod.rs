@@ -5,6 +5,7 @@ pub mod apply;
 pub mod bundle;
 pub mod cache;
 pub mod deploy;
+pub mod doctor;
 pub mod env;
 pub mod init;
 pub mod inspect;
@@ -115,6 +116,7 @@ enum Command {
     Sign(sign::Args),
     #[command(subcommand)]
     Key(key::Command),
+    Doctor(doctor::Args),
     #[command(subcommand)]
     Trust(trust::Command),
     Deploy(deploy::Args),
@@ -184,6 +186,7 @@ fn run(command: Command, output: &Output) -> Result<ExitCode, crate::Error> {
         Command::Cache(command) => cache::run(command, output),
         Command::Sign(args) => sign::run(args, output),
         Command::Key(command) => key::run(command, output),
+        Command::Doctor(args) => doctor::run(args, output),
         Command::Trust(command) => trust::run(command, output),
         Command::Deploy(args) => deploy::run(args, output),
         Command::Rollback(args) => rollback::run(args, output),

@@ -13,6 +13,7 @@ use crate::Error;
 use crate::clock::Span;
 use crate::deploy::journal::Step;
 use crate::deploy::{self, DeployError, DeployPlan, Hands, Listener, Server, Survey};
+use crate::doctor::is_diverted;
 use crate::durable::Disk;
 use crate::manifest::SiteName;
 use crate::progress::{Notice, Progress};
@@ -251,6 +252,9 @@ impl ServerArgs {
 }
 
 fn iis() -> Result<Server, DeployError> {
+    if is_diverted() {
+        return Err(DeployError::Diverted);
+    }
     let appcmd = Appcmd::of_machine();
     // A bare name is looked for on PATH when it is run.
     let is_path = appcmd.program().components().count() > 1;
