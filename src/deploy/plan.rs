@@ -475,7 +475,8 @@ pub(super) fn ends_soon(own: &WantedCertificate, now: u64) -> Option<Notice> {
     Some(Notice {
         what: format!("the certificate of {} ends in {days} days, on {}", own.binding, certificate.end()),
         help: format!(
-            "import its successor with its key into {STORE}: the next deploy takes it up if `site.toml` names a subject"
+            "import its successor with its key into {STORE}: the next deploy or `holdall apply` takes it up if `site.toml` \
+             names a subject"
         ),
     })
 }
