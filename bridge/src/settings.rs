@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::Deserialize;
 
 use crate::cli::Arguments;
+use crate::events::Events;
 use crate::maintenance::Maintenance;
 use crate::probe::Probes;
 
@@ -24,6 +26,7 @@ pub struct Settings {
     pub check: Question,
     pub probe: Option<Probes>,
     pub maintenance: Option<Maintenance>,
+    pub events: Option<Events>,
 }
 
 /// The request that `--check` makes.
@@ -83,12 +86,24 @@ struct File {
     check: Question,
     probe: Option<Watched>,
     maintenance: Option<Watched>,
+    events: Option<EventsTable>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct Log {
     path: Option<PathBuf>,
+}
+
+/// How events are reported.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EventsTable {
+    source: String,
+    name: String,
+    folder: PathBuf,
+    /// Seconds.
+    slow: u64,
 }
 
 /// A file that need not be there.
@@ -120,6 +135,12 @@ impl Settings {
             log: file.log.path.map(|path| folder.join(path)),
             check: file.check,
             probe: file.probe.map(|probe| Probes { file: folder.join(probe.file) }),
+            events: file.events.map(|table| Events {
+                source: table.source,
+                name: table.name,
+                slow: Duration::from_secs(table.slow),
+                folder: folder.join(table.folder),
+            }),
             maintenance: file.maintenance.map(|watched| Maintenance { file: folder.join(watched.file) }),
         };
         match settings {

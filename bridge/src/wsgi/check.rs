@@ -108,7 +108,13 @@ fn inspect(py: Python<'_>, settings: &Settings) -> Report {
     let loaded = prepare(py, settings).and_then(|()| load(py, &settings.app));
     let handler = loaded.and_then(|application| {
         let template = Template::new(py, settings.threads > 1, settings.processes > 1)?;
-        Ok(Handler { application: application.unbind(), template, probes: None, maintenance: None })
+        Ok(Handler {
+            application: application.unbind(),
+            template,
+            probes: None,
+            maintenance: None,
+            events: None,
+        })
     });
     match handler {
         Ok(handler) => {
