@@ -22,6 +22,7 @@ mod recovery;
 mod remove;
 mod retire;
 pub mod server;
+pub mod services;
 mod show;
 mod status;
 mod survey;
@@ -48,6 +49,7 @@ use crate::manifest::{MANIFEST, Manifest, SiteName};
 use crate::progress::{Notice, Progress};
 use crate::release::prune::PrunePlan;
 use crate::release::{Complete, Found, Release, ReleaseId, State};
+use crate::service::{Manager, Registered, Turn};
 use crate::signature::Trust;
 use crate::site::lock::{Holder, IfHeld, Lock};
 use crate::site::place::BRIDGE_TOML;
@@ -250,6 +252,34 @@ pub fn drain(
     })
 }
 
+/// The plan of [`apply`].
+pub fn plan_apply(
+    home: &Home,
+    settings: &SiteSettings,
+    text: Option<String>,
+    wishes: Wishes,
+    server: &mut Server,
+) -> Result<DeployPlan, DeployError> {
+    let survey = Survey::of(home, settings, server)?;
+    DeployPlan::apply(&survey, text, wishes)
+}
+
+/// Brings the site to what its settings say, while the release that serves stays. `text` is what `site.toml` is to become,
+/// if it is to change.
+pub fn apply(
+    home: &Home,
+    settings: &SiteSettings,
+    text: Option<String>,
+    wishes: Wishes,
+    hands: &mut Hands<'_>,
+) -> Result<Outcome, DeployError> {
+    let _lock = lock(home, "apply", hands)?;
+    let settings = &if text.is_none() { known(home, settings)? } else { settings.clone() };
+    let survey = recovery::finish(home, settings, None, hands)?;
+    let plan = hands.server.clock.time(Part::Plan, || DeployPlan::apply(&survey, text, wishes))?;
+    carry_out::carry_out(plan, &survey, None, hands)
+}
+
 /// Has all processes of the release that serves end when they are idle, and others take their place, which are told what
 /// the settings and secrets say now.
 pub fn restart(home: &Home, settings: &SiteSettings, hands: &mut Hands<'_>) -> Result<Outcome, DeployError> {
@@ -264,7 +294,20 @@ pub fn restart(home: &Home, settings: &SiteSettings, hands: &mut Hands<'_>) -> R
     let failed = |fault: Fault| DeployError::Restart { release: complete.id.clone(), fault: fault.into() };
     home.tell(&place, &told).map_err(|error| failed(error.into()))?;
     retire::end_processes(&survey, &complete.id).map_err(failed)?;
+    survey.services().turn(&[], Turn::Again).map_err(|error| failed(error.into()))?;
     Ok(outcome)
+}
+
+/// The services that a site has.
+pub fn services(home: &Home) -> Result<Registered, DeployError> {
+    let (manager, services) = (Manager::of_machine(), home.state()?.services);
+    Ok(Registered { manager, services, shared: home.shared() })
+}
+
+/// Turns services of a site on or off, while nobody else changes it. Returns which it has touched.
+pub fn turn_services(home: &Home, names: &[String], turn: Turn) -> Result<Vec<String>, DeployError> {
+    let _lock = Lock::take(&home.folder, "service", IfHeld::Refuse, |_| ())?;
+    Ok(services(home)?.turn(names, turn)?)
 }
 
 /// Closes the site to visitors, or says anew what they are told. Whatever release serves, or will, heeds it at once.

@@ -26,6 +26,8 @@ pub mod signature;
 pub mod release;
 /// How a release is started; `site::local` is the embedded web server.
 pub mod site;
+/// Background commands of a project, as services of the system.
+pub mod service;
 /// The server's half: a bundle goes into service.
 pub mod deploy;
 /// What may be typed, and what is printed.

@@ -17,6 +17,8 @@ mod faults;
 mod full_disk;
 mod hangs;
 #[cfg(target_os = "linux")]
+mod https;
+#[cfg(target_os = "linux")]
 mod held;
 #[cfg(target_os = "linux")]
 mod kills;
@@ -29,11 +31,17 @@ mod maintenance;
 #[cfg(target_os = "linux")]
 mod meddling;
 #[cfg(target_os = "linux")]
+mod planted;
+#[cfg(target_os = "linux")]
 mod power_cut;
 #[cfg(target_os = "linux")]
 mod probes;
 mod refusals;
 mod server;
+#[cfg(target_os = "linux")]
+mod services;
+#[cfg(target_os = "linux")]
+mod settings;
 #[cfg(target_os = "linux")]
 mod small;
 mod stages;

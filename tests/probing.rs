@@ -41,6 +41,7 @@ fn a_release_is_probed_and_warmed_up_before_it_has_visitors() {
         release: "0123abcd".to_owned(),
         windows_authentication: false,
         has_https: false,
+        certificate: None,
         also: Vec::new(),
     };
 

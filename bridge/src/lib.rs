@@ -11,6 +11,7 @@ pub mod backlog;
 pub mod connection;
 pub mod events;
 pub mod exchange;
+pub mod forwarded;
 pub mod gateway;
 pub mod head;
 pub mod log;

@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use crate::cli::Arguments;
 use crate::events::Events;
+use crate::forwarded::Proxies;
 use crate::maintenance::Maintenance;
 use crate::probe::Probes;
 
@@ -25,6 +26,8 @@ pub struct Settings {
     pub log: Option<PathBuf>,
     pub check: Question,
     pub probe: Option<Probes>,
+    /// Whose word on visitors counts; without it that is left to the application.
+    pub proxies: Option<Proxies>,
     pub maintenance: Option<Maintenance>,
     pub events: Option<Events>,
 }
@@ -81,6 +84,7 @@ struct File {
     threads: Option<u16>,
     listen: Option<String>,
     grace: Option<u16>,
+    trusted_proxies: Option<Proxies>,
     environment: BTreeMap<String, String>,
     log: Log,
     check: Question,
@@ -141,6 +145,7 @@ impl Settings {
                 slow: Duration::from_secs(table.slow),
                 folder: folder.join(table.folder),
             }),
+            proxies: file.trusted_proxies,
             maintenance: file.maintenance.map(|watched| Maintenance { file: folder.join(watched.file) }),
         };
         match settings {
@@ -210,6 +215,9 @@ mod tests {
         assert!(path.is_absolute() && path.ends_with("src"));
         assert!(settings.log.unwrap().is_absolute());
         assert!(settings.probe.unwrap().file.is_absolute());
+        assert_eq!(settings.proxies, None);
+        let settings = read("app = 'a:b'\ntrusted_proxies = []", &[]).unwrap();
+        assert_eq!(settings.proxies, Some(Proxies::default()));
     }
 
     #[track_caller]
@@ -227,6 +235,7 @@ mod tests {
         check_refusal("app = 'a:b'\nqqq = 2", "unknown field `qqq`", "remove the line");
         check_refusal("threads = 1", "no application", "--app");
         check_refusal("app = 'a:b'\nthreads = 0", "`threads` is 0", "at least 1");
+        check_refusal("app = 'a:b'\ntrusted_proxies = ['x']", "`x` is no network", "correct the line");
         check_refusal("app = ", "no configuration", "correct the line");
         check_refusal("app = 'a:b'\ncheck.path = 'about'", "is `about`", "`/about/");
     }

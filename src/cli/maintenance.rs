@@ -57,7 +57,7 @@ Exit codes:
 pub struct On {
     #[command(flatten)]
     of: Of,
-    /// Let visitors from these addresses through; may be given several times. Behind a proxy all come from its address
+    /// Let visitors from these addresses through; may be given several times. Behind a proxy that site.toml does not trust all come from its address
     #[arg(long, value_name = "CIDR", value_parser = net)]
     allow: Vec<IpNet>,
     /// Seconds after which browsers and search engines may come again

@@ -57,6 +57,7 @@ fn text(status: &Status) -> Vec<String> {
             held => lines.push(format!("{}: pruning, {held} files held", release.id)),
         }
     }
+    lines.extend(status.services.iter().map(super::service::line));
     let changed = status.drift.iter();
     lines.extend(changed.map(|difference| format!("changed since it was deployed: {difference}")));
     lines.extend(status.iis_drift.iter().map(ToString::to_string));

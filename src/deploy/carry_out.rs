@@ -9,7 +9,7 @@ use super::plan::Make;
 use super::undo::{Undo, take_back};
 use super::{
     DeployError, DeployPlan, Fault, Hands, Outcome, Part, Source, StepFault, Survey, check, hooks, make, now,
-    retire, show,
+    retire, services, show, visits,
 };
 use crate::progress::Notice;
 use crate::release::{self, Complete, ReleaseId};
@@ -129,8 +129,12 @@ impl Running<'_, '_> {
         self.step(Step::Switch, Vec::new(), |running| running.switch(&wanted))?;
         self.step(Step::Probe, Vec::new(), |running| {
             let listener = running.hands.listener;
-            shown.real(&warmed, &mut |notice| listener.notice(notice)).map(drop)
+            let certificates = visits::certificates(&wanted, &running.plan.iis.drift);
+            shown.real(&warmed, &certificates, &mut |notice| listener.notice(notice)).map(drop)
         })?;
+        if !self.plan.services.is_empty() {
+            self.step(Step::Services, Vec::new(), |running| running.move_services(place))?;
+        }
         Ok(serving)
     }
 
@@ -248,7 +252,7 @@ impl Running<'_, '_> {
         let done = self
             .hands
             .server
-            .apply(&self.survey.spot, |actual| iis::prepare(wanted, actual, applied, take_over))?;
+            .apply(&wanted.spot, |actual| iis::prepare(wanted, actual, applied, take_over))?;
         self.undo.registered(done.changes);
         self.state.applied = done.plan.applied;
         Ok(self.survey.home.write_state(&self.state)?)
@@ -256,7 +260,7 @@ impl Running<'_, '_> {
 
     /// The staging site is made, asked, warmed up, and goes again. Returns the processes that are warm.
     fn stage(&mut self, wanted: &Wanted, shown: &show::Shown<'_>) -> Result<BTreeSet<u32>, StepFault> {
-        let spot = &self.survey.spot;
+        let spot = &wanted.spot;
         let port = show::free_port().map_err(|source| {
             let fault = Fault::Unwritable { path: "127.0.0.1".into(), source };
             StepFault { step: Step::Stage, fault: fault.into() }
@@ -276,7 +280,7 @@ impl Running<'_, '_> {
     fn switch(&mut self, wanted: &Wanted) -> Result<(), Fault> {
         self.undo.switches();
         let (applied, take_over) = (&self.state.applied, self.plan.take_over);
-        let done = self.hands.server.apply(&self.survey.spot, |actual| {
+        let done = self.hands.server.apply(&wanted.spot, |actual| {
             let settled = iis::settle(wanted, actual, applied, take_over);
             let switched = iis::switch(wanted, actual, &settled.applied, take_over);
             settled.then(switched)
@@ -289,6 +293,15 @@ impl Running<'_, '_> {
             retire::end_processes(self.survey, &self.plan.release)?;
         }
         Ok(())
+    }
+
+    fn move_services(&mut self, place: &Place) -> Result<(), Fault> {
+        self.undo.moves_services();
+        let survey = self.survey;
+        let wanted = services::wanted(survey, place);
+        let started = services::go_over(survey, &mut self.state, &wanted, &place.release)?;
+        let started: Vec<_> = started.iter().collect();
+        Ok(survey.manager.settle(&started, &place.shared())?)
     }
 
     /// The release serves. Returns when the one before is to end, in seconds since 1970, if that is still to come; and what
@@ -361,8 +374,12 @@ fn open(survey: &Survey, hands: &Hands<'_>) {
 fn changed_by_others(drift: &Drift) -> Notice {
     Notice {
         what: format!("somebody has changed IIS: {}", drift.fact()),
-        help: "it is left alone: `holdall deploy` with `--take-over` sets it back; write what is right into site.toml"
-            .to_owned(),
+        help: match drift.stays {
+            true => "a newer certificate is not replaced by an older one: name it in site.toml, or its subject".to_owned(),
+            false => "it is left alone: `holdall deploy` with `--take-over` sets it back; write what is right into \
+                      site.toml"
+                .to_owned(),
+        },
     }
 }
 

@@ -13,6 +13,8 @@ use crate::archive::Difference;
 use crate::manifest::{SiteName, Version};
 use crate::recipe::RecipeError;
 use crate::release::{ReleaseError, ReleaseId};
+use crate::service::ServiceError;
+use crate::site::certificates::CertificateError;
 use crate::site::iis::appcmd::Unquotable;
 use crate::site::iis::plan::Lack;
 use crate::site::iis::run::IisError;
@@ -225,6 +227,9 @@ pub enum Fault {
     Quote(#[from] Unquotable),
     #[error(transparent)]
     #[diagnostic(transparent)]
+    Certificate(#[from] CertificateError),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
     Template(#[from] TemplateError),
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -235,6 +240,9 @@ pub enum Fault {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Hook(#[from] HookError),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Service(#[from] ServiceError),
     #[error(transparent)]
     #[diagnostic(transparent)]
     Project(#[from] Problem),
@@ -281,7 +289,7 @@ macro_rules! unfit {
     )* };
 }
 
-unfit!(ReleaseError HomeError JournalError IisError Unquotable TemplateError RecipeError);
+unfit!(ReleaseError HomeError JournalError IisError Unquotable TemplateError RecipeError CertificateError ServiceError);
 
 impl From<SecretsError> for Fault {
     fn from(error: SecretsError) -> Fault {

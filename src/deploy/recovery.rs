@@ -2,7 +2,7 @@
 //! [`recover`](super::journal::recover()); here it is done.
 
 use super::journal::{End, Fact, Journal, Recovery, Step, Unfinished};
-use super::{DeployError, Fault, Hands, Survey, hooks, now, retire, show, visits};
+use super::{DeployError, Fault, Hands, Survey, hooks, now, retire, services, show, visits};
 use crate::durable::gone;
 use crate::held;
 use crate::progress::Notice;
@@ -88,8 +88,7 @@ fn is_done(survey: &Survey, item: &Recovery, hands: &mut Hands<'_>) -> Result<bo
             state.applied = done.plan.applied;
             home.write_state(&state)?;
         }
-        // Left out of what is to be done.
-        Recovery::MoveServices { .. } => {}
+        Recovery::MoveServices { release } => services::recover(survey, &mut state, release, hands)?,
         Recovery::RunHooksAfter { release, .. } => hooks_after(survey, release, hands),
         Recovery::TellOfHooks { release } => hands.listener.notice(Notice {
             what: format!("hooks before the switch to {release} were cut short"),
@@ -216,7 +215,7 @@ fn probe_again(
     let (settings, iis) = (&survey.settings, &survey.iis);
     let shown =
         show::Shown { settings, iis, place: &place, addresses: &addresses, questions: &questions, warm: 1 };
-    let asked = shown.real(&BTreeSet::new(), &mut |notice| hands.listener.notice(notice));
+    let asked = shown.real(&BTreeSet::new(), &[], &mut |notice| hands.listener.notice(notice));
     match (asked, back_to) {
         (Ok(_), _) => {
             if let Some(run) = unfinished(survey) {

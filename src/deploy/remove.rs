@@ -4,7 +4,7 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use super::{DeployError, Fault, Hands, Survey, lock, retire};
+use super::{DeployError, Fault, Hands, Survey, lock, retire, services};
 use crate::held;
 use crate::release::Release;
 use crate::release::prune::{self, PrunePlan, Removal, Why};
@@ -50,7 +50,10 @@ pub fn remove(
         }
     }
     let failed = |fault: Fault| DeployError::Removal(fault.into());
-    // First the web server: a release that nobody is sent to can go.
+    // What runs in a release holds it.
+    let mut state = survey.state.clone();
+    services::go_over(&survey, &mut state, &[], &home.folder).map_err(failed)?;
+    // Then the web server: a release that nobody is sent to can go.
     let done = hands.server.apply(spot, |actual| plan::remove(spot, actual, applied, &adopted));
     drop(done.map_err(|error| failed(error.into()))?);
     for found in &survey.found {

@@ -10,12 +10,13 @@ use std::sync::Arc;
 use super::Part;
 use crate::clock::{Clock, Span};
 use crate::logs::{Logs, Of};
+use crate::service::Manager;
 use crate::site::iis::actual::{Actual, Answer};
 use crate::site::iis::appcmd::{Command, Object, Verb};
 use crate::site::iis::run::{self, IisError, Runner};
-use crate::site::iis::wanted::Spot;
+use crate::site::iis::wanted::{Password, Spot};
 use crate::site::iis::xml::{decoded, restored};
-use crate::site::iis::{Appcmd, Change, IisLock, IisPlan};
+use crate::site::iis::{Appcmd, Call, Change, IisLock, IisPlan};
 
 /// How many times a plan is made anew because others have changed the server meanwhile.
 const ATTEMPTS: usize = 5;
@@ -24,6 +25,10 @@ const ATTEMPTS: usize = 5;
 #[derive(Debug)]
 pub struct Server {
     appcmd: Appcmd,
+    /// Of the account that the pool is to run under, if somebody was asked for it.
+    pub(super) password: Option<Password>,
+    /// What runs the background commands of sites on this machine.
+    pub services: Manager,
     pub(super) clock: Arc<Clock<Part>>,
 }
 
@@ -43,11 +48,11 @@ impl Restoring<'_> {
 }
 
 impl Runner for Restoring<'_> {
-    fn run(&mut self, command: &Command) -> io::Result<Answer> {
+    fn run(&mut self, command: &Call) -> io::Result<Answer> {
         self.appcmd.run(command).map(|answer| self.restored(answer))
     }
 
-    fn ask(&mut self, commands: &[Command]) -> io::Result<Vec<Answer>> {
+    fn ask(&mut self, commands: &[Call]) -> io::Result<Vec<Answer>> {
         let answers = self.appcmd.ask(commands)?;
         Ok(answers.into_iter().map(|answer| self.restored(answer)).collect())
     }
@@ -63,7 +68,12 @@ pub struct Done {
 
 impl Server {
     pub fn iis(appcmd: Appcmd) -> Server {
-        Server { appcmd, clock: Arc::new(Clock::start()) }
+        Server { appcmd, password: None, services: Manager::of_machine(), clock: Arc::new(Clock::start()) }
+    }
+
+    /// Has it know the password of the account that the pool is to run under.
+    pub fn give_password(&mut self, password: Password) {
+        self.password = Some(password);
     }
 
     /// What the run has done so far, and when.
@@ -75,7 +85,7 @@ impl Server {
     pub fn survey(&mut self, spot: &Spot) -> Result<Actual, IisError> {
         let program = self.appcmd.program().to_owned();
         let mut restoring = Restoring { appcmd: &mut self.appcmd, folder: &spot.home };
-        let read = || run::read(&mut restoring, &program, &spot.sites(), &spot.locations());
+        let read = || run::read(&mut restoring, &program, &spot.scope());
         self.clock.time(Part::Server, read)
     }
 
@@ -83,7 +93,7 @@ impl Server {
     pub fn logs(&mut self, spot: &Spot) -> Result<Vec<Logs>, IisError> {
         let ask = |name| Command::new(Verb::List, Object::Site, Some(&spot.site)).property("text", name);
         let program = self.appcmd.program().to_owned();
-        let answers = self.appcmd.ask(&["id", "logFile.directory"].map(ask));
+        let answers = self.appcmd.ask(&["id", "logFile.directory"].map(|name| Call::from(ask(name))));
         let answers = answers.map_err(|source| IisError::NoProgram { program, source })?;
         let said = |answer: &Answer| {
             let text = decoded(&answer.printed).trim().to_owned();

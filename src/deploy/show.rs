@@ -9,6 +9,7 @@ use super::{Fault, visits};
 use crate::progress::Notice;
 use crate::site::iis::Actual;
 use crate::site::probe::{Address, Expected, Pass, Question, Visitor, Warm, wait_until, warm};
+use crate::site::settings::Thumbprint;
 use crate::site::{Place, SiteSettings};
 
 /// How many times in a row every answer has to be right.
@@ -41,6 +42,9 @@ pub struct Shown<'a> {
     pub warm: usize,
 }
 
+/// The certificates that are to be seen at the addresses of the real site, where that is known.
+pub type Certificates = [(Address, Thumbprint)];
+
 impl Shown<'_> {
     /// Asks the staging site, and warms all processes up. Returns their numbers.
     pub fn staged(&self, port: u16, notice: &mut dyn FnMut(Notice)) -> Result<BTreeSet<u32>, Fault> {
@@ -53,13 +57,17 @@ impl Shown<'_> {
     pub fn real(
         &self,
         warmed: &BTreeSet<u32>,
+        certificates: &Certificates,
         notice: &mut dyn FnMut(Notice),
     ) -> Result<BTreeSet<u32>, Fault> {
         let mut processes = BTreeSet::new();
         let pass = self.pass(None)?;
         for address in self.addresses {
             let visitor = self.visitor(address, self.patience())?;
-            processes.extend(self.ask(&visitor.with_pass(&pass, address.https))?);
+            let seen = certificates.iter().find(|(seen, _)| seen == address);
+            let certificate = seen.map(|(_, thumbprint)| thumbprint.as_str().to_owned());
+            let expected = Expected { certificate, ..self.expected() };
+            processes.extend(self.ask(&visitor.with_pass(&pass, address.https), &expected)?);
         }
         drop(pass);
         match self.addresses.first() {
@@ -84,7 +92,7 @@ impl Shown<'_> {
     ) -> Result<BTreeSet<u32>, Fault> {
         let pass = self.pass(Some(Warm { processes: self.warm, wait: MEETING }))?;
         let visitor = self.visitor(address, self.patience())?;
-        let mut processes = self.ask(&visitor.with_pass(&pass, https))?;
+        let mut processes = self.ask(&visitor.with_pass(&pass, https), &self.expected())?;
         let page = self.questions.iter().find_map(|question| match question {
             Question::Page(path) => Some(path.as_str()),
             Question::File(_) => None,
@@ -109,8 +117,8 @@ impl Shown<'_> {
         Ok(processes)
     }
 
-    fn ask(&self, visitor: &Visitor) -> Result<BTreeSet<u32>, Fault> {
-        let waited = wait_until(visitor, self.questions, &self.expected(), TIMES, LIMIT, |_| ())?;
+    fn ask(&self, visitor: &Visitor, expected: &Expected) -> Result<BTreeSet<u32>, Fault> {
+        let waited = wait_until(visitor, self.questions, expected, TIMES, LIMIT, |_| ())?;
         Ok(waited.processes)
     }
 

@@ -9,6 +9,7 @@ use super::{DeployError, Survey};
 use crate::archive::Difference;
 use crate::manifest::SiteName;
 use crate::release::{ReleaseId, State};
+use crate::service::ServiceStatus;
 use crate::site::Maintenance;
 use crate::site::iis::Drift;
 use crate::site::iis::actual::{Pool, Site};
@@ -37,6 +38,7 @@ pub struct Status {
     /// What somebody else has changed in IIS of what Holdall sets there.
     pub iis_drift: Vec<Drift>,
     pub releases: Vec<ReleaseStatus>,
+    pub services: Vec<ServiceStatus>,
 }
 
 /// A release, or what is left of one.
@@ -72,6 +74,7 @@ impl Status {
             drift: super::drift(survey)?,
             iis_drift: survey.iis_drift()?,
             releases: ReleaseStatus::all(survey),
+            services: survey.services().status()?,
         })
     }
 }

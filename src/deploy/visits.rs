@@ -5,11 +5,12 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use crate::layer::IndexedFile;
 use crate::manifest::Manifest;
 use crate::release::{Release, ReleaseId};
-use crate::site::iis::Actual;
 use crate::site::iis::actual::SiteBinding;
-use crate::site::iis::wanted::Spot;
+use crate::site::iis::plan::certificate_thing;
+use crate::site::iis::wanted::{Shown, Spot, Wanted, WantedCertificate};
+use crate::site::iis::{Actual, Drift};
 use crate::site::probe::{Address, Expected, Question};
-use crate::site::settings::{Binding, Position};
+use crate::site::settings::{Authentication, Binding, Position, Thumbprint};
 use crate::site::{SiteSettings, home};
 
 /// Files that every version of IIS serves, whatever it was told of their kinds.
@@ -20,16 +21,24 @@ pub fn addresses(settings: &SiteSettings, spot: &Spot, actual: &Actual) -> Vec<A
     if let Position::Own { bindings } = &settings.position
         && !bindings.is_empty()
     {
-        let of = |binding: &Binding| {
-            address(binding.ip, binding.port, binding.host.as_deref(), binding.scheme() == "https")
-        };
-        return bindings.iter().map(of).collect();
+        return bindings.iter().map(of_binding).collect();
     }
     match actual.site(&spot.site) {
         Some(_) => served(spot, actual),
         // As it is made when nobody says otherwise.
         None => vec![address(None, 80, None, false)],
     }
+}
+
+/// The certificates that are to be seen, each with the address, once all is as it is wanted but for `drift`.
+pub fn certificates(wanted: &Wanted, drift: &[Drift]) -> Vec<(Address, Thumbprint)> {
+    let seen = |own: &WantedCertificate| {
+        let Shown::Chosen(certificate) = &own.shown else { return None };
+        let thing = certificate_thing(&own.endpoint);
+        let is_left = drift.iter().any(|drift| drift.thing == thing);
+        (!is_left).then(|| (of_binding(&own.binding), certificate.thumbprint.clone()))
+    };
+    wanted.certificates.iter().filter_map(seen).collect()
 }
 
 /// All at which it answers now, whatever is wanted.
@@ -84,10 +93,12 @@ pub fn of_release(settings: &SiteSettings, spot: &Spot, release: &Release) -> Ve
 pub fn expected(settings: &SiteSettings, actual: &Actual, addresses: &[Address], id: &ReleaseId) -> Expected {
     Expected {
         release: header(id).to_owned(),
-        // The rule is made for the whole server, or for the site alone.
-        windows_authentication: actual.windows_authentication
+        // The rule is made for the whole server, or for the site alone: by somebody, or by these settings.
+        windows_authentication: matches!(settings.authentication, Some(Authentication::Windows { .. }))
+            || actual.windows_authentication
             || actual.locations.values().any(|location| location.windows_authentication),
         has_https: addresses.iter().any(|address| address.https),
+        certificate: None,
         also: settings.probe.status.clone(),
     }
 }
@@ -95,6 +106,10 @@ pub fn expected(settings: &SiteSettings, actual: &Actual, addresses: &[Address],
 /// How a release is named in `X-Holdall-Release`.
 fn header(id: &ReleaseId) -> &str {
     id.as_str().rsplit('-').next().unwrap_or(id.as_str())
+}
+
+fn of_binding(binding: &Binding) -> Address {
+    address(binding.ip, binding.port, binding.host.as_deref(), binding.scheme() == "https")
 }
 
 fn of_site(binding: &SiteBinding) -> Option<Address> {

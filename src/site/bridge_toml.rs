@@ -22,6 +22,9 @@ pub struct BridgeToml {
     pub app: String,
     pub processes: u32,
     pub threads: u32,
+    /// Networks of proxies whose word on visitors counts; absent leaves that to the project.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trusted_proxies: Option<Vec<String>>,
     pub environment: BTreeMap<String, String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub log: Option<Log>,
@@ -119,6 +122,7 @@ impl BridgeToml {
             app: place.manifest.django.wsgi.clone(),
             processes: 1,
             threads: 1,
+            trusted_proxies: None,
             environment: environment::variables(place, given),
             log: None,
             check: Check {

@@ -245,6 +245,7 @@ pub fn bridge_toml(
         folder: logs.to_string_lossy().into_owned(),
         slow: SLOW,
     });
+    told.trusted_proxies = Some(settings.trusted_proxies.iter().map(ToString::to_string).collect());
     let maintenance = place.site.join(super::maintenance::MAINTENANCE_TOML);
     told.maintenance = Some(super::bridge_toml::Watched { file: maintenance.to_string_lossy().into_owned() });
     told.log = Some(super::bridge_toml::Log { path: log.to_string_lossy().into_owned() });
@@ -361,5 +362,11 @@ mod tests {
         super::super::bridge_toml::retire(&place, &home.disk).unwrap();
         assert!(crate::site::bridge_toml::restart_file(&place).exists());
         assert!(wanted.render().contains("host = \"www.example.org\"\nhttps = true"));
+        // No proxy is believed unless somebody says so, which is not the same as saying nothing.
+        assert!(wanted.render().contains("trusted_proxies = []"));
+        let text = "name = 'guestbook'\nproxies.trusted = ['10.0.0.0/8']";
+        let settings = SiteSettings::parse(text, Path::new("site.toml")).unwrap();
+        let told = bridge_toml(&settings, &place, &BTreeMap::new(), visited);
+        assert!(told.render().contains("trusted_proxies = [\"10.0.0.0/8\"]"));
     }
 }

@@ -3,7 +3,9 @@
 //!
 //! Nothing here changes a release, and nothing here prints.
 
+pub mod accounts;
 pub mod bridge_toml;
+pub mod certificates;
 pub mod environment;
 pub mod given;
 pub mod home;

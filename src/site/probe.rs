@@ -2,7 +2,7 @@
 //!
 //! It connects to an address and says whom it wants, so that a host need not resolve, or resolves to something else.
 //! Nothing of the machine's own settings plays a part: no proxy, no name service, no store of certificates. A
-//! certificate is not checked for trust, which is the visitors' affair; it is named, and held against the host.
+//! certificate is not checked for trust, which is the visitors' affair; it is named, and held against the one that is wanted.
 //!
 //! Only [`Pass`] writes anything. What an outcome means for a deploy is decided elsewhere.
 
@@ -53,6 +53,8 @@ pub struct Expected {
     pub windows_authentication: bool,
     /// The site can be had by HTTPS, so it may send there whoever comes without.
     pub has_https: bool,
+    /// The certificate that is to be shown, as [`Certificate::thumbprint`] has it, if anybody knows.
+    pub certificate: Option<String>,
     /// Statuses of pages that are as right as the usual ones.
     pub also: Vec<u16>,
 }

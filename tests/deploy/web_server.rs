@@ -24,6 +24,7 @@ pub struct Lab {
     /// All that it is.
     folder: PathBuf,
     appcmd: PathBuf,
+    netsh: PathBuf,
     /// None while it is turned off.
     iis: Option<Child>,
 }
@@ -55,9 +56,14 @@ impl WebServer {
     pub fn tell(&self, holdall: &mut Command) {
         match self {
             WebServer::Lab(lab) => {
-                holdall.env("HOLDALL_APPCMD", &lab.appcmd).env("HOLDALL_LAB_IIS", &lab.folder)
+                let certificates = lab.folder.join("certificates");
+                holdall.env("HOLDALL_APPCMD", &lab.appcmd).env("HOLDALL_LAB_IIS", &lab.folder);
+                holdall.env("HOLDALL_NETSH", &lab.netsh).env("HOLDALL_CERTIFICATES", certificates)
             }
-            WebServer::ThisMachine => holdall.env_remove("HOLDALL_APPCMD"),
+            WebServer::ThisMachine => holdall
+                .env_remove("HOLDALL_APPCMD")
+                .env_remove("HOLDALL_NETSH")
+                .env_remove("HOLDALL_CERTIFICATES"),
         };
     }
 }
@@ -69,14 +75,18 @@ impl Lab {
         let made =
             Command::new(lab_program("appcmd-lab")).args(["init", "--kind", kind]).arg(&folder).status();
         assert!(made.unwrap().success());
+        fs_err::create_dir_all(folder.join("certificates")).unwrap();
         // By a name of its own: one appcmd is one server to those who change it, who wait for each other.
-        let appcmd = test.path(&program_name("appcmd"));
-        #[cfg(unix)]
-        fs_err::os::unix::fs::symlink(lab_program("appcmd"), &appcmd).unwrap();
-        // On Windows only administrators make links.
-        #[cfg(windows)]
-        fs_err::copy(lab_program("appcmd"), &appcmd).unwrap();
-        let lab = Lab { iis: Some(serve(&folder)), folder, appcmd };
+        let [appcmd, netsh] = ["appcmd", "netsh"].map(|name| {
+            let program = test.path(&program_name(name));
+            #[cfg(unix)]
+            fs_err::os::unix::fs::symlink(lab_program(name), &program).unwrap();
+            // On Windows only administrators make links.
+            #[cfg(windows)]
+            fs_err::copy(lab_program(name), &program).unwrap();
+            program
+        });
+        let lab = Lab { iis: Some(serve(&folder)), folder, appcmd, netsh };
         lab.wait();
         lab
     }

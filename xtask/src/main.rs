@@ -5,6 +5,8 @@
 
 mod archive;
 mod bench;
+#[cfg(test)]
+mod book;
 mod demo;
 mod dist;
 mod guestbook;

@@ -116,8 +116,16 @@ impl Handler {
                 None => false,
             };
             // Whoever puts a release into service sees it while visitors do not.
-            let closed = self.maintenance.as_ref().filter(|_| !probes);
-            Ok((environ, closed.and_then(|maintenance| py.detach(|| maintenance.closed(&params)))))
+            let closed = match self.maintenance.as_ref().filter(|_| !probes) {
+                Some(maintenance) => {
+                    // Whom proxies that are trusted have told of stands there already.
+                    let visitor: Option<Bound<'_, PyAny>> = environ.get_item(intern!(py, "REMOTE_ADDR"))?;
+                    let visitor: Option<String> = visitor.map(|visitor| visitor.extract()).transpose()?;
+                    py.detach(|| maintenance.closed(visitor.as_deref().unwrap_or_default()))
+                }
+                None => None,
+            };
+            Ok((environ, closed))
         });
         shared.briefly(py, |talk| talk.exchange.return_params(params));
         let (environ, closed) = environ?;

@@ -2,9 +2,12 @@
 //!
 //! Reads and changes nothing. What an answer leaves out is unknown, not wrong.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::appcmd::{Command, Meaning, Object, Verb};
+use super::call::Call;
+use super::netsh::{self, Endpoint, Entry};
+use super::section::{List, Section};
 use super::xml::{self, Element, NotAList};
 
 pub(super) const FASTCGI: &str = "system.webServer/fastCgi";
@@ -40,6 +43,21 @@ pub enum Question {
     Modules(String),
     Anonymous(String),
     WindowsAt(String),
+    /// Which certificate is shown there.
+    Certificate(Endpoint),
+    Section(String, Section),
+}
+
+/// What a survey asks for beside what concerns the whole server.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Scope {
+    pub sites: Vec<String>,
+    /// Parts of the addresses, each with the site that it is of.
+    pub locations: Vec<(String, String)>,
+    /// The same with single sections that hold there; both empty for the whole server.
+    pub sections: BTreeSet<(String, String, Section)>,
+    /// Where http.sys may show certificates.
+    pub endpoints: Vec<Endpoint>,
 }
 
 /// The server, as far as it was asked for.
@@ -49,11 +67,17 @@ pub struct Actual {
     pub applications: Vec<Application>,
     /// The addresses at which sites answer now, with the site; empty where IIS has too many to tell.
     pub taken: Vec<TakenBinding>,
+    /// The bindings for HTTPS of all sites, whether or not they answer; empty where IIS has too many to tell.
+    pub https: Vec<TakenBinding>,
+    /// What http.sys shows where it was asked for.
+    pub certificates: BTreeMap<Endpoint, Entry>,
     pub sites: Vec<Site>,
     pub fastcgi: Vec<FastCgi>,
     pub global_modules: Vec<String>,
     pub windows_authentication: bool,
     pub locations: BTreeMap<String, Location>,
+    /// By location: what holds there, whoever has said it.
+    pub sections: BTreeMap<(String, Section), Element>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,6 +111,7 @@ pub struct Site {
     pub auto_start: bool,
     pub bindings: Vec<SiteBinding>,
     pub apps: Vec<App>,
+    configuration: Element,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -147,14 +172,17 @@ pub enum SurveyError {
     NotElevated,
     #[error("`{command}` ended with {code}: {said}")]
     #[diagnostic(help("the configuration of IIS may be damaged: run that command by hand"))]
-    Refused { command: Box<Command>, code: i32, said: String },
+    Refused { command: Box<Call>, code: i32, said: String },
     #[error("the answer to `{command}` cannot be read")]
     #[diagnostic(help("run that command by hand, and report what it prints"))]
-    Unreadable { command: Box<Command>, source: NotAList },
+    Unreadable { command: Box<Call>, source: NotAList },
+    #[error("the answer to `{command}` names no certificate")]
+    #[diagnostic(help("run that command by hand, and report what it prints"))]
+    NoCertificate { command: Box<Call> },
 }
 
 impl Question {
-    pub fn command(&self) -> Command {
+    pub fn command(&self) -> Call {
         let list = |object, identifier| Command::new(Verb::List, object, identifier);
         let section = |location, section| Command::config(Verb::List, location, section);
         let (command, configuration) = match self {
@@ -169,30 +197,39 @@ impl Question {
             Question::Modules(location) => (section(Some(location), MODULES), false),
             Question::Anonymous(location) => (section(Some(location), ANONYMOUS), true),
             Question::WindowsAt(location) => (section(Some(location), WINDOWS), true),
+            Question::Section(location, of) => {
+                (section(Some(location).filter(|at| !at.is_empty()).map(String::as_str), of.path()), true)
+            }
+            Question::Certificate(endpoint) => return netsh::Command::show(endpoint).into(),
         };
         // With what is nobody's word but the schema's: else a value that is as the schema has it would be unknown.
         let command = if configuration { command.switch("config:*") } else { command };
-        command.switch("xml")
+        command.switch("xml").into()
     }
 
     /// Whether the survey goes on without an answer: a feature may not be there, IIS fails to list sites of very many
     /// bindings, and of a location nothing can be told while some `web.config` in it is broken, which is no reason to
     /// refuse a release that brings a better one.
     fn is_optional(&self) -> bool {
-        use Question::{Anonymous, Bindings, Handlers, Modules, WindowsAt, WindowsAuthentication};
+        use Question::{Anonymous, Bindings, Handlers, Modules, Section, WindowsAt, WindowsAuthentication};
         matches!(
             self,
-            WindowsAuthentication | Bindings | Handlers(_) | Modules(_) | Anonymous(_) | WindowsAt(_)
+            WindowsAuthentication
+                | Bindings
+                | Handlers(_)
+                | Modules(_)
+                | Anonymous(_)
+                | WindowsAt(_)
+                | Section(..)
         )
     }
 }
 
-/// Asks all that concerns these sites and these locations of theirs, as `(site, location)`. `ask` answers commands of which
-/// none waits for another's answer, in their order.
+/// Asks all that concerns these sites, these locations of theirs, and the certificates that are shown there. `ask` answers
+/// calls of which none waits for another's answer, in their order.
 pub fn survey<E: From<SurveyError>>(
-    sites: &[String],
-    locations: &[(String, String)],
-    mut ask: impl FnMut(&[Command]) -> Result<Vec<Answer>, E>,
+    scope: &Scope,
+    mut ask: impl FnMut(&[Call]) -> Result<Vec<Answer>, E>,
 ) -> Result<Actual, E> {
     let mut actual = Actual::default();
     let server = [
@@ -203,20 +240,31 @@ pub fn survey<E: From<SurveyError>>(
         Question::GlobalModules,
         Question::WindowsAuthentication,
     ];
-    let sites = sites.iter().cloned().map(Question::Site);
-    actual.ask(server.into_iter().chain(sites).collect(), &mut ask)?;
+    let sites = scope.sites.iter().cloned().map(Question::Site);
+    let certificates = scope.endpoints.iter().cloned().map(Question::Certificate);
+    actual.ask(server.into_iter().chain(sites).chain(certificates).collect(), &mut ask)?;
     // A location of a site that is not there has nothing to tell, and asking for it is an error.
-    let there = locations.iter().filter(|(site, _)| actual.site(site).is_some());
+    let there = scope.locations.iter().filter(|(site, _)| actual.site(site).is_some());
     let questions = there.flat_map(|(_, location)| {
         [Question::Handlers, Question::Modules, Question::Anonymous, Question::WindowsAt]
             .map(|question| question(location.clone()))
     });
-    actual.ask(questions.collect(), &mut ask)?;
+    // These two were asked of whole locations already.
+    let is_asked = |location: &String, section: Section| {
+        matches!(section, Section::Anonymous | Section::Windows)
+            && scope.locations.iter().any(|(_, whole)| whole == location)
+    };
+    let sections = scope
+        .sections
+        .iter()
+        .filter(|(site, location, section)| actual.site(site).is_some() && !is_asked(location, *section));
+    let sections = sections.map(|(_, location, section)| Question::Section(location.clone(), *section));
+    actual.ask(questions.chain(sections).collect(), &mut ask)?;
     Ok(actual)
 }
 
 /// What an answer tells of the objects that were asked for.
-fn told(question: &Question, command: Command, answer: Answer) -> Result<Vec<Element>, SurveyError> {
+fn told(question: &Question, command: Call, answer: Answer) -> Result<Vec<Element>, SurveyError> {
     let Answer { code, printed } = answer;
     match command.meaning(code) {
         Meaning::Done => {}
@@ -251,6 +299,26 @@ impl Actual {
         self.site(site)?.apps.iter().find(|app| same_name(&app.path, path))
     }
 
+    /// A setting of a section by its path, as it holds for a location.
+    pub fn value(&self, location: &str, section: Section, path: &str) -> Option<&str> {
+        self.sections.get(&(location.to_owned(), section))?.at(path)
+    }
+
+    /// The items of a collection that holds for a location, if the answer says.
+    pub fn items(&self, location: &str, list: &List) -> Option<Vec<&Element>> {
+        let section = self.sections.get(&(location.to_owned(), list.section))?;
+        let within = match list.within {
+            Some(name) => section.child(name),
+            None => Some(section),
+        };
+        Some(within.into_iter().flat_map(|within| within.children_named(list.item)).collect())
+    }
+
+    /// Whether a part of IIS is installed that is a feature of its own.
+    pub fn has_module(&self, name: &str) -> bool {
+        self.global_modules.iter().any(|module| module.eq_ignore_ascii_case(name))
+    }
+
     /// The entry for a pair of program and arguments, which IIS knows it by.
     pub fn fastcgi(&self, full_path: &str, arguments: &str) -> Option<&FastCgi> {
         self.fastcgi.iter().find(|entry| entry.full_path == full_path && entry.arguments == arguments)
@@ -258,22 +326,28 @@ impl Actual {
 
     /// Whether the CGI feature is installed. The section `fastCgi` can be listed even without it.
     pub fn has_fastcgi(&self) -> bool {
-        self.global_modules.iter().any(|module| module.eq_ignore_ascii_case(FASTCGI_MODULE))
+        self.has_module(FASTCGI_MODULE)
     }
 
     pub fn has_web_dav(&self) -> bool {
-        self.global_modules.iter().any(|module| module.eq_ignore_ascii_case(WEBDAV_MODULE))
+        self.has_module(WEBDAV_MODULE)
     }
 
     fn ask<E: From<SurveyError>>(
         &mut self,
         questions: Vec<Question>,
-        ask: &mut impl FnMut(&[Command]) -> Result<Vec<Answer>, E>,
+        ask: &mut impl FnMut(&[Call]) -> Result<Vec<Answer>, E>,
     ) -> Result<(), E> {
-        let commands: Vec<Command> = questions.iter().map(Question::command).collect();
+        let commands: Vec<Call> = questions.iter().map(Question::command).collect();
         let answers = ask(&commands)?;
         for ((question, command), answer) in questions.iter().zip(commands).zip(answers) {
-            self.take(question, told(question, command, answer)?);
+            match question {
+                Question::Certificate(endpoint) => {
+                    let shown = certificate(command, &answer)?;
+                    self.certificates.extend(shown.map(|entry| (endpoint.clone(), entry)));
+                }
+                question => self.take(question, told(question, command, answer)?),
+            }
         }
         Ok(())
     }
@@ -289,7 +363,17 @@ impl Actual {
             let modules = section().into_iter().flat_map(|section| section.children_named("add"));
             modules.filter_map(|module| module.attribute("name").map(str::to_owned)).collect()
         };
+        let kept = match question {
+            Question::Anonymous(location) => Some((location, Section::Anonymous)),
+            Question::WindowsAt(location) => Some((location, Section::Windows)),
+            Question::Section(location, section) => Some((location, *section)),
+            _ => None,
+        };
+        if let Some(((location, of), section)) = kept.zip(section()) {
+            self.sections.insert((location.clone(), of), section.clone());
+        }
         match question {
+            Question::Section(..) => {}
             Question::Pools => self.pools = named(&objects, "APPPOOL").iter().filter_map(pool).collect(),
             Question::Applications => {
                 let application = |object: &Element| {
@@ -302,7 +386,12 @@ impl Actual {
                 self.applications = named(&objects, "APP").iter().filter_map(application).collect();
             }
             Question::Bindings => {
-                self.taken = named(&objects, "SITE").iter().filter_map(taken).flatten().collect();
+                let sites = named(&objects, "SITE");
+                let is_started = |site: &&Element| {
+                    site.attribute("state").is_some_and(|state| state.eq_ignore_ascii_case("Started"))
+                };
+                self.taken = sites.iter().filter(is_started).flat_map(|site| taken(site, "http")).collect();
+                self.https = sites.iter().flat_map(|site| taken(site, "https")).collect();
             }
             Question::Site(_) => self.sites.extend(named(&objects, "SITE").iter().filter_map(site)),
             Question::FastCgi => {
@@ -332,6 +421,8 @@ impl Actual {
                 let web_dav = names().iter().any(|module| module.eq_ignore_ascii_case(WEBDAV_MODULE));
                 self.locations.entry(location.clone()).or_default().web_dav = web_dav;
             }
+            // Answered by another program, in another form.
+            Question::Certificate(_) => {}
             Question::Anonymous(location) => {
                 let user = section().and_then(|section| section.attribute("userName")).map(str::to_owned);
                 self.locations.entry(location.clone()).or_default().anonymous_user = user;
@@ -346,6 +437,13 @@ impl Pool {
         self.configuration.at(path)
     }
 
+    /// The times of the day at which the worker is replaced, if the answer says.
+    pub fn schedule(&self) -> Option<Vec<&str>> {
+        let restart = self.configuration.child("recycling")?.child("periodicRestart")?;
+        let times = restart.child("schedule").into_iter().flat_map(|schedule| schedule.children_named("add"));
+        Some(times.filter_map(|time| time.attribute("value")).collect())
+    }
+
     pub fn is_stopped(&self) -> bool {
         self.state.eq_ignore_ascii_case("Stopped")
     }
@@ -358,6 +456,11 @@ impl FastCgi {
 }
 
 impl Site {
+    /// A setting by its path: `limits.maxConnections`.
+    pub fn value(&self, path: &str) -> Option<&str> {
+        self.configuration.at(path)
+    }
+
     pub fn is_started(&self) -> bool {
         self.state.eq_ignore_ascii_case("Started")
     }
@@ -383,16 +486,26 @@ fn is_true(value: &str) -> bool {
     value.eq_ignore_ascii_case("true")
 }
 
-/// From the short form, `http/*:80:,https/*:443:h`.
-fn taken(object: &Element) -> Option<Vec<TakenBinding>> {
-    let site = object.attribute("SITE.NAME")?;
-    if !object.attribute("state")?.eq_ignore_ascii_case("Started") {
-        return None;
-    }
-    let informations = object.attribute("bindings")?.split(',').filter_map(|binding| binding.split_once('/'));
+/// From the short form, `http/*:80:,https/*:443:h`: those of protocols whose name begins so.
+fn taken(object: &Element, protocol: &str) -> Vec<TakenBinding> {
+    let (Some(site), Some(bindings)) = (object.attribute("SITE.NAME"), object.attribute("bindings")) else {
+        return Vec::new();
+    };
+    let informations = bindings.split(',').filter_map(|binding| binding.split_once('/'));
     let taken =
         |information: &str| TakenBinding { site: site.to_owned(), information: information.to_owned() };
-    Some(informations.filter(|(scheme, _)| scheme.starts_with("http")).map(|(_, it)| taken(it)).collect())
+    informations.filter(|(scheme, _)| scheme.starts_with(protocol)).map(|(_, it)| taken(it)).collect()
+}
+
+/// What is shown at an endpoint, if anything is.
+fn certificate(command: Call, answer: &Answer) -> Result<Option<Entry>, SurveyError> {
+    match command.meaning(answer.code) {
+        Meaning::Done => match Entry::read(&xml::decoded(&answer.printed)) {
+            Some(entry) => Ok(Some(entry)),
+            None => Err(SurveyError::NoCertificate { command: Box::new(command) }),
+        },
+        _ => Ok(None),
+    }
 }
 
 fn pool(object: &Element) -> Option<Pool> {
@@ -452,6 +565,7 @@ fn site(object: &Element) -> Option<Site> {
         auto_start: configuration.and_then(|site| site.attribute("serverAutoStart")).is_none_or(is_true),
         bindings: children(bindings, "binding").iter().filter_map(binding).collect(),
         apps: children(configuration, "application").iter().filter_map(app).collect(),
+        configuration: configuration.cloned().unwrap_or_default(),
     })
 }
 

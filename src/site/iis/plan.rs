@@ -5,11 +5,13 @@
 //! changed back only if that was asked for (`take_over`).
 
 mod bindings;
+mod certificates;
 mod location;
 mod media;
 mod pool;
 mod release;
 mod removal;
+mod sections;
 mod site;
 mod staging;
 
@@ -17,11 +19,16 @@ use std::fmt;
 
 use super::actual::Actual;
 use super::appcmd::Command;
+use super::call::Call;
+use super::netsh;
+use super::section::{Entry, HEADERS, Section};
 use super::wanted::Wanted;
 use super::xml::same_path;
+use crate::site::certificates::CertificateLack;
 use crate::site::settings::seconds;
 use crate::site::state::Applied;
 
+pub use certificates::{applied as certificates_applied, thing as certificate_thing};
 pub use release::unregister;
 pub use removal::{refound, remove};
 pub use site::{may_stand, settle, shows_release, stands, stopped, switch};
@@ -32,8 +39,8 @@ pub use staging::{stage, unstage};
 pub struct Change {
     /// For people, in the imperative: "make the pool `shop`".
     pub says: String,
-    pub does: Command,
-    pub undoes: Vec<Command>,
+    pub does: Call,
+    pub undoes: Vec<Call>,
 }
 
 /// A setting that somebody else has changed.
@@ -46,6 +53,8 @@ pub struct Drift {
     pub applied: Option<String>,
     pub found: String,
     pub wanted: String,
+    /// Whether it stays so whatever is asked for: a newer certificate is never replaced by an older one.
+    pub stays: bool,
 }
 
 /// What would be done.
@@ -104,9 +113,50 @@ pub enum Lack {
         "give this site a host or a port of its own (`[[bindings]]` in `site.toml`), or stop that one"
     ))]
     Binding { binding: String, site: String },
+    #[error(
+        "IIS has no {what}: a feature of its own that is not installed, and `{key}` in `site.toml` wants it"
+    )]
+    #[diagnostic(help(
+        "install it: `Install-WindowsFeature {feature}` in PowerShell; or remove the key from `site.toml`"
+    ))]
+    Feature { what: &'static str, key: &'static str, feature: &'static str },
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Certificate(CertificateLack),
+    #[error("the binding `{binding}` is to keep its certificate, and has none")]
+    #[diagnostic(help(
+        "`{command}` finds nothing: choose one in the binding's window of the IIS Manager, or name one by `thumbprint` or \
+         `subject` (`certificate` in `site.toml`)"
+    ))]
+    NothingToKeep { binding: String, command: Box<Call> },
+    #[error("somebody else has Windows show the certificate `{found}` at `{endpoint}`{}", for_sites(sites))]
+    #[diagnostic(help(
+        "keep it (`certificate = \"keep\"` in `site.toml`), give the binding a host or an address of its own, or replace it \
+         with `--take-over`"
+    ))]
+    CertificateTaken { endpoint: String, found: String, sites: Vec<String> },
+    #[error("the bindings `{first}` and `{second}` share one certificate, and are to show two")]
+    #[diagnostic(help("Windows tells them apart by host and port alone: name the same certificate in both"))]
+    TwoCertificates { first: String, second: String },
     #[error("the password of `{0}` is wanted, under which the pool is to run")]
-    #[diagnostic(help("give it on standard input, or use a group managed account (`DOMAIN\\user$`)"))]
+    #[diagnostic(help(
+        "it is asked for at a prompt; else give it on standard input with `--pool-password-stdin`, or use a group managed \
+         account (`DOMAIN\\user$`)"
+    ))]
     Password(String),
+    #[error("there is no account `{0}`, under which the pool is to run")]
+    #[diagnostic(help(
+        "correct the key `account` under `[pool]` in `site.toml`; a group managed account ends in `$`, and \
+         `Install-ADServiceAccount` has this machine know it"
+    ))]
+    NoAccount(String),
+}
+
+fn for_sites(sites: &[String]) -> String {
+    match sites {
+        [] => String::new(),
+        _ => format!(", for {}", sites.join(", ")),
+    }
 }
 
 /// What the server lacks for this site, before anything is changed.
@@ -135,9 +185,50 @@ pub fn lacks(wanted: &Wanted, actual: &Actual, last: &Applied, take_over: bool) 
             None => Lack::Changed(drift.into()),
         }));
     }
+    lacks.extend(features(wanted, actual));
     lacks.extend(bindings::taken(wanted, actual));
-    lacks.extend(pool::lacks(wanted, actual, last));
+    lacks.extend(certificates::lacks(wanted, actual, last, take_over));
+    lacks.extend(pool::lacks(wanted, actual, last, take_over));
     lacks
+}
+
+/// Features of IIS that are wanted and not installed.
+fn features(wanted: &Wanted, actual: &Actual) -> Vec<Lack> {
+    let wants = |section: Section, name: &str| {
+        let named = |entry: &Entry| matches!(entry, Entry::Value { path, value, .. } if *path == name && value == "true");
+        wanted.sections.iter().any(|wanted| wanted.section == section && wanted.entries.iter().any(named))
+    };
+    let known = [
+        (
+            wants(Section::Windows, "enabled"),
+            "WindowsAuthenticationModule",
+            Lack::Feature {
+                what: "Windows authentication",
+                key: "authentication.windows",
+                feature: "Web-Windows-Auth",
+            },
+        ),
+        (
+            wants(Section::UrlCompression, "doDynamicCompression"),
+            "DynamicCompressionModule",
+            Lack::Feature {
+                what: "dynamic compression",
+                key: "compression.dynamic",
+                feature: "Web-Dyn-Compression",
+            },
+        ),
+        (
+            wants(Section::UrlCompression, "doStaticCompression"),
+            "StaticCompressionModule",
+            Lack::Feature {
+                what: "static compression",
+                key: "compression.static",
+                feature: "Web-Stat-Compression",
+            },
+        ),
+    ];
+    let lacking = known.into_iter().filter(|(is_wanted, module, _)| *is_wanted && !actual.has_module(module));
+    lacking.map(|(.., lack)| lack).collect()
 }
 
 /// The pool, and the FastCGI application of the release: what must be there before anything can be shown.
@@ -158,13 +249,18 @@ pub fn whole(wanted: &Wanted, actual: &Actual, last: &Applied, take_over: bool) 
 
 impl Change {
     fn new(says: String, does: Command, undoes: Vec<Command>) -> Change {
-        Change { says, does, undoes }
+        Change { says, does: does.into(), undoes: undoes.into_iter().map(Call::from).collect() }
+    }
+
+    /// One that concerns a certificate.
+    fn of_certificate(says: String, does: netsh::Command, undoes: netsh::Command) -> Change {
+        Change { says, does: does.into(), undoes: vec![undoes.into()] }
     }
 
     /// One whose inverse follows from the command.
     fn plain(says: String, does: Command) -> Change {
         let undoes = does.inverse().into_iter().collect();
-        Change { says, does, undoes }
+        Change::new(says, does, undoes)
     }
 
     /// The change that takes this one back, if one command does.
@@ -223,7 +319,7 @@ impl fmt::Display for IisPlan {
 impl Drift {
     /// How the setting is, how it was and how it is wanted.
     pub fn fact(&self) -> String {
-        let Drift { thing, name, applied, found, wanted } = self;
+        let Drift { thing, name, applied, found, wanted, .. } = self;
         let was = match applied {
             Some(applied) => format!("was `{applied}` when holdall set it last"),
             None => "which holdall never set".to_owned(),
@@ -234,7 +330,10 @@ impl Drift {
 
 impl fmt::Display for Drift {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "left alone: {} (--take-over sets it)", self.fact())
+        match self.stays {
+            true => write!(f, "left alone: {}, which is older", self.fact()),
+            false => write!(f, "left alone: {} (--take-over sets it)", self.fact()),
+        }
     }
 }
 
@@ -268,6 +367,9 @@ struct Found<'a> {
 
 fn verdict(found: &Found<'_>, last: Option<&str>) -> Verdict {
     let Found { wanted, firm, ours, actual, .. } = *found;
+    // What is sent to browsers counts letter by letter.
+    let is_sent = HEADERS.item_of(found.name).is_some();
+    let same_value = |one: &str, other: &str| if is_sent { one == other } else { same_value(one, other) };
     match (actual, last) {
         (Some(actual), _) if same_value(actual, wanted) => Verdict::Same,
         _ if !firm => Verdict::Leave,
@@ -338,6 +440,7 @@ impl<'a> Difference<'a> {
                 applied: last.map(str::to_owned),
                 found: actual.unwrap_or_default().to_owned(),
                 wanted: wanted.to_owned(),
+                stays: false,
             }),
             Verdict::Same | Verdict::Leave => {}
         }

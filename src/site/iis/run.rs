@@ -13,8 +13,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::sleep;
 use std::time::Duration;
 
-use super::actual::{Actual, Answer, SurveyError, survey};
-use super::appcmd::{Command, Meaning};
+use super::actual::{Actual, Answer, Scope, SurveyError, survey};
+use super::appcmd::Meaning;
+use super::call::Call;
 use super::plan::Change;
 use super::xml;
 
@@ -22,6 +23,9 @@ pub use lock::IisLock;
 
 /// The variable that names another program to run in appcmd's place.
 pub const PROGRAM_VARIABLE: &str = "HOLDALL_APPCMD";
+
+/// The variable that names another program to run in netsh's place.
+pub const NETSH_VARIABLE: &str = "HOLDALL_NETSH";
 
 /// How long a command is repeated while somebody else holds the configuration, and the first pause.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -32,10 +36,10 @@ const AT_ONCE: usize = 4;
 
 /// What runs commands: appcmd itself, or something in its place.
 pub trait Runner {
-    fn run(&mut self, command: &Command) -> io::Result<Answer>;
+    fn run(&mut self, command: &Call) -> io::Result<Answer>;
 
     /// Runs commands that change nothing, of which none waits for another. Answers in their order.
-    fn ask(&mut self, commands: &[Command]) -> io::Result<Vec<Answer>> {
+    fn ask(&mut self, commands: &[Call]) -> io::Result<Vec<Answer>> {
         commands.iter().map(|command| self.run(command)).collect()
     }
 
@@ -45,10 +49,11 @@ pub trait Runner {
     }
 }
 
-/// The program of IIS.
+/// The program of IIS, and netsh beside it.
 #[derive(Debug, Clone)]
 pub struct Appcmd {
     program: PathBuf,
+    netsh: PathBuf,
 }
 
 /// Why IIS could not be asked or changed.
@@ -59,6 +64,9 @@ pub enum IisError {
         "IIS comes with that program: install IIS with its CGI feature, or let HOLDALL_APPCMD name another"
     ))]
     NoProgram { program: PathBuf, source: io::Error },
+    #[error("cannot run `netsh`, which tells Windows of certificates")]
+    #[diagnostic(help("it is a part of Windows; {NETSH_VARIABLE} names another program in its place"))]
+    NoNetsh(#[source] io::Error),
     #[error(transparent)]
     #[diagnostic(transparent)]
     Survey(#[from] SurveyError),
@@ -80,7 +88,7 @@ pub enum IisError {
     NotTakenBack(Box<Stopped>),
     #[error("what had been changed in IIS could not be taken back")]
     #[diagnostic(help("run these by hand:\n{}", list(left)))]
-    Stays { left: Vec<Command> },
+    Stays { left: Vec<Call> },
 }
 
 impl IisError {
@@ -93,29 +101,30 @@ impl IisError {
 /// Where a list of changes has stopped.
 #[derive(Debug)]
 pub struct Stopped {
-    pub command: Command,
+    pub command: Call,
     pub code: i32,
     /// In the server's language.
     pub said: String,
     /// What is done and still there.
     pub done: Vec<Change>,
     /// What should have been run to take it back, and was not.
-    pub left: Vec<Command>,
+    pub left: Vec<Call>,
 }
 
-fn list(commands: &[Command]) -> String {
+fn list(commands: &[Call]) -> String {
     commands.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 
 impl Appcmd {
-    /// The program named by `HOLDALL_APPCMD`, or that of this Windows.
+    /// The programs named by `HOLDALL_APPCMD` and `HOLDALL_NETSH`, or those of this Windows.
     pub fn of_machine() -> Appcmd {
-        let named = std::env::var_os(PROGRAM_VARIABLE).filter(|program| !program.is_empty());
-        Appcmd { program: named.map_or_else(of_windows, PathBuf::from) }
+        Appcmd::at(named(PROGRAM_VARIABLE).unwrap_or_else(of_windows))
     }
 
+    /// This program in the place of IIS's own.
     pub fn at(program: impl Into<PathBuf>) -> Appcmd {
-        Appcmd { program: program.into() }
+        let netsh = || system().join("netsh.exe");
+        Appcmd { program: program.into(), netsh: named(NETSH_VARIABLE).unwrap_or_else(netsh) }
     }
 
     pub fn program(&self) -> &std::path::Path {
@@ -123,24 +132,37 @@ impl Appcmd {
     }
 }
 
+/// The program that a variable of the environment names.
+fn named(variable: &str) -> Option<PathBuf> {
+    std::env::var_os(variable).filter(|program| !program.is_empty()).map(PathBuf::from)
+}
+
+fn of_windows() -> PathBuf {
+    system().join("inetsrv").join("appcmd.exe")
+}
+
 /// A 32-bit program that opens `System32` is sent to another folder, with a configuration of its own; `Sysnative` is how
 /// it reaches the right one. No other program can see that name.
-fn of_windows() -> PathBuf {
+fn system() -> PathBuf {
     let windows = std::env::var_os("windir").unwrap_or_else(|| r"C:\Windows".into());
     let is_diverted =
         cfg!(target_pointer_width = "32") && std::env::var_os("PROCESSOR_ARCHITEW6432").is_some();
     let system = if is_diverted { "Sysnative" } else { "System32" };
-    PathBuf::from(windows).join(system).join("inetsrv").join("appcmd.exe")
+    PathBuf::from(windows).join(system)
 }
 
 impl Appcmd {
-    fn answer(&self, command: &Command) -> io::Result<Answer> {
+    fn answer(&self, command: &Call) -> io::Result<Answer> {
         let input = command.standard_input();
-        let mut child = std::process::Command::new(&self.program)
+        let program = match command {
+            Call::Appcmd(_) => &self.program,
+            Call::Netsh(_) => &self.netsh,
+        };
+        let mut child = std::process::Command::new(program)
             .args(command.args())
             .stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() })
             .stdout(Stdio::piped())
-            // appcmd writes its errors to the standard output, too.
+            // Both write their errors to the standard output, too.
             .stderr(Stdio::null())
             .spawn()?;
         let fed = child.stdin.take().map(|mut stdin| stdin.write_all(input.unwrap_or_default().as_bytes()));
@@ -155,12 +177,12 @@ impl Appcmd {
 }
 
 impl Runner for Appcmd {
-    fn run(&mut self, command: &Command) -> io::Result<Answer> {
+    fn run(&mut self, command: &Call) -> io::Result<Answer> {
         self.answer(command)
     }
 
     /// Some at a time: most of what each of them takes is the start of a program that reads the whole configuration.
-    fn ask(&mut self, commands: &[Command]) -> io::Result<Vec<Answer>> {
+    fn ask(&mut self, commands: &[Call]) -> io::Result<Vec<Answer>> {
         let next = AtomicUsize::new(0);
         let one = || {
             let at = next.fetch_add(1, Ordering::Relaxed);
@@ -184,20 +206,35 @@ fn whole(code: i32) -> i32 {
     wide.filter(|_| !cfg!(windows)).unwrap_or(code)
 }
 
-/// Asks the server all that concerns these sites and locations.
-pub fn read(
-    runner: &mut dyn Runner,
-    program: &std::path::Path,
-    sites: &[String],
-    locations: &[(String, String)],
-) -> Result<Actual, IisError> {
-    survey(sites, locations, |commands| {
-        let answers = runner.ask(commands).and_then(|answers| {
-            let answered = commands.iter().zip(answers);
-            answered.map(|(command, answer)| until_free(runner, command, answer)).collect()
-        });
-        answers.map_err(|source| IisError::NoProgram { program: program.to_owned(), source })
+/// Asks the server all that concerns these sites, parts of them, and the certificates that are shown.
+pub fn read(runner: &mut dyn Runner, program: &std::path::Path, scope: &Scope) -> Result<Actual, IisError> {
+    survey(scope, |commands| {
+        // Apart, so that it is known which program there is none of.
+        let (of_netsh, of_appcmd): (Vec<_>, Vec<_>) =
+            commands.iter().enumerate().partition(|(_, command)| matches!(command, Call::Netsh(_)));
+        let mut answers = Vec::with_capacity(commands.len());
+        for group in [of_appcmd, of_netsh] {
+            let asked: Vec<Call> = group.iter().map(|(_, command)| (*command).clone()).collect();
+            let answered = runner.ask(&asked).and_then(|answers| {
+                let answered = asked.iter().zip(answers);
+                answered
+                    .map(|(command, answer)| until_free(runner, command, answer))
+                    .collect::<io::Result<Vec<_>>>()
+            });
+            let no_program = |source| unstarted(asked.first(), program, source);
+            answers.extend(group.iter().map(|(at, _)| *at).zip(answered.map_err(no_program)?));
+        }
+        answers.sort_by_key(|(at, _)| *at);
+        Ok(answers.into_iter().map(|(_, answer)| answer).collect())
     })
+}
+
+/// That the program of a command could not be run.
+fn unstarted(command: Option<&Call>, program: &std::path::Path, source: io::Error) -> IisError {
+    match command {
+        Some(Call::Netsh(_)) => IisError::NoNetsh(source),
+        _ => IisError::NoProgram { program: program.to_owned(), source },
+    }
 }
 
 /// Runs the changes in order. When one fails, those before it are taken back, last first; but when the server turns out to
@@ -212,7 +249,7 @@ pub fn perform(
         let answer = match patiently(runner, &change.does) {
             Ok(answer) => answer,
             Err(source) => {
-                let no_program = IisError::NoProgram { program: program.to_owned(), source };
+                let no_program = unstarted(Some(&change.does), program, source);
                 return Err(match take_back(runner, &done) {
                     Ok(()) => no_program,
                     Err(left) => IisError::NotTakenBack(stopped(
@@ -242,33 +279,39 @@ pub fn perform(
 
 /// Undoes changes, the last one first. Each is tried, whatever becomes of the others; fails with the commands that did not
 /// succeed.
-pub fn take_back(runner: &mut dyn Runner, done: &[Change]) -> Result<(), Vec<Command>> {
+pub fn take_back(runner: &mut dyn Runner, done: &[Change]) -> Result<(), Vec<Call>> {
     let mut left = Vec::new();
     for command in done.iter().rev().flat_map(|change| &change.undoes) {
         let is_undone = |Answer { code, .. }: Answer| {
             command.meaning(code) == Meaning::Done || command.finds_nothing_to_remove(code)
         };
-        if !patiently(runner, command).is_ok_and(is_undone) {
+        let is_gone = |runner: &mut dyn Runner| {
+            let proof = command.proof();
+            proof.is_some_and(|proof| {
+                runner.run(&proof).is_ok_and(|answer| proof.meaning(answer.code) == Meaning::NotFound)
+            })
+        };
+        if !patiently(runner, command).is_ok_and(is_undone) && !is_gone(runner) {
             left.push(command.clone());
         }
     }
     if left.is_empty() { Ok(()) } else { Err(left) }
 }
 
-fn stopped(change: &Change, answer: &Answer, done: Vec<Change>, left: Vec<Command>) -> Box<Stopped> {
+fn stopped(change: &Change, answer: &Answer, done: Vec<Change>, left: Vec<Call>) -> Box<Stopped> {
     let said = xml::decoded(&answer.printed);
     let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
     Box::new(Stopped { command: change.does.clone(), code: answer.code, said, done, left })
 }
 
 /// Runs one command, again and again while somebody else holds what it needs.
-fn patiently(runner: &mut dyn Runner, command: &Command) -> io::Result<Answer> {
+fn patiently(runner: &mut dyn Runner, command: &Call) -> io::Result<Answer> {
     let answer = runner.run(command)?;
     until_free(runner, command, answer)
 }
 
 /// The same after a first answer.
-fn until_free(runner: &mut dyn Runner, command: &Command, mut answer: Answer) -> io::Result<Answer> {
+fn until_free(runner: &mut dyn Runner, command: &Call, mut answer: Answer) -> io::Result<Answer> {
     let (mut pause, mut waited) = (PAUSE, Duration::ZERO);
     while command.meaning(answer.code) == Meaning::Retry && waited < PATIENCE {
         runner.wait(pause);
@@ -282,7 +325,8 @@ fn until_free(runner: &mut dyn Runner, command: &Command, mut answer: Answer) ->
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::site::iis::appcmd::{Object, Verb};
+    use crate::site::iis::appcmd::{Command, Object, Verb};
+    use crate::site::iis::netsh::Endpoint;
     use std::path::Path;
 
     /// Answers by the words of a command, and keeps what was run.
@@ -295,7 +339,7 @@ mod tests {
     }
 
     impl Runner for Played {
-        fn run(&mut self, command: &Command) -> io::Result<Answer> {
+        fn run(&mut self, command: &Call) -> io::Result<Answer> {
             let line = command.args().join(" ");
             let at = self.codes.iter().position(|(words, _)| line.starts_with(words));
             let code = at.map_or(0, |at| self.codes.remove(at).1);
@@ -313,8 +357,8 @@ mod tests {
         ["a", "b", "c"]
             .map(|name| Change {
                 says: name.to_owned(),
-                does: command(Verb::Set, name),
-                undoes: vec![command(Verb::Delete, name), command(Verb::Stop, name)],
+                does: command(Verb::Set, name).into(),
+                undoes: vec![command(Verb::Delete, name).into(), command(Verb::Stop, name).into()],
             })
             .into()
     }
@@ -345,7 +389,7 @@ mod tests {
     fn what_cannot_be_taken_back_is_named() {
         let (result, played) = performed(&[("set site b", 13), ("delete site a", 5)]);
         let Err(IisError::NotTakenBack(stopped)) = result else { panic!("{result:?}") };
-        assert_eq!(stopped.left.iter().map(Command::args).collect::<Vec<_>>(), [["delete", "site", "a"]]);
+        assert_eq!(stopped.left.iter().map(Call::args).collect::<Vec<_>>(), [["delete", "site", "a"]]);
         assert_eq!(played.run.last().unwrap(), "stop site a");
     }
 
@@ -355,7 +399,23 @@ mod tests {
         take_back(&mut played, &changes()).unwrap();
         played.codes = vec![("stop site b", 1168)];
         let left = take_back(&mut played, &changes()).unwrap_err();
-        assert_eq!(left.iter().map(Command::args).collect::<Vec<_>>(), [["stop", "site", "b"]]);
+        assert_eq!(left.iter().map(Call::args).collect::<Vec<_>>(), [["stop", "site", "b"]]);
+    }
+
+    /// netsh ends with 1 whatever goes wrong.
+    #[test]
+    fn a_certificate_that_is_shown_no_more_is_taken_back() {
+        use crate::site::iis::netsh;
+        let endpoint = Endpoint::parse("hostnameport=a.example:443").unwrap();
+        let undoes = vec![netsh::Command::delete(&endpoint).into()];
+        let done = [Change { undoes, ..changes().remove(0) }];
+        let failing = [("http delete sslcert", 1), ("http show sslcert", 1)];
+        let mut played = Played { codes: failing.to_vec(), ..Played::default() };
+        take_back(&mut played, &done).unwrap();
+        // What is shown still could not be taken back.
+        played.codes = failing[..1].to_vec();
+        let left = take_back(&mut played, &done).unwrap_err();
+        assert!(left[0].to_string().ends_with("http delete sslcert hostnameport=a.example:443"), "{left:?}");
     }
 
     #[test]
@@ -400,8 +460,9 @@ mod tests {
             until [ $(ls | grep -c began-) -ge 4 ]; do sleep 0.01; done\necho \"$3\"\n[ $3 != 7 ] || exit 9\n";
         fs_err::write(&program, script).unwrap();
         fs_err::set_permissions(&program, std::fs::Permissions::from_mode(0o700)).unwrap();
-        let commands: Vec<_> =
-            (1..10).map(|number| Command::new(Verb::List, Object::Site, Some(&number.to_string()))).collect();
+        let commands: Vec<Call> = (1..10)
+            .map(|number| Command::new(Verb::List, Object::Site, Some(&number.to_string())).into())
+            .collect();
         let answers = Appcmd::at(&program).ask(&commands).unwrap();
         let said: Vec<_> =
             answers.iter().map(|answer| str::from_utf8(&answer.printed).unwrap().trim()).collect();
@@ -420,13 +481,13 @@ mod tests {
         fs_err::set_permissions(&program, std::fs::Permissions::from_mode(0o700)).unwrap();
         let command =
             Command::new(Verb::Set, Object::AppPool, Some("a \"b\"")).input("hidden".to_owned(), "it");
-        let answer = Appcmd::at(&program).run(&command).unwrap();
+        let answer = Appcmd::at(&program).run(&command.into()).unwrap();
         assert_eq!(
             (answer.code, str::from_utf8(&answer.printed).unwrap()),
             (13, "set|apppool|a \"b\"|/in|hidden")
         );
         let missing = folder.path().join("missing");
-        let error = read(&mut Appcmd::at(&missing), &missing, &[], &[]).unwrap_err();
+        let error = read(&mut Appcmd::at(&missing), &missing, &Scope::default()).unwrap_err();
         assert!(matches!(error, IisError::NoProgram { .. }), "{error:?}");
     }
 }

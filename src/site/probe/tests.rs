@@ -60,7 +60,13 @@ fn visitor(at: SocketAddr) -> Visitor {
 }
 
 fn expected() -> Expected {
-    Expected { release: NEW.to_owned(), windows_authentication: false, has_https: false, also: Vec::new() }
+    Expected {
+        release: NEW.to_owned(),
+        windows_authentication: false,
+        has_https: false,
+        certificate: None,
+        also: Vec::new(),
+    }
 }
 
 fn root() -> Question {

@@ -23,6 +23,13 @@ pub enum Trouble {
     #[diagnostic(help("check that the binding has a certificate with its private key"))]
     Tls { address: String, cause: String },
 
+    #[error("{address} shows the certificate {found}, where {expected} should be shown")]
+    #[diagnostic(help(
+        "another entry goes before that of the binding, or something in front of this server ends TLS: \
+         `netsh http show sslcert` lists them all"
+    ))]
+    OtherCertificate { address: String, expected: String, found: String, release: Option<String> },
+
     #[error("{address} gives no whole answer to `{path}`: {cause}")]
     #[diagnostic(help(
         "look into the log of the bridge and the Windows event log: a process may have ended at work"
@@ -105,7 +112,8 @@ impl Trouble {
     /// Whether this very release gave the answer, so that waiting for it is at an end.
     pub fn is_of(&self, expected: &str) -> bool {
         let release = match self {
-            Trouble::Unauthorized { release, .. }
+            Trouble::OtherCertificate { release, .. }
+            | Trouble::Unauthorized { release, .. }
             | Trouble::HostRefused { release, .. }
             | Trouble::SslRedirect { release, .. }
             | Trouble::SslLoop { release, .. }
@@ -132,6 +140,13 @@ impl Expected {
             return Err(Trouble::OtherRelease { address: address.to_string(), path, expected, found });
         }
         let address_said = address.to_string();
+        let shown = answer.certificate.as_ref().map(|certificate| &certificate.thumbprint);
+        if let Some((expected, found)) =
+            self.certificate.as_ref().zip(shown).filter(|(one, other)| one != other)
+        {
+            let (expected, found) = (expected.clone(), found.clone());
+            return Err(Trouble::OtherCertificate { address: address_said, expected, found, release });
+        }
         match status {
             _ if answer.is_of_windows() && !is_expected => {
                 Err(Trouble::NoSite { address: address_said, status })
@@ -199,6 +214,7 @@ fn help(status: u16, is_page: bool) -> &'static str {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use super::super::Certificate;
     use super::*;
 
     const NEW: &str = "0123abcd";
@@ -216,6 +232,7 @@ mod tests {
             release: NEW.to_owned(),
             windows_authentication: false,
             has_https: false,
+            certificate: None,
             also: Vec::new(),
         }
     }
@@ -276,6 +293,19 @@ mod tests {
         check(&expected(), &to(301, secure), "the site has no binding for that");
         check(&Expected { has_https: true, ..expected() }, &to(301, secure), "right");
         check(&expected(), &to(301, "http://www.example.org/"), "right");
+    }
+
+    #[test]
+    fn the_certificate_that_is_wanted_has_to_be_shown() {
+        let shows = |thumbprint: &str| {
+            let (thumbprint, names) = (thumbprint.to_owned(), Vec::new());
+            let certificate = Some(Certificate { thumbprint, names, fits: false });
+            Answer { certificate, ..answer(200, NEW) }
+        };
+        let wanting = Expected { certificate: Some("AB".to_owned()), ..expected() };
+        check(&wanting, &shows("AB"), "right");
+        check(&wanting, &shows("CD"), "shows the certificate CD, where AB should be shown");
+        check(&expected(), &shows("CD"), "right");
     }
 
     #[test]

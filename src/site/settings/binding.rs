@@ -3,6 +3,8 @@
 use std::fmt;
 use std::net::IpAddr;
 
+use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
+
 use super::SettingsError;
 use super::keys::Keys;
 
@@ -45,6 +47,12 @@ impl Thumbprint {
             true => Ok(Thumbprint(digits.to_ascii_uppercase())),
             false => Err("a thumbprint has 40 hex digits"),
         }
+    }
+
+    /// That of a certificate in DER.
+    pub fn of(der: &[u8]) -> Thumbprint {
+        let digest = digest(&SHA1_FOR_LEGACY_USE_ONLY, der);
+        Thumbprint(digest.as_ref().iter().map(|byte| format!("{byte:02X}")).collect())
     }
 
     pub fn as_str(&self) -> &str {

@@ -52,7 +52,7 @@ fn work(
             return Ok(FAILED);
         }
     };
-    let template = Template::new(py, settings.threads > 1, siblings)?;
+    let template = Template::new(py, settings.threads > 1, siblings, settings.proxies.clone())?;
     let (probes, maintenance) = (settings.probe.clone(), settings.maintenance.clone());
     let events = settings.events.clone();
     let handler = Arc::new(Handler { application, template, probes, maintenance, events });

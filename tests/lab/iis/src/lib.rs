@@ -8,7 +8,8 @@
 //!
 //! - `lab.toml`: switches, faults, and where paths of Windows lie, written by a test ([`lab`] shows all of it);
 //! - `runtime.json`: what is started and stopped, and how often pools got new processes ([`runtime`]);
-//! - `commands.jsonl`: every command that appcmd was given, and how it ended ([`appcmd::records`]);
+//! - `commands.jsonl`: every command that appcmd and netsh were given, and how it ended ([`appcmd::records`]);
+//! - `certificates` and `sslcert.json`: the store of the machine, and what http.sys shows of it ([`certificates`]);
 //! - `redirection.config`, which may lead to a shared configuration, and `backup`.
 //!
 //! `appcmd` finds its lab by `HOLDALL_LAB_IIS`, else in the folder `config` beside itself, where the real one has it:
@@ -22,17 +23,22 @@
 //! - `processes.txt`: what the processes print, on systems but Windows, where IIS gives them nothing to print to;
 //! - the workers in `runtime.json`, which `appcmd list wp` shows.
 //!
+//! `netsh` finds its lab as appcmd does, and knows `http show|add|delete sslcert` ([`netsh`]).
+//!
 //! Not here are `search`, `reset` and `migrate` of `config`, traces, locks written into a `web.config`, commits above
 //! the server, the history of configurations, and passwords that can be read back.
 
 pub mod appcmd;
+pub mod certificates;
 pub mod config;
 mod hold;
 pub mod init;
 pub mod lab;
+pub mod netsh;
 pub mod physical;
 pub mod runtime;
 pub mod schema;
 pub mod serve;
+pub mod services;
 pub mod switches;
 pub mod xml;

@@ -10,6 +10,18 @@ use crate::lab::{Fault, Lab, Settings, When};
 
 /// The exit code and what is printed.
 pub fn run(lab: &Lab, args: &[String], stdin: &mut dyn Read) -> (i32, String) {
+    run_with(lab, args, &mut |at_commit| execute(lab, args, stdin, at_commit))
+}
+
+/// Called between reading and writing of a file.
+type AtCommit<'a> = &'a mut dyn FnMut() -> Option<Failure>;
+
+/// The same for any program of the lab.
+pub fn run_with(
+    lab: &Lab,
+    args: &[String],
+    execute: &mut dyn FnMut(AtCommit<'_>) -> (i32, String),
+) -> (i32, String) {
     let records = match record::begin(lab, args) {
         Ok(records) => records,
         Err(error) => return (1, format!("the lab's record cannot be written: {error}\r\n")),
@@ -23,7 +35,7 @@ pub fn run(lab: &Lab, args: &[String], stdin: &mut dyn Read) -> (i32, String) {
         Some(failure) => (failure.exit, failure.text),
         None => {
             let mut at_commit = || failed(When::Commit);
-            let (exit, text) = execute(lab, args, stdin, &mut at_commit);
+            let (exit, text) = execute(&mut at_commit);
             match failed(When::After) {
                 Some(failure) => (failure.exit, text + &failure.text),
                 None => (exit, text),

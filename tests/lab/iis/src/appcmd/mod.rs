@@ -14,7 +14,7 @@ mod command;
 mod config;
 mod edit;
 mod errors;
-mod fault;
+pub(crate) mod fault;
 mod indexer;
 mod input;
 mod list;

@@ -16,6 +16,7 @@ use super::server::JOURNAL;
 use super::settings::{Refusal, Settings};
 use super::workers::Workers;
 use super::{effective, read};
+use crate::certificates::Shown;
 use crate::config::Config;
 use crate::lab::{Lab, LabError, Paths};
 use crate::runtime::Runtime;
@@ -93,6 +94,18 @@ impl Current {
         let (breaks, _) = broadcast::channel(16);
         let workers = Workers::new(Arc::clone(&journal), lab.runtime());
         Ok(Current { lab, workers, journal, breaks, known: Mutex::new(known) })
+    }
+
+    /// Whether a port is one for HTTPS.
+    pub fn is_https(&self, port: u16) -> bool {
+        let Ok(snapshot) = self.look() else { return false };
+        let sites = snapshot.model.sites.iter().filter(|site| site.is_started);
+        sites.flat_map(|site| &site.bindings).any(|binding| binding.port == port && binding.https)
+    }
+
+    /// The certificate for whoever comes to an address.
+    pub fn shown(&self, local: std::net::SocketAddr) -> Shown {
+        Shown { lab: self.lab.clone(), local }
     }
 
     /// What counts now, and has been taken up.

@@ -25,9 +25,10 @@ pub struct Site {
     pub folders: Vec<Folder>,
 }
 
-/// A plain HTTP binding.
+/// An address at which a site answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Binding {
+    pub https: bool,
     /// `*` for all.
     pub address: String,
     pub port: u16,
@@ -112,7 +113,7 @@ pub mod tests {
     }
 
     pub fn site(name: &str, id: u32, port: u16, pool: &str) -> Site {
-        let binding = Binding { address: "*".to_owned(), port, host: String::new() };
+        let binding = Binding { https: false, address: "*".to_owned(), port, host: String::new() };
         let folders = vec![folder("/", "", "/srv/old", pool)];
         Site { name: name.to_owned(), id, is_started: true, bindings: vec![binding], folders }
     }

@@ -38,18 +38,22 @@ fn site(found: &config::Site, runtime: &Runtime, paths: &Paths) -> Site {
         name: found.name.clone(),
         id: found.id,
         is_started: runtime.site(found) == State::Started,
-        // Without certificates there is no https here.
-        bindings: found.bindings.iter().filter(|own| own.protocol == "http").filter_map(binding).collect(),
+        bindings: found.bindings.iter().filter_map(binding).collect(),
         folders: folders.collect(),
     }
 }
 
 /// `address:port:host`; an IPv6 address in brackets has colons of its own.
 fn binding(found: &config::Binding) -> Option<Binding> {
+    let https = match &*found.protocol {
+        "http" => false,
+        "https" => true,
+        _ => return None,
+    };
     let (rest, host) = found.information.rsplit_once(':')?;
     let (address, port) = rest.rsplit_once(':')?;
     let address = if address.is_empty() { "*" } else { address };
-    Some(Binding { address: address.to_owned(), port: port.parse().ok()?, host: host.to_owned() })
+    Some(Binding { https, address: address.to_owned(), port: port.parse().ok()?, host: host.to_owned() })
 }
 
 /// By their names in small letters: IIS doesn't tell cases apart.

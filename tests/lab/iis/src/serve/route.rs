@@ -107,6 +107,7 @@ mod tests {
 
     fn site_with(name: &str, bindings: &[(&str, u16, &str)]) -> Site {
         let bindings = bindings.iter().map(|&(address, port, host)| Binding {
+            https: false,
             address: address.to_owned(),
             port,
             host: host.to_owned(),

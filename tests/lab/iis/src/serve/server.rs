@@ -10,6 +10,7 @@ use std::time::Duration;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
@@ -194,17 +195,41 @@ async fn converse(
     stream: TcpStream,
     remote: SocketAddr,
     current: Arc<Current>,
-    mut stopped: watch::Receiver<bool>,
+    stopped: watch::Receiver<bool>,
 ) {
     let Ok(local) = stream.local_addr() else { return };
     // Without it small answers are only slower.
     let _ = stream.set_nodelay(true);
+    let https = current.is_https(local.port());
+    let ends = Ends { local, remote, https };
+    if !https {
+        return talk(stream, ends, current, stopped).await;
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let versions =
+        rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let Ok(config) = versions else { return };
+    let config = config.with_no_client_auth().with_cert_resolver(Arc::new(current.shown(local)));
+    // Without a certificate the handshake is at an end.
+    let accepted = tokio_rustls::TlsAcceptor::from(Arc::new(config)).accept(stream);
+    if let Ok(Ok(stream)) = tokio::time::timeout(Duration::from_secs(30), accepted).await {
+        talk(stream, ends, current, stopped).await;
+    }
+}
+
+/// HTTP on a connection, whatever lies below it.
+async fn talk(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    ends: Ends,
+    current: Arc<Current>,
+    mut stopped: watch::Receiver<bool>,
+) {
     let mut breaks = current.breaks.subscribe();
     let serving = Arc::<Serving>::default();
     let ours = Arc::clone(&serving);
     let service = service_fn(move |request| {
         let (current, serving) = (Arc::clone(&current), Arc::clone(&ours));
-        async move { Ok::<_, Infallible>(front::answer(&current, Ends { local, remote }, serving, request).await) }
+        async move { Ok::<_, Infallible>(front::answer(&current, ends, serving, request).await) }
     });
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(Duration::from_secs(120));
