@@ -56,6 +56,8 @@ pub mod elf;
 pub mod cache;
 /// Pinned programs from the package index.
 pub mod python_tool;
+/// The event log of Windows.
+pub mod events;
 /// What a site and all around it has said, merged by time.
 pub mod logs;
 /// What other programs say, made fit to be shown.
