@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::Output;
 use super::output::printable;
 use super::served::{RootArgs, ServerArgs, site_name};
+use super::stop::Ending;
 use super::trust::TrustArgs;
 use crate::Error;
 use crate::deploy::{self, DeployError, Server, Source};
@@ -91,6 +92,7 @@ struct Patient {
 }
 
 pub fn run(args: Args, output: &Output) -> Result<(), Error> {
+    let _ending = Ending::listen_for_doctor(output).map_err(Error::System)?;
     let (fix, yes) = (args.fix, args.yes);
     let mut patient = Patient::of(args)?;
     let mut findings = patient.examine()?;

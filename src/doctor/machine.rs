@@ -123,7 +123,8 @@ pub struct Wanted<'a> {
 impl Machine {
     /// Reads everything.
     pub fn read(wanted: &Wanted<'_>) -> Machine {
-        let folder = wanted.site.unwrap_or(wanted.root);
+        // What lies above is not for us to judge.
+        let folder = wanted.site.into_iter().chain([wanted.root]).find(|folder| folder.is_dir());
         Machine {
             clock: Some(clock(wanted.root)),
             free_for_temporary: free(&std::env::temp_dir()),

@@ -42,7 +42,8 @@ fn filled_up(first: usize, further: usize) {
         let said = String::from_utf8_lossy(&full.stderr).into_owned();
         // The last files are no larger than what chance leaves free.
         if code != 0 || room + 1024 < needed {
-            assert!([3, 4, 5].contains(&code), "{code} with {room}: {said}");
+            // 1 where it was what the turn before had left to do.
+            assert!([1, 3, 4, 5].contains(&code), "{code} with {room}: {said}");
             assert!(said.contains("No space left") && said.contains("the disk"), "{room}: {said}");
             assert!(said.contains(server.home().to_str().unwrap()), "{room}: {said}");
             assert_eq!(server.serving(), before, "{room}: {said}");

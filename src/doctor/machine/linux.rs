@@ -6,7 +6,7 @@ use std::path::Path;
 use super::{Listening, Machine};
 
 /// There is nothing more.
-pub fn read(_: &Path, machine: Machine) -> Machine {
+pub fn read(_: Option<&Path>, machine: Machine) -> Machine {
     machine
 }
 

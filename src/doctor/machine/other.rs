@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::{Listening, Machine};
 
-pub fn read(_: &Path, machine: Machine) -> Machine {
+pub fn read(_: Option<&Path>, machine: Machine) -> Machine {
     machine
 }
 

@@ -25,9 +25,8 @@ const APP_LOCKER_SERVICE: &str = r"SYSTEM\CurrentControlSet\Services\AppIDSvc";
 /// What the start of a service says that may not run.
 const DISABLED: u32 = 4;
 
-/// All that is not yet known.
-pub fn read(folder: &Path, machine: Machine) -> Machine {
-    let there = folder.ancestors().find(|above| above.exists());
+/// All that is not yet known, with the rights on this folder.
+pub fn read(folder: Option<&Path>, machine: Machine) -> Machine {
     Machine {
         release: release(),
         elevated: win32::elevated().ok(),
@@ -36,7 +35,7 @@ pub fn read(folder: &Path, machine: Machine) -> Machine {
         antivirus: antivirus(),
         app_locker: Some(app_locker()),
         code_integrity: win32::code_integrity(),
-        rights: there.and_then(|there| Some((there.to_owned(), win32::rights(there).ok()?))),
+        rights: folder.and_then(|folder| Some((folder.to_owned(), win32::rights(folder).ok()?))),
         ..machine
     }
 }
