@@ -65,6 +65,14 @@ pub struct SiteSettings {
     pub headers: BTreeMap<String, String>,
     /// What is wanted of the bundle's services, by name.
     pub services: BTreeMap<String, ServiceSettings>,
+    pub logs: Logs,
+}
+
+/// How much stays of what Holdall itself, hooks and services have logged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Logs {
+    pub keep_days: u32,
+    pub max_megabytes: u32,
 }
 
 /// Where the site stands among those of the server.
@@ -248,6 +256,7 @@ impl SiteSettings {
             compression: BTreeMap::new(),
             headers: BTreeMap::new(),
             services: BTreeMap::new(),
+            logs: Logs { keep_days: 30, max_megabytes: 500 },
         }
     }
 
@@ -336,6 +345,12 @@ impl SiteSettings {
             compression: keys.attributes("compression", COMPRESSION)?,
             headers: keys.pairs("headers", header::check_header)?,
             services: services::read(&keys)?,
+            logs: Logs {
+                keep_days: keys.number("logs.keepDays", 1..=3650)?.unwrap_or(standard.logs.keep_days),
+                max_megabytes: keys
+                    .number("logs.maxMegabytes", 1..=1_000_000)?
+                    .unwrap_or(standard.logs.max_megabytes),
+            },
             ..standard
         })
     }
