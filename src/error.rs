@@ -10,6 +10,7 @@ use crate::cache::CacheError;
 use crate::cli::preview::PreviewError;
 use crate::deploy::DeployError;
 use crate::layer::LayerError;
+use crate::manifest::SiteName;
 use crate::packages::PackagesError;
 use crate::project::ProjectError;
 use crate::recipe::RecipeError;
@@ -122,6 +123,9 @@ pub enum Error {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Deploy(#[from] DeployError),
+    #[error("the logs of {site} cannot be followed")]
+    #[diagnostic(help("check that you may read them: on a server that takes an administrator"))]
+    Logs { site: SiteName, source: io::Error },
     #[error("`{}` would change", path.display())]
     #[diagnostic(help("run `holdall lock --target {target}`, look at what changed, and commit it"))]
     LockWouldChange { path: PathBuf, target: Target },
@@ -183,6 +187,7 @@ impl Error {
             | Error::Preview(_)
             | Error::Local(_)
             | Error::Deploy(_)
+            | Error::Logs { .. }
             | Error::LockWouldChange { .. }
             | Error::Differs { .. } => Exit::Failed,
         }

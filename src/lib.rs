@@ -54,6 +54,8 @@ pub mod elf;
 pub mod cache;
 /// Pinned programs from the package index.
 pub mod python_tool;
+/// What a site and all around it has said, merged by time.
+pub mod logs;
 /// What other programs say, made fit to be shown.
 pub mod said;
 /// How stages tell of their progress.

@@ -23,6 +23,10 @@ mod kills;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod lines;
 #[cfg(target_os = "linux")]
+mod logs;
+#[cfg(target_os = "linux")]
+mod maintenance;
+#[cfg(target_os = "linux")]
 mod meddling;
 #[cfg(target_os = "linux")]
 mod planted;

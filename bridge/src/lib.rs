@@ -15,6 +15,7 @@ pub mod gateway;
 pub mod head;
 pub mod log;
 pub mod loss;
+pub mod maintenance;
 pub mod probe;
 pub mod protocol;
 pub mod reply;

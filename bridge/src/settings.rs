@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use crate::cli::Arguments;
 use crate::forwarded::Proxies;
+use crate::maintenance::Maintenance;
 use crate::probe::Probes;
 
 /// Everything that was asked for, the command line over the file.
@@ -25,6 +26,7 @@ pub struct Settings {
     pub probe: Option<Probes>,
     /// Whose word on visitors counts; without it that is left to the application.
     pub proxies: Option<Proxies>,
+    pub maintenance: Option<Maintenance>,
 }
 
 /// The request that `--check` makes.
@@ -83,7 +85,8 @@ struct File {
     environment: BTreeMap<String, String>,
     log: Log,
     check: Question,
-    probe: Option<Probe>,
+    probe: Option<Watched>,
+    maintenance: Option<Watched>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -92,9 +95,10 @@ struct Log {
     path: Option<PathBuf>,
 }
 
+/// A file that need not be there.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Probe {
+struct Watched {
     file: PathBuf,
 }
 
@@ -121,6 +125,7 @@ impl Settings {
             check: file.check,
             probe: file.probe.map(|probe| Probes { file: folder.join(probe.file) }),
             proxies: file.trusted_proxies,
+            maintenance: file.maintenance.map(|watched| Maintenance { file: folder.join(watched.file) }),
         };
         match settings {
             Settings { processes: 0, .. } => Err(SettingsError::Zero { key: "processes" }),

@@ -52,6 +52,9 @@ pub struct Args {
     /// Take a site that somebody else has made, and set back what somebody else has changed
     #[arg(long)]
     take_over: bool,
+    /// Close the site to visitors from the hooks before the switch on, until the release serves
+    #[arg(long)]
+    maintenance: bool,
     #[command(flatten)]
     switch: SwitchArgs,
     #[command(flatten)]
@@ -67,7 +70,7 @@ pub fn run(args: Args, output: &Output) -> Result<(), Error> {
     let named = args.site.or_else(|| beside(&source));
     let Settings { home, settings, text, notice } = settings(&root, named.as_deref(), &source)?;
     let mut server = args.switch.change.server()?;
-    let wishes = Wishes { take_over: args.take_over, force: false };
+    let wishes = Wishes { take_over: args.take_over, force: false, maintenance: args.maintenance };
     args.switch.give_password(&mut server, &settings, |server| {
         deploy::plan_deploy(&home, &settings, text.clone(), &source, wishes, server)
     });

@@ -10,6 +10,8 @@ pub mod init;
 pub mod inspect;
 pub mod key;
 pub mod lock;
+pub mod logs;
+pub mod maintenance;
 pub mod manage;
 mod opened;
 pub mod output;
@@ -123,6 +125,9 @@ enum Command {
     Remove(remove::Args),
     Apply(apply::Args),
     Restart(restart::Args),
+    #[command(subcommand)]
+    Maintenance(maintenance::Command),
+    Logs(logs::Args),
     Manage(manage::Args),
     Shell(shell::Args),
     Serve(serve::Args),
@@ -188,6 +193,8 @@ fn run(command: Command, output: &Output) -> Result<ExitCode, crate::Error> {
         Command::Remove(args) => remove::run(args, output),
         Command::Apply(args) => apply::run(args, output),
         Command::Restart(args) => restart::run(args, output),
+        Command::Maintenance(command) => maintenance::run(command, output),
+        Command::Logs(args) => logs::run(args, output),
         Command::Serve(args) => serve::run(args, output),
         Command::Site(command) => site::run(command, output),
         Command::Env(command) => env::run(command, output),

@@ -62,6 +62,8 @@ pub struct DeployPlan {
     pub drain: u32,
     pub prune: Pruning,
     pub take_over: bool,
+    /// Whether the site is closed to visitors meanwhile.
+    pub closes: bool,
     pub notices: Vec<Notice>,
 }
 
@@ -91,6 +93,8 @@ pub struct Wishes {
     pub take_over: bool,
     /// A rollback behind migrations, or to a release that somebody has changed, is wanted all the same.
     pub force: bool,
+    /// The site is closed to visitors from the hooks before the switch on, until the release serves.
+    pub maintenance: bool,
 }
 
 impl DeployPlan {
@@ -265,8 +269,13 @@ impl DeployPlan {
             warm: settings.warm(survey.cores),
             questions: visits::questions(settings, &survey.spot, &place.manifest, files.into_iter()),
             drain: settings.drain(),
-            prune: Pruning { releases, copies },
+            prune: Pruning { releases, copies, logs: survey.outdated_logs() },
             take_over: wishes.take_over,
+            // One that somebody has closed stays so, and where nothing serves there is nothing to close.
+            closes: wishes.maintenance
+                && switches
+                && from.is_some()
+                && !survey.home.maintenance_toml().exists(),
             notices,
             release: id,
             instead: survey.shown().filter(|_| from.is_none()).map(str::to_owned),
@@ -352,6 +361,10 @@ impl DeployPlan {
                 "copy SQLite databases, as there may be migrations: {}{more}",
                 some.join(", ")
             ));
+        }
+        if self.closes {
+            // Before the databases are copied, so that nothing is written after that.
+            lines.insert(0, "close the site to visitors, until the release serves".to_owned());
         }
         lines.extend(self.before.iter().map(|hook| format!("run `{hook}`")));
         lines.extend((self.work == Work::Deploy).then(|| "check that the project starts".to_owned()));

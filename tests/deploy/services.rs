@@ -216,19 +216,84 @@ fn a_deploy_that_is_killed_while_services_move_is_finished_by_the_next_command()
     server.site_toml("hooks.before = ['true']");
     let [one, two] = ["1.0", "1.1"].map(|version| bundle(&server, version, &[]));
     server.holdall(&deploy(&one, &[])).success();
-    // Each command that changes something is the last, done or not: there are seven, and the first stop is the first.
-    for nth in 1..=8 {
-        for when in ["before", "after"] {
-            let next = if server.serving() == "1.0" { &two } else { &one };
-            server.test.write("services/kill", format!("{nth} {when}"));
-            let killed = server.command(&deploy(next, &[])).output().unwrap();
-            let is_killed = killed.status.code().is_none();
-            assert_eq!(is_killed, nth <= 7, "{nth} {when}: {}", String::from_utf8_lossy(&killed.stderr));
-            let _ = fs_err::remove_file(server.test.path("services/kill"));
-            // What was left is finished: the release serves already, and all services are of one.
-            server.holdall(&["prune", "guestbook", "--server", "iis"]).success();
-            assert_eq!(standing(&server), running(&server.serving()), "{nth} {when}");
-            assert_eq!(server.status()["unfinished"], json!([]), "{nth} {when}");
-        }
+    // Ten commands change something: two are stopped, three are configured and described, two are started.
+    for (nth, when) in [(1, "before"), (1, "after"), (2, "after"), (5, "after"), (8, "after"), (10, "after")]
+    {
+        let next = if server.serving() == "1.0" { &two } else { &one };
+        killed_at(&server, next, nth, when);
+        // What was left is finished: the release serves already, and all services are of one.
+        server.holdall(&["prune", "guestbook", "--server", "iis"]).success();
+        assert_eq!(standing(&server), running(&server.serving()), "{nth} {when}");
+        assert_eq!(server.status()["unfinished"], json!([]), "{nth} {when}");
     }
+    // On the way back of one that does not stay up.
+    let (bad, serving) = (bundle(&server, "1.2", &["crash"]), server.serving());
+    killed_at(&server, &bad, 13, "after");
+    server.holdall(&["prune", "guestbook", "--server", "iis"]).success();
+    assert_eq!((server.serving(), &standing(&server)[..]), (serving.clone(), &running(&serving)[..]));
+    assert_eq!(server.status()["unfinished"], json!([]));
+}
+
+/// Deploys, and has it killed at the change of this number to the services.
+fn killed_at(server: &Server, bundle: &Path, nth: u32, when: &str) {
+    server.test.write("services/kill", format!("{nth} {when}"));
+    let killed = server.command(&deploy(bundle, &[])).output().unwrap();
+    let said = String::from_utf8_lossy(&killed.stderr);
+    assert_eq!(killed.status.code(), None, "{nth} {when}: {said}");
+}
+
+/// The words at the beginning of each line of a file that tasks have written, with the version that ran them.
+fn notes(server: &Server, name: &str) -> Vec<(String, String)> {
+    let text = fs_err::read_to_string(server.home().join("shared").join(name)).unwrap_or_default();
+    let pair = |line: &str| line.split_once(' ').map(|(word, version)| (word.to_owned(), version.to_owned()));
+    text.lines().filter_map(pair).collect()
+}
+
+#[test]
+fn a_worker_and_the_beat_of_celery_lose_no_task_through_an_upgrade_and_a_rollback() {
+    let server = Server::with_one_process();
+    let _ended = Ended(&server);
+    server.site_toml("hooks.before = ['true']");
+    server.test.fixture("mill", "mill");
+    let bundles = ["1.0", "1.1"].map(|version| server.test.bundle("mill", &["--version", version]));
+    let pour = |numbers: [&str; 2]| {
+        server.holdall(&["manage", "guestbook", "--", "pour", numbers[0], numbers[1]]).success();
+    };
+    let wait_for_ticks = |version: &str, nth: usize| {
+        wait_for(&format!("ticks of {version}"), || {
+            notes(&server, "ticks.txt").iter().filter(|(_, by)| by == version).count() >= nth
+        });
+    };
+    let running = |version: &str| ["worker", "beat"].map(|name| format!("{name} running {version}"));
+
+    server.holdall(&deploy(&bundles[0], &[])).success();
+    assert_eq!(standing(&server), running("1.0"));
+    wait_for_ticks("1.0", 2);
+    // There is more to do than can be done until the worker goes over.
+    pour(["0", "40"]);
+    server.holdall(&deploy(&bundles[1], &[])).success();
+    assert_eq!(standing(&server), running("1.1"));
+    pour(["40", "80"]);
+    wait_for_ticks("1.1", 1);
+    let before = notes(&server, "ticks.txt").iter().filter(|(_, by)| by == "1.0").count();
+    server.holdall(&["rollback", "--server", "iis"]).success();
+    assert_eq!(standing(&server), running("1.0"));
+    pour(["80", "90"]);
+    let ground = || {
+        let numbers = notes(&server, "ground.txt").into_iter().map(|(number, _)| number.parse().unwrap());
+        numbers.collect::<std::collections::BTreeSet<u32>>()
+    };
+    wait_for("every task", || ground().len() >= 90);
+    assert_eq!(ground(), (0..90).collect());
+    let versions: std::collections::BTreeSet<String> =
+        notes(&server, "ground.txt").into_iter().map(|(_, by)| by).collect();
+    assert_eq!(versions, ["1.0".to_owned(), "1.1".to_owned()].into());
+    wait_for_ticks("1.0", before + 1);
+
+    // Nothing was written into a release, and each of the beat's own tasks was run.
+    assert_eq!(server.status()["drift"], json!([]));
+    server.holdall(&["service", "stop", "guestbook", "beat"]).success();
+    let log = fs_err::read_to_string(server.home().join("shared/logs/services/beat.log")).unwrap();
+    let sent = log.matches("Sending due task tick").count();
+    wait_for("every tick", || notes(&server, "ticks.txt").len() >= sent);
 }

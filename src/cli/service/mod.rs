@@ -9,8 +9,20 @@ use super::Output;
 use crate::Error;
 use crate::service::ServiceStatus;
 
+const AFTER: &str = "\
+Examples:
+  holdall service list shop
+  holdall service restart shop worker
+
+Exit codes:
+  0  done
+  1  failed
+  2  wrong usage
+  3  there is no such site or service, and nothing was changed";
+
 /// Say how the services of a site stand, and start and stop them
 #[derive(clap::Subcommand)]
+#[command(after_help = AFTER)]
 pub enum Command {
     List(turn::ListArgs),
     Start(turn::StartArgs),

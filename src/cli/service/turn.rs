@@ -14,7 +14,44 @@ use crate::manifest::SiteName;
 use crate::service::{ServiceStatus, Turn};
 use crate::site::{Home, SiteSettings};
 
-const AFTER: &str = "\
+const OF_LIST: &str = "\
+Examples:
+  holdall service list shop
+  holdall service list shop --format json
+
+Exit codes:
+  0  done
+  1  failed
+  2  wrong usage
+  3  there is no such site or service, and nothing was changed";
+
+const OF_START: &str = "\
+Examples:
+  holdall service start shop
+  holdall service start shop worker
+
+Exit codes:
+  0  done
+  1  failed
+  2  wrong usage
+  3  there is no such site or service, and nothing was changed";
+
+const OF_STOP: &str = "\
+Examples:
+  holdall service stop shop
+  holdall service stop shop worker
+
+Exit codes:
+  0  done
+  1  failed
+  2  wrong usage
+  3  there is no such site or service, and nothing was changed";
+
+const OF_RESTART: &str = "\
+Examples:
+  holdall service restart shop
+  holdall service restart shop worker
+
 Exit codes:
   0  done
   1  failed
@@ -23,7 +60,7 @@ Exit codes:
 
 /// Say how the services of a site stand
 #[derive(clap::Args)]
-#[command(after_help = AFTER)]
+#[command(after_help = OF_LIST)]
 pub struct ListArgs {
     #[command(flatten)]
     site: SiteOfServices,
@@ -31,7 +68,7 @@ pub struct ListArgs {
 
 /// Start services of a site that were stopped
 #[derive(clap::Args)]
-#[command(after_help = AFTER)]
+#[command(after_help = OF_START)]
 pub struct StartArgs {
     #[command(flatten)]
     services: ServicesArgs,
@@ -39,7 +76,7 @@ pub struct StartArgs {
 
 /// Stop services of a site, until the next deploy or the next start of the machine
 #[derive(clap::Args)]
-#[command(after_help = AFTER)]
+#[command(after_help = OF_STOP)]
 pub struct StopArgs {
     #[command(flatten)]
     services: ServicesArgs,
@@ -47,7 +84,7 @@ pub struct StopArgs {
 
 /// Stop services of a site and start them again, so that they know its variables as they are now
 #[derive(clap::Args)]
-#[command(after_help = AFTER)]
+#[command(after_help = OF_RESTART)]
 pub struct RestartArgs {
     #[command(flatten)]
     services: ServicesArgs,

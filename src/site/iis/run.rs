@@ -326,6 +326,7 @@ fn until_free(runner: &mut dyn Runner, command: &Call, mut answer: Answer) -> io
 mod tests {
     use super::*;
     use crate::site::iis::appcmd::{Command, Object, Verb};
+    use crate::site::iis::netsh::Endpoint;
     use std::path::Path;
 
     /// Answers by the words of a command, and keeps what was run.
@@ -399,6 +400,22 @@ mod tests {
         played.codes = vec![("stop site b", 1168)];
         let left = take_back(&mut played, &changes()).unwrap_err();
         assert_eq!(left.iter().map(Call::args).collect::<Vec<_>>(), [["stop", "site", "b"]]);
+    }
+
+    /// netsh ends with 1 whatever goes wrong.
+    #[test]
+    fn a_certificate_that_is_shown_no_more_is_taken_back() {
+        use crate::site::iis::netsh;
+        let endpoint = Endpoint::parse("hostnameport=a.example:443").unwrap();
+        let undoes = vec![netsh::Command::delete(&endpoint).into()];
+        let done = [Change { undoes, ..changes().remove(0) }];
+        let failing = [("http delete sslcert", 1), ("http show sslcert", 1)];
+        let mut played = Played { codes: failing.to_vec(), ..Played::default() };
+        take_back(&mut played, &done).unwrap();
+        // What is shown still could not be taken back.
+        played.codes = failing[..1].to_vec();
+        let left = take_back(&mut played, &done).unwrap_err();
+        assert!(left[0].to_string().ends_with("http delete sslcert hostnameport=a.example:443"), "{left:?}");
     }
 
     #[test]

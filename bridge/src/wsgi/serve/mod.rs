@@ -48,7 +48,8 @@ fn work(
         }
     };
     let template = Template::new(py, settings.threads > 1, siblings, settings.proxies.clone())?;
-    let handler = Arc::new(Handler { application, template, probes: settings.probe.clone() });
+    let (probes, maintenance) = (settings.probe.clone(), settings.maintenance.clone());
+    let handler = Arc::new(Handler { application, template, probes, maintenance });
     log::line(&format!(
         "ready: {} at {address}, threads: {}, Python {}, imported in {:.3} s",
         settings.app,
