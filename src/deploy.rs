@@ -23,6 +23,7 @@ mod recovery;
 mod remove;
 mod retire;
 pub mod server;
+pub mod services;
 mod show;
 mod status;
 mod survey;
@@ -45,13 +46,16 @@ pub use survey::Survey;
 use crate::archive::{Bundle, Difference};
 use crate::durable::Disk;
 use crate::layer::IndexedFile;
+use crate::logs::Outdated;
 use crate::manifest::{MANIFEST, Manifest, SiteName};
 use crate::progress::{Notice, Progress};
 use crate::release::prune::PrunePlan;
 use crate::release::{Complete, Found, Release, ReleaseId, State};
+use crate::service::{Manager, Registered, Turn};
 use crate::signature::Trust;
 use crate::site::lock::{Holder, IfHeld, Lock};
-use crate::site::{Home, SiteSettings};
+use crate::site::place::BRIDGE_TOML;
+use crate::site::{BridgeToml, Home, Maintenance, SiteSettings};
 use crate::target::Target;
 
 use journal::{Journal, Step};
@@ -256,6 +260,34 @@ pub fn drain(
     })
 }
 
+/// The plan of [`apply`].
+pub fn plan_apply(
+    home: &Home,
+    settings: &SiteSettings,
+    text: Option<String>,
+    wishes: Wishes,
+    server: &mut Server,
+) -> Result<DeployPlan, DeployError> {
+    let survey = Survey::of(home, settings, server)?;
+    DeployPlan::apply(&survey, text, wishes)
+}
+
+/// Brings the site to what its settings say, while the release that serves stays. `text` is what `site.toml` is to become,
+/// if it is to change.
+pub fn apply(
+    home: &Home,
+    settings: &SiteSettings,
+    text: Option<String>,
+    wishes: Wishes,
+    hands: &mut Hands<'_>,
+) -> Result<Outcome, DeployError> {
+    let _lock = lock(home, "apply", hands)?;
+    let settings = &if text.is_none() { known(home, settings)? } else { settings.clone() };
+    let survey = recovery::finish(home, settings, None, hands)?;
+    let plan = hands.server.clock.time(Part::Plan, || DeployPlan::apply(&survey, text, wishes))?;
+    carry_out::carry_out(plan, &survey, None, hands)
+}
+
 /// Has all processes of the release that serves end when they are idle, and others take their place, which are told what
 /// the settings and secrets say now.
 pub fn restart(home: &Home, settings: &SiteSettings, hands: &mut Hands<'_>) -> Result<Outcome, DeployError> {
@@ -270,7 +302,49 @@ pub fn restart(home: &Home, settings: &SiteSettings, hands: &mut Hands<'_>) -> R
     let failed = |fault: Fault| DeployError::Restart { release: complete.id.clone(), fault: fault.into() };
     home.tell(&place, &told).map_err(|error| failed(error.into()))?;
     retire::end_processes(&survey, &complete.id).map_err(failed)?;
+    survey.services().turn(&[], Turn::Again).map_err(|error| failed(error.into()))?;
     Ok(outcome)
+}
+
+/// The services that a site has.
+pub fn services(home: &Home) -> Result<Registered, DeployError> {
+    let (manager, services) = (Manager::of_machine(), home.state()?.services);
+    Ok(Registered { manager, services, shared: home.shared() })
+}
+
+/// Turns services of a site on or off, while nobody else changes it. Returns which it has touched.
+pub fn turn_services(home: &Home, names: &[String], turn: Turn) -> Result<Vec<String>, DeployError> {
+    let _lock = Lock::take(&home.folder, "service", IfHeld::Refuse, |_| ())?;
+    Ok(services(home)?.turn(names, turn)?)
+}
+
+/// Closes the site to visitors, or says anew what they are told. Whatever release serves, or will, heeds it at once.
+pub fn close(
+    home: &Home,
+    maintenance: &Maintenance,
+    listener: &dyn Listener,
+    if_held: IfHeld,
+) -> Result<(), DeployError> {
+    let _lock = Lock::take(&home.folder, "maintenance on", if_held, |holder| listener.waiting(holder))?;
+    home.close(maintenance)?;
+    let active = home.state()?.active;
+    let told = active.map(|active| home.folder.join("run").join(active).join(BRIDGE_TOML));
+    if let Some(told) = told.filter(|told| !BridgeToml::heeds_maintenance(told)) {
+        listener.notice(Notice {
+            what: format!(
+                "the release that serves was not told to look for it: `{}` does not say so",
+                told.display()
+            ),
+            help: format!("`holdall restart {}` tells it", home.name),
+        });
+    }
+    Ok(())
+}
+
+/// Opens the site to visitors again. Says whether it was closed.
+pub fn open(home: &Home, listener: &dyn Listener, if_held: IfHeld) -> Result<bool, DeployError> {
+    let _lock = Lock::take(&home.folder, "maintenance off", if_held, |holder| listener.waiting(holder))?;
+    Ok(home.open()?)
 }
 
 /// What pruning removes: old releases, and the copies of databases that were made for old ones.
@@ -278,12 +352,18 @@ pub fn restart(home: &Home, settings: &SiteSettings, hands: &mut Hands<'_>) -> R
 pub struct Pruning {
     pub releases: PrunePlan,
     pub copies: Vec<Copies>,
+    /// Logs that are too old, or too much.
+    pub logs: Outdated,
 }
 
 impl fmt::Display for Pruning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.releases.fmt(f)?;
-        self.copies.iter().try_for_each(|copies| writeln!(f, "remove {copies}"))
+        self.copies.iter().try_for_each(|copies| writeln!(f, "remove {copies}"))?;
+        match self.logs.files.len() {
+            0 => Ok(()),
+            count => writeln!(f, "remove {count} logs that are too old, or too much"),
+        }
     }
 }
 
@@ -293,6 +373,8 @@ pub struct Pruned {
     pub facts: Vec<journal::Fact>,
     /// Copies of databases that are gone.
     pub copies: Vec<ReleaseId>,
+    /// How many logs are.
+    pub logs: usize,
 }
 
 /// What pruning would remove.
@@ -305,7 +387,7 @@ pub fn plan_prune(survey: &Survey, keep: Option<usize>) -> Pruning {
     let count = kept.count;
     let mut releases = crate::release::prune::plan(&survey.releases, &survey.found, kept);
     releases.removals.retain(|removal| !survey.is_draining(&removal.id));
-    Pruning { copies: copies::superseded(survey, &releases, count), releases }
+    Pruning { copies: copies::superseded(survey, &releases, count), releases, logs: survey.outdated_logs() }
 }
 
 /// Removes what is not kept. Returns what is gone, and how many files of others are held.
@@ -323,7 +405,8 @@ pub fn prune(
     let mut state = survey.state.clone();
     let facts = retire::prune(&survey, &mut state, plan.releases, &journal, hands)
         .map_err(|fault| DeployError::Removal(fault.into()))?;
-    Ok(Pruned { facts, copies: retire::prune_copies(&survey, &plan.copies, hands) })
+    let (copies, logs) = (retire::prune_copies(&survey, &plan.copies, hands), plan.logs.remove());
+    Ok(Pruned { facts, copies, logs })
 }
 
 /// The site of this name below `root`; without a name, the only one.

@@ -98,7 +98,8 @@ impl Finding {
             | Lack::CertificateTaken { .. }
             | Lack::TwoCertificates { .. } => checks::CERTIFICATE,
             Lack::Stopped(_) | Lack::PoolStopped(_) => checks::STARTED,
-            Lack::Password(_) => checks::ACCOUNT,
+            Lack::Password(_) | Lack::NoAccount(_) => checks::ACCOUNT,
+            Lack::Feature { .. } => checks::FEATURES,
             Lack::Site(_)
             | Lack::Moved { .. }
             | Lack::Foreign { .. }

@@ -11,6 +11,7 @@ use crate::cli::preview::PreviewError;
 use crate::deploy::DeployError;
 use crate::doctor::FixError;
 use crate::layer::LayerError;
+use crate::manifest::SiteName;
 use crate::packages::PackagesError;
 use crate::project::ProjectError;
 use crate::recipe::RecipeError;
@@ -133,6 +134,9 @@ pub enum Error {
     #[error("{}", unwell(*problems))]
     #[diagnostic(help("see to each, then run the same command again"))]
     Unwell { problems: usize },
+    #[error("the logs of {site} cannot be followed")]
+    #[diagnostic(help("check that you may read them: on a server that takes an administrator"))]
+    Logs { site: SiteName, source: io::Error },
     #[error("`{}` would change", path.display())]
     #[diagnostic(help("run `holdall lock --target {target}`, look at what changed, and commit it"))]
     LockWouldChange { path: PathBuf, target: Target },
@@ -204,6 +208,7 @@ impl Error {
             | Error::Local(_)
             | Error::Deploy(_)
             | Error::Fix(_)
+            | Error::Logs { .. }
             | Error::LockWouldChange { .. }
             | Error::Differs { .. } => Exit::Failed,
         }

@@ -11,6 +11,7 @@ use crate::digest::Sha256;
 use crate::elf::Glibc;
 use crate::entry::{EntryPath, EntryPathError};
 use crate::python::{PythonLayout, PythonVersion};
+use crate::service::Service;
 use crate::target::Target;
 
 /// The only format version that this program reads and writes.
@@ -104,7 +105,7 @@ pub struct Site {
     /// Migrations known to the project, by application.
     pub migrations: BTreeMap<String, Vec<String>>,
     /// Background commands.
-    pub services: Vec<String>,
+    pub services: Vec<Service>,
 }
 
 /// One layer of a bundle: a contiguous block of the zip.
@@ -232,6 +233,13 @@ impl Manifest {
         let written = self.site.paths.keys().chain(self.site.paths.values());
         for place in places.into_iter().chain(&self.site.static_root).chain(written) {
             EntryPath::parse(place, self.target)?;
+        }
+        let services = &self.site.services;
+        for (at, service) in services.iter().enumerate() {
+            service.check(self.target).map_err(ManifestError::Contradiction)?;
+            if services[..at].iter().any(|other| other.name.is_same(&service.name)) {
+                return Err(ManifestError::Contradiction(format!("it has two services `{}`", service.name)));
+            }
         }
         let mut expected = 0;
         for layer in &self.layers {

@@ -25,13 +25,23 @@ mod kills;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod lines;
 #[cfg(target_os = "linux")]
+mod logs;
+#[cfg(target_os = "linux")]
+mod maintenance;
+#[cfg(target_os = "linux")]
 mod meddling;
+#[cfg(target_os = "linux")]
+mod planted;
 #[cfg(target_os = "linux")]
 mod power_cut;
 #[cfg(target_os = "linux")]
 mod probes;
 mod refusals;
 mod server;
+#[cfg(target_os = "linux")]
+mod services;
+#[cfg(target_os = "linux")]
+mod settings;
 #[cfg(target_os = "linux")]
 mod small;
 mod stages;

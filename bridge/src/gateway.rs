@@ -49,6 +49,11 @@ pub fn is_passed_on(name: &[u8], value: &[u8]) -> bool {
         b"HTTP_PROXY" => false,
         // The unprefixed forms are the real ones.
         b"HTTP_CONTENT_TYPE" | b"HTTP_CONTENT_LENGTH" => false,
+        // Who a visitor is the web server says, by the names without `HTTP_`. What a visitor sends under such a name is
+        // read by some settings as if it were that.
+        b"HTTP_REMOTE_USER" | b"HTTP_AUTH_USER" | b"HTTP_LOGON_USER" | b"HTTP_AUTH_TYPE" => false,
+        // IIS sends it empty for who was not asked; to be there is to be somebody.
+        b"REMOTE_USER" => !value.is_empty(),
         // These keys are the bridge's word to the application, never the web server's.
         _ => !name.starts_with(b"wsgi."),
     }
@@ -264,6 +269,14 @@ mod tests {
         for name in ["REQUEST_METHOD", "SERVER_NAME", "SERVER_PORT", "SERVER_PROTOCOL"] {
             assert!(is_passed_on(name.as_bytes(), b"x") && !is_passed_on(name.as_bytes(), b""), "{name}");
         }
+    }
+
+    #[test]
+    fn nobody_says_who_they_are_by_a_header() {
+        for name in ["HTTP_REMOTE_USER", "HTTP_AUTH_USER", "HTTP_LOGON_USER", "HTTP_AUTH_TYPE"] {
+            assert!(!is_passed_on(name.as_bytes(), b"EXAMPLE\\admin"), "{name}");
+        }
+        assert!(is_passed_on(b"REMOTE_USER", b"EXAMPLE\\ann") && !is_passed_on(b"REMOTE_USER", b""));
     }
 
     #[test]

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::cli::Arguments;
+use crate::forwarded::Proxies;
+use crate::maintenance::Maintenance;
 use crate::probe::Probes;
 
 /// Everything that was asked for, the command line over the file.
@@ -22,6 +24,9 @@ pub struct Settings {
     pub log: Option<PathBuf>,
     pub check: Question,
     pub probe: Option<Probes>,
+    /// Whose word on visitors counts; without it that is left to the application.
+    pub proxies: Option<Proxies>,
+    pub maintenance: Option<Maintenance>,
 }
 
 /// The request that `--check` makes.
@@ -76,10 +81,12 @@ struct File {
     threads: Option<u16>,
     listen: Option<String>,
     grace: Option<u16>,
+    trusted_proxies: Option<Proxies>,
     environment: BTreeMap<String, String>,
     log: Log,
     check: Question,
-    probe: Option<Probe>,
+    probe: Option<Watched>,
+    maintenance: Option<Watched>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -88,9 +95,10 @@ struct Log {
     path: Option<PathBuf>,
 }
 
+/// A file that need not be there.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Probe {
+struct Watched {
     file: PathBuf,
 }
 
@@ -116,6 +124,8 @@ impl Settings {
             log: file.log.path.map(|path| folder.join(path)),
             check: file.check,
             probe: file.probe.map(|probe| Probes { file: folder.join(probe.file) }),
+            proxies: file.trusted_proxies,
+            maintenance: file.maintenance.map(|watched| Maintenance { file: folder.join(watched.file) }),
         };
         match settings {
             Settings { processes: 0, .. } => Err(SettingsError::Zero { key: "processes" }),
@@ -184,6 +194,9 @@ mod tests {
         assert!(path.is_absolute() && path.ends_with("src"));
         assert!(settings.log.unwrap().is_absolute());
         assert!(settings.probe.unwrap().file.is_absolute());
+        assert_eq!(settings.proxies, None);
+        let settings = read("app = 'a:b'\ntrusted_proxies = []", &[]).unwrap();
+        assert_eq!(settings.proxies, Some(Proxies::default()));
     }
 
     #[track_caller]
@@ -201,6 +214,7 @@ mod tests {
         check_refusal("app = 'a:b'\nqqq = 2", "unknown field `qqq`", "remove the line");
         check_refusal("threads = 1", "no application", "--app");
         check_refusal("app = 'a:b'\nthreads = 0", "`threads` is 0", "at least 1");
+        check_refusal("app = 'a:b'\ntrusted_proxies = ['x']", "`x` is no network", "correct the line");
         check_refusal("app = ", "no configuration", "correct the line");
         check_refusal("app = 'a:b'\ncheck.path = 'about'", "is `about`", "`/about/");
     }

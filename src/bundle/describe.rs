@@ -55,7 +55,7 @@ pub fn compose(known: &Known<'_>) -> Manifest {
             health: project.config.health().to_owned(),
             paths: facts.writable.table.clone(),
             migrations: facts.migrations.clone(),
-            services: Vec::new(),
+            services: project.config.services.clone(),
         },
         longest_path: 0,
         glibc: None,

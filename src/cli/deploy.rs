@@ -52,6 +52,9 @@ pub struct Args {
     /// Take a site that somebody else has made, and set back what somebody else has changed
     #[arg(long)]
     take_over: bool,
+    /// Close the site to visitors from the hooks before the switch on, until the release serves
+    #[arg(long)]
+    maintenance: bool,
     #[command(flatten)]
     switch: SwitchArgs,
     #[command(flatten)]
@@ -67,7 +70,10 @@ pub fn run(args: Args, output: &Output) -> Result<(), Error> {
     let named = args.site.or_else(|| beside(&source));
     let Settings { home, settings, text, notice } = settings(&root, named.as_deref(), &source)?;
     let mut server = args.switch.change.server()?;
-    let wishes = Wishes { take_over: args.take_over, force: false };
+    let wishes = Wishes { take_over: args.take_over, force: false, maintenance: args.maintenance };
+    args.switch.give_password(&mut server, &settings, |server| {
+        deploy::plan_deploy(&home, &settings, text.clone(), &source, wishes, server)
+    });
     if args.switch.plan {
         let plan = deploy::plan_deploy(&home, &settings, text, &source, wishes, &mut server)?;
         return args.switch.show(&plan, notice.as_slice(), output);
@@ -113,9 +119,19 @@ fn settings(root: &Path, named: Option<&Path>, source: &Source) -> Result<Settin
             }
         });
     };
+    let (home, settings, text) = named_by(root, file, disk)?;
+    settings.check_fits(source.manifest(), file)?;
+    Ok(Settings { home, settings, text, notice: None })
+}
+
+/// The site that a file names, what it shall be, and what its own `site.toml` is to become, if that says something else.
+pub(super) fn named_by(
+    root: &Path,
+    file: &Path,
+    disk: Disk,
+) -> Result<(Home, SiteSettings, Option<String>), DeployError> {
     let text = read_text(file)?;
     let settings = SiteSettings::parse(&text, file)?;
-    settings.check_fits(source.manifest(), file)?;
     let home = Home::below(root, &settings.name, disk);
     let known = match fs_err::read(home.site_toml()) {
         Ok(known) => Some(known),
@@ -125,7 +141,7 @@ fn settings(root: &Path, named: Option<&Path>, source: &Source) -> Result<Settin
         }
     };
     let is_new = known.as_deref() != Some(text.as_bytes());
-    Ok(Settings { home, settings, text: is_new.then_some(text), notice: None })
+    Ok((home, settings, is_new.then_some(text)))
 }
 
 fn unsaid(home: &Home, source: &Source) -> Notice {

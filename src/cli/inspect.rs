@@ -128,7 +128,7 @@ fn facts(inspected: &Inspected<'_>) -> Vec<(&'static str, String)> {
             },
         ),
         ("environment", or_none(&manifest.site.environment)),
-        ("services", or_none(&manifest.site.services)),
+        ("services", or_none(&services(manifest))),
     ];
     let written = manifest.site.paths.iter().map(|(inside, shared)| format!("{inside} -> shared/{shared}"));
     let written = written.collect::<Vec<_>>();
@@ -141,6 +141,16 @@ fn facts(inspected: &Inspected<'_>) -> Vec<(&'static str, String)> {
     }
     facts.push(("longest path", format!("{} characters", manifest.longest_path)));
     facts
+}
+
+/// Each with what it runs, and when.
+fn services(manifest: &Manifest) -> Vec<String> {
+    let said = manifest.site.services.iter().map(|service| match &service.schedule {
+        Some(schedule) => format!("{} ({schedule})", service.name),
+        None if service.instances > 1 => format!("{} x {}", service.name, service.instances),
+        None => service.name.to_string(),
+    });
+    said.collect()
 }
 
 /// The layers, the largest first, and their sum.

@@ -1,6 +1,7 @@
 //! What may be typed, and what is printed: one file a command. The only place that knows clap, and the only
 //! one that prints.
 
+pub mod apply;
 pub mod bundle;
 pub mod cache;
 pub mod deploy;
@@ -10,6 +11,8 @@ pub mod init;
 pub mod inspect;
 pub mod key;
 pub mod lock;
+pub mod logs;
+pub mod maintenance;
 pub mod manage;
 mod opened;
 pub mod output;
@@ -24,6 +27,7 @@ pub mod restart;
 pub mod rollback;
 pub mod serve;
 mod served;
+pub mod service;
 pub mod shell;
 pub mod sign;
 pub mod site;
@@ -72,6 +76,10 @@ Environment:
                    one more file like trust.toml, beside that of this machine
   HOLDALL_ROOT     the folder of all sites on a server
   HOLDALL_APPCMD   the program to run in place of IIS's own appcmd
+  HOLDALL_NETSH    the program to run in place of Windows's own netsh
+  HOLDALL_CERTIFICATES
+                   a folder of certificates in place of the machine's own
+  HOLDALL_SERVICES the program to run in place of the service manager
   HOLDALL_KEY_PASSWORD
                    the password of the secret key that signs
   NO_COLOR         set to anything: no colours";
@@ -117,10 +125,16 @@ enum Command {
     Releases(releases::Args),
     Prune(prune::Args),
     Remove(remove::Args),
+    Apply(apply::Args),
     Restart(restart::Args),
+    #[command(subcommand)]
+    Maintenance(maintenance::Command),
+    Logs(logs::Args),
     Manage(manage::Args),
     Shell(shell::Args),
     Serve(serve::Args),
+    #[command(subcommand)]
+    Service(service::Command),
     #[command(subcommand)]
     Site(site::Command),
     #[command(subcommand)]
@@ -162,6 +176,7 @@ fn run(command: Command, output: &Output) -> Result<ExitCode, crate::Error> {
         // What they start has the last word.
         Command::Manage(args) => return manage::run(args),
         Command::Shell(args) => return shell::run(args),
+        Command::Service(command) => return service::run(command, output),
         Command::Init(args) => init::run(args, output),
         Command::Bundle(args) => bundle::run(args, output),
         Command::Lock(args) => lock::run(args, output),
@@ -179,7 +194,10 @@ fn run(command: Command, output: &Output) -> Result<ExitCode, crate::Error> {
         Command::Releases(args) => releases::run(args, output),
         Command::Prune(args) => prune::run(args, output),
         Command::Remove(args) => remove::run(args, output),
+        Command::Apply(args) => apply::run(args, output),
         Command::Restart(args) => restart::run(args, output),
+        Command::Maintenance(command) => maintenance::run(command, output),
+        Command::Logs(args) => logs::run(args, output),
         Command::Serve(args) => serve::run(args, output),
         Command::Site(command) => site::run(command, output),
         Command::Env(command) => env::run(command, output),

@@ -1,5 +1,5 @@
-//! The passwords of keys: from a file or the environment, else from the terminal. Never from the command line, which
-//! other people on the machine can see.
+//! Passwords. Those of keys come from a file or the environment, else from the terminal; that of a pool's account from the
+//! terminal or standard input. Never from the command line, which other people on the machine can see.
 
 use std::fs;
 use std::io::{self, IsTerminal as _, Read as _};
@@ -7,6 +7,7 @@ use std::path::Path;
 
 use crate::interrupt;
 use crate::signature::{KeyError, Signer};
+use crate::site::iis::wanted::Password;
 
 const VARIABLE: &str = "HOLDALL_KEY_PASSWORD";
 
@@ -74,12 +75,31 @@ fn ask(key: &Path, prompt: &str) -> Result<String, KeyError> {
     if !io::stdin().is_terminal() {
         return Err(KeyError::NoTerminal { path: key.to_owned() });
     }
-    rpassword::prompt_password(prompt).map_err(|error| match error.kind() {
+    typed(prompt).map_err(KeyError::Terminal)
+}
+
+/// What somebody types without seeing it.
+fn typed(prompt: &str) -> io::Result<String> {
+    rpassword::prompt_password(prompt).inspect_err(|error| {
         // Ctrl-C: the terminal shows again what is typed, and that is all there was to put right.
-        io::ErrorKind::Interrupted => {
+        if error.kind() == io::ErrorKind::Interrupted {
             interrupt::end();
             std::process::exit(130);
         }
-        _ => KeyError::Terminal(error),
     })
+}
+
+/// The password of the account that a pool is to run under: the first line of standard input if it is to come from there,
+/// else typed by whoever sits at the terminal. `None` where nobody gives any.
+pub fn of_account(account: &str, from_input: bool) -> Option<Password> {
+    let password = if from_input {
+        let mut text = String::new();
+        io::stdin().take(64 << 10).read_to_string(&mut text).ok()?;
+        text.trim_start_matches('\u{feff}').lines().next().unwrap_or_default().to_owned()
+    } else if io::stdin().is_terminal() {
+        typed(&format!("password of {account}: ")).ok()?
+    } else {
+        return None;
+    };
+    (!password.is_empty()).then(|| Password::new(password))
 }

@@ -46,8 +46,11 @@ pub fn run(args: Args, output: &Output) -> Result<(), Error> {
     let _ending = Ending::listen_for_site(output).map_err(Error::System)?;
     let (home, settings) = args.site.find()?;
     let mut server = args.switch.change.server()?;
-    let wishes = Wishes { take_over: false, force: args.force };
+    let wishes = Wishes { take_over: false, force: args.force, maintenance: false };
     let to = args.to.as_deref();
+    args.switch.give_password(&mut server, &settings, |server| {
+        deploy::plan_rollback(&home, &settings, to, wishes, server)
+    });
     if args.switch.plan {
         let plan = deploy::plan_rollback(&home, &settings, to, wishes, &mut server)?;
         return args.switch.show(&plan, &[], output);

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::Output;
 use super::output::printable;
+use super::password;
 use crate::Error;
 use crate::clock::Span;
 use crate::deploy::journal::Step;
@@ -18,13 +19,16 @@ use crate::manifest::SiteName;
 use crate::progress::{Notice, Progress};
 use crate::release::{ReleaseId, Releases};
 use crate::signature::Trust;
+use crate::site::iis::plan::Lack;
 use crate::site::iis::run::PROGRAM_VARIABLE;
+use crate::site::iis::wanted::Password;
 use crate::site::iis::{Appcmd, IisPlan};
 use crate::site::lock::{Holder, IfHeld};
+use crate::site::settings::Account;
 use crate::site::{Home, Place, SiteSettings, home, secrets};
 
 /// Where sites lie.
-#[derive(clap::Args)]
+#[derive(clap::Args, Clone)]
 pub struct RootArgs {
     /// The folder of all sites [default: HOLDALL_ROOT, else `\holdall` on the system's drive, `/srv/holdall` elsewhere]
     #[arg(long, value_name = "DIR")]
@@ -42,7 +46,7 @@ pub struct SiteArgs {
 }
 
 /// A release of a site, to do something with beside the web server.
-#[derive(clap::Args)]
+#[derive(clap::Args, Clone)]
 pub struct ReleaseArgs {
     /// The site
     #[arg(value_name = "SITE", value_parser = site_name)]
@@ -64,6 +68,15 @@ pub struct Placed {
 }
 
 impl ReleaseArgs {
+    pub fn site(&self) -> &SiteName {
+        &self.site
+    }
+
+    /// Where the site's own data is, or would be.
+    pub fn shared(&self) -> Option<PathBuf> {
+        self.root.folder().ok().map(|root| Home::below(&root, &self.site, Disk::default()).shared())
+    }
+
     pub fn find(&self) -> Result<Placed, DeployError> {
         let (home, settings) = deploy::site(&self.root.folder()?, Some(&self.site), &Disk::default())?;
         let state = home.state()?;
@@ -147,11 +160,38 @@ pub struct SwitchArgs {
     /// Leave it to the next command to end the processes of the release before
     #[arg(long)]
     no_wait: bool,
+    /// Read the password of the account that the pool is to run under from standard input, up to its first line's end, if
+    /// it is needed
+    #[arg(long)]
+    pool_password_stdin: bool,
     #[command(flatten)]
     pub change: ChangeArgs,
 }
 
 impl SwitchArgs {
+    /// Has the server know the password of the pool's account, if `planned` comes to nothing without it. Nobody is asked for
+    /// one that is not needed, and none is needed to say what would be done.
+    pub fn give_password(
+        &self,
+        server: &mut Server,
+        settings: &SiteSettings,
+        planned: impl FnOnce(&mut Server) -> Result<DeployPlan, DeployError>,
+    ) {
+        if settings.pool.account.as_ref().is_none_or(Account::is_managed) {
+            return;
+        }
+        // Whatever else stands in the way is said by what comes next.
+        if let Err(DeployError::Lack(Lack::Password(account))) = planned(server) {
+            let password = match self.plan {
+                true => Some(Password::new(String::new())),
+                false => password::of_account(&account, self.pool_password_stdin),
+            };
+            if let Some(password) = password {
+                server.give_password(password);
+            }
+        }
+    }
+
     /// Says what would be done.
     pub fn show(&self, plan: &DeployPlan, notices: &[Notice], output: &Output) -> Result<(), Error> {
         if let Some(script) = &self.script {
@@ -284,7 +324,7 @@ fn words(step: Step) -> &'static str {
         Step::Stage => "show it on this machine alone, and warm it up",
         Step::Switch => "switch",
         Step::Probe => "ask for pages as visitors do",
-        Step::Services => "services",
+        Step::Services => "have the services run from it",
         Step::HooksAfter => "run the hooks after the switch",
         Step::Retire => "retire the release before",
     }

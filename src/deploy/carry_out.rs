@@ -9,13 +9,14 @@ use super::plan::Make;
 use super::undo::{Undo, take_back};
 use super::{
     DeployError, DeployPlan, Fault, Hands, Outcome, Part, Source, StepFault, Survey, check, hooks, make, now,
-    retire, show, visits,
+    retire, services, show, visits,
 };
 use crate::progress::Notice;
 use crate::release::{self, Complete, ReleaseId};
 use crate::site::iis::{Drift, Wanted, plan as iis};
+use crate::site::maintenance::By;
 use crate::site::state::State;
-use crate::site::{BridgeToml, Place, bridge_toml};
+use crate::site::{BridgeToml, Maintenance, Place, bridge_toml};
 
 /// Does what was planned. What fails up to the probe after the switch is taken back.
 pub fn carry_out(
@@ -36,6 +37,7 @@ pub fn carry_out(
     let mut running = Running { plan: &plan, survey, journal: &journal, run: &run, state, undo, hands };
     match running.serve(source) {
         Ok(serving) => {
+            running.open();
             let followed = running.after_the_switch(&serving).and_then(|(retires, failed)| {
                 run.close(End::Done)
                     .map_err(|error| StepFault { step: Step::Retire, fault: Fault::from(error).into() })?;
@@ -52,6 +54,7 @@ pub fn carry_out(
             let end = if undo.has_switched() { End::RolledBack } else { End::Failed };
             match take_back(undo, survey, &run, hands) {
                 Ok(()) => {
+                    open(survey, hands);
                     // Without this line the next command finds nothing to do, and writes it.
                     let _ = run.close(end);
                     Err(DeployError::RolledBack { release, serving: from, fault: fault.into() })
@@ -96,6 +99,10 @@ impl Running<'_, '_> {
         let serving = Serving { place, given };
         let (place, switches) = (&serving.place, self.plan.switches());
 
+        if self.plan.closes {
+            let closed = survey.home.close(&Maintenance::begin(By::Deploy));
+            closed.map_err(|error| in_vain(Step::HooksBefore, error.into()))?;
+        }
         if switches && !self.plan.before.is_empty() {
             self.step(Step::HooksBefore, Vec::new(), |running| running.before_hooks(&serving))?;
         }
@@ -125,7 +132,15 @@ impl Running<'_, '_> {
             let certificates = visits::certificates(&wanted, &running.plan.iis.drift);
             shown.real(&warmed, &certificates, &mut |notice| listener.notice(notice)).map(drop)
         })?;
+        if !self.plan.services.is_empty() {
+            self.step(Step::Services, Vec::new(), |running| running.move_services(place))?;
+        }
         Ok(serving)
+    }
+
+    /// Visitors are let in again.
+    fn open(&mut self) {
+        open(self.survey, self.hands);
     }
 
     /// One step: begun, done, and both written down.
@@ -237,7 +252,7 @@ impl Running<'_, '_> {
         let done = self
             .hands
             .server
-            .apply(&self.survey.spot, |actual| iis::prepare(wanted, actual, applied, take_over))?;
+            .apply(&wanted.spot, |actual| iis::prepare(wanted, actual, applied, take_over))?;
         self.undo.registered(done.changes);
         self.state.applied = done.plan.applied;
         Ok(self.survey.home.write_state(&self.state)?)
@@ -245,7 +260,7 @@ impl Running<'_, '_> {
 
     /// The staging site is made, asked, warmed up, and goes again. Returns the processes that are warm.
     fn stage(&mut self, wanted: &Wanted, shown: &show::Shown<'_>) -> Result<BTreeSet<u32>, StepFault> {
-        let spot = &self.survey.spot;
+        let spot = &wanted.spot;
         let port = show::free_port().map_err(|source| {
             let fault = Fault::Unwritable { path: "127.0.0.1".into(), source };
             StepFault { step: Step::Stage, fault: fault.into() }
@@ -265,7 +280,7 @@ impl Running<'_, '_> {
     fn switch(&mut self, wanted: &Wanted) -> Result<(), Fault> {
         self.undo.switches();
         let (applied, take_over) = (&self.state.applied, self.plan.take_over);
-        let done = self.hands.server.apply(&self.survey.spot, |actual| {
+        let done = self.hands.server.apply(&wanted.spot, |actual| {
             let settled = iis::settle(wanted, actual, applied, take_over);
             let switched = iis::switch(wanted, actual, &settled.applied, take_over);
             settled.then(switched)
@@ -278,6 +293,15 @@ impl Running<'_, '_> {
             retire::end_processes(self.survey, &self.plan.release)?;
         }
         Ok(())
+    }
+
+    fn move_services(&mut self, place: &Place) -> Result<(), Fault> {
+        self.undo.moves_services();
+        let survey = self.survey;
+        let wanted = services::wanted(survey, place);
+        let started = services::go_over(survey, &mut self.state, &wanted, &place.release)?;
+        let started: Vec<_> = started.iter().collect();
+        Ok(survey.manager.settle(&started, &place.shared())?)
     }
 
     /// The release serves. Returns when the one before is to end, in seconds since 1970, if that is still to come; and what
@@ -328,9 +352,21 @@ impl Running<'_, '_> {
             }
             pruned => {
                 let _ = retire::prune_copies(survey, &self.plan.prune.copies, self.hands);
+                self.plan.prune.logs.remove();
                 pruned.map(drop)
             }
         }
+    }
+}
+
+/// Lets visitors in again whom a deploy has kept out. That the release serves well does not hang on it.
+fn open(survey: &Survey, hands: &Hands<'_>) {
+    if let Err(error) = survey.home.open_after_deploy() {
+        let name = &survey.home.name;
+        hands.listener.notice(Notice {
+            what: format!("the site is still closed to visitors: {error}"),
+            help: format!("open it by `holdall maintenance off {name}`"),
+        });
     }
 }
 

@@ -14,6 +14,7 @@ use crate::doctor::Finding;
 use crate::manifest::{SiteName, Version};
 use crate::recipe::RecipeError;
 use crate::release::{ReleaseError, ReleaseId};
+use crate::service::ServiceError;
 use crate::site::certificates::CertificateError;
 use crate::site::iis::appcmd::Unquotable;
 use crate::site::iis::plan::Lack;
@@ -251,6 +252,9 @@ pub enum Fault {
     Hook(#[from] HookError),
     #[error(transparent)]
     #[diagnostic(transparent)]
+    Service(#[from] ServiceError),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
     Project(#[from] Problem),
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -295,7 +299,7 @@ macro_rules! unfit {
     )* };
 }
 
-unfit!(ReleaseError HomeError JournalError IisError Unquotable TemplateError RecipeError CertificateError);
+unfit!(ReleaseError HomeError JournalError IisError Unquotable TemplateError RecipeError CertificateError ServiceError);
 
 impl From<SecretsError> for Fault {
     fn from(error: SecretsError) -> Fault {
@@ -316,6 +320,18 @@ impl From<SettingsError> for DeployError {
 }
 
 impl DeployError {
+    /// All that stands in the way, if anything does. Of one thing alone that IIS lacks it can be told what it is.
+    pub(super) fn not_ready(mut lacks: Vec<Lack>, more: Vec<Finding>) -> Option<DeployError> {
+        match (lacks.len(), more.len()) {
+            (0, 0) => None,
+            (1, 0) => lacks.pop().map(DeployError::from),
+            _ => {
+                let lacks = lacks.iter().map(Finding::of_lack);
+                Some(DeployError::NotReady(lacks.chain(more).collect()))
+            }
+        }
+    }
+
     /// Why IIS did not answer, if that is what was found before anything was changed.
     pub fn of_iis(&self) -> Option<&IisError> {
         match self {

@@ -72,6 +72,8 @@ pub struct RunId(String);
 pub enum Work {
     Deploy,
     Rollback,
+    /// The settings alone are brought to what is wanted.
+    Apply,
 }
 
 /// How a run ended.

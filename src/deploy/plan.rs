@@ -8,12 +8,13 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::journal::{Recovery, Work};
-use super::{DeployError, Pruning, Source, Survey, copies, hooks, preflight, visits};
-use crate::doctor::Finding;
+use super::{DeployError, Pruning, Source, Survey, copies, hooks, preflight, services, visits};
 use crate::layer::IndexedFile;
 use crate::manifest::{Manifest, SiteName};
 use crate::progress::Notice;
 use crate::release::{self, Complete, ReleaseError, ReleaseId, prune};
+use crate::service::ServiceChange;
+use crate::service::rights::Leave;
 use crate::site::certificates::STORE;
 use crate::site::iis::IisPlan;
 use crate::site::iis::plan::{self as iis, Lack};
@@ -21,6 +22,7 @@ use crate::site::iis::wanted::{Shown, WantedCertificate};
 use crate::site::media::Standing;
 use crate::site::probe::Question;
 use crate::site::rights::Grant;
+use crate::site::settings::Account;
 use crate::site::{MediaConfig, Place};
 
 /// What is going to be done to a site.
@@ -49,6 +51,10 @@ pub struct DeployPlan {
     pub migrations: Vec<String>,
     /// All that changes in IIS in the end.
     pub iis: IisPlan,
+    /// What changes of the services, once the release serves.
+    pub services: Vec<ServiceChange>,
+    /// What their accounts are to be allowed.
+    pub leaves: Vec<Leave>,
     /// How many processes are warmed up before the switch.
     pub warm: u32,
     pub questions: Vec<Question>,
@@ -56,6 +62,8 @@ pub struct DeployPlan {
     pub drain: u32,
     pub prune: Pruning,
     pub take_over: bool,
+    /// Whether the site is closed to visitors meanwhile.
+    pub closes: bool,
     pub notices: Vec<Notice>,
 }
 
@@ -85,6 +93,8 @@ pub struct Wishes {
     pub take_over: bool,
     /// A rollback behind migrations, or to a release that somebody has changed, is wanted all the same.
     pub force: bool,
+    /// The site is closed to visitors from the hooks before the switch on, until the release serves.
+    pub maintenance: bool,
 }
 
 impl DeployPlan {
@@ -128,12 +138,7 @@ impl DeployPlan {
         };
         let mut notices = Vec::new();
         if stale && make == Make::Nothing {
-            notices.push(Notice {
-                what: format!("`[requests]`, `[media]` or the FastCGI application of site.toml changed after {id} was made"),
-                help: "what is served by `web.config` is taken into a release when it is made: it counts from the next \
-                       bundle on"
-                    .to_owned(),
-            });
+            notices.push(not_taken_in(&id));
         }
         let mut plan = DeployPlan::of(Work::Deploy, survey, &place, source.files(), make, wishes, notices)?;
         if plan.switches() {
@@ -145,6 +150,27 @@ impl DeployPlan {
         }
         plan.settings = settings;
         Ok(plan)
+    }
+
+    /// What brings the settings of the release that serves to what is wanted.
+    pub fn apply(
+        survey: &Survey,
+        settings: Option<String>,
+        wishes: Wishes,
+    ) -> Result<DeployPlan, DeployError> {
+        let complete = super::active(survey)?;
+        let (site, before) = (survey.home.name.clone(), survey.before().cloned());
+        let changed = release::drift(complete)?;
+        if !changed.is_empty() {
+            return Err(DeployError::Changed { site, release: complete.id.clone(), changed, before });
+        }
+        survey.settings.check_fits(&complete.release.manifest, &survey.home.site_toml())?;
+        let place = survey.place_of(complete);
+        let stale = !super::make::is_current(survey, &place, complete);
+        let notices = stale.then(|| not_taken_in(&complete.id)).into_iter().collect();
+        let files = complete.release.files().collect();
+        let plan = DeployPlan::of(Work::Apply, survey, &place, files, Make::Nothing, wishes, notices)?;
+        Ok(DeployPlan { settings, ..plan })
     }
 
     /// What has `complete` serve again.
@@ -178,12 +204,13 @@ impl DeployPlan {
         // The way back is open whatever became of a certificate: what is shown is left as it is.
         let (told, lacks): (Vec<Lack>, Vec<Lack>) =
             lacks.partition(|lack| work == Work::Rollback && matches!(lack, Lack::Certificate(_)));
-        if !lacks.is_empty() {
-            return Err(DeployError::NotReady(lacks.iter().map(Finding::of_lack).collect()));
+        if let Some(error) = DeployError::not_ready(lacks, Vec::new()) {
+            return Err(error);
         }
         let wanted = survey.wanted(place)?;
         let last = &survey.state.applied;
         notices.extend(told.iter().map(left_for_later));
+        notices.extend(settings.pool.account.as_ref().filter(|account| account.is_mighty()).map(too_mighty));
         notices.extend(wanted.certificates.iter().filter_map(|own| ends_soon(own, survey.now)));
         if !settings.requests.header {
             return Err(DeployError::NoHeader { path: survey.home.site_toml() });
@@ -196,16 +223,8 @@ impl DeployPlan {
             Some(active) => unknown_to(&active.release.manifest, &place.manifest),
             None => unknown_to_nobody(&place.manifest),
         };
-        if !place.manifest.site.services.is_empty() && switches {
-            notices.push(Notice {
-                what: format!(
-                    "background commands of the project are not run: {}",
-                    place.manifest.site.services.join(", ")
-                ),
-                help: "start them by the system's own means, with `holdall manage` as their command"
-                    .to_owned(),
-            });
-        }
+        let moves = services::changes(survey, &services::wanted(survey, place))?;
+        notices.extend(of_services(survey, &place.manifest).filter(|_| switches));
         let media = survey.media()?.filter(|media| media.standing() != Standing::Right);
         let before = if switches { from.as_ref() } else { survey.before() };
         let is_new = survey.complete(&id).is_none();
@@ -230,12 +249,22 @@ impl DeployPlan {
             before: Vec::new(),
             after: Vec::new(),
             migrations: if switches { migrations } else { Vec::new() },
+            leaves: match place.manifest.target.is_windows() {
+                true => services::leaves(survey, &moves, &place.release),
+                false => Vec::new(),
+            },
+            services: moves,
             iis: iis::whole(&wanted, &survey.iis, last, wishes.take_over),
             warm: settings.warm(survey.cores),
             questions: visits::questions(settings, &survey.spot, &place.manifest, files.into_iter()),
             drain: settings.drain(),
-            prune: Pruning { releases, copies },
+            prune: Pruning { releases, copies, logs: survey.outdated_logs() },
             take_over: wishes.take_over,
+            // One that somebody has closed stays so, and where nothing serves there is nothing to close.
+            closes: wishes.maintenance
+                && switches
+                && from.is_some()
+                && !survey.home.maintenance_toml().exists(),
             notices,
             release: id,
             instead: survey.shown().filter(|_| from.is_none()).map(str::to_owned),
@@ -257,6 +286,7 @@ impl DeployPlan {
             && !self.tells
             && self.media.is_none()
             && self.iis.is_empty()
+            && self.services.is_empty()
             && self.prune.releases.removals.is_empty()
     }
 
@@ -295,6 +325,8 @@ impl DeployPlan {
             let paths: Vec<&str> = self.questions.iter().map(Question::path).collect();
             lines.push(format!("ask for {} as visitors do, and go back if that fails", paths.join(", ")));
         }
+        lines.extend(self.leaves.iter().map(|leave| format!("let a service do its work\n    {leave}")));
+        lines.extend(self.services.iter().map(|change| format!("{}\n    {change}", change.says())));
         if self.switches() {
             lines.extend(self.after.iter().map(|hook| format!("run `{hook}`")));
             lines.extend(
@@ -319,10 +351,25 @@ impl DeployPlan {
                 some.join(", ")
             ));
         }
+        if self.closes {
+            // Before the databases are copied, so that nothing is written after that.
+            lines.insert(0, "close the site to visitors, until the release serves".to_owned());
+        }
         lines.extend(self.before.iter().map(|hook| format!("run `{hook}`")));
         lines.extend((self.work == Work::Deploy).then(|| "check that the project starts".to_owned()));
         lines.push(format!("show it on a port of this machine alone, with {} processes", self.warm));
         lines
+    }
+}
+
+/// That some settings have to wait for another release.
+fn not_taken_in(release: &ReleaseId) -> Notice {
+    Notice {
+        what: format!(
+            "`requests.header`, `media.url` or the place of the site in site.toml changed after {release} was made"
+        ),
+        help: "what stands in `web.config` is taken into a release when it is made: it counts from the next bundle on"
+            .to_owned(),
     }
 }
 
@@ -411,6 +458,15 @@ fn left_for_later(lack: &Lack) -> Notice {
     Notice { what: lack.to_string(), help }
 }
 
+fn too_mighty(account: &Account) -> Notice {
+    Notice {
+        what: format!("the pool runs as `{account}`, which may do all on this machine, as may whoever breaks into it"),
+        help: "leave the key `account` out of `[pool]` in site.toml: a pool has an account of its own, with the least \
+               rights"
+            .to_owned(),
+    }
+}
+
 /// That a certificate that is to be shown is soon at its end.
 pub(super) fn ends_soon(own: &WantedCertificate, now: u64) -> Option<Notice> {
     let Shown::Chosen(certificate) = &own.shown else { return None };
@@ -421,6 +477,23 @@ pub(super) fn ends_soon(own: &WantedCertificate, now: u64) -> Option<Notice> {
             "import its successor with its key into {STORE}: the next deploy takes it up if `site.toml` names a subject"
         ),
     })
+}
+
+/// What is said of services that are not run as somebody may think.
+fn of_services(survey: &Survey, manifest: &Manifest) -> impl Iterator<Item = Notice> {
+    let names: Vec<&str> = manifest.site.services.iter().map(|service| service.name.as_str()).collect();
+    let unrun = (!survey.manager.is_there() && !names.is_empty()).then(|| Notice {
+        what: format!("background commands of the project are not run: {}", names.join(", ")),
+        help: "start them by the system's own means, with `holdall service run SITE NAME` as their command"
+            .to_owned(),
+    });
+    let unknown: Vec<&str> =
+        survey.settings.services.keys().map(String::as_str).filter(|name| !names.contains(name)).collect();
+    let unknown = (!unknown.is_empty()).then(|| Notice {
+        what: format!("site.toml names services that the bundle does not have: {}", unknown.join(", ")),
+        help: "correct `[services.NAME]` there, or remove it".to_owned(),
+    });
+    unrun.into_iter().chain(unknown)
 }
 
 /// The migrations of `new` that `old` does not have, as `app.name`.

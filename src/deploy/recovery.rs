@@ -2,7 +2,7 @@
 //! [`recover`](super::journal::recover()); here it is done.
 
 use super::journal::{End, Fact, Journal, Recovery, Step, Unfinished};
-use super::{DeployError, Fault, Hands, Survey, hooks, now, retire, show, visits};
+use super::{DeployError, Fault, Hands, Survey, hooks, now, retire, services, show, visits};
 use crate::durable::gone;
 use crate::held;
 use crate::progress::Notice;
@@ -29,6 +29,8 @@ pub fn finish(
         let survey = Survey::of(home, settings, &mut hands.server)?;
         let todo = survey.recovery(making);
         if todo.is_empty() {
+            // One that was killed has left it closed: whoever calls holds the lock, so that none is under way.
+            home.open_after_deploy()?;
             return Ok(survey);
         }
         let mut rounded = false;
@@ -42,6 +44,7 @@ pub fn finish(
             break;
         }
     }
+    home.open_after_deploy()?;
     Survey::of(home, settings, &mut hands.server)
 }
 
@@ -85,8 +88,7 @@ fn is_done(survey: &Survey, item: &Recovery, hands: &mut Hands<'_>) -> Result<bo
             state.applied = done.plan.applied;
             home.write_state(&state)?;
         }
-        // Left out of what is to be done.
-        Recovery::MoveServices { .. } => {}
+        Recovery::MoveServices { release } => services::recover(survey, &mut state, release, hands)?,
         Recovery::RunHooksAfter { release, .. } => hooks_after(survey, release, hands),
         Recovery::TellOfHooks { release } => hands.listener.notice(Notice {
             what: format!("hooks before the switch to {release} were cut short"),

@@ -4,11 +4,12 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use super::{DeployError, Fault, Hands, Survey, lock, retire};
+use super::{DeployError, Fault, Hands, Survey, lock, retire, services};
 use crate::held;
 use crate::release::Release;
 use crate::release::prune::{self, PrunePlan, Removal, Why};
 use crate::site::iis::plan::{self, Lack};
+use crate::site::maintenance::MAINTENANCE_TOML;
 use crate::site::{Home, SiteSettings};
 
 /// How long processes may take to end: IIS gives those of a pool 90 s unless somebody says otherwise, and kills them then.
@@ -49,7 +50,10 @@ pub fn remove(
         }
     }
     let failed = |fault: Fault| DeployError::Removal(fault.into());
-    // First the web server: a release that nobody is sent to can go.
+    // What runs in a release holds it.
+    let mut state = survey.state.clone();
+    services::go_over(&survey, &mut state, &[], &home.folder).map_err(failed)?;
+    // Then the web server: a release that nobody is sent to can go.
     let done = hands.server.apply(spot, |actual| plan::remove(spot, actual, applied, &adopted));
     drop(done.map_err(|error| failed(error.into()))?);
     for found in &survey.found {
@@ -71,7 +75,7 @@ pub fn remove(
     for folder in ["releases", "run"].map(|name| home.folder.join(name)) {
         held::remove_dir_all(&folder).map_err(unwritable(folder.clone()))?;
     }
-    for name in ["journal.jsonl", "journal.1.jsonl"] {
+    for name in ["journal.jsonl", "journal.1.jsonl", MAINTENANCE_TOML] {
         let path = home.folder.join(name);
         crate::durable::gone(home.disk.remove_file(&path)).map_err(unwritable(path.clone()))?;
     }

@@ -2,17 +2,21 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use super::journal::{self, History, Journal, Recovery, Standing, recover};
 use super::server::Server;
 use super::{DeployError, Part};
+use crate::logs::{self, Outdated};
 use crate::manifest::Manifest;
 use crate::recipe::Recipes;
 use crate::release::{Complete, Found, Release, ReleaseId, Releases, State as ReleaseState};
+use crate::service::{Manager, Registered};
+use crate::site::accounts::{Known, look_up};
 use crate::site::certificates::{self, CertificateError, StoredCertificate};
 use crate::site::iis::appcmd::Unquotable;
 use crate::site::iis::run::IisError;
-use crate::site::iis::wanted::Spot;
+use crate::site::iis::wanted::{Password, Spot, WantedPool};
 use crate::site::iis::xml::{is_below, same_path};
 use crate::site::iis::{self, Drift, Wanted};
 use crate::site::probe::{Address, left_over};
@@ -24,7 +28,7 @@ use crate::site::{
     BridgeToml, Home, MediaConfig, Place, Secrets, SecretsError, SiteSettings, State, home, secrets,
 };
 
-use super::visits;
+use super::{services, visits};
 
 /// A site, as it stands at one moment.
 #[derive(Debug)]
@@ -43,6 +47,12 @@ pub struct Survey {
     pub iis: iis::Actual,
     /// The certificates of the machine, if any is to be shown.
     pub certificates: Vec<StoredCertificate>,
+    /// Whether there is the account that the pool is to run under.
+    pub account: Known,
+    /// Its password, if somebody was asked for it.
+    pub password: Option<Password>,
+    /// To be asked how services stand.
+    pub manager: Manager,
     /// The release that the switch points at.
     pub active: Option<ReleaseId>,
     /// What a killed run has left of leave to probe.
@@ -64,8 +74,17 @@ impl Survey {
         let history = Journal::of(&home.folder, home.disk.clone()).read()?;
         let releases = Releases::open(&home.folder, state.adopted(), home.disk.clone())?;
         let found = releases.find()?;
-        let (spot, iis) = stands(&wanted, &state.applied, server)?;
-        let wanted_at = Some(wanted).filter(|wanted| *wanted != spot);
+        let manifests = found.iter().filter_map(|found| match &found.state {
+            ReleaseState::Complete(complete) => Some(&complete.release.manifest),
+            _ => None,
+        });
+        let manifests: Vec<&Manifest> = manifests.collect();
+        let looking = |spot: Spot| {
+            let spot = manifests.iter().fold(spot, |spot, manifest| spot.with_release(settings, manifest));
+            spot.with_applied(&state.applied)
+        };
+        let (spot, iis) = stands(&looking(wanted.clone()), &state.applied, server, looking)?;
+        let wanted_at = Some(wanted).filter(|wanted| wanted.location() != spot.location());
         let folder = shown(&spot, &iis);
         let is_shown = |found: &&Found| {
             let www = found.folder.join("www");
@@ -84,12 +103,15 @@ impl Survey {
         Ok(Survey {
             active: active.or_else(gone),
             certificates: certificates_for(settings)?,
+            account: settings.pool.account.as_ref().map_or(Known::Unsaid, look_up),
+            password: server.password.clone(),
             secrets: home.secrets()?,
             has_passes: !left_over(&home.folder).is_ok_and(|left| left.is_empty()),
             cores: std::thread::available_parallelism()
                 .map_or(4, |cores| u32::try_from(cores.get()).unwrap_or(u32::MAX)),
             now: super::now(),
             home: home.clone(),
+            manager: server.services.clone(),
             settings: settings.clone(),
             state,
             history,
@@ -146,8 +168,16 @@ impl Survey {
     pub fn wanted(&self, place: &Place) -> Result<Wanted, Unquotable> {
         let wanted = Wanted::of(&self.settings, place, self.cores)?;
         // Until it is moved by somebody, it is where it stands that it goes on to be served.
-        let wanted = Wanted { spot: self.spot.clone(), ..wanted };
+        let spot = self.spot.clone().with_release(&self.settings, &place.manifest);
+        let pool = WantedPool { known: self.account, password: self.password.clone(), ..wanted.pool };
+        let wanted = Wanted { spot, pool, ..wanted };
         Ok(wanted.with_certificates(&self.certificates, self.now))
+    }
+
+    /// The services that the site has.
+    pub fn services(&self) -> Registered {
+        let (manager, services) = (self.manager.clone(), self.state.services.clone());
+        Registered { manager, services, shared: self.home.shared() }
     }
 
     /// What a release needs that was copied into `folder`, which hands down nobody knows what rights.
@@ -190,6 +220,13 @@ impl Survey {
         Ok((given, told))
     }
 
+    /// What is too old of the site's logs, or too much. What cannot be read stays.
+    pub fn outdated_logs(&self) -> Outdated {
+        let logs = &self.settings.logs;
+        let bytes = u64::from(logs.max_megabytes) * 1_000_000;
+        logs::outdated(&self.home.shared(), logs.keep_days, bytes, SystemTime::now()).unwrap_or_default()
+    }
+
     /// The release to which a rollback goes.
     pub fn before(&self) -> Option<&ReleaseId> {
         let [active, previous] = [self.state.active.as_ref(), self.state.previous.as_ref()];
@@ -206,8 +243,10 @@ impl Survey {
             Recovery::RemoveLeftover { release } | Recovery::ForgetTold { release } => {
                 Some(release) != making
             }
-            // No services are run for sites yet.
-            Recovery::MoveServices { .. } => false,
+            // What cannot be asked is tried, and fails with the reason.
+            Recovery::MoveServices { release } => {
+                services::changes_for(self, release).map_or(true, |changes| !changes.is_empty())
+            }
             _ => true,
         };
         recover(&self.history, &self.actual()).into_iter().filter(is_due).collect()
@@ -267,13 +306,20 @@ fn shown<'a>(spot: &Spot, iis: &'a iis::Actual) -> Option<&'a str> {
 }
 
 /// Where the site stands, and what is there: where it is wanted, unless it was made elsewhere and is still there.
-fn stands(wanted: &Spot, last: &Applied, server: &mut Server) -> Result<(Spot, iis::Actual), IisError> {
+/// `looking` has a spot know all that is to be asked of it.
+fn stands(
+    wanted: &Spot,
+    last: &Applied,
+    server: &mut Server,
+    looking: impl Fn(Spot) -> Spot,
+) -> Result<(Spot, iis::Actual), IisError> {
     let there = server.survey(wanted)?;
     if let Some(spot) = iis::plan::stands(wanted, &there, last) {
+        let spot = looking(spot);
         let iis = server.survey(&spot)?;
         return Ok((spot, iis));
     }
-    for spot in iis::plan::may_stand(wanted, &there, last) {
+    for spot in iis::plan::may_stand(wanted, &there, last).into_iter().map(looking) {
         let iis = server.survey(&spot)?;
         if shown(&spot, &iis).is_some_and(|folder| is_below(folder, &spot.home)) {
             return Ok((spot, iis));

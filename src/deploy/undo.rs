@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::journal::{Journal, Run, Step};
-use super::{Fault, Hands, Survey, make, retire, show, visits};
+use super::{Fault, Hands, Survey, make, retire, services, show, visits};
 use crate::durable::{Mode, gone};
 use crate::held;
 use crate::progress::Notice;
@@ -27,6 +27,7 @@ pub struct Undo {
     registered: Option<(Place, Vec<Change>)>,
     staged: bool,
     switched: Option<Vec<Change>>,
+    moved: bool,
 }
 
 impl Undo {
@@ -40,6 +41,7 @@ impl Undo {
             registered: None,
             staged: false,
             switched: None,
+            moved: false,
         }
     }
 
@@ -77,6 +79,10 @@ impl Undo {
         self.switched = Some(changes);
     }
 
+    pub fn moves_services(&mut self) {
+        self.moved = true;
+    }
+
     pub fn has_switched(&self) -> bool {
         self.switched.is_some()
     }
@@ -96,9 +102,12 @@ fn content(path: &Path) -> Result<Option<Vec<u8>>, Fault> {
 /// What visitors or the staging site may still be sent to stays whole: unless the way back to the release before is gone
 /// to its end, the rest is left to the next command.
 pub fn take_back(undo: Undo, survey: &Survey, run: &Run<'_>, hands: &mut Hands<'_>) -> Result<(), Fault> {
-    let Undo { state, made, settings, told, registered, staged, switched } = undo;
+    let Undo { state, made, settings, told, registered, staged, switched, moved } = undo;
     let mut back = Back { run, first: None };
     let has_switched = switched.is_some();
+    if moved {
+        back.step(Step::Services, || services_back(survey));
+    }
     if let Some(changes) = switched {
         back.step(Step::Switch, || switch_back(survey, &state, &changes, hands));
     }
@@ -166,6 +175,14 @@ impl Back<'_> {
             }
         }
     }
+}
+
+/// The services are as they were: those of the release before, however far the others had come.
+fn services_back(survey: &Survey) -> Result<(), Fault> {
+    let mut known = survey.home.state()?;
+    let before = survey.active.as_ref().and_then(|active| survey.complete(active));
+    let folder = before.map_or_else(|| survey.home.folder.clone(), |before| before.root().to_owned());
+    services::go_over(survey, &mut known, &survey.state.services, &folder).map(drop)
 }
 
 /// The release before is switched to again, whatever a command that failed has done.

@@ -10,7 +10,7 @@ use crate::site::iis::plan::certificate_thing;
 use crate::site::iis::wanted::{Shown, Spot, Wanted, WantedCertificate};
 use crate::site::iis::{Actual, Drift};
 use crate::site::probe::{Address, Expected, Question};
-use crate::site::settings::{Binding, Position, Thumbprint};
+use crate::site::settings::{Authentication, Binding, Position, Thumbprint};
 use crate::site::{SiteSettings, home};
 
 /// Files that every version of IIS serves, whatever it was told of their kinds.
@@ -93,8 +93,9 @@ pub fn of_release(settings: &SiteSettings, spot: &Spot, release: &Release) -> Ve
 pub fn expected(settings: &SiteSettings, actual: &Actual, addresses: &[Address], id: &ReleaseId) -> Expected {
     Expected {
         release: header(id).to_owned(),
-        // The rule is made for the whole server, or for the site alone.
-        windows_authentication: actual.windows_authentication
+        // The rule is made for the whole server, or for the site alone: by somebody, or by these settings.
+        windows_authentication: matches!(settings.authentication, Some(Authentication::Windows { .. }))
+            || actual.windows_authentication
             || actual.locations.values().any(|location| location.windows_authentication),
         has_https: addresses.iter().any(|address| address.https),
         certificate: None,

@@ -11,8 +11,10 @@ use serde::Serialize;
 use super::disk;
 use super::error::ProjectError;
 use super::keys::Keys;
+use super::services;
 use super::wanted::PythonWanted;
 use crate::manifest::{SiteName, Version};
+use crate::service::Service;
 use crate::target::Target;
 
 /// The configuration's own file.
@@ -33,6 +35,9 @@ pub struct Config {
     /// What the project writes -> path below `shared/`. The left side is a path relative to the project's
     /// root, or the name of a setting.
     pub paths: BTreeMap<String, String>,
+    /// The tables `[[service]]`.
+    #[serde(rename = "service", skip_serializing_if = "Vec::is_empty")]
+    pub services: Vec<Service>,
     /// The file read, if there is one.
     #[serde(skip)]
     pub source: Option<ConfigSource>,
@@ -192,6 +197,7 @@ impl Config {
                 executable: keys.globs("files.executable")?,
             },
             paths: keys.mapping("paths")?,
+            services: services::read(&keys)?,
             source: None,
         };
         Ok(Config { source: Some(source), ..config })

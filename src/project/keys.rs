@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use toml::Value;
@@ -40,16 +41,26 @@ pub const KEYS: &[&str] = &[
     "files.exclude",
     "files.executable",
     "paths",
+    "service",
 ];
 
 /// A configuration whose keys are all known.
 pub struct Keys<'a> {
-    source: &'a ConfigSource,
+    pub(super) source: &'a ConfigSource,
+    known: &'static [&'static str],
 }
 
 impl<'a> Keys<'a> {
     pub fn check(source: &'a ConfigSource) -> Result<Keys<'a>, ProjectError> {
-        let keys = Keys { source };
+        Keys::check_known(source, KEYS)
+    }
+
+    /// The same of a table that has other keys.
+    pub(super) fn check_known(
+        source: &'a ConfigSource,
+        known: &'static [&'static str],
+    ) -> Result<Keys<'a>, ProjectError> {
+        let keys = Keys { source, known };
         keys.check_table("", &source.table)?;
         Ok(keys)
     }
@@ -57,10 +68,10 @@ impl<'a> Keys<'a> {
     fn check_table(&self, path: &str, table: &toml::Table) -> Result<(), ProjectError> {
         for (name, value) in table {
             let key = join(path, name);
-            if KEYS.contains(&key.as_str()) {
+            if self.known.contains(&key.as_str()) {
                 continue;
             }
-            if !KEYS.iter().any(|known| known.starts_with(&format!("{key}."))) {
+            if !self.known.iter().any(|known| known.starts_with(&format!("{key}."))) {
                 return Err(self.unknown(path, name));
             }
             let below = value.as_table().ok_or_else(|| self.wrong_type(&key, value, TABLE))?;
@@ -70,7 +81,8 @@ impl<'a> Keys<'a> {
     }
 
     fn unknown(&self, path: &str, name: &str) -> ProjectError {
-        let mut known: Vec<String> = KEYS
+        let mut known: Vec<String> = self
+            .known
             .iter()
             .filter_map(
                 |key| if path.is_empty() { Some(*key) } else { key.strip_prefix(path)?.strip_prefix('.') },
@@ -81,8 +93,8 @@ impl<'a> Keys<'a> {
         let beside = near_miss(name, known.iter().map(String::as_str)).map(|near| join(path, &near));
         // A key that is right, or nearly so, but stands in the wrong table.
         let last = |key: &&&str, name: &str| key.rsplit('.').next() == Some(name);
-        let elsewhere = |name: &str| KEYS.iter().find(|key| last(key, name)).map(ToString::to_string);
-        let lasts = KEYS.iter().filter_map(|key| key.rsplit('.').next());
+        let elsewhere = |name: &str| self.known.iter().find(|key| last(key, name)).map(ToString::to_string);
+        let lasts = self.known.iter().filter_map(|key| key.rsplit('.').next());
         let near = elsewhere(name).or(beside).or_else(|| elsewhere(&near_miss(name, lasts)?));
         let near = near.map(|near| format!("{}{near}", self.source.prefix));
         let in_table = !path.is_empty();
@@ -199,6 +211,25 @@ impl<'a> Keys<'a> {
         Err(self.wrong_value(key, text, "which does not begin with `/`", &help))
     }
 
+    /// A whole number.
+    pub fn number(&self, key: &str, range: RangeInclusive<u32>) -> Result<Option<u32>, ProjectError> {
+        let Some(value) = self.value(key) else { return Ok(None) };
+        let number = value.as_integer().ok_or_else(|| self.wrong_type(key, value, NUMBER))?;
+        let fits = u32::try_from(number).ok().filter(|number| range.contains(number));
+        let wrong = || {
+            let help = format!("give one from {} to {}", range.start(), range.end());
+            self.wrong_value(key, &number.to_string(), "which is out of its range", &help)
+        };
+        fits.map(Some).ok_or_else(wrong)
+    }
+
+    /// The tables of a list of them: each `[[key]]`.
+    pub(super) fn tables(&self, key: &str) -> Result<Vec<&'a toml::Table>, ProjectError> {
+        let Some(value) = self.value(key) else { return Ok(Vec::new()) };
+        let tables = value.as_array().and_then(|items| items.iter().map(Value::as_table).collect());
+        tables.ok_or_else(|| self.wrong_type(key, value, TABLES))
+    }
+
     /// `true` or `false`.
     pub fn flag(&self, key: &str) -> Result<Option<bool>, ProjectError> {
         let flag = |value: &'a Value| value.as_bool().ok_or_else(|| self.wrong_type(key, value, SWITCH));
@@ -277,12 +308,13 @@ impl<'a> Keys<'a> {
         let name = key.rsplit('.').next().unwrap_or(key);
         let example = match wanted {
             TABLE => format!("[{}{key}]", self.source.prefix),
+            TABLES => format!("[[{}{key}]]", self.source.prefix),
             _ => format!("{name} = {}", wanted.example),
         };
         ProjectError::WrongType { place: self.source.place(key), found, expected: wanted.what, example }
     }
 
-    fn wrong_value(&self, key: &str, value: &str, why: &str, help: &str) -> ProjectError {
+    pub(super) fn wrong_value(&self, key: &str, value: &str, why: &str, help: &str) -> ProjectError {
         ProjectError::WrongValue {
             place: self.source.place(key),
             value: value.to_owned(),
@@ -302,6 +334,8 @@ struct Wanted {
 const SWITCH: Wanted = Wanted { what: "true or false", example: "true" };
 const TEXT: Wanted = Wanted { what: "a string", example: "\"text\"" };
 const TEXTS: Wanted = Wanted { what: "a list of strings", example: "[\"a\", \"b\"]" };
+const NUMBER: Wanted = Wanted { what: "a whole number", example: "2" };
+const TABLES: Wanted = Wanted { what: "a list of tables", example: "" };
 const TABLE: Wanted = Wanted { what: "a table", example: "" };
 const SWITCH_OR_PATH: Wanted = Wanted { what: "true, false or a path", example: "\"prebuilt/\"" };
 

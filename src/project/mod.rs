@@ -17,6 +17,7 @@ mod layout;
 mod mention;
 mod pyproject;
 mod requirements;
+mod services;
 mod settings;
 mod source;
 mod start;

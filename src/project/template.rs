@@ -108,7 +108,19 @@ const LINES: &[Line] = &[
         "What the project writes, or a setting that names it, and where below the site's shared folder it goes.",
         "\"media\" = \"media\"",
     ),
+    line("service", "A background command that is run for the site: one table each.", SERVICE),
 ];
+
+/// What a service may say, as it would be written.
+const SERVICE: &str = "\
+# name = \"worker\"
+# command = \"python -m celery -A mysite worker --pool solo\"  # or `manage.py …`, or a program in the bundle
+# instances = 1
+# every = \"5m\"  # m, h or d; or at = \"03:00\", also with weekdays = [\"mon\", \"thu\"]; else it runs all the time
+# restart = \"always\"  # \"on-failure\", \"never\"
+# stop-timeout = 30  # seconds until it is killed
+# environment = { NAME = \"value\" }
+";
 
 const HEAD: &str = "\
 # How holdall bundles this project. Everything here is optional: the lines behind `#` show what holdall finds
@@ -166,6 +178,10 @@ fn configuration(project: &Project) -> String {
     for line in LINES {
         let (above, name) = line.key.rsplit_once('.').unwrap_or(("", line.key));
         let set = project.config.source.as_ref().and_then(|source| disk::lookup(&source.table, line.key));
+        if line.key == "service" {
+            services(&mut text, line, set);
+            continue;
+        }
         // Tables of names that the project chooses stand by themselves.
         let own_table = matches!(line.key, "build.env" | "paths");
         let above = if own_table { line.key } else { above };
@@ -202,6 +218,21 @@ fn configuration(project: &Project) -> String {
         }
     }
     text
+}
+
+/// The list of tables at the end of the file.
+fn services(text: &mut String, line: &Line, set: Option<&Value>) {
+    let _ = write!(text, "\n# {}\n", line.about);
+    let Some(tables) = set.and_then(Value::as_array) else {
+        let _ = write!(text, "# [[service]]\n{}", line.example);
+        return;
+    };
+    for table in tables.iter().filter_map(Value::as_table) {
+        let _ = writeln!(text, "[[service]]");
+        for (name, value) in table {
+            let _ = writeln!(text, "{name} = {value}");
+        }
+    }
 }
 
 /// A comment ends with its line, and names of files may hold anything.

@@ -22,12 +22,17 @@ pub struct BridgeToml {
     pub app: String,
     pub processes: u32,
     pub threads: u32,
+    /// Networks of proxies whose word on visitors counts; absent leaves that to the project.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trusted_proxies: Option<Vec<String>>,
     pub environment: BTreeMap<String, String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub log: Option<Log>,
     pub check: Check,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub probe: Option<Probe>,
+    pub probe: Option<Watched>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub maintenance: Option<Watched>,
 }
 
 /// Where the bridge and the project's `wsgi.errors` are logged; standard error when this is absent.
@@ -45,9 +50,10 @@ pub struct Check {
     pub https: bool,
 }
 
-/// Allows probes to whoever shows the token in this file.
+/// A file that is looked for with each request that it may concern: of probes, which it allows to whoever shows the token
+/// in it, and of maintenance.
 #[derive(Debug, Clone, Serialize)]
-pub struct Probe {
+pub struct Watched {
     /// Relative to the folder of `bridge.toml`.
     pub file: String,
 }
@@ -102,6 +108,7 @@ impl BridgeToml {
             app: place.manifest.django.wsgi.clone(),
             processes: 1,
             threads: 1,
+            trusted_proxies: None,
             environment: environment::variables(place, given),
             log: None,
             check: Check {
@@ -110,12 +117,19 @@ impl BridgeToml {
                 https: false,
             },
             probe: None,
+            maintenance: None,
         }
     }
 
     /// The same for a release that is probed before it serves.
     pub fn with_probes(self) -> BridgeToml {
-        BridgeToml { probe: Some(Probe { file: PROBE.to_owned() }), ..self }
+        BridgeToml { probe: Some(Watched { file: PROBE.to_owned() }), ..self }
+    }
+
+    /// Whether a release was told to look whether the site is closed; one that was last told long ago was not.
+    pub fn heeds_maintenance(path: &Path) -> bool {
+        let told = fs_err::read_to_string(path).ok().and_then(|text| text.parse::<toml::Table>().ok());
+        told.is_some_and(|told| told.contains_key("maintenance"))
     }
 
     pub fn render(&self) -> String {

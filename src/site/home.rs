@@ -46,6 +46,9 @@ pub enum HomeError {
         "check that the disk has room and that you may write there: on a server that takes an administrator"
     ))]
     Unwritable { path: PathBuf, source: io::Error },
+    #[error("`{}` cannot be read, and visitors are answered by status 503", path.display())]
+    #[diagnostic(help("`holdall maintenance on` writes it anew, `holdall maintenance off` opens the site"))]
+    Maintenance { path: PathBuf, source: toml::de::Error },
     #[error("`{}` is no site's folder: `{found}` lies there", folder.display())]
     #[diagnostic(help(
         "a site has a folder of its own: choose another name or another `--root`, or lay the site's `site.toml` there if it \
@@ -232,6 +235,9 @@ pub fn bridge_toml(
 ) -> BridgeToml {
     let mut told = BridgeToml::of(place, given).with_probes();
     let log = place.shared().join("logs").join("bridge.log");
+    told.trusted_proxies = Some(settings.trusted_proxies.iter().map(ToString::to_string).collect());
+    let maintenance = place.site.join(super::maintenance::MAINTENANCE_TOML);
+    told.maintenance = Some(super::bridge_toml::Watched { file: maintenance.to_string_lossy().into_owned() });
     told.log = Some(super::bridge_toml::Log { path: log.to_string_lossy().into_owned() });
     if let Some(path) = settings.probe.paths.first() {
         told.check.path.clone_from(path);
@@ -346,5 +352,11 @@ mod tests {
         super::super::bridge_toml::retire(&place, &home.disk).unwrap();
         assert!(crate::site::bridge_toml::restart_file(&place).exists());
         assert!(wanted.render().contains("host = \"www.example.org\"\nhttps = true"));
+        // No proxy is believed unless somebody says so, which is not the same as saying nothing.
+        assert!(wanted.render().contains("trusted_proxies = []"));
+        let text = "name = 'guestbook'\nproxies.trusted = ['10.0.0.0/8']";
+        let settings = SiteSettings::parse(text, Path::new("site.toml")).unwrap();
+        let told = bridge_toml(&settings, &place, &BTreeMap::new(), visited);
+        assert!(told.render().contains("trusted_proxies = [\"10.0.0.0/8\"]"));
     }
 }

@@ -60,7 +60,8 @@ fn switches(target: Target) -> &'static [&'static str] {
     if target.is_windows() { &["-s", "-B", "-X", "utf8"] } else { &["-I", "-B", "-X", "utf8"] }
 }
 
-fn inside(place: &Place, path: &str) -> PathBuf {
+/// A path of the bundle, where it lies on this machine.
+pub fn inside(place: &Place, path: &str) -> PathBuf {
     path.split('/').fold(place.release.clone(), |folder, part| folder.join(part))
 }
 

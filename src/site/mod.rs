@@ -3,6 +3,7 @@
 //!
 //! Nothing here changes a release, and nothing here prints.
 
+pub mod accounts;
 pub mod bridge_toml;
 pub mod certificates;
 pub mod environment;
@@ -12,6 +13,7 @@ pub mod iis;
 pub mod invocation;
 pub mod local;
 pub mod lock;
+pub mod maintenance;
 pub mod media;
 pub mod place;
 pub mod probe;
@@ -23,6 +25,7 @@ pub mod state;
 pub use bridge_toml::BridgeToml;
 pub use home::{Home, HomeError};
 pub use invocation::{Invocation, bridge, manage};
+pub use maintenance::Maintenance;
 pub use media::MediaConfig;
 pub use place::Place;
 pub use secrets::{Secrets, SecretsError};

@@ -68,7 +68,11 @@ pub fn make_folder(disk: &Disk, path: &Path, rights: &str) -> io::Result<()> {
     disk.sync_folder(above)
 }
 
-/// Of a site's folder, in the words of Windows: system and administrators may do all (`FA`), the pool may read and run
+/// Of a site's folder. What runs in the pool has its rights whatever account it runs under: IIS
+/// [adds the SID of the pool](https://learn.microsoft.com/iis/manage/configuring-security/ensure-security-isolation-for-web-sites)
+/// to the token of every worker.
+///
+/// In the words of Windows: system and administrators may do all (`FA`), the pool may read and run
 /// (`FRFX`); what the folder above would hand down does not count (`P`), and all of it is handed down further (`OICI`).
 pub fn of_site(pool: &Sid) -> String {
     format!("D:P(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)(A;OICI;FRFX;;;{})", pool.as_str())
@@ -140,18 +144,23 @@ impl Grant {
 
     /// Gives it, to all that is in the folder.
     pub fn give(&self) -> Result<(), GrantError> {
-        // By its full path: the current folder may hold anything.
-        let windows = std::env::var_os("SystemRoot").unwrap_or_else(|| "C:\\Windows".into());
-        let program = PathBuf::from(windows).join("System32").join("icacls.exe");
-        let output = crate::interrupt::output(Command::new(program).args(self.args()))
-            .map_err(|source| GrantError::Unstarted { grant: self.to_string(), source })?;
-        if output.status.success() {
-            return Ok(());
-        }
-        let code = output.status.code().map_or_else(|| output.status.to_string(), |code| code.to_string());
-        let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-        Err(GrantError::Refused { grant: self.to_string(), code, said })
+        icacls(&self.args(), self)
     }
+}
+
+/// Runs the program of Windows that gives rights; `grant` is what it is told, for messages.
+pub fn icacls(args: &[OsString], grant: &dyn fmt::Display) -> Result<(), GrantError> {
+    // By its full path: the current folder may hold anything.
+    let windows = std::env::var_os("SystemRoot").unwrap_or_else(|| "C:\\Windows".into());
+    let program = PathBuf::from(windows).join("System32").join("icacls.exe");
+    let output = crate::interrupt::output(Command::new(program).args(args))
+        .map_err(|source| GrantError::Unstarted { grant: grant.to_string(), source })?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let code = output.status.code().map_or_else(|| output.status.to_string(), |code| code.to_string());
+    let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    Err(GrantError::Refused { grant: grant.to_string(), code, said })
 }
 
 /// As people would type it.

@@ -134,13 +134,23 @@ impl Sid {
     /// The account that IIS makes for a pool, `IIS AppPool\NAME`. Its SID follows from the name (the SHA-1 of it in
     /// small letters), so that rights can be given before the account is known everywhere.
     pub fn of_pool(pool: &PoolName) -> Sid {
-        let name: Vec<u8> = pool.as_str().to_lowercase().encode_utf16().flat_map(u16::to_le_bytes).collect();
+        Sid::hashed("S-1-5-82", &pool.as_str().to_lowercase())
+    }
+
+    /// The account that Windows has for a service, `NT SERVICE\\NAME`: the SHA-1 of the name in capital letters, as
+    /// `sc.exe showsid` tells it.
+    pub fn of_service(name: &str) -> Sid {
+        Sid::hashed("S-1-5-80", &name.to_uppercase())
+    }
+
+    fn hashed(authority: &str, name: &str) -> Sid {
+        let name: Vec<u8> = name.encode_utf16().flat_map(u16::to_le_bytes).collect();
         let hash = digest(&SHA1_FOR_LEGACY_USE_ONLY, &name);
         let words = hash
             .as_ref()
             .chunks_exact(4)
             .map(|four| u32::from_le_bytes([four[0], four[1], four[2], four[3]]));
-        Sid(words.fold("S-1-5-82".to_owned(), |sid, word| format!("{sid}-{word}")))
+        Sid(words.fold(authority.to_owned(), |sid, word| format!("{sid}-{word}")))
     }
 
     pub fn as_str(&self) -> &str {
@@ -207,6 +217,13 @@ mod tests {
         let mut secrets = Secrets::default();
         pairs.iter().for_each(|(name, value)| secrets.set(name, (*value).to_owned()).unwrap());
         secrets
+    }
+
+    #[test]
+    fn the_account_of_a_service_follows_from_its_name() {
+        // What `sc.exe showsid TrustedInstaller` prints on every Windows.
+        let known = "S-1-5-80-956008885-3418522649-1831038044-1853292631-2271478464";
+        assert_eq!(Sid::of_service("TrustedInstaller").as_str(), known);
     }
 
     #[test]

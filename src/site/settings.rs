@@ -5,8 +5,11 @@
 
 mod attribute;
 mod binding;
+mod header;
 mod keys;
+mod network;
 mod render;
+mod services;
 mod text;
 
 use std::collections::BTreeMap;
@@ -19,9 +22,13 @@ use crate::manifest::{Manifest, SiteName};
 
 use keys::Keys;
 
-pub use attribute::{Attribute, FASTCGI, Kind, POOL, Setting, seconds, settings_of};
+pub use attribute::{
+    Attribute, COMPRESSION, FASTCGI, Kind, LIMITS, POOL, REQUESTS, Setting, WINDOWS, seconds, settings_of,
+};
 pub use binding::{Binding, Certificate, Protocol, Thumbprint};
 pub(super) use keys::{is_variable, same_variable, set_by_holdall};
+pub use network::Network;
+pub use services::ServiceSettings;
 pub use text::read as read_text;
 
 /// The file's name in a site's folder, as beside a bundle.
@@ -42,9 +49,30 @@ pub struct SiteSettings {
     pub hooks: Hooks,
     pub probe: Probe,
     pub releases: Releases,
+    /// Of the site's connections, as far as they were named: a site's own alone has them.
+    pub limits: BTreeMap<&'static str, String>,
     pub requests: Requests,
+    pub static_files: StaticFiles,
     /// Uploads that the web server itself hands out.
     pub media: Option<Media>,
+    /// Whether visitors are asked for their Windows account, if it was said.
+    pub authentication: Option<Authentication>,
+    /// From where `X-Forwarded-For` and its like are believed.
+    pub trusted_proxies: Vec<Network>,
+    /// What is compressed, as far as it was named.
+    pub compression: BTreeMap<&'static str, String>,
+    /// What IIS adds to every answer of the site.
+    pub headers: BTreeMap<String, String>,
+    /// What is wanted of the bundle's services, by name.
+    pub services: BTreeMap<String, ServiceSettings>,
+    pub logs: Logs,
+}
+
+/// How much stays of what Holdall itself, hooks and services have logged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Logs {
+    pub keep_days: u32,
+    pub max_megabytes: u32,
 }
 
 /// Where the site stands among those of the server.
@@ -65,6 +93,8 @@ pub struct Pool {
     pub account: Option<Account>,
     /// Attributes that were named, by key, as IIS writes them.
     pub attributes: BTreeMap<&'static str, String>,
+    /// Times of the day at which the worker is replaced, as IIS writes them, if they were named.
+    pub schedule: Option<Vec<String>>,
 }
 
 /// What is run around a switch.
@@ -106,15 +136,26 @@ pub struct Releases {
     pub drain: Option<u32>,
 }
 
-/// What IIS lets through, and what it adds.
+/// What IIS lets through.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Requests {
-    /// In bytes.
-    pub max_allowed_content_length: u32,
+    /// Limits that were named, by key, as IIS writes them.
+    pub attributes: BTreeMap<&'static str, String>,
     /// Whether each answer says by `X-Holdall-Release` which release gave it.
     pub header: bool,
-    /// How many days browsers keep static files whose names carry a hash.
+}
+
+/// Files of the project that the web server hands out without asking it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StaticFiles {
+    /// How many days browsers keep those whose names carry a hash.
     pub cache_days: u32,
+    /// What else they are told of those.
+    pub cache_control: String,
+    /// How many days they keep others, which may be something else tomorrow.
+    pub unhashed_cache_days: u32,
+    /// Kinds of files by their endings, beside those that IIS and Holdall know.
+    pub mime_types: BTreeMap<String, String>,
 }
 
 /// Uploaded files: served by the web server alone, never as programs.
@@ -124,6 +165,23 @@ pub struct Media {
     pub url: VirtualPath,
     /// Below `shared`, with `/` between parts.
     pub folder: String,
+    /// How many days browsers keep them, if it was said.
+    pub cache_days: Option<u32>,
+}
+
+/// Whether visitors are asked for their Windows account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Authentication {
+    /// Nobody is asked.
+    Anonymous,
+    Windows {
+        /// In the order in which they are offered, if they were named.
+        providers: Option<Vec<&'static str>>,
+        /// Paths at which nobody is asked all the same.
+        anonymous: Vec<VirtualPath>,
+        /// Attributes that were named, by key, as IIS writes them.
+        attributes: BTreeMap<&'static str, String>,
+    },
 }
 
 /// Why `site.toml` cannot be used.
@@ -153,6 +211,9 @@ pub enum SettingsError {
     #[error("{}, key `{key}` is missing", path.display())]
     #[diagnostic(help("add `{example}`"))]
     Missing { path: PathBuf, key: String, example: &'static str },
+    #[error("{}: `{key}` contradicts `{other}`: {why}", path.display())]
+    #[diagnostic(help("remove one of them, or change it"))]
+    Contradiction { path: PathBuf, key: String, other: &'static str, why: &'static str },
     #[error("{}, keys `{first}` and `{second}` exclude each other", path.display())]
     #[diagnostic(help("remove one of them"))]
     Excluding { path: PathBuf, first: &'static str, second: &'static str },
@@ -181,8 +242,21 @@ impl SiteSettings {
             },
             probe: Probe { paths: Vec::new(), status: vec![200], timeout: 30, warm: None },
             releases: Releases { keep: 3, drain: None },
-            requests: Requests { max_allowed_content_length: 30_000_000, header: true, cache_days: 365 },
+            limits: BTreeMap::new(),
+            requests: Requests { attributes: BTreeMap::new(), header: true },
+            static_files: StaticFiles {
+                cache_days: 365,
+                cache_control: "public".to_owned(),
+                unhashed_cache_days: 0,
+                mime_types: BTreeMap::new(),
+            },
             media: None,
+            authentication: None,
+            trusted_proxies: Vec::new(),
+            compression: BTreeMap::new(),
+            headers: BTreeMap::new(),
+            services: BTreeMap::new(),
+            logs: Logs { keep_days: 30, max_megabytes: 500 },
         }
     }
 
@@ -217,20 +291,28 @@ impl SiteSettings {
         let hooks = |key: &str, standard: Vec<Hook>| {
             keys.list(key, Hook::parse).map(|hooks| hooks.unwrap_or(standard))
         };
-        let url = keys.parsed("media.url", VirtualPath::parse)?;
-        let folder = keys.parsed("media.folder", parse_folder)?;
-        let media = match (url, folder) {
-            (Some(url), folder) => Some(Media { url, folder: folder.unwrap_or_else(|| "media".to_owned()) }),
-            (None, Some(_)) => return Err(keys.missing("media.url", "url = \"/media/\"")),
-            (None, None) => None,
+        let media = media(&keys)?;
+        let limits = keys.attributes("limits", LIMITS)?;
+        if let (Position::Below { .. }, Some(key)) = (&position, limits.keys().next()) {
+            let why = "connections belong to the site above, which is not Holdall's";
+            return Err(keys.contradiction(&format!("limits.{key}"), "below", why));
+        }
+        let pool = pool(&keys)?;
+        let authentication = authentication(&keys)?;
+        let usual = &standard.static_files;
+        let static_files = StaticFiles {
+            cache_days: keys.number("static.cacheDays", 0..=3650)?.unwrap_or(usual.cache_days),
+            cache_control: keys
+                .parsed("static.cacheControl", |text| header::check_value(text).map(|()| text.to_owned()))?
+                .unwrap_or_else(|| usual.cache_control.clone()),
+            unhashed_cache_days: keys
+                .number("static.unhashedCacheDays", 0..=3650)?
+                .unwrap_or(usual.unhashed_cache_days),
+            mime_types: keys.pairs("static.mimeTypes", header::check_mime)?,
         };
         Ok(SiteSettings {
             position,
-            pool: Pool {
-                name: keys.parsed("pool.name", PoolName::parse)?,
-                account: keys.parsed("pool.account", Account::parse)?,
-                attributes: keys.attributes("pool", POOL)?,
-            },
+            pool,
             fastcgi,
             early: keys.variables("fastcgi.environment")?,
             environment: keys.variables("environment")?,
@@ -251,16 +333,24 @@ impl SiteSettings {
                 keep: keys.number("releases.keep", 2..=1000)?.unwrap_or(standard.releases.keep),
                 drain: keys.number("releases.drain", 0..=86_400)?,
             },
+            limits,
             requests: Requests {
-                max_allowed_content_length: keys
-                    .number("requests.maxAllowedContentLength", 1..=u32::MAX)?
-                    .unwrap_or(standard.requests.max_allowed_content_length),
+                attributes: keys.attributes("requests", REQUESTS)?,
                 header: keys.flag("requests.header")?.unwrap_or(standard.requests.header),
-                cache_days: keys
-                    .number("requests.cacheDays", 0..=3650)?
-                    .unwrap_or(standard.requests.cache_days),
             },
+            static_files,
             media,
+            authentication,
+            trusted_proxies: keys.list("proxies.trusted", Network::parse)?.unwrap_or_default(),
+            compression: keys.attributes("compression", COMPRESSION)?,
+            headers: keys.pairs("headers", header::check_header)?,
+            services: services::read(&keys)?,
+            logs: Logs {
+                keep_days: keys.number("logs.keepDays", 1..=3650)?.unwrap_or(standard.logs.keep_days),
+                max_megabytes: keys
+                    .number("logs.maxMegabytes", 1..=1_000_000)?
+                    .unwrap_or(standard.logs.max_megabytes),
+            },
             ..standard
         })
     }
@@ -413,7 +503,7 @@ pub struct ForeignSite(String);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VirtualPath(String);
 
-/// An account of Windows: `DOMAIN\user`.
+/// An account of Windows: `DOMAIN\user`, or one of those that Windows itself has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account(String);
 
@@ -462,7 +552,14 @@ impl VirtualPath {
 }
 
 impl Account {
-    fn parse(text: &str) -> Result<Account, &'static str> {
+    /// Those that IIS knows by a name of its own. The first is an account for each pool alone.
+    const BUILT_IN: [&'static str; 4] =
+        ["ApplicationPoolIdentity", "LocalService", "NetworkService", "LocalSystem"];
+
+    pub(super) fn parse(text: &str) -> Result<Account, &'static str> {
+        if let Some(known) = Account::BUILT_IN.iter().find(|known| known.eq_ignore_ascii_case(text)) {
+            return Ok(Account((*known).to_owned()));
+        }
         let letter = |c: char| !c.is_control() && !"\"'/[]:;|=,+*?<>%&^".contains(c);
         match text.split_once('\\') {
             Some((domain, user))
@@ -473,13 +570,26 @@ impl Account {
             {
                 Ok(Account(text.to_owned()))
             }
-            _ => Err("an account is written `DOMAIN\\user`, a group managed one `DOMAIN\\user$`"),
+            _ => Err(
+                "an account is written `DOMAIN\\user`, a group managed one `DOMAIN\\user$`; Windows itself has \
+                 `ApplicationPoolIdentity`, `LocalService`, `NetworkService` and `LocalSystem`",
+            ),
         }
     }
 
-    /// Whether Windows itself keeps its password.
+    /// The kind of identity that IIS knows it by, if Windows itself has it.
+    pub fn built_in(&self) -> Option<&str> {
+        Account::BUILT_IN.into_iter().find(|known| *known == self.0)
+    }
+
+    /// Whether Windows itself keeps its password, or it has none.
     pub fn is_managed(&self) -> bool {
-        self.0.ends_with('$')
+        self.0.ends_with('$') || self.built_in().is_some()
+    }
+
+    /// Whether it may do all on the machine, and so may whoever breaks into the project.
+    pub fn is_mighty(&self) -> bool {
+        self.0 == "LocalSystem"
     }
 }
 
@@ -488,6 +598,105 @@ fn number(fastcgi: &BTreeMap<&'static str, String>, key: &str, cores: u32) -> Op
     let setting =
         settings_of(FASTCGI, fastcgi, cores).into_iter().find(|setting| setting.attribute.key == key);
     setting?.value.parse().ok()
+}
+
+fn pool(keys: &Keys<'_>) -> Result<Pool, SettingsError> {
+    let attributes = keys.attributes("pool", POOL)?;
+    if attributes.get(BITS).is_some_and(|value| value == "true") {
+        let why = "the bridge is 64-bit, as every bundle's Python is, and IIS starts it whatever the worker is: \
+                   a 32-bit worker would only have less memory";
+        return Err(keys.wrong(&format!("pool.{BITS}"), "true", why));
+    }
+    let schedule = keys.list("pool.periodicRestartSchedule", parse_time)?;
+    if let Some(twice) = schedule.iter().flatten().enumerate().find_map(|(at, time)| {
+        schedule.iter().flatten().take(at).any(|before| before == time).then_some(time)
+    }) {
+        return Err(keys.wrong("pool.periodicRestartSchedule", twice, "it stands there twice"));
+    }
+    Ok(Pool {
+        name: keys.parsed("pool.name", PoolName::parse)?,
+        account: keys.parsed("pool.account", Account::parse)?,
+        attributes,
+        schedule,
+    })
+}
+
+const BITS: &str = "enable32BitAppOnWin64";
+
+/// `03:00` of a person, `03:00:00` of IIS.
+fn parse_time(text: &str) -> Result<String, &'static str> {
+    let number = |part: &str, most: u32| {
+        let is_right = part.len() == 2 && part.bytes().all(|byte| byte.is_ascii_digit());
+        is_right && part.parse::<u32>().is_ok_and(|number| number <= most)
+    };
+    match text.split_once(':') {
+        Some((hours, minutes)) if number(hours, 23) && number(minutes, 59) => Ok(format!("{text}:00")),
+        _ => Err("a time of the day is wanted, such as `03:00`"),
+    }
+}
+
+fn media(keys: &Keys<'_>) -> Result<Option<Media>, SettingsError> {
+    let url = keys.parsed("media.url", VirtualPath::parse)?;
+    let folder = keys.parsed("media.folder", parse_folder)?;
+    let cache_days = keys.number("media.cacheDays", 0..=3650)?;
+    match url {
+        Some(url) => {
+            let folder = folder.unwrap_or_else(|| "media".to_owned());
+            Ok(Some(Media { url, folder, cache_days }))
+        }
+        None if folder.is_some() || cache_days.is_some() => {
+            Err(keys.missing("media.url", "url = \"/media/\""))
+        }
+        None => Ok(None),
+    }
+}
+
+/// The ways in which IIS lets Windows tell who somebody is.
+const PROVIDERS: &[&str] = &["Negotiate", "NTLM", "Negotiate:Kerberos"];
+
+fn authentication(keys: &Keys<'_>) -> Result<Option<Authentication>, SettingsError> {
+    let windows = keys.flag("authentication.windows")?;
+    let providers = keys.list("authentication.providers", |text| {
+        let known = PROVIDERS.iter().find(|known| **known == text).copied();
+        known.ok_or_else(|| format!("it is one of `{}`", PROVIDERS.join("`, `")))
+    })?;
+    if let Some(named) = &providers {
+        let twice = named.iter().enumerate().find(|(at, name)| named[..*at].contains(name));
+        if let Some((_, twice)) = twice {
+            return Err(keys.wrong("authentication.providers", twice, "it stands there twice"));
+        }
+        if named.is_empty() {
+            return Err(keys.wrong("authentication.providers", "[]", "nobody could say who they are"));
+        }
+    }
+    let anonymous = keys.list("authentication.anonymous", VirtualPath::parse)?;
+    let attributes = keys.attributes("authentication", WINDOWS)?;
+    let depending =
+        ["providers", "anonymous"].into_iter().chain(WINDOWS.iter().map(|attribute| attribute.key));
+    let depending = depending.map(|key| format!("authentication.{key}")).find(|key| keys.names(key));
+    match (windows, depending) {
+        (None, Some(_)) => Err(keys.missing("authentication.windows", "windows = true")),
+        (Some(false), Some(key)) => {
+            let why = "without Windows authentication nobody is asked anywhere";
+            Err(keys.contradiction(&key, "authentication.windows = false", why))
+        }
+        (None, None) => Ok(None),
+        (Some(false), None) => Ok(Some(Authentication::Anonymous)),
+        (Some(true), _) => {
+            let anonymous = anonymous.unwrap_or_default();
+            let same = |one: &VirtualPath, other: &VirtualPath| one.0.eq_ignore_ascii_case(&other.0);
+            let twice = anonymous
+                .iter()
+                .enumerate()
+                .find(|(at, path)| anonymous[..*at].iter().any(|one| same(one, path)));
+            match twice {
+                Some((_, twice)) => {
+                    Err(keys.wrong("authentication.anonymous", &twice.to_string(), "it stands there twice"))
+                }
+                None => Ok(Some(Authentication::Windows { providers, anonymous, attributes })),
+            }
+        }
+    }
 }
 
 fn parse_below(text: &str) -> Result<(ForeignSite, VirtualPath), &'static str> {

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::manifest::SiteName;
 use crate::release::{Adopted, ReleaseId};
+use crate::service::Registration;
 
 /// The file's name in a site's folder.
 pub const STATE_JSON: &str = "state.json";
@@ -30,6 +31,9 @@ pub struct State {
     /// Releases that lie where somebody else has put them, by id. They are never deleted.
     pub adopted: BTreeMap<ReleaseId, PathBuf>,
     pub applied: Applied,
+    /// The services that the system has of the site, or may have.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub services: Vec<Registration>,
 }
 
 /// The settings that were last applied: by thing (`pool shop`), then by name.
@@ -66,6 +70,7 @@ impl State {
             previous: None,
             adopted: BTreeMap::new(),
             applied: Applied::default(),
+            services: Vec::new(),
         }
     }
 
@@ -129,7 +134,7 @@ impl Applied {
     }
 
     /// All that was applied to a thing.
-    pub fn of(&self, thing: &str) -> impl Iterator<Item = (&str, &str)> {
+    pub fn of(&self, thing: &str) -> impl Iterator<Item = (&str, &str)> + use<'_> {
         let settings = self.0.get(thing).into_iter().flatten();
         settings.map(|(name, value)| (name.as_str(), value.as_str()))
     }

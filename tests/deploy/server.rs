@@ -9,7 +9,7 @@ use assert_cmd::assert::Assert;
 use serde_json::Value;
 
 use super::bundles::Release;
-use super::web_server::{Lab, WebServer, free_port};
+use super::web_server::{Lab, WebServer, free_port, lab_program};
 use crate::harness::{Test, command};
 
 /// How long anything may take.
@@ -103,8 +103,10 @@ impl Server {
     /// Writes the settings: a port of this story's own, few processes, no time to drain, and `more`.
     pub fn site_toml(&self, more: &str) -> &Server {
         let (port, processes) = (self.port, self.processes);
+        // On a busy machine a first page takes more than half a minute there.
+        let probe = if cfg!(windows) && !more.contains("probe.") { "probe.timeout = 240" } else { "" };
         let text = format!(
-            "name = '{}'\n{more}\n[[bindings]]\nport = {port}\n[fastcgi]\nmaxInstances = {processes}\n\
+            "name = '{}'\n{probe}\n{more}\n[[bindings]]\nport = {port}\n[fastcgi]\nmaxInstances = {processes}\n\
              [releases]\nkeep = 3\ndrain = 0\n[environment]\nSECRET_KEY = 'not secret'\n",
             self.name
         );
@@ -136,6 +138,9 @@ impl Server {
         let mut holdall = command(self.test.path("").as_path(), args);
         holdall.env("HOLDALL_ROOT", self.base.join(self.sites));
         self.web.tell(&mut holdall);
+        // Never those of the machine that tests.
+        holdall.env("HOLDALL_SERVICES", lab_program("services-lab"));
+        holdall.env("HOLDALL_LAB_SERVICES", self.test.path("services"));
         holdall
     }
 

@@ -10,7 +10,7 @@ use holdall::manifest::{LayerKind, Manifest};
 use holdall::progress::{Silent, Stage};
 use holdall::target::Target;
 
-use crate::harness::prepared;
+use crate::harness::{prepared, program};
 
 /// Where its Python lies in a release.
 pub const PYTHON: &str = "python/bin/python3";
@@ -27,27 +27,43 @@ fn hashed_style(version: &str) -> String {
 
 /// The bundle of this version, in `folder`. Its only page says which it is, as the guestbook's do.
 pub fn bundle(folder: &Path, version: &str) -> PathBuf {
+    bundle_with(folder, version, &serde_json::json!([]), "")
+}
+
+/// The same with services, for which there is `app/work.py`.
+pub fn bundle_with(folder: &Path, version: &str, services: &serde_json::Value, work: &str) -> PathBuf {
     let python = prepared("HOLDALL_BRIDGE_PYTHON");
     // Deaf to its surroundings it would not find the project, which lies in no folder of its own.
     let python = format!(
         "#!/bin/sh\n[ \"$1\" = -I ] && shift\nexport PYTHONPATH=\"${{0%/{PYTHON}}}/app\"\nexec '{}' \"$@\"\n",
         python.display()
     );
+    // Beside the page it says what it was told of the request. Of one page it knows nothing.
     let page = format!(
-        "def application(environ, start_response):\n    \
-         start_response('200 OK', [('Content-Type', 'text/html; charset=utf-8')])\n    \
+        "import json\n\n\ndef application(environ, start_response):\n    \
+         told = {{name: value for name, value in environ.items() if isinstance(value, str) and len(value) < 400}}\n    \
+         told['query'] = len(environ['QUERY_STRING'])\n    \
+         headers = [('Content-Type', 'text/html; charset=utf-8'), ('X-Environ', json.dumps(told))]\n    \
+         start_response('404 Not Found' if environ['PATH_INFO'] == '/not-there/' else '200 OK', headers)\n    \
          return [b'<!-- release {version} --><link href=\"{}\">']\n",
         style(version)
     );
     let path = format!("www/static/{}", hashed_style(version));
     let names = serde_json::json!({ "paths": { "style.css": hashed_style(version) } }).to_string();
     let style = format!("/* release {version} */\n");
+    // Each release brings its own.
+    let holdall = format!("#!/bin/sh\nexec '{}' \"$@\"\n", program().display());
     let layers = vec![
         layer(folder, LayerKind::Runtime, &[(PYTHON, &python), ("python/LICENSE", "free\n")]),
         layer(folder, LayerKind::Static, &[(&path, &style), ("www/static/staticfiles.json", &names)]),
-        layer(folder, LayerKind::App, &[("app/page.py", &page), ("app/manage.py", "")]),
+        layer(
+            folder,
+            LayerKind::App,
+            &[("app/page.py", &page), ("app/manage.py", ""), ("app/work.py", work)],
+        ),
+        layer(folder, LayerKind::Tools, &[(target().program(), &holdall)]),
     ];
-    let manifest = manifest(version);
+    let manifest = manifest(version, services);
     let path = folder.join(manifest.file_name());
     assemble(manifest, layers, &path, None, &Silent).unwrap().path
 }
@@ -60,13 +76,13 @@ fn layer(folder: &Path, kind: LayerKind, files: &[(&str, &str)]) -> layer::Layer
     let source = |(path, text): &(&str, &str)| Source {
         path: EntryPath::parse(path, target()).unwrap(),
         content: Content::Bytes((*text).into()),
-        executable: *path == PYTHON,
+        executable: *path == PYTHON || *path == target().program(),
     };
     let (key, sources) = (Key::new(kind, target(), &[]), files.iter().map(source).collect());
     layer::build_in(folder, &key, &kind.to_string(), sources, None, Stage::App, &Silent).unwrap()
 }
 
-fn manifest(version: &str) -> Manifest {
+fn manifest(version: &str, services: &serde_json::Value) -> Manifest {
     let nobodys = "0".repeat(64);
     let manifest = serde_json::json!({
         "format": 1, "name": "guestbook", "version": version, "target": target().as_str(),
@@ -77,7 +93,7 @@ fn manifest(version: &str) -> Manifest {
         },
         "site": {
             "static_url": "/static/", "static_root": "www/static", "hashed_static": true, "environment": [],
-            "health": "/", "paths": {}, "migrations": {}, "services": [],
+            "health": "/", "paths": {}, "migrations": {}, "services": services,
         },
         "longest_path": 40, "lock": nobodys, "bridge": nobodys, "holdall": nobodys,
         // As if there were some: none is made on the server.

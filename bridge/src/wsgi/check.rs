@@ -107,8 +107,9 @@ fn inspect(py: Python<'_>, settings: &Settings) -> Report {
     let begun = Instant::now();
     let loaded = prepare(py, settings).and_then(|()| load(py, &settings.app));
     let handler = loaded.and_then(|application| {
-        let template = Template::new(py, settings.threads > 1, settings.processes > 1)?;
-        Ok(Handler { application: application.unbind(), template, probes: None })
+        let template =
+            Template::new(py, settings.threads > 1, settings.processes > 1, settings.proxies.clone())?;
+        Ok(Handler { application: application.unbind(), template, probes: None, maintenance: None })
     });
     match handler {
         Ok(handler) => {

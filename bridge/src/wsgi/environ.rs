@@ -7,17 +7,25 @@ use super::errors::Errors;
 use super::file_wrapper::FileWrapper;
 use super::input::Input;
 use crate::exchange::announced_length;
+use crate::forwarded::{Proxies, Visitor, is_forwarding};
 use crate::gateway::{gateway, is_passed_on};
 use crate::protocol::Params;
 
 /// What is the same for every request of this process.
 pub struct Template {
     constants: Py<PyDict>,
+    proxies: Option<Proxies>,
 }
 
 impl Template {
-    /// `threads` and `processes` say whether the application may be called a second time meanwhile.
-    pub fn new(py: Python<'_>, threads: bool, processes: bool) -> PyResult<Template> {
+    /// `threads` and `processes` say whether the application may be called a second time meanwhile; `proxies` whose word on
+    /// visitors counts, if that is not for the application to say.
+    pub fn new(
+        py: Python<'_>,
+        threads: bool,
+        processes: bool,
+        proxies: Option<Proxies>,
+    ) -> PyResult<Template> {
         let constants = PyDict::new(py);
         constants.set_item("wsgi.version", (1, 0))?;
         constants.set_item("wsgi.multithread", threads)?;
@@ -31,7 +39,7 @@ impl Template {
         constants.set_item("QUERY_STRING", "")?;
         constants.set_item("SERVER_NAME", "localhost")?;
         constants.set_item("SERVER_PROTOCOL", "HTTP/1.0")?;
-        Ok(Template { constants: constants.unbind() })
+        Ok(Template { constants: constants.unbind(), proxies })
     }
 
     /// A fresh dictionary for a request.
@@ -42,7 +50,11 @@ impl Template {
         input: Bound<'py, Input>,
     ) -> PyResult<Bound<'py, PyDict>> {
         let environ = self.constants.bind(py).copy()?;
-        for (name, value) in params.pairs().filter(|(name, value)| is_passed_on(name, value)) {
+        let visitor = self.proxies.as_ref().map(|proxies| proxies.visitor(params));
+        let is_nobodys_word = |name: &[u8]| visitor == Some(None) && is_forwarding(name);
+        let passed_on =
+            params.pairs().filter(|(name, value)| is_passed_on(name, value) && !is_nobodys_word(name));
+        for (name, value) in passed_on {
             environ.set_item(native(py, name), native(py, value))?;
         }
         // "-1" and the like say that the length is not known; the application would take them for a number.
@@ -53,15 +65,51 @@ impl Template {
         let gateway = gateway(params);
         environ.set_item("SCRIPT_NAME", native(py, &gateway.script_name))?;
         environ.set_item("PATH_INFO", native(py, &gateway.path_info))?;
-        environ.set_item("wsgi.url_scheme", if gateway.https { "https" } else { "http" })?;
+        let visitor = visitor.flatten().unwrap_or_default();
+        let https = visitor.https.unwrap_or(gateway.https);
+        environ.set_item("wsgi.url_scheme", if https { "https" } else { "http" })?;
+        tell(py, &environ, &visitor, https)?;
         if !environ.contains("SERVER_PORT")? {
-            environ.set_item("SERVER_PORT", if gateway.https { "443" } else { "80" })?;
+            environ.set_item("SERVER_PORT", if https { "443" } else { "80" })?;
         }
         environ.set_item("wsgi.input", input)?;
         // One for each request: threads do not end each other's lines.
         environ.set_item("wsgi.errors", Bound::new(py, Errors::default())?)?;
         Ok(environ)
     }
+}
+
+/// Puts a visitor in the place of the proxy that came for them.
+fn tell(py: Python<'_>, environ: &Bound<'_, PyDict>, visitor: &Visitor<'_>, https: bool) -> PyResult<()> {
+    if let Some(address) = visitor.address.map(|address| address.to_string()) {
+        environ.set_item("REMOTE_ADDR", &address)?;
+        environ.set_item("REMOTE_HOST", &address)?;
+        // It is one of the proxy's.
+        if environ.contains("REMOTE_PORT")? {
+            environ.del_item("REMOTE_PORT")?;
+        }
+    }
+    if visitor.https.is_some() {
+        environ.set_item("HTTPS", if https { "on" } else { "off" })?;
+    }
+    if let Some(host) = visitor.host {
+        environ.set_item("HTTP_HOST", native(py, host))?;
+    }
+    // The port that the proxy came to says nothing of the one that the visitor sees.
+    let port = visitor.port.or(visitor.host.and_then(port_of));
+    match (port, visitor.https.is_some() || visitor.host.is_some()) {
+        (Some(port), _) => environ.set_item("SERVER_PORT", native(py, port)),
+        (None, true) => environ.set_item("SERVER_PORT", if https { "443" } else { "80" }),
+        (None, false) => Ok(()),
+    }
+}
+
+/// `8443` of `www.example:8443`.
+fn port_of(host: &[u8]) -> Option<&[u8]> {
+    let at = host.iter().rposition(|byte| *byte == b':')?;
+    let port = &host[at + 1..];
+    let is_port = !port.is_empty() && port.iter().all(u8::is_ascii_digit) && !host[..at].contains(&b':');
+    (is_port || host[..at].ends_with(b"]")).then_some(port)
 }
 
 /// PEP 3333's native string: one character for each byte, whatever the bytes mean.

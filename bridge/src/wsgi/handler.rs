@@ -16,6 +16,7 @@ use crate::exchange::{Disposition, Exchange};
 use crate::head::Head;
 use crate::log;
 use crate::loss::Unwanted;
+use crate::maintenance::{Closed, Maintenance};
 use crate::probe::Probes;
 use crate::protocol::Params;
 use crate::reply::{Reply, ReplyError};
@@ -29,6 +30,8 @@ pub struct Handler {
     pub template: Template,
     /// Where probes get their rights from, if there may be any.
     pub probes: Option<Probes>,
+    /// Where it is said that the site is closed, if it may be.
+    pub maintenance: Option<Maintenance>,
 }
 
 /// What came of a request.
@@ -89,13 +92,20 @@ impl Handler {
         // The parameters are lent out for the time it takes to make a dictionary of them.
         let params = shared.briefly(py, |talk| talk.exchange.lend_params());
         let environ = self.template.environ(py, &params, input).and_then(|environ| {
-            if let Some(probes) = &self.probes {
-                probe(py, probes, shared, &params, &environ)?;
-            }
-            Ok(environ)
+            let probes = match &self.probes {
+                Some(probes) => probe(py, probes, shared, &params, &environ)?,
+                None => false,
+            };
+            // Whoever puts a release into service sees it while visitors do not.
+            let closed = self.maintenance.as_ref().filter(|_| !probes);
+            Ok((environ, closed.and_then(|maintenance| py.detach(|| maintenance.closed(&params)))))
         });
         shared.briefly(py, |talk| talk.exchange.return_params(params));
-        let result = self.application.bind(py).call1((environ?, start_response))?;
+        let (environ, closed) = environ?;
+        if let Some(closed) = closed {
+            return turn_away(py, shared, &closed);
+        }
+        let result = self.application.bind(py).call1((environ, start_response))?;
         let sent = send(py, shared, &result);
         if let Err(error) = close(&result) {
             log::line(&format!("close() of an answer failed\n{}", traceback(py, &error)));
@@ -104,20 +114,29 @@ impl Handler {
     }
 }
 
-/// Gives a probe what it may ask for. The application never sees the header, whoever sent it.
+/// Answers a visitor to whom the site is closed.
+fn turn_away(py: Python<'_>, shared: &Shared, closed: &Closed) -> Result<(), Failure> {
+    let sent = shared.detached(py, |talk| {
+        talk.reply.set_head(closed.head());
+        talk.reply.send_last(&mut talk.exchange, closed.page().as_bytes())
+    });
+    Ok(sent?)
+}
+
+/// Gives a probe what it may ask for, and says whether it is one. The application never sees the header, whoever sent it.
 fn probe(
     py: Python<'_>,
     probes: &Probes,
     shared: &Shared,
     params: &Params,
     environ: &Bound<'_, PyDict>,
-) -> PyResult<()> {
+) -> PyResult<bool> {
     let header = intern!(py, "HTTP_X_HOLDALL_PROBE");
     if !environ.contains(header)? {
-        return Ok(());
+        return Ok(false);
     }
     environ.del_item(header)?;
-    let Some(probe) = py.detach(|| probes.admit(params)) else { return Ok(()) };
+    let Some(probe) = py.detach(|| probes.admit(params)) else { return Ok(false) };
     shared.briefly(py, |talk| talk.reply.name_process());
     if let Some(https) = probe.https {
         environ.set_item("wsgi.url_scheme", if https { "https" } else { "http" })?;
@@ -126,7 +145,7 @@ fn probe(
     if let Some(meeting) = probe.meeting {
         py.detach(|| meeting.hold());
     }
-    Ok(())
+    Ok(true)
 }
 
 /// Sends what the application returned.

@@ -2,11 +2,12 @@
 //!
 //! Reads and changes nothing. What an answer leaves out is unknown, not wrong.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::appcmd::{Command, Meaning, Object, Verb};
 use super::call::Call;
 use super::netsh::{self, Endpoint, Entry};
+use super::section::{List, Section};
 use super::xml::{self, Element, NotAList};
 
 pub(super) const FASTCGI: &str = "system.webServer/fastCgi";
@@ -44,6 +45,19 @@ pub enum Question {
     WindowsAt(String),
     /// Which certificate is shown there.
     Certificate(Endpoint),
+    Section(String, Section),
+}
+
+/// What a survey asks for beside what concerns the whole server.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Scope {
+    pub sites: Vec<String>,
+    /// Parts of the addresses, each with the site that it is of.
+    pub locations: Vec<(String, String)>,
+    /// The same with single sections that hold there; both empty for the whole server.
+    pub sections: BTreeSet<(String, String, Section)>,
+    /// Where http.sys may show certificates.
+    pub endpoints: Vec<Endpoint>,
 }
 
 /// The server, as far as it was asked for.
@@ -62,6 +76,8 @@ pub struct Actual {
     pub global_modules: Vec<String>,
     pub windows_authentication: bool,
     pub locations: BTreeMap<String, Location>,
+    /// By location: what holds there, whoever has said it.
+    pub sections: BTreeMap<(String, Section), Element>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,6 +111,7 @@ pub struct Site {
     pub auto_start: bool,
     pub bindings: Vec<SiteBinding>,
     pub apps: Vec<App>,
+    configuration: Element,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -180,6 +197,9 @@ impl Question {
             Question::Modules(location) => (section(Some(location), MODULES), false),
             Question::Anonymous(location) => (section(Some(location), ANONYMOUS), true),
             Question::WindowsAt(location) => (section(Some(location), WINDOWS), true),
+            Question::Section(location, of) => {
+                (section(Some(location).filter(|at| !at.is_empty()).map(String::as_str), of.path()), true)
+            }
             Question::Certificate(endpoint) => return netsh::Command::show(endpoint).into(),
         };
         // With what is nobody's word but the schema's: else a value that is as the schema has it would be unknown.
@@ -191,20 +211,24 @@ impl Question {
     /// bindings, and of a location nothing can be told while some `web.config` in it is broken, which is no reason to
     /// refuse a release that brings a better one.
     fn is_optional(&self) -> bool {
-        use Question::{Anonymous, Bindings, Handlers, Modules, WindowsAt, WindowsAuthentication};
+        use Question::{Anonymous, Bindings, Handlers, Modules, Section, WindowsAt, WindowsAuthentication};
         matches!(
             self,
-            WindowsAuthentication | Bindings | Handlers(_) | Modules(_) | Anonymous(_) | WindowsAt(_)
+            WindowsAuthentication
+                | Bindings
+                | Handlers(_)
+                | Modules(_)
+                | Anonymous(_)
+                | WindowsAt(_)
+                | Section(..)
         )
     }
 }
 
-/// Asks all that concerns these sites, these locations of theirs, as `(site, location)`, and the certificates that are shown
-/// there. `ask` answers calls of which none waits for another's answer, in their order.
+/// Asks all that concerns these sites, these locations of theirs, and the certificates that are shown there. `ask` answers
+/// calls of which none waits for another's answer, in their order.
 pub fn survey<E: From<SurveyError>>(
-    sites: &[String],
-    locations: &[(String, String)],
-    endpoints: &[Endpoint],
+    scope: &Scope,
     mut ask: impl FnMut(&[Call]) -> Result<Vec<Answer>, E>,
 ) -> Result<Actual, E> {
     let mut actual = Actual::default();
@@ -216,16 +240,26 @@ pub fn survey<E: From<SurveyError>>(
         Question::GlobalModules,
         Question::WindowsAuthentication,
     ];
-    let sites = sites.iter().cloned().map(Question::Site);
-    let certificates = endpoints.iter().cloned().map(Question::Certificate);
+    let sites = scope.sites.iter().cloned().map(Question::Site);
+    let certificates = scope.endpoints.iter().cloned().map(Question::Certificate);
     actual.ask(server.into_iter().chain(sites).chain(certificates).collect(), &mut ask)?;
     // A location of a site that is not there has nothing to tell, and asking for it is an error.
-    let there = locations.iter().filter(|(site, _)| actual.site(site).is_some());
+    let there = scope.locations.iter().filter(|(site, _)| actual.site(site).is_some());
     let questions = there.flat_map(|(_, location)| {
         [Question::Handlers, Question::Modules, Question::Anonymous, Question::WindowsAt]
             .map(|question| question(location.clone()))
     });
-    actual.ask(questions.collect(), &mut ask)?;
+    // These two were asked of whole locations already.
+    let is_asked = |location: &String, section: Section| {
+        matches!(section, Section::Anonymous | Section::Windows)
+            && scope.locations.iter().any(|(_, whole)| whole == location)
+    };
+    let sections = scope
+        .sections
+        .iter()
+        .filter(|(site, location, section)| actual.site(site).is_some() && !is_asked(location, *section));
+    let sections = sections.map(|(_, location, section)| Question::Section(location.clone(), *section));
+    actual.ask(questions.chain(sections).collect(), &mut ask)?;
     Ok(actual)
 }
 
@@ -265,6 +299,26 @@ impl Actual {
         self.site(site)?.apps.iter().find(|app| same_name(&app.path, path))
     }
 
+    /// A setting of a section by its path, as it holds for a location.
+    pub fn value(&self, location: &str, section: Section, path: &str) -> Option<&str> {
+        self.sections.get(&(location.to_owned(), section))?.at(path)
+    }
+
+    /// The items of a collection that holds for a location, if the answer says.
+    pub fn items(&self, location: &str, list: &List) -> Option<Vec<&Element>> {
+        let section = self.sections.get(&(location.to_owned(), list.section))?;
+        let within = match list.within {
+            Some(name) => section.child(name),
+            None => Some(section),
+        };
+        Some(within.into_iter().flat_map(|within| within.children_named(list.item)).collect())
+    }
+
+    /// Whether a part of IIS is installed that is a feature of its own.
+    pub fn has_module(&self, name: &str) -> bool {
+        self.global_modules.iter().any(|module| module.eq_ignore_ascii_case(name))
+    }
+
     /// The entry for a pair of program and arguments, which IIS knows it by.
     pub fn fastcgi(&self, full_path: &str, arguments: &str) -> Option<&FastCgi> {
         self.fastcgi.iter().find(|entry| entry.full_path == full_path && entry.arguments == arguments)
@@ -272,11 +326,11 @@ impl Actual {
 
     /// Whether the CGI feature is installed. The section `fastCgi` can be listed even without it.
     pub fn has_fastcgi(&self) -> bool {
-        self.global_modules.iter().any(|module| module.eq_ignore_ascii_case(FASTCGI_MODULE))
+        self.has_module(FASTCGI_MODULE)
     }
 
     pub fn has_web_dav(&self) -> bool {
-        self.global_modules.iter().any(|module| module.eq_ignore_ascii_case(WEBDAV_MODULE))
+        self.has_module(WEBDAV_MODULE)
     }
 
     fn ask<E: From<SurveyError>>(
@@ -309,7 +363,17 @@ impl Actual {
             let modules = section().into_iter().flat_map(|section| section.children_named("add"));
             modules.filter_map(|module| module.attribute("name").map(str::to_owned)).collect()
         };
+        let kept = match question {
+            Question::Anonymous(location) => Some((location, Section::Anonymous)),
+            Question::WindowsAt(location) => Some((location, Section::Windows)),
+            Question::Section(location, section) => Some((location, *section)),
+            _ => None,
+        };
+        if let Some(((location, of), section)) = kept.zip(section()) {
+            self.sections.insert((location.clone(), of), section.clone());
+        }
         match question {
+            Question::Section(..) => {}
             Question::Pools => self.pools = named(&objects, "APPPOOL").iter().filter_map(pool).collect(),
             Question::Applications => {
                 let application = |object: &Element| {
@@ -373,6 +437,13 @@ impl Pool {
         self.configuration.at(path)
     }
 
+    /// The times of the day at which the worker is replaced, if the answer says.
+    pub fn schedule(&self) -> Option<Vec<&str>> {
+        let restart = self.configuration.child("recycling")?.child("periodicRestart")?;
+        let times = restart.child("schedule").into_iter().flat_map(|schedule| schedule.children_named("add"));
+        Some(times.filter_map(|time| time.attribute("value")).collect())
+    }
+
     pub fn is_stopped(&self) -> bool {
         self.state.eq_ignore_ascii_case("Stopped")
     }
@@ -385,6 +456,11 @@ impl FastCgi {
 }
 
 impl Site {
+    /// A setting by its path: `limits.maxConnections`.
+    pub fn value(&self, path: &str) -> Option<&str> {
+        self.configuration.at(path)
+    }
+
     pub fn is_started(&self) -> bool {
         self.state.eq_ignore_ascii_case("Started")
     }
@@ -489,6 +565,7 @@ fn site(object: &Element) -> Option<Site> {
         auto_start: configuration.and_then(|site| site.attribute("serverAutoStart")).is_none_or(is_true),
         bindings: children(bindings, "binding").iter().filter_map(binding).collect(),
         apps: children(configuration, "application").iter().filter_map(app).collect(),
+        configuration: configuration.cloned().unwrap_or_default(),
     })
 }
 

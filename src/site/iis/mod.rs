@@ -11,6 +11,7 @@ pub mod netsh;
 pub mod plan;
 pub mod register;
 pub mod run;
+pub mod section;
 pub mod wanted;
 pub mod web_config;
 #[cfg(windows)]

@@ -11,6 +11,7 @@ mod media;
 mod pool;
 mod release;
 mod removal;
+mod sections;
 mod site;
 mod staging;
 
@@ -20,6 +21,7 @@ use super::actual::Actual;
 use super::appcmd::Command;
 use super::call::Call;
 use super::netsh;
+use super::section::{Entry, HEADERS, Section};
 use super::wanted::Wanted;
 use super::xml::same_path;
 use crate::site::certificates::CertificateLack;
@@ -111,6 +113,13 @@ pub enum Lack {
         "give this site a host or a port of its own (`[[bindings]]` in `site.toml`), or stop that one"
     ))]
     Binding { binding: String, site: String },
+    #[error(
+        "IIS has no {what}: a feature of its own that is not installed, and `{key}` in `site.toml` wants it"
+    )]
+    #[diagnostic(help(
+        "install it: `Install-WindowsFeature {feature}` in PowerShell; or remove the key from `site.toml`"
+    ))]
+    Feature { what: &'static str, key: &'static str, feature: &'static str },
     #[error(transparent)]
     #[diagnostic(transparent)]
     Certificate(CertificateLack),
@@ -130,8 +139,17 @@ pub enum Lack {
     #[diagnostic(help("Windows tells them apart by host and port alone: name the same certificate in both"))]
     TwoCertificates { first: String, second: String },
     #[error("the password of `{0}` is wanted, under which the pool is to run")]
-    #[diagnostic(help("give it on standard input, or use a group managed account (`DOMAIN\\user$`)"))]
+    #[diagnostic(help(
+        "it is asked for at a prompt; else give it on standard input with `--pool-password-stdin`, or use a group managed \
+         account (`DOMAIN\\user$`)"
+    ))]
     Password(String),
+    #[error("there is no account `{0}`, under which the pool is to run")]
+    #[diagnostic(help(
+        "correct the key `account` under `[pool]` in `site.toml`; a group managed account ends in `$`, and \
+         `Install-ADServiceAccount` has this machine know it"
+    ))]
+    NoAccount(String),
 }
 
 fn for_sites(sites: &[String]) -> String {
@@ -167,10 +185,50 @@ pub fn lacks(wanted: &Wanted, actual: &Actual, last: &Applied, take_over: bool) 
             None => Lack::Changed(drift.into()),
         }));
     }
+    lacks.extend(features(wanted, actual));
     lacks.extend(bindings::taken(wanted, actual));
     lacks.extend(certificates::lacks(wanted, actual, last, take_over));
-    lacks.extend(pool::lacks(wanted, actual, last));
+    lacks.extend(pool::lacks(wanted, actual, last, take_over));
     lacks
+}
+
+/// Features of IIS that are wanted and not installed.
+fn features(wanted: &Wanted, actual: &Actual) -> Vec<Lack> {
+    let wants = |section: Section, name: &str| {
+        let named = |entry: &Entry| matches!(entry, Entry::Value { path, value, .. } if *path == name && value == "true");
+        wanted.sections.iter().any(|wanted| wanted.section == section && wanted.entries.iter().any(named))
+    };
+    let known = [
+        (
+            wants(Section::Windows, "enabled"),
+            "WindowsAuthenticationModule",
+            Lack::Feature {
+                what: "Windows authentication",
+                key: "authentication.windows",
+                feature: "Web-Windows-Auth",
+            },
+        ),
+        (
+            wants(Section::UrlCompression, "doDynamicCompression"),
+            "DynamicCompressionModule",
+            Lack::Feature {
+                what: "dynamic compression",
+                key: "compression.dynamic",
+                feature: "Web-Dyn-Compression",
+            },
+        ),
+        (
+            wants(Section::UrlCompression, "doStaticCompression"),
+            "StaticCompressionModule",
+            Lack::Feature {
+                what: "static compression",
+                key: "compression.static",
+                feature: "Web-Stat-Compression",
+            },
+        ),
+    ];
+    let lacking = known.into_iter().filter(|(is_wanted, module, _)| *is_wanted && !actual.has_module(module));
+    lacking.map(|(.., lack)| lack).collect()
 }
 
 /// The pool, and the FastCGI application of the release: what must be there before anything can be shown.
@@ -309,6 +367,9 @@ struct Found<'a> {
 
 fn verdict(found: &Found<'_>, last: Option<&str>) -> Verdict {
     let Found { wanted, firm, ours, actual, .. } = *found;
+    // What is sent to browsers counts letter by letter.
+    let is_sent = HEADERS.item_of(found.name).is_some();
+    let same_value = |one: &str, other: &str| if is_sent { one == other } else { same_value(one, other) };
     match (actual, last) {
         (Some(actual), _) if same_value(actual, wanted) => Verdict::Same,
         _ if !firm => Verdict::Leave,

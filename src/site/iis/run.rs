@@ -12,10 +12,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::sleep;
 use std::time::Duration;
 
-use super::actual::{Actual, Answer, SurveyError, survey};
+use super::actual::{Actual, Answer, Scope, SurveyError, survey};
 use super::appcmd::Meaning;
 use super::call::Call;
-use super::netsh::Endpoint;
 use super::plan::Change;
 use super::xml;
 use crate::interrupt::{self, Within};
@@ -219,15 +218,9 @@ fn whole(code: i32) -> i32 {
     wide.filter(|_| !cfg!(windows)).unwrap_or(code)
 }
 
-/// Asks the server all that concerns these sites and locations, and the certificates that are shown at these endpoints.
-pub fn read(
-    runner: &mut dyn Runner,
-    program: &std::path::Path,
-    sites: &[String],
-    locations: &[(String, String)],
-    endpoints: &[Endpoint],
-) -> Result<Actual, IisError> {
-    survey(sites, locations, endpoints, |commands| {
+/// Asks the server all that concerns these sites, parts of them, and the certificates that are shown.
+pub fn read(runner: &mut dyn Runner, program: &std::path::Path, scope: &Scope) -> Result<Actual, IisError> {
+    survey(scope, |commands| {
         // Apart, so that it is known which program there is none of.
         let (of_netsh, of_appcmd): (Vec<_>, Vec<_>) =
             commands.iter().enumerate().partition(|(_, command)| matches!(command, Call::Netsh(_)));
@@ -347,6 +340,7 @@ fn until_free(runner: &mut dyn Runner, command: &Call, mut answer: Answer) -> io
 mod tests {
     use super::*;
     use crate::site::iis::appcmd::{Command, Object, Verb};
+    use crate::site::iis::netsh::Endpoint;
     use std::path::Path;
 
     /// Answers by the words of a command, and keeps what was run.
@@ -420,6 +414,22 @@ mod tests {
         played.codes = vec![("stop site b", 1168)];
         let left = take_back(&mut played, &changes()).unwrap_err();
         assert_eq!(left.iter().map(Call::args).collect::<Vec<_>>(), [["stop", "site", "b"]]);
+    }
+
+    /// netsh ends with 1 whatever goes wrong.
+    #[test]
+    fn a_certificate_that_is_shown_no_more_is_taken_back() {
+        use crate::site::iis::netsh;
+        let endpoint = Endpoint::parse("hostnameport=a.example:443").unwrap();
+        let undoes = vec![netsh::Command::delete(&endpoint).into()];
+        let done = [Change { undoes, ..changes().remove(0) }];
+        let failing = [("http delete sslcert", 1), ("http show sslcert", 1)];
+        let mut played = Played { codes: failing.to_vec(), ..Played::default() };
+        take_back(&mut played, &done).unwrap();
+        // What is shown still could not be taken back.
+        played.codes = failing[..1].to_vec();
+        let left = take_back(&mut played, &done).unwrap_err();
+        assert!(left[0].to_string().ends_with("http delete sslcert hostnameport=a.example:443"), "{left:?}");
     }
 
     #[test]
@@ -512,7 +522,7 @@ mod tests {
             (13, "set|apppool|a \"b\"|/in|hidden")
         );
         let missing = folder.path().join("missing");
-        let error = read(&mut Appcmd::at(&missing), &missing, &[], &[], &[]).unwrap_err();
+        let error = read(&mut Appcmd::at(&missing), &missing, &Scope::default()).unwrap_err();
         assert!(matches!(error, IisError::NoProgram { .. }), "{error:?}");
     }
 }

@@ -3,12 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use super::actual::Scope;
 use super::appcmd::{Quoted, Unquotable, argument};
 use super::netsh::Endpoint;
+use super::section::{self, Entry, LISTS, Section, WantedSection};
+use crate::manifest::Manifest;
+use crate::site::accounts::Known;
 use crate::site::certificates::{CertificateLack, StoredCertificate, choose, supersedes};
 use crate::site::settings::{
-    Account, Binding, Certificate, FASTCGI, POOL, Position, Protocol, Setting, Thumbprint, settings_of,
+    Account, Binding, Certificate, FASTCGI, LIMITS, POOL, Position, Protocol, Setting, Thumbprint,
+    settings_of,
 };
+use crate::site::state::Applied;
 use crate::site::{Place, SiteSettings, bridge_toml};
 
 /// Where a site stands in IIS, whatever its release.
@@ -21,6 +27,8 @@ pub struct Spot {
     pub pool: String,
     /// The site's folder: what serves something in it was made by us.
     pub home: String,
+    /// Sections that are looked at, each with the part of the addresses for which it holds.
+    pub sections: BTreeSet<(String, Section)>,
     /// Where http.sys shows certificates for it, or did: a survey asks what stands there.
     pub endpoints: Vec<Endpoint>,
 }
@@ -36,14 +44,21 @@ pub struct Wanted {
     pub pool: WantedPool,
     pub release: WantedRelease,
     pub media: Option<WantedMedia>,
+    /// Of the site's connections, as far as they were named.
+    pub limits: Vec<Setting>,
+    pub sections: Vec<WantedSection>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WantedPool {
     pub account: Option<Account>,
+    /// Whether there is such an account.
+    pub known: Known,
     /// Of the account, if somebody has given it.
     pub password: Option<Password>,
     pub settings: Vec<Setting>,
+    /// Times of the day at which the worker is replaced, if they were named.
+    pub schedule: Option<Vec<String>>,
 }
 
 /// The certificate of a binding.
@@ -119,7 +134,7 @@ impl Wanted {
             Ok(WantedMedia { path: format!("/{}", media.url), folder })
         });
         Ok(Wanted {
-            spot: Spot::of(settings, &place.site)?,
+            spot: Spot::of(settings, &place.site)?.with_release(settings, &place.manifest),
             bindings: match &settings.position {
                 Position::Own { bindings } => bindings.clone(),
                 Position::Below { .. } => Vec::new(),
@@ -127,8 +142,10 @@ impl Wanted {
             certificates: Vec::new(),
             pool: WantedPool {
                 account: settings.pool.account.clone(),
+                known: Known::Unsaid,
                 password: None,
                 settings: settings_of(POOL, &settings.pool.attributes, cores),
+                schedule: settings.pool.schedule.clone(),
             },
             release: WantedRelease {
                 id: place.id.to_string(),
@@ -136,6 +153,8 @@ impl Wanted {
                 fastcgi: WantedFastCgi::of(settings, place, cores)?,
             },
             media: media.transpose()?,
+            limits: settings_of(LIMITS, &settings.limits, cores),
+            sections: section::wanted(settings, Some(&place.manifest)),
         })
     }
 }
@@ -188,13 +207,62 @@ impl Spot {
             Position::Own { bindings } => asked(bindings),
             Position::Below { .. } => Vec::new(),
         };
-        Ok(Spot { site, app, pool, home: text(home)?.as_str().to_owned(), endpoints })
+        let home = text(home)?.as_str().to_owned();
+        let spot = Spot { site, app, pool, home, endpoints, sections: BTreeSet::new() };
+        Ok(spot.looking_at(&section::wanted(settings, None)))
+    }
+
+    /// The same with what is said of a release's static files.
+    #[must_use]
+    pub fn with_release(self, settings: &SiteSettings, manifest: &Manifest) -> Spot {
+        self.looking_at(&section::wanted(settings, Some(manifest)))
+    }
+
+    /// The same with all that was applied before.
+    #[must_use]
+    pub fn with_applied(mut self, last: &Applied) -> Spot {
+        for thing in last.things() {
+            let Some(location) = self.part_of(thing) else { continue };
+            let sections = last.of(thing).filter_map(|(name, _)| Section::of_setting(name));
+            self.sections.extend(sections.map(|section| (location.clone(), section)));
+            // What an item is that the site says nothing of any more.
+            let items =
+                last.of(thing).filter_map(|(name, _)| LISTS.iter().find(|list| list.item_of(name).is_some()));
+            self.sections.extend(items.map(|list| (String::new(), list.section)));
+        }
+        self
+    }
+
+    fn looking_at(mut self, wanted: &[WantedSection]) -> Spot {
+        let sections = wanted.iter().map(|wanted| (self.part(&wanted.path), wanted.section));
+        let sections: Vec<_> = sections.collect();
+        self.sections.extend(sections);
+        // What is there already where the site is only being made.
+        let items = |entry: &Entry| match entry {
+            Entry::Item { list, .. } => Some((String::new(), list.section)),
+            Entry::Value { .. } | Entry::Whole { .. } => None,
+        };
+        self.sections.extend(wanted.iter().flat_map(|wanted| &wanted.entries).filter_map(items));
+        self
+    }
+
+    /// A part of the addresses below the site's own.
+    pub(super) fn part(&self, path: &str) -> String {
+        format!("{}/{path}", self.location()).trim_end_matches('/').to_owned()
+    }
+
+    /// The part of the site's addresses that a thing is which something was applied to.
+    pub(super) fn part_of(&self, thing: &str) -> Option<String> {
+        let location = thing.strip_prefix("location ")?;
+        let rest = location.strip_prefix(self.location().as_str())?;
+        (rest.is_empty() || rest.starts_with('/')).then(|| location.to_owned())
     }
 
     /// That of a [location](Spot::location).
     pub(super) fn at(location: &str, pool: String, home: String) -> Spot {
         let (site, path) = location.split_once('/').unwrap_or((location, ""));
-        Spot { site: site.to_owned(), app: format!("/{path}"), pool, home, endpoints: Vec::new() }
+        let (endpoints, sections) = (Vec::new(), BTreeSet::new());
+        Spot { site: site.to_owned(), app: format!("/{path}"), pool, home, endpoints, sections }
     }
 
     /// The site that shows a release before anyone sees it. No site of Holdall's can have this name.
@@ -231,14 +299,16 @@ impl Spot {
         self
     }
 
-    /// The sites that a survey has to ask for.
-    pub fn sites(&self) -> Vec<String> {
-        vec![self.site.clone(), self.staging()]
-    }
-
-    /// The locations that a survey has to ask for, each with its site.
-    pub fn locations(&self) -> Vec<(String, String)> {
-        vec![(self.site.clone(), self.location())]
+    /// What a survey has to ask for.
+    pub fn scope(&self) -> Scope {
+        let section =
+            |(location, section): &(String, Section)| (self.site.clone(), location.clone(), *section);
+        Scope {
+            sites: vec![self.site.clone(), self.staging()],
+            locations: vec![(self.site.clone(), self.location())],
+            sections: self.sections.iter().map(section).collect(),
+            endpoints: self.endpoints.clone(),
+        }
     }
 }
 

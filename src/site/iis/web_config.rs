@@ -11,7 +11,7 @@ use crate::recipe::Template;
 use crate::site::SiteSettings;
 
 /// Endings that some versions of IIS don't know, or know otherwise: without its kind a file is not found.
-const MIME_TYPES: &[(&str, &str)] = &[
+pub(super) const MIME_TYPES: &[(&str, &str)] = &[
     (".avif", "image/avif"),
     (".css", "text/css"),
     (".ico", "image/x-icon"),
@@ -39,11 +39,8 @@ pub struct WebConfig {
     pub script_processor: String,
     /// The value of `X-Holdall-Release`, if it is to be sent: the first digits of the release's identity.
     pub header: Option<String>,
-    pub max_allowed_content_length: u32,
     /// Below the web root.
     pub static_path: Option<String>,
-    /// How long browsers keep static files; none asks each time.
-    pub cache_days: Option<u32>,
     pub media_path: Option<String>,
 }
 
@@ -58,15 +55,11 @@ pub struct TemplateError {
 
 impl WebConfig {
     pub fn of(settings: &SiteSettings, wanted: &Wanted, manifest: &Manifest) -> WebConfig {
-        let requests = &settings.requests;
         let id = &wanted.release.id;
         WebConfig {
             script_processor: wanted.release.fastcgi.script_processor(),
-            header: requests.header.then(|| id.rsplit('-').next().unwrap_or(id).to_owned()),
-            max_allowed_content_length: requests.max_allowed_content_length,
+            header: settings.requests.header.then(|| id.rsplit('-').next().unwrap_or(id).to_owned()),
             static_path: static_path(manifest).map(str::to_owned),
-            // A name without a hash may stand for something else tomorrow.
-            cache_days: Some(requests.cache_days).filter(|days| *days > 0 && manifest.site.hashed_static),
             media_path: settings.media.as_ref().map(|media| media.url.to_string()),
         }
     }
@@ -79,9 +72,7 @@ impl WebConfig {
             context! {
                 script_processor => self.script_processor.clone(),
                 header => self.header.clone(),
-                max_allowed_content_length => self.max_allowed_content_length,
                 static_path => self.static_path.clone(),
-                cache_days => self.cache_days,
                 media_path => self.media_path.clone(),
                 mime_types => mime_types.collect::<Value>(),
             },
@@ -132,9 +123,8 @@ mod tests {
     use crate::site::place::tests::guestbook;
     use std::path::Path;
 
-    fn rendered(root: &str, text: &str, hashed: bool) -> String {
-        let mut place = guestbook(root.as_ref());
-        place.manifest.site.hashed_static = hashed;
+    fn rendered(root: &str, text: &str) -> String {
+        let place = guestbook(root.as_ref());
         let settings = format!("name = 'guestbook'\n{text}");
         let settings = SiteSettings::parse(&settings, Path::new("site.toml")).unwrap();
         let wanted = Wanted::of(&settings, &place, 4).unwrap();
@@ -151,14 +141,13 @@ mod tests {
 
     #[test]
     fn a_release_says_all_that_iis_has_to_know() {
-        insta::assert_snapshot!(rendered("/srv", "", true));
+        insta::assert_snapshot!(rendered("/srv", ""));
     }
 
     #[test]
     fn settings_and_paths_find_their_way_into_it() {
-        let text =
-            "[requests]\nmaxAllowedContentLength = 4294967295\nheader = false\n[media]\nurl = '/media/up/'";
-        let text = rendered("/srv/a & b <c>", text, false);
+        let text = "[requests]\nheader = false\n[media]\nurl = '/media/up/'";
+        let text = rendered("/srv/a & b <c>", text);
         insta::assert_snapshot!(text);
         let server = parsed(&text);
         let server = server.child("system.webServer").unwrap();
@@ -172,7 +161,7 @@ mod tests {
 
     #[test]
     fn each_section_stands_once_in_its_place_and_each_type_is_removed_before_it_is_added() {
-        let server = parsed(&rendered("/srv", "[media]\nurl = '/media/'", true));
+        let server = parsed(&rendered("/srv", "[media]\nurl = '/media/'"));
         for place in server.children.iter().filter_map(|child| match child.name.as_str() {
             "location" => child.child("system.webServer"),
             _ => Some(child),
@@ -195,9 +184,7 @@ mod tests {
         let config = WebConfig {
             script_processor: "a\u{1}".to_owned(),
             header: None,
-            max_allowed_content_length: 1,
             static_path: None,
-            cache_days: None,
             media_path: None,
         };
         for text in ["{{ nothing }}", "{% if %}", "{{ script_processor }}"] {

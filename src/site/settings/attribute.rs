@@ -1,4 +1,4 @@
-//! The attributes of a pool and of a FastCGI application that `site.toml` may name: data, one line each.
+//! The attributes of IIS that `site.toml` may name: data, one line each.
 //!
 //! Ranges are the smaller ones of the schemas of IIS 7.5 to 10, so that none of these servers refuses a value.
 //! The standards are Holdall's own: those of IIS suit small CGI programs that are started and ended all the time.
@@ -23,8 +23,10 @@ pub struct Attribute {
 pub enum Kind {
     /// Between these, both included.
     Number(u32, u32),
-    /// A time span in whole minutes, 0 for never.
-    Minutes(u32),
+    /// A time span in whole minutes between these, which IIS keeps as one.
+    Minutes(u32, u32),
+    /// The same in seconds.
+    Seconds(u32, u32),
     Flag,
     Word(&'static [&'static str]),
 }
@@ -33,6 +35,8 @@ pub enum Kind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standard {
     Is(&'static str),
+    /// As IIS has it from its own schema: it is set only once it is named.
+    OfServer(&'static str),
     /// Twice as many as there are processors: 4 at least, 16 at most.
     ByProcessors,
 }
@@ -53,8 +57,8 @@ macro_rules! attribute {
     };
 }
 
-use Kind::{Flag, Minutes, Number, Word};
-use Standard::{ByProcessors, Is};
+use Kind::{Flag, Minutes, Number, Seconds, Word};
+use Standard::{ByProcessors, Is, OfServer};
 
 /// Of `system.webServer/fastCgi/application`.
 pub const FASTCGI: &[Attribute] = &[
@@ -153,7 +157,7 @@ pub const POOL: &[Attribute] = &[
     attribute!(
         "idleTimeout",
         "processModel.idleTimeout",
-        Minutes(43_200),
+        Minutes(0, 43_200),
         Is("00:00:00"),
         "minutes until an idle worker ends, 0 for never"
     ),
@@ -174,33 +178,222 @@ pub const POOL: &[Attribute] = &[
     attribute!(
         "periodicRestart",
         "recycling.periodicRestart.time",
-        Minutes(43_200),
+        Minutes(0, 43_200),
         Is("00:00:00"),
         "minutes until the worker is replaced, 0 for never"
+    ),
+    attribute!(
+        "periodicRestartRequests",
+        "recycling.periodicRestart.requests",
+        Number(0, u32::MAX),
+        OfServer("0"),
+        "requests until the worker is replaced, 0 for never"
+    ),
+    attribute!(
+        "periodicRestartMemory",
+        "recycling.periodicRestart.memory",
+        Number(0, u32::MAX),
+        OfServer("0"),
+        "KB of virtual memory at which the worker is replaced, 0 for never"
+    ),
+    attribute!(
+        "periodicRestartPrivateMemory",
+        "recycling.periodicRestart.privateMemory",
+        Number(0, u32::MAX),
+        OfServer("0"),
+        "KB of memory of its own at which the worker is replaced, 0 for never"
+    ),
+    attribute!(
+        "disallowOverlappingRotation",
+        "recycling.disallowOverlappingRotation",
+        Flag,
+        OfServer("false"),
+        "the worker before ends first: nobody is served meanwhile"
+    ),
+    attribute!(
+        "disallowRotationOnConfigChange",
+        "recycling.disallowRotationOnConfigChange",
+        Flag,
+        OfServer("false"),
+        "changes of the pool wait for its next recycling"
+    ),
+    attribute!(
+        "idleTimeoutAction",
+        "processModel.idleTimeoutAction",
+        Word(&["Terminate", "Suspend"]),
+        OfServer("Terminate"),
+        "what becomes of an idle worker (IIS 8.5 on)"
+    ),
+    attribute!(
+        "startupTimeLimit",
+        "processModel.startupTimeLimit",
+        Seconds(1, 2_592_000),
+        OfServer("00:01:30"),
+        "seconds that the worker gets to start"
+    ),
+    attribute!(
+        "shutdownTimeLimit",
+        "processModel.shutdownTimeLimit",
+        Seconds(1, 2_592_000),
+        OfServer("00:01:30"),
+        "seconds that it gets to finish"
+    ),
+    attribute!(
+        "pingingEnabled",
+        "processModel.pingingEnabled",
+        Flag,
+        OfServer("true"),
+        "whether the worker is asked for signs of life"
+    ),
+    attribute!(
+        "pingInterval",
+        "processModel.pingInterval",
+        Seconds(1, 2_592_000),
+        OfServer("00:00:30"),
+        "seconds between two questions"
+    ),
+    attribute!(
+        "pingResponseTime",
+        "processModel.pingResponseTime",
+        Seconds(1, 2_592_000),
+        OfServer("00:01:30"),
+        "seconds until a silent worker is ended"
+    ),
+    attribute!(
+        "rapidFailProtection",
+        "failure.rapidFailProtection",
+        Flag,
+        OfServer("true"),
+        "stop a pool whose workers fail again and again"
+    ),
+    attribute!(
+        "rapidFailProtectionInterval",
+        "failure.rapidFailProtectionInterval",
+        Minutes(1, 43_200),
+        OfServer("00:05:00"),
+        "minutes in which failures are counted"
+    ),
+    attribute!(
+        "rapidFailProtectionMaxCrashes",
+        "failure.rapidFailProtectionMaxCrashes",
+        Number(1, 2_147_483_647),
+        OfServer("5"),
+        "failures that stop the pool"
+    ),
+];
+
+/// Of `limits` of a site.
+pub const LIMITS: &[Attribute] = &[
+    attribute!(
+        "maxConnections",
+        "limits.maxConnections",
+        Number(0, u32::MAX),
+        OfServer("4294967295"),
+        "connections at once"
+    ),
+    attribute!(
+        "maxBandwidth",
+        "limits.maxBandwidth",
+        Number(1024, u32::MAX),
+        OfServer("4294967295"),
+        "bytes a second"
+    ),
+    attribute!(
+        "connectionTimeout",
+        "limits.connectionTimeout",
+        Seconds(1, 65_535),
+        OfServer("00:02:00"),
+        "seconds until a silent connection is closed"
+    ),
+    attribute!(
+        "maxUrlSegments",
+        "limits.maxUrlSegments",
+        Number(0, 16_383),
+        OfServer("32"),
+        "parts between slashes of an address"
+    ),
+];
+
+/// Of `requestFiltering`. What IIS refuses by them no project ever sees.
+pub const REQUESTS: &[Attribute] = &[
+    attribute!(
+        "maxAllowedContentLength",
+        "requestLimits.maxAllowedContentLength",
+        Number(1, u32::MAX),
+        Is("30000000"),
+        "bytes of an upload"
+    ),
+    attribute!("maxUrl", "requestLimits.maxUrl", Number(1, 65_535), Is("8192"), "bytes of a path"),
+    attribute!(
+        "maxQueryString",
+        "requestLimits.maxQueryString",
+        Number(0, 65_535),
+        Is("16384"),
+        "bytes after its `?`"
+    ),
+];
+
+/// Of `urlCompression`.
+pub const COMPRESSION: &[Attribute] = &[
+    attribute!("static", "doStaticCompression", Flag, OfServer("true"), "of files"),
+    attribute!(
+        "dynamic",
+        "doDynamicCompression",
+        Flag,
+        OfServer("true"),
+        "of the project's answers; a feature of IIS of its own"
+    ),
+];
+
+/// Of `windowsAuthentication`, beside whether it is on.
+pub const WINDOWS: &[Attribute] = &[
+    attribute!(
+        "useKernelMode",
+        "useKernelMode",
+        Flag,
+        OfServer("true"),
+        "whether HTTP.sys checks tickets, with the machine's account"
+    ),
+    attribute!(
+        "useAppPoolCredentials",
+        "useAppPoolCredentials",
+        Flag,
+        OfServer("false"),
+        "whether tickets are for the pool's account"
     ),
 ];
 
 impl Attribute {
+    /// What IIS has, if that is the standard.
+    pub fn of_server(&self) -> Option<&'static str> {
+        match self.standard {
+            OfServer(value) => Some(value),
+            Is(_) | ByProcessors => None,
+        }
+    }
+
     /// What it is on a machine with so many processors.
     pub fn standard(&self, cores: u32) -> String {
         match self.standard {
-            Is(value) => value.to_owned(),
+            Is(value) | OfServer(value) => value.to_owned(),
             ByProcessors => cores.saturating_mul(2).clamp(4, 16).to_string(),
         }
     }
 }
 
-/// Every attribute of a table with its value, in the order of the table.
+/// The attributes of a table with their values, in the order of the table: all that is named, and all that Holdall has a
+/// standard of its own for.
 pub fn settings_of(
     table: &'static [Attribute],
     named: &BTreeMap<&'static str, String>,
     cores: u32,
 ) -> Vec<Setting> {
     let setting = |attribute: &'static Attribute| match named.get(attribute.key) {
-        Some(value) => Setting { attribute, value: value.clone(), named: true },
-        None => Setting { attribute, value: attribute.standard(cores), named: false },
+        Some(value) => Some(Setting { attribute, value: value.clone(), named: true }),
+        None if matches!(attribute.standard, OfServer(_)) => None,
+        None => Some(Setting { attribute, value: attribute.standard(cores), named: false }),
     };
-    table.iter().map(setting).collect()
+    table.iter().filter_map(setting).collect()
 }
 
 /// A time span of IIS, in seconds: `[days.]hours:minutes:seconds`.
@@ -214,12 +407,12 @@ pub fn seconds(span: &str) -> Option<u64> {
     parts.next().is_none().then_some(((days * 24 + hours) * 60 + minutes) * 60 + seconds)
 }
 
-/// So many minutes as a time span of IIS.
-pub(super) fn span(minutes: u32) -> String {
-    let (days, hours, minutes) = (minutes / 1440, minutes / 60 % 24, minutes % 60);
+/// So many seconds as a time span of IIS.
+pub(super) fn span(seconds: u64) -> String {
+    let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
     match days {
-        0 => format!("{hours:02}:{minutes:02}:00"),
-        _ => format!("{days}.{hours:02}:{minutes:02}:00"),
+        0 => format!("{hours:02}:{minutes:02}:{:02}", seconds % 60),
+        _ => format!("{days}.{hours:02}:{minutes:02}:{:02}", seconds % 60),
     }
 }
 
@@ -229,11 +422,17 @@ mod tests {
 
     #[test]
     fn every_standard_is_one_that_may_be_written() {
-        for attribute in FASTCGI.iter().chain(POOL) {
+        let tables = [FASTCGI, POOL, LIMITS, REQUESTS, COMPRESSION, WINDOWS];
+        for attribute in tables.into_iter().flatten() {
             let value = attribute.standard(8);
             let right = match attribute.kind {
                 Number(least, most) => (least..=most).contains(&value.parse().unwrap()),
-                Minutes(most) => seconds(&value).unwrap() <= u64::from(most) * 60,
+                Minutes(least, most) => {
+                    (u64::from(least) * 60..=u64::from(most) * 60).contains(&seconds(&value).unwrap())
+                }
+                Seconds(least, most) => {
+                    (u64::from(least)..=u64::from(most)).contains(&seconds(&value).unwrap())
+                }
                 Flag => value == "true" || value == "false",
                 Word(words) => words.contains(&value.as_str()),
             };
@@ -252,9 +451,10 @@ mod tests {
         for (minutes, text) in
             [(0, "00:00:00"), (20, "00:20:00"), (1740, "1.05:00:00"), (43_200, "30.00:00:00")]
         {
-            assert_eq!(span(minutes), text);
-            assert_eq!(seconds(text), Some(u64::from(minutes) * 60));
+            assert_eq!(span(minutes * 60), text);
+            assert_eq!(seconds(text), Some(minutes * 60));
         }
+        assert_eq!((span(90), span(86_401)), ("00:01:30".to_owned(), "1.00:00:01".to_owned()));
         // As some servers write it.
         assert_eq!(seconds("29:00:00"), Some(104_400));
         assert_eq!(seconds("20 minutes"), None);

@@ -10,13 +10,14 @@ use toml::{Table, Value};
 use super::SettingsError;
 use super::attribute::{Attribute, Kind, span};
 
-/// Every key but those of the attributes. `environment` holds names of the project's own.
-const KEYS: &[&str] = &[
+/// Every key but those of the attributes. `environment`, `headers` and `static.mimeTypes` hold names of a person's own.
+pub const KEYS: &[&str] = &[
     "name",
     "below",
     "bindings",
     "pool.name",
     "pool.account",
+    "pool.periodicRestartSchedule",
     "fastcgi.environment",
     "environment",
     "hooks.before",
@@ -29,11 +30,32 @@ const KEYS: &[&str] = &[
     "probe.warm",
     "releases.keep",
     "releases.drain",
-    "requests.maxAllowedContentLength",
     "requests.header",
-    "requests.cacheDays",
+    "static.cacheDays",
+    "static.cacheControl",
+    "static.unhashedCacheDays",
+    "static.mimeTypes",
     "media.url",
     "media.folder",
+    "media.cacheDays",
+    "authentication.windows",
+    "authentication.providers",
+    "authentication.anonymous",
+    "proxies.trusted",
+    "headers",
+    "services",
+    "logs.keepDays",
+    "logs.maxMegabytes",
+];
+
+/// The tables whose keys are attributes of IIS.
+pub const TABLES: &[(&str, &[Attribute])] = &[
+    ("pool", super::POOL),
+    ("fastcgi", super::FASTCGI),
+    ("limits", super::LIMITS),
+    ("requests", super::REQUESTS),
+    ("compression", super::COMPRESSION),
+    ("authentication", super::WINDOWS),
 ];
 
 /// A table whose keys are all known.
@@ -46,15 +68,10 @@ pub struct Keys<'a> {
 
 impl<'a> Keys<'a> {
     pub fn check(path: &'a Path, table: &'a Table) -> Result<Keys<'a>, SettingsError> {
-        let attributes = |name: &'static str, table: &'static [Attribute]| {
-            table.iter().map(move |attribute| format!("{name}.{}", attribute.key))
-        };
-        let known: Vec<String> = KEYS
+        let attributes = TABLES
             .iter()
-            .map(ToString::to_string)
-            .chain(attributes("pool", super::POOL))
-            .chain(attributes("fastcgi", super::FASTCGI))
-            .collect();
+            .flat_map(|(name, table)| table.iter().map(move |attribute| format!("{name}.{}", attribute.key)));
+        let known: Vec<String> = KEYS.iter().map(ToString::to_string).chain(attributes).collect();
         let keys = Keys { path, prefix: String::new(), table };
         keys.check_table("", table, &known)?;
         Ok(keys)
@@ -201,6 +218,31 @@ impl<'a> Keys<'a> {
         table.iter().map(pair).collect()
     }
 
+    /// A table of texts whose names a person has chosen. No two may be one to who does not know `A` from `a`.
+    pub fn pairs(
+        &self,
+        key: &str,
+        check: impl Fn(&str, &str) -> Result<(), &'static str>,
+    ) -> Result<BTreeMap<String, String>, SettingsError> {
+        let Some(value) = self.value(key) else { return Ok(BTreeMap::new()) };
+        let table = value.as_table().ok_or_else(|| self.wrong_type(key, value, "a table"))?;
+        let pair = |(name, value): (&String, &Value)| {
+            let inside = format!("{key}.{name}");
+            let text = value.as_str().ok_or_else(|| self.wrong_type(&inside, value, "a string"))?;
+            check(name, text).map_err(|why| self.wrong(&inside, &text.escape_debug().to_string(), why))?;
+            match table.keys().find(|other| *other < name && other.eq_ignore_ascii_case(name)) {
+                Some(other) => Err(self.wrong(key, name, &format!("`{other}` stands there, too"))),
+                None => Ok((name.clone(), text.to_owned())),
+            }
+        };
+        table.iter().map(pair).collect()
+    }
+
+    /// Whether anything stands there.
+    pub fn names(&self, key: &str) -> bool {
+        self.value(key).is_some()
+    }
+
     /// The attributes of `table` that are named, as IIS writes them.
     pub fn attributes(
         &self,
@@ -214,7 +256,10 @@ impl<'a> Keys<'a> {
                 Kind::Number(least, most) => {
                     self.number(&key, least..=most)?.map(|number| number.to_string())
                 }
-                Kind::Minutes(most) => self.number(&key, 0..=most)?.map(span),
+                Kind::Minutes(least, most) => {
+                    self.number(&key, least..=most)?.map(|minutes| span(u64::from(minutes) * 60))
+                }
+                Kind::Seconds(least, most) => self.number(&key, least..=most)?.map(u64::from).map(span),
                 Kind::Flag => self.flag(&key)?.map(|flag| flag.to_string()),
                 Kind::Word(words) => self.parsed(&key, |text| {
                     let known = words.iter().find(|word| **word == text);
@@ -234,6 +279,16 @@ impl<'a> Keys<'a> {
         let Some(value) = self.value(key) else { return Ok(Vec::new()) };
         let items = value.as_array().ok_or_else(|| self.wrong_type(key, value, "a list of tables"))?;
         items.iter().map(|item| self.below(key, item, known)).collect()
+    }
+
+    /// The tables of a table, by names that somebody has chosen, each with these keys.
+    pub fn named_tables(&self, key: &str, known: &[&str]) -> Result<Vec<(String, Keys<'a>)>, SettingsError> {
+        let Some(value) = self.value(key) else { return Ok(Vec::new()) };
+        let tables = value.as_table().ok_or_else(|| self.wrong_type(key, value, "a table"))?;
+        let one = |(name, value): (&String, &'a Value)| {
+            Ok((name.clone(), self.below(&format!("{key}.{name}"), value, known)?))
+        };
+        tables.iter().map(one).collect()
     }
 
     /// A text, or a table with these keys.
@@ -265,6 +320,10 @@ impl<'a> Keys<'a> {
 
     pub fn excluding(&self, first: &'static str, second: &'static str) -> SettingsError {
         SettingsError::Excluding { path: self.path.to_owned(), first, second }
+    }
+
+    pub fn contradiction(&self, key: &str, other: &'static str, why: &'static str) -> SettingsError {
+        SettingsError::Contradiction { path: self.path.to_owned(), key: key.to_owned(), other, why }
     }
 
     pub fn wrong(&self, key: &str, value: &str, why: &str) -> SettingsError {

@@ -1,11 +1,15 @@
 //! The commented `site.toml`: what is set stands there, what is not stands there as a comment with its standard.
 
+use std::collections::BTreeSet;
 use std::fmt::{self, Display, Write as _};
 
 use toml::Value;
 
 use super::attribute::{Attribute, Kind, Standard, seconds};
-use super::{Binding, Certificate, FASTCGI, Hook, POOL, Position, Protocol, SiteSettings};
+use super::{
+    Authentication, Binding, COMPRESSION, Certificate, FASTCGI, Hook, LIMITS, POOL, Position, Protocol,
+    REQUESTS, SiteSettings, WINDOWS,
+};
 use crate::manifest::Manifest;
 
 pub fn site_toml(settings: &SiteSettings, manifest: &Manifest) -> String {
@@ -33,9 +37,20 @@ fn write(out: &mut String, settings: &SiteSettings, manifest: &Manifest) -> fmt:
         account.is_some(),
         "account",
         &example,
-        "the pool's own unless set; a group managed one ends in $",
+        "the pool's own unless set; a group managed one ends in $; a password is asked for, or comes by --pool-password-stdin",
     )?;
     attributes(out, POOL, |key| settings.pool.attributes.get(key))?;
+    let schedule = settings.pool.schedule.as_ref();
+    let times =
+        schedule.map(|times| list(times.iter().map(|time| text(time.strip_suffix(":00").unwrap_or(time)))));
+    let times = times.unwrap_or_else(|| "[\"03:00\"]".to_owned());
+    line(
+        out,
+        schedule.is_some(),
+        "periodicRestartSchedule",
+        &times,
+        "times at which the worker is replaced",
+    )?;
 
     writeln!(out, "\n[fastcgi]")?;
     attributes(out, FASTCGI, |key| settings.fastcgi.get(key))?;
@@ -109,36 +124,154 @@ fn write(out: &mut String, settings: &SiteSettings, manifest: &Manifest) -> fmt:
         "seconds that the old release's requests get",
     )?;
 
+    writeln!(out, "\n# How much one site may take.")?;
+    writeln!(out, "[limits]")?;
+    match &settings.position {
+        Position::Below { .. } => writeln!(out, "# Connections are those of the site above.")?,
+        Position::Own { .. } => attributes(out, LIMITS, |key| settings.limits.get(key))?,
+    }
+
     let (requests, usual) = (&settings.requests, &standard.requests);
-    writeln!(out, "\n# Taken into a release when it is made.")?;
+    writeln!(out, "\n# What IIS refuses by these the project never sees.")?;
     writeln!(out, "[requests]")?;
-    let (most, usual_most) = (requests.max_allowed_content_length, usual.max_allowed_content_length);
-    line(out, most != usual_most, "maxAllowedContentLength", &most, "bytes of an upload")?;
+    attributes(out, REQUESTS, |key| requests.attributes.get(key))?;
     line(
         out,
         requests.header != usual.header,
         "header",
         &requests.header,
-        "say by X-Holdall-Release which release answers",
-    )?;
-    line(
-        out,
-        requests.cache_days != usual.cache_days,
-        "cacheDays",
-        &requests.cache_days,
-        "days that browsers keep hashed static files",
+        "say by X-Holdall-Release which release answers; from the next bundle on",
     )?;
 
-    writeln!(out, "\n# Uploads that the web server hands out without asking the project.")?;
-    match &settings.media {
-        Some(media) => writeln!(
-            out,
-            "[media]\nurl = {}\nfolder = {}",
-            text(&format!("/{}/", media.url)),
-            text(&media.folder)
-        ),
-        None => writeln!(out, "# [media]\n# url = \"/media/\"\n# folder = \"media\"  # below shared"),
+    writeln!(out, "\n[compression]")?;
+    attributes(out, COMPRESSION, |key| settings.compression.get(key))?;
+    static_files(out, settings, &standard)?;
+    media(out, settings)?;
+    authentication(out, settings)?;
+
+    let proxies = &settings.trusted_proxies;
+    writeln!(
+        out,
+        "\n# Where X-Forwarded-For, -Proto and -Host are believed; from elsewhere they are removed."
+    )?;
+    writeln!(out, "[proxies]")?;
+    let trusted = match &proxies[..] {
+        [] => "[\"10.0.0.0/8\"]".to_owned(),
+        some => list(some.iter().map(text)),
+    };
+    line(out, !proxies.is_empty(), "trusted", &trusted, "")?;
+
+    writeln!(out, "\n# Added to every answer.")?;
+    writeln!(out, "[headers]")?;
+    for (name, value) in &settings.headers {
+        writeln!(out, "{} = {}", key(name), text(value))?;
     }
+    if settings.headers.is_empty() {
+        writeln!(out, "# Referrer-Policy = \"same-origin\"")?;
+    }
+    logs(out, settings, &standard)?;
+    services(out, settings, manifest)
+}
+
+fn static_files(out: &mut String, settings: &SiteSettings, standard: &SiteSettings) -> fmt::Result {
+    let (files, usual) = (&settings.static_files, &standard.static_files);
+    writeln!(out, "\n[static]")?;
+    let says = "days that browsers keep files whose names carry a hash";
+    line(out, files.cache_days != usual.cache_days, "cacheDays", &files.cache_days, says)?;
+    let is_set = files.cache_control != usual.cache_control;
+    line(out, is_set, "cacheControl", &text(&files.cache_control), "what else they are told of those")?;
+    let (days, is_set) = (files.unhashed_cache_days, files.unhashed_cache_days != usual.unhashed_cache_days);
+    line(out, is_set, "unhashedCacheDays", &days, "days that they keep others; 0: they ask each time")?;
+    writeln!(out, "\n# Kinds of files that IIS and Holdall don't know.")?;
+    writeln!(out, "[static.mimeTypes]")?;
+    for (ending, kind) in &files.mime_types {
+        writeln!(out, "{} = {}", key(ending), text(kind))?;
+    }
+    match files.mime_types.is_empty() {
+        true => writeln!(out, "# \".gpx\" = \"application/gpx+xml\""),
+        false => Ok(()),
+    }
+}
+
+fn media(out: &mut String, settings: &SiteSettings) -> fmt::Result {
+    writeln!(out, "\n# Uploads that the web server hands out without asking the project.")?;
+    let says = "days that browsers keep them";
+    match &settings.media {
+        Some(media) => {
+            let (url, folder) = (text(&format!("/{}/", media.url)), text(&media.folder));
+            writeln!(out, "[media]\nurl = {url}\nfolder = {folder}")?;
+            line(out, media.cache_days.is_some(), "cacheDays", &media.cache_days.unwrap_or(1), says)
+        }
+        None => {
+            writeln!(out, "# [media]\n# url = \"/media/\"\n# folder = \"media\"  # below shared")?;
+            line(out, false, "cacheDays", &1, says)
+        }
+    }
+}
+
+fn authentication(out: &mut String, settings: &SiteSettings) -> fmt::Result {
+    writeln!(
+        out,
+        "\n# Whether visitors are asked for their Windows account: REMOTE_USER is then `DOMAIN\\user`."
+    )?;
+    writeln!(out, "[authentication]")?;
+    let (providers, anonymous, named) = match &settings.authentication {
+        Some(Authentication::Windows { providers, anonymous, attributes }) => {
+            (providers.as_deref(), &anonymous[..], Some(attributes))
+        }
+        _ => (None, &[][..], None),
+    };
+    line(
+        out,
+        settings.authentication.is_some(),
+        "windows",
+        &(settings.authentication != Some(Authentication::Anonymous)),
+        "",
+    )?;
+    let offered = list(providers.unwrap_or(&["Negotiate", "NTLM"]).iter().map(text));
+    line(out, providers.is_some(), "providers", &offered, "in the order in which they are offered")?;
+    let areas = match anonymous {
+        [] => "[\"/public/\"]".to_owned(),
+        some => list(some.iter().map(|path| text(&format!("/{path}/")))),
+    };
+    line(out, !anonymous.is_empty(), "anonymous", &areas, "where nobody is asked all the same")?;
+    attributes(out, WINDOWS, |key| named.and_then(|named| named.get(key)))
+}
+
+/// The bundle's services, and whatever else was said of one.
+fn services(out: &mut String, settings: &SiteSettings, manifest: &Manifest) -> fmt::Result {
+    let declared = manifest.site.services.iter().map(|service| service.name.to_string());
+    let names: BTreeSet<String> = declared.chain(settings.services.keys().cloned()).collect();
+    if names.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n# The services of the bundle.")?;
+    for name in names {
+        let wanted = settings.services.get(&name).cloned().unwrap_or_default();
+        let declared = manifest.site.services.iter().find(|service| service.name.as_str() == name);
+        let instances = wanted.instances.or(declared.map(|service| service.instances)).unwrap_or(1);
+        let account = wanted.account.as_ref().map_or_else(|| text("EXAMPLE\\shop$"), text);
+        writeln!(out, "\n[services.{name}]")?;
+        line(out, !wanted.enabled, "enabled", &wanted.enabled, "")?;
+        line(out, wanted.instances.is_some(), "instances", &instances, "")?;
+        let says = "a group managed account; else the service has one of its own";
+        line(out, wanted.account.is_some(), "account", &account, says)?;
+    }
+    Ok(())
+}
+
+fn logs(out: &mut String, settings: &SiteSettings, standard: &SiteSettings) -> fmt::Result {
+    let (logs, usual) = (&settings.logs, &standard.logs);
+    writeln!(out, "\n# What the bridge, hooks and services log; IIS keeps its own as it is told to.")?;
+    writeln!(out, "[logs]")?;
+    line(out, logs.keep_days != usual.keep_days, "keepDays", &logs.keep_days, "days that it stays")?;
+    line(
+        out,
+        logs.max_megabytes != usual.max_megabytes,
+        "maxMegabytes",
+        &logs.max_megabytes,
+        "of all of it together, the newest",
+    )
 }
 
 fn place(out: &mut String, position: &Position) -> fmt::Result {
@@ -197,11 +330,12 @@ fn attributes<'a>(
         let value = named(attribute.key);
         let says = match attribute.standard {
             Standard::ByProcessors => format!("{}; twice the processors unless set", attribute.says),
-            Standard::Is(_) => attribute.says.to_owned(),
+            Standard::Is(_) | Standard::OfServer(_) => attribute.says.to_owned(),
         };
         let written = value.cloned().unwrap_or_else(|| attribute.standard(2));
         let written = match attribute.kind {
-            Kind::Minutes(_) => (seconds(&written).unwrap_or(0) / 60).to_string(),
+            Kind::Minutes(..) => (seconds(&written).unwrap_or(0) / 60).to_string(),
+            Kind::Seconds(..) => seconds(&written).unwrap_or(0).to_string(),
             Kind::Word(_) => text(&written),
             Kind::Number(..) | Kind::Flag => written,
         };

@@ -39,6 +39,8 @@ const WHOLE: &str = r#"
     name = "Shop pool"
     account = "EXAMPLE\\shop$"
     idleTimeout = 90
+    startupTimeLimit = 100
+    periodicRestartSchedule = ["03:00", "15:30"]
     startMode = "OnDemand"
     [fastcgi]
     maxInstances = 6
@@ -65,10 +67,31 @@ const WHOLE: &str = r#"
     [requests]
     maxAllowedContentLength = 4294967295
     header = false
+    [limits]
+    maxConnections = 100
+    connectionTimeout = 90
+    [static]
     cacheDays = 7
+    cacheControl = "public, immutable"
+    unhashedCacheDays = 1
+    [static.mimeTypes]
+    ".gpx" = "application/gpx+xml"
     [media]
     url = "/uploads/"
     folder = "media/all"
+    cacheDays = 2
+    [authentication]
+    windows = true
+    providers = ["Negotiate:Kerberos", "NTLM"]
+    anonymous = ["/public/", "hooks/in"]
+    useAppPoolCredentials = true
+    [proxies]
+    trusted = ["10.0.0.0/8", "::1"]
+    [compression]
+    static = false
+    [headers]
+    Content-Security-Policy = "default-src 'self'"
+    "X.Own" = "a \"b\""
 "#;
 
 fn whole() -> SiteSettings {
@@ -97,7 +120,12 @@ fn every_key_is_read() {
     assert!(settings.pool.account.as_ref().unwrap().is_managed());
     assert_eq!(
         settings.pool.attributes,
-        [("idleTimeout", "01:30:00".to_owned()), ("startMode", "OnDemand".to_owned())].into()
+        [
+            ("idleTimeout", "01:30:00".to_owned()),
+            ("startMode", "OnDemand".to_owned()),
+            ("startupTimeLimit", "00:01:40".to_owned()),
+        ]
+        .into()
     );
     assert_eq!(settings.fastcgi["requestTimeout"], "30");
     assert_eq!((settings.max_instances(64), settings.drain()), (6, 0));
@@ -105,7 +133,20 @@ fn every_key_is_read() {
     assert_eq!(settings.hooks.after[1].words, ["C:\\Program Files\\notify.exe", "shop", ""]);
     assert_eq!(settings.hooks.after[1].manage(), None);
     assert_eq!(settings.hooks.limit().as_secs(), 7200);
-    assert_eq!(settings.requests.max_allowed_content_length, u32::MAX);
+    assert_eq!(settings.requests.attributes, [("maxAllowedContentLength", "4294967295".to_owned())].into());
+    let limits = [("maxConnections", "100".to_owned()), ("connectionTimeout", "00:01:30".to_owned())];
+    assert_eq!(settings.limits, limits.into());
+    assert_eq!(settings.pool.schedule.as_deref(), Some(&["03:00:00".to_owned(), "15:30:00".to_owned()][..]));
+    assert_eq!(settings.static_files.mime_types[".gpx"], "application/gpx+xml");
+    let Some(Authentication::Windows { providers, anonymous, attributes }) = &settings.authentication else {
+        panic!("{settings:?}")
+    };
+    assert_eq!(providers.as_deref(), Some(&["Negotiate:Kerberos", "NTLM"][..]));
+    assert_eq!(anonymous.iter().map(VirtualPath::as_str).collect::<Vec<_>>(), ["public", "hooks/in"]);
+    assert_eq!(attributes["useAppPoolCredentials"], "true");
+    let trusted: Vec<_> = settings.trusted_proxies.iter().map(Network::to_string).collect();
+    assert_eq!(trusted, ["10.0.0.0/8", "::1/128"]);
+    assert_eq!(settings.headers["Content-Security-Policy"], "default-src 'self'");
     assert_eq!(settings.media.as_ref().unwrap().url.as_str(), "uploads");
 }
 
@@ -138,7 +179,10 @@ fn what_is_commented_out_can_be_taken_in_as_it_stands() {
         text.lines().map(|line| line.strip_prefix("# ").filter(|rest| key(rest)).unwrap_or(line)).collect();
     let taken = read(&taken.join("\n")).unwrap();
     assert_eq!((taken.fastcgi.len(), taken.pool.attributes.len()), (FASTCGI.len(), POOL.len()));
-    assert!(taken.media.is_some() && taken.pool.account.is_some());
+    assert!(taken.media.is_some() && taken.pool.account.is_some() && taken.pool.schedule.is_some());
+    assert_eq!((taken.limits.len(), taken.requests.attributes.len()), (LIMITS.len(), REQUESTS.len()));
+    assert!(matches!(taken.authentication, Some(Authentication::Windows { .. })));
+    assert_eq!((taken.headers.len(), taken.trusted_proxies.len()), (1, 1));
 }
 
 #[test]
@@ -163,11 +207,11 @@ fn an_unknown_key_names_its_place_and_the_near_one() {
         "qqq = 1",
         &unknown("qqq"),
         "known here: `name`, `below`, `bindings`, `pool`, `fastcgi`, `environment`, `hooks`, `probe`, `releases`, \
-         `requests`, `media`",
+         `requests`, `static`, `media`, `authentication`, `proxies`, `headers`, `services`, `logs`, `limits`, `compression`",
     );
     let error = read("name = 'shop'\nqqq = 1").unwrap_err();
     assert!(
-        miette::Diagnostic::help(&error).unwrap().to_string().ends_with("`media`"),
+        miette::Diagnostic::help(&error).unwrap().to_string().ends_with("`compression`"),
         "each stands there once"
     );
     refused("qqq.a = 1", &unknown("qqq"), "known here");
@@ -329,5 +373,153 @@ fn names_that_iis_or_a_command_line_would_take_amiss_are_refused() {
     }
     for wrong in ["", "aux", "a/b", "a b", "x.", "-x"] {
         assert!(SiteName::parse(wrong).is_err(), "{wrong:?}");
+    }
+}
+
+#[test]
+fn what_contradicts_something_else_or_itself_is_refused_with_the_remedy() {
+    let wrong = |rest: &str| format!("wrong value: site.toml, key {rest}");
+    let contradicts = |rest: &str| format!("site.toml: {rest}");
+    refused(
+        "[pool]\nenable32BitAppOnWin64 = true",
+        &wrong(
+            "`pool.enable32BitAppOnWin64` is `true`: the bridge is 64-bit, as every bundle's Python is, and IIS starts it \
+             whatever the worker is: a 32-bit worker would only have less memory",
+        ),
+        "remove the key",
+    );
+    refused(
+        "[authentication]\nanonymous = ['/public/']",
+        "site.toml, key `authentication.windows` is missing",
+        "windows = true",
+    );
+    refused(
+        "[authentication]\nwindows = false\nuseKernelMode = true",
+        &contradicts(
+            "`authentication.useKernelMode` contradicts `authentication.windows = false`: without Windows \
+             authentication nobody is asked anywhere",
+        ),
+        "remove one of them",
+    );
+    refused(
+        "[authentication]\nwindows = true\nanonymous = ['/a/', 'A']",
+        &wrong("`authentication.anonymous` is `A`: it stands there twice"),
+        "",
+    );
+    refused(
+        "[authentication]\nwindows = true\nproviders = ['Basic']",
+        &wrong(
+            "`authentication.providers` is `Basic`: it is one of `Negotiate`, `NTLM`, `Negotiate:Kerberos`",
+        ),
+        "",
+    );
+    refused(
+        "below = 'Intranet/shop'\n[limits]\nmaxConnections = 5",
+        &contradicts(
+            "`limits.maxConnections` contradicts `below`: connections belong to the site above, which is not Holdall's",
+        ),
+        "remove one of them",
+    );
+    refused("[headers]\nX-A = 'b'\nx-a = 'c'", &wrong("`headers` is `x-a`: `X-A` stands there, too"), "");
+    refused(
+        "[headers]\nContent-Length = '1'",
+        &wrong("`headers.Content-Length` is `1`: IIS writes it, and a wrong one cuts answers off"),
+        "",
+    );
+    refused(
+        "[proxies]\ntrusted = ['10.1.0.0/8']",
+        &wrong("`proxies.trusted` is `10.1.0.0/8`: it is an address within a network: write `10.0.0.0/8`"),
+        "",
+    );
+    refused(
+        "[pool]\nperiodicRestartSchedule = ['24:00']",
+        &wrong("`pool.periodicRestartSchedule` is `24:00`: a time of the day is wanted, such as `03:00`"),
+        "",
+    );
+    refused("[media]\ncacheDays = 1", "site.toml, key `media.url` is missing", "url = \"/media/\"");
+}
+
+/// Every attribute of every table, with what is out of its range, of another type or no word of its own.
+#[test]
+fn every_setting_of_iis_refuses_what_iis_would() {
+    for (table, attributes) in keys::TABLES {
+        for attribute in *attributes {
+            let more = if *table == "authentication" { "windows = true\n" } else { "" };
+            let set =
+                |value: &str| read(&format!("name = 'shop'\n[{table}]\n{more}{} = {value}", attribute.key));
+            let (right, wrong): (Vec<String>, Vec<String>) = match attribute.kind {
+                Kind::Number(least, most) | Kind::Minutes(least, most) | Kind::Seconds(least, most) => (
+                    vec![least.to_string(), most.to_string()],
+                    vec![
+                        (i64::from(least) - 1).to_string(),
+                        (i64::from(most) + 1).to_string(),
+                        "'5'".into(),
+                        "1.5".into(),
+                    ],
+                ),
+                // One of them is refused as it contradicts the bundle.
+                Kind::Flag => (vec!["false".into()], vec!["1".into(), "'true'".into()]),
+                Kind::Word(words) => (
+                    words.iter().map(|word| format!("'{word}'")).collect(),
+                    vec!["'other'".into(), "1".into()],
+                ),
+            };
+            for value in right {
+                assert!(set(&value).is_ok(), "{table}.{} = {value}", attribute.key);
+            }
+            for value in wrong {
+                let error = set(&value).unwrap_err();
+                let key = format!("`{table}.{}`", attribute.key);
+                assert!(error.to_string().contains(&key), "{value}: {error}");
+            }
+        }
+    }
+}
+
+/// A row of the guide for an attribute of IIS.
+fn row(table: &str, attribute: &Attribute) -> String {
+    let kind = match attribute.kind {
+        Kind::Number(least, most) => format!("{least} to {most}"),
+        Kind::Minutes(least, most) => format!("minutes, {least} to {most}"),
+        Kind::Seconds(least, most) => format!("seconds, {least} to {most}"),
+        Kind::Flag => "`true` or `false`".to_owned(),
+        Kind::Word(words) => words.iter().map(|word| format!("`\"{word}\"`")).collect::<Vec<_>>().join(", "),
+    };
+    let standard = match (attribute.standard, attribute.kind) {
+        (attribute::Standard::ByProcessors, _) => "2 × processors, 4 to 16".to_owned(),
+        (_, Kind::Minutes(..)) => (seconds(&attribute.standard(1)).unwrap() / 60).to_string(),
+        (_, Kind::Seconds(..)) => seconds(&attribute.standard(1)).unwrap().to_string(),
+        (_, Kind::Word(_)) => format!("`\"{}\"`", attribute.standard(1)),
+        _ => attribute.standard(1),
+    };
+    let whose = if attribute.of_server().is_some() { " (IIS's)" } else { "" };
+    format!("| `{table}.{}` | {kind} | {standard}{whose} | {} |", attribute.key, attribute.says)
+}
+
+#[test]
+fn the_guide_tells_of_every_key_and_of_no_other() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/settings.md");
+    let guide = fs_err::read_to_string(path).unwrap();
+    let mut known: Vec<String> = keys::KEYS.iter().map(|key| format!("`{key}`")).collect();
+    for (table, attributes) in keys::TABLES {
+        for attribute in *attributes {
+            let row = row(table, attribute);
+            assert!(guide.lines().any(|line| line == row), "the guide lacks\n{row}");
+            known.push(format!("`{table}.{}`", attribute.key));
+        }
+    }
+    let told: Vec<&str> = guide
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split_once('`'))
+        .map(|(key, _)| key)
+        .collect();
+    for key in &known {
+        assert!(told.contains(&key.trim_matches('`')), "the guide lacks {key}");
+    }
+    // Those of a binding and of a service stand there, too.
+    let of_one = |key: &&&str| key.starts_with("bindings.") || key.starts_with("services.");
+    let others = told.iter().filter(|key| !of_one(key)).map(|key| format!("`{key}`"));
+    for key in others {
+        assert!(known.contains(&key), "there is no key {key}");
     }
 }

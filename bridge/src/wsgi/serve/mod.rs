@@ -47,8 +47,9 @@ fn work(
             return Ok(FAILED);
         }
     };
-    let template = Template::new(py, settings.threads > 1, siblings)?;
-    let handler = Arc::new(Handler { application, template, probes: settings.probe.clone() });
+    let template = Template::new(py, settings.threads > 1, siblings, settings.proxies.clone())?;
+    let (probes, maintenance) = (settings.probe.clone(), settings.maintenance.clone());
+    let handler = Arc::new(Handler { application, template, probes, maintenance });
     log::line(&format!(
         "ready: {} at {address}, threads: {}, Python {}, imported in {:.3} s",
         settings.app,

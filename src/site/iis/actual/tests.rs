@@ -1,4 +1,5 @@
 use super::*;
+use crate::site::iis::section::{HEADERS, MIME_TYPES};
 
 /// What a server printed for each question.
 fn printed(question: &Question) -> Answer {
@@ -86,7 +87,15 @@ fn printed(question: &Question) -> Answer {
                  <system.webServer-modules><add name="WebDAVModule" /></system.webServer-modules>
                </CONFIG>"#,
         ),
-        Question::Anonymous(_) => list(
+        Question::Section(_, Section::StaticContent) => list(
+            r#"<CONFIG CONFIG.SECTION="system.webServer/staticContent">
+                 <system.webServer-staticContent>
+                   <clientCache cacheControlMode="UseMaxAge" />
+                   <mimeMap fileExtension=".md" mimeType="text/markdown" />
+                 </system.webServer-staticContent>
+               </CONFIG>"#,
+        ),
+        Question::Anonymous(_) | Question::Section(..) => list(
             r#"<CONFIG CONFIG.SECTION="system.webServer/security/authentication/anonymousAuthentication">
                  <system.webServer-security-authentication-anonymousAuthentication enabled="true" userName="IUSR" />
                </CONFIG>"#,
@@ -111,6 +120,8 @@ fn questions() -> Vec<Question> {
         Question::Modules(shop()),
         Question::Anonymous(shop()),
         Question::WindowsAt(shop()),
+        Question::Section(shop(), Section::StaticContent),
+        Question::Section("shop/up".to_owned(), Section::Anonymous),
     ]
 }
 
@@ -123,6 +134,15 @@ fn surveyed(except: Option<(Question, Answer)>) -> Result<Actual, SurveyError> {
     let sites = ["shop", "absent"].map(str::to_owned);
     let locations = [("shop", "shop"), ("absent", "absent/x")];
     let locations = locations.map(|(site, location)| (site.to_owned(), location.to_owned()));
+    let sections =
+        [("shop", Section::StaticContent), ("shop", Section::Anonymous), ("shop/up", Section::Anonymous)];
+    let sections = sections.map(|(location, section)| ("shop".to_owned(), location.to_owned(), section));
+    let scope = Scope {
+        sites: sites.into(),
+        locations: locations.into(),
+        sections: sections.into(),
+        endpoints: endpoints().into(),
+    };
     let answer = |command: &Call| {
         let question = questions().into_iter().find(|question| question.command() == *command);
         let question = question.unwrap_or_else(|| panic!("{command} is not asked"));
@@ -131,7 +151,7 @@ fn surveyed(except: Option<(Question, Answer)>) -> Result<Actual, SurveyError> {
             _ => printed(&question),
         }
     };
-    survey(&sites, &locations, &endpoints(), |commands| Ok(commands.iter().map(answer).collect()))
+    survey(&scope, |commands| Ok(commands.iter().map(answer).collect()))
 }
 
 #[test]
@@ -155,6 +175,16 @@ fn a_server_is_read_from_what_appcmd_prints() {
     assert_eq!(location.anonymous_user.as_deref(), Some("IUSR"));
     assert!(location.windows_authentication, "the site's own rule counts");
     assert_eq!(actual.locations.len(), 1);
+    let cached = actual.value("shop", Section::StaticContent, "clientCache.cacheControlMode");
+    assert_eq!(cached, Some("UseMaxAge"));
+    let types = actual.items("shop", &MIME_TYPES).unwrap();
+    assert_eq!(
+        types.iter().map(|item| item.attribute("mimeType")).collect::<Vec<_>>(),
+        [Some("text/markdown")]
+    );
+    assert_eq!(actual.items("shop", &HEADERS), None, "nobody has asked");
+    let enabled = |location| actual.value(location, Section::Anonymous, "enabled");
+    assert_eq!([enabled("shop"), enabled("shop/up"), enabled("shop/x")], [Some("true"), Some("true"), None]);
     let taken = TakenBinding { site: "Default Web Site".to_owned(), information: "*:8080:".to_owned() };
     assert_eq!(actual.taken, [taken]);
     assert_eq!(actual.https, [TakenBinding { site: "shop".to_owned(), information: "*:443:h".to_owned() }]);
@@ -187,6 +217,8 @@ fn the_questions_are_a_fixed_list() {
     list config shop /section:system.webServer/modules /xml
     list config shop /section:system.webServer/security/authentication/anonymousAuthentication /config:* /xml
     list config shop /section:system.webServer/security/authentication/windowsAuthentication /config:* /xml
+    list config shop /section:system.webServer/staticContent /config:* /xml
+    list config shop/up /section:system.webServer/security/authentication/anonymousAuthentication /config:* /xml
     ");
 }
 

@@ -7,11 +7,16 @@ use crate::site::iis::appcmd::{Command, Items, Quoted, Verb};
 use crate::site::iis::wanted::Spot;
 
 const HANDLERS_MODE: &str = "handlers";
-const VISITOR: &str = "anonymousAuthentication.userName";
+pub(super) const VISITOR: &str = "anonymousAuthentication.userName";
 
 /// How it stands in what was applied.
 pub(super) fn thing(spot: &Spot) -> String {
-    format!("location {}", spot.location())
+    at(&spot.location())
+}
+
+/// The same for any part of a site's addresses.
+pub(super) fn at(location: &str) -> String {
+    format!("location {location}")
 }
 
 /// Handlers open to the release's own `web.config`, visitors with the rights of the pool, and no WebDAV in the way. For an

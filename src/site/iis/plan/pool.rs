@@ -3,18 +3,21 @@
 use quick_xml::escape::escape;
 
 use super::{Change, Difference, Found, Lack, same_value};
+use crate::site::accounts::Known;
 use crate::site::iis::actual::{Actual, Pool, same_name};
-use crate::site::iis::appcmd::{Command, Object, Verb};
+use crate::site::iis::appcmd::{Command, Items, Object, Quoted, Verb};
 use crate::site::iis::wanted::{Spot, Wanted, WantedPool};
 use crate::site::settings::{self, Account};
 use crate::site::state::Applied;
 
 const IDENTITY: &str = "processModel.identityType";
+const SCHEDULE: &str = "recycling.periodicRestart.schedule";
 const USER: &str = "processModel.userName";
 const PASSWORD: &str = "processModel.password";
 /// Stands beside the settings of a pool that is ours to delete.
 const MADE: &str = "made";
 const OWN: &str = "ApplicationPoolIdentity";
+const USERS: &str = "SpecificUser";
 
 /// Whether we have made a pool: it was written down, or it is just as we make it, as one is whose maker was stopped.
 fn is_ours(wanted: &Wanted, pool: &Pool, last: &Applied) -> bool {
@@ -36,8 +39,8 @@ fn guarded(wanted: &WantedPool) -> Option<&Account> {
 }
 
 /// Whether the account has to be set.
-fn account_is_due(wanted: &Wanted, actual: &Actual, last: &Applied) -> bool {
-    let mut difference = Difference::new(actual, last, false);
+fn account_is_due(wanted: &Wanted, actual: &Actual, last: &Applied, take_over: bool) -> bool {
+    let mut difference = Difference::new(actual, last, take_over);
     match (actual.pool(&wanted.spot.pool), &wanted.pool.account) {
         (None, account) => account.is_some(),
         (Some(_), None) => false,
@@ -49,14 +52,30 @@ fn user(difference: &mut Difference<'_>, wanted: &Wanted, pool: &Pool, account: 
     let thing = thing(&wanted.spot.pool);
     let ours = is_ours(wanted, pool, difference.last);
     // The server keeps a name there even when it doesn't count.
-    let is_user = pool.value(IDENTITY).is_none_or(|identity| identity.eq_ignore_ascii_case("SpecificUser"));
-    let actual = if is_user { pool.value(USER) } else { Some("") };
+    let actual = match pool.value(IDENTITY) {
+        Some(identity) if !identity.eq_ignore_ascii_case(USERS) => Some(identity),
+        _ => pool.value(USER),
+    };
     difference.is_due(Found { thing: &thing, name: USER, wanted: account.as_str(), firm: true, ours, actual })
 }
 
-pub(super) fn lacks(wanted: &Wanted, actual: &Actual, last: &Applied) -> Option<Lack> {
-    let account = guarded(&wanted.pool)?;
-    let asked = wanted.pool.password.is_none() && account_is_due(wanted, actual, last);
+/// What says to IIS who an account is.
+fn identity(account: &Account) -> Vec<(&'static str, &str)> {
+    match account.built_in() {
+        Some(kind) => vec![(IDENTITY, kind)],
+        None => vec![(IDENTITY, USERS), (USER, account.as_str())],
+    }
+}
+
+pub(super) fn lacks(wanted: &Wanted, actual: &Actual, last: &Applied, take_over: bool) -> Option<Lack> {
+    let account = wanted.pool.account.as_ref()?;
+    if !account_is_due(wanted, actual, last, take_over) {
+        return None;
+    }
+    if wanted.pool.known == Known::Absent {
+        return Some(Lack::NoAccount(account.to_string()));
+    }
+    let asked = guarded(&wanted.pool).is_some() && wanted.pool.password.is_none();
     asked.then(|| Lack::Password(account.to_string()))
 }
 
@@ -83,7 +102,10 @@ pub(super) fn compare(difference: &mut Difference<'_>, wanted: &Wanted) {
         };
         difference.setting(found, |value| set(&wanted.spot.pool).property(path, value));
     }
-    if let Some(account) = &wanted.pool.account
+    schedule(difference, wanted, &thing, ours, pool);
+    // Without its password no account is set: nothing would run under it.
+    let can_be = guarded(&wanted.pool).is_none() || wanted.pool.password.is_some();
+    if let Some(account) = wanted.pool.account.as_ref().filter(|_| can_be)
         && user(difference, wanted, pool, account)
     {
         let says = format!("let {thing} run as `{account}`");
@@ -91,22 +113,59 @@ pub(super) fn compare(difference: &mut Difference<'_>, wanted: &Wanted) {
         let does = match guarded(&wanted.pool) {
             // The password of an account before has no business there any more.
             None => {
-                let set = set(name).property(IDENTITY, "SpecificUser").property(USER, account.as_str());
+                let own = identity(account).into_iter();
+                let set = own.fold(set(name), |set, (path, value)| set.property(path, value));
+                let set = if account.built_in().is_some() { set.property(USER, "") } else { set };
                 set.property(PASSWORD, "")
             }
             Some(account) => {
                 let password = wanted.pool.password.as_ref().map_or("", |password| password.reveal());
-                let settings = [(IDENTITY, "SpecificUser"), (USER, account.as_str()), (PASSWORD, password)];
+                let settings: Vec<_> = identity(account).into_iter().chain([(PASSWORD, password)]).collect();
                 Command::new(Verb::Set, Object::AppPool, None)
                     .input(xml(&wanted.spot.pool, &settings), "the account and its password")
             }
         };
         // A password that was there before is nobody's to give back; the new one goes with its account.
-        let before = pool.value(IDENTITY).filter(|identity| !identity.eq_ignore_ascii_case("SpecificUser"));
+        let before = pool.value(IDENTITY).filter(|identity| !identity.eq_ignore_ascii_case(USERS));
         let undoes = before
             .map(|identity| set(name).property(IDENTITY, identity).property(USER, "").property(PASSWORD, ""));
         difference.change(Change::new(says, does, undoes.into_iter().collect()));
     }
+}
+
+/// The times of the day at which the worker is replaced. What the file doesn't name is nobody's business.
+fn schedule(difference: &mut Difference<'_>, wanted: &Wanted, thing: &str, ours: bool, pool: &Pool) {
+    let Some(times) = &wanted.pool.schedule else { return };
+    let found = pool.schedule().map(|times| times.join(","));
+    let wanted_times = times.join(",");
+    let is_due = difference.is_due(Found {
+        thing,
+        name: SCHEDULE,
+        wanted: &wanted_times,
+        firm: true,
+        ours,
+        actual: found.as_deref(),
+    });
+    if is_due {
+        let before =
+            found.or_else(|| difference.last.value(thing, SCHEDULE).map(str::to_owned)).unwrap_or_default();
+        let says = format!(
+            "set the times at which the worker of {thing} is replaced from `{before}` to `{wanted_times}`"
+        );
+        let name = &wanted.spot.pool;
+        let (does, undoes) = (timed(name, &before, &wanted_times), timed(name, &wanted_times, &before));
+        difference.change(Change::new(says, does, vec![undoes]));
+    }
+}
+
+/// Has a pool that knows these times know others.
+fn timed(name: &str, before: &str, after: &str) -> Command {
+    let times = |list: &str| -> Vec<Items> {
+        let times = list.split(',').filter(|time| !time.is_empty());
+        times.map(|time| Items::of(SCHEDULE, vec![("value", Quoted::plain(time))])).collect()
+    };
+    let removed = times(before).into_iter().fold(set(name), Command::removing);
+    times(after).into_iter().fold(removed, Command::adding)
 }
 
 fn set(name: &str) -> Command {
@@ -115,12 +174,9 @@ fn set(name: &str) -> Command {
 
 fn create(difference: &mut Difference<'_>, wanted: &Wanted, thing: &str) {
     let (name, wanted) = (wanted.spot.pool.as_str(), &wanted.pool);
-    let user = wanted.account.as_ref();
-    let identity = if user.is_some() { "SpecificUser" } else { OWN };
     let mut settings: Vec<(&str, &str)> =
         wanted.settings.iter().map(|setting| (setting.attribute.path, setting.value.as_str())).collect();
-    settings.push((IDENTITY, identity));
-    settings.extend(user.map(|user| (USER, user.as_str())));
+    settings.extend(wanted.account.as_ref().map_or_else(|| vec![(IDENTITY, OWN)], identity));
     let add = Command::new(Verb::Add, Object::AppPool, None);
     let does = match guarded(wanted) {
         Some(_) => {
@@ -137,6 +193,13 @@ fn create(difference: &mut Difference<'_>, wanted: &Wanted, thing: &str) {
     difference.applied(thing, MADE, "true");
     for (path, value) in settings {
         difference.applied(thing, path, value);
+    }
+    if let Some(times) =
+        wanted.schedule.as_ref().map(|times| times.join(",")).filter(|times| !times.is_empty())
+    {
+        let says = format!("set the times at which the worker of {thing} is replaced to `{times}`");
+        difference.change(Change::new(says, timed(name, "", &times), vec![timed(name, &times, "")]));
+        difference.applied(thing, SCHEDULE, &times);
     }
 }
 
@@ -162,15 +225,18 @@ pub(super) fn remove(difference: &mut Difference<'_>, name: &str, spot: &Spot) {
     }
     if let Some(pool) = actual.pool(name) {
         let add = Command::new(Verb::Add, Object::AppPool, None).property("name", name);
+        let times = difference.last.value(&thing, SCHEDULE).filter(|times| !times.is_empty());
+        let times = times.map(|times| timed(name, "", times));
         let settings: Vec<(String, String)> = difference
             .last
             .of(&thing)
-            .filter(|(path, _)| *path != MADE)
+            .filter(|(path, _)| ![MADE, SCHEDULE].contains(path))
             .map(|(path, applied)| (path.to_owned(), pool.value(path).unwrap_or(applied).to_owned()))
             .collect();
         let add = settings.iter().fold(add, |add, (path, value)| add.property(path, value));
         let does = Command::new(Verb::Delete, Object::AppPool, Some(name));
-        difference.change(Change::new(format!("delete the {thing}"), does, vec![add]));
+        let undoes = [add].into_iter().chain(times).collect();
+        difference.change(Change::new(format!("delete the {thing}"), does, undoes));
     }
     difference.plan.applied.forget(&thing);
 }
@@ -181,13 +247,18 @@ fn xml(name: &str, settings: &[(&str, &str)]) -> String {
         settings.iter().map(|(name, value)| format!(" {name}=\"{}\"", escape(*value))).collect()
     };
     let own: Vec<_> = settings.iter().copied().filter(|(path, _)| !path.contains('.')).collect();
+    let direct = |element| -> Vec<_> {
+        below(settings, element).into_iter().filter(|(path, _)| !path.contains('.')).collect()
+    };
     let name = escape(name);
     format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<appcmd><APPPOOL APPPOOL.NAME=\"{name}\"><add name=\"{name}\"{}>\
-         <processModel{} /><recycling><periodicRestart{} /></recycling></add></APPPOOL></appcmd>\n",
+         <processModel{} /><recycling{}><periodicRestart{} /></recycling><failure{} /></add></APPPOOL></appcmd>\n",
         attributes(&own),
-        attributes(&below(settings, "processModel")),
-        attributes(&below(settings, "recycling.periodicRestart")),
+        attributes(&direct("processModel")),
+        attributes(&direct("recycling")),
+        attributes(&direct("recycling.periodicRestart")),
+        attributes(&direct("failure")),
     )
 }
 

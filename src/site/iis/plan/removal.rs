@@ -2,12 +2,12 @@
 
 use super::bindings::ssl_flags;
 use super::certificates;
-use super::location::{self, unlock, visitor, without_web_dav};
+use super::location::{self, unlock, without_web_dav};
 use super::media::add_vdir;
 use super::site::{FOLDER, app_thing, site_thing};
 use super::staging::clear;
 use super::{Applied, Change, Difference, IisPlan};
-use crate::site::iis::actual::{ANONYMOUS, Actual, App, HANDLERS, MODULES, WEBDAV_MODULE, same_name};
+use crate::site::iis::actual::{Actual, App, HANDLERS, MODULES, WEBDAV_MODULE, same_name};
 use crate::site::iis::appcmd::{Command, Object, Quoted, Verb};
 use crate::site::iis::wanted::Spot;
 use crate::site::iis::xml::is_below;
@@ -43,6 +43,7 @@ pub fn refound(spot: &Spot, actual: &Actual, last: &Applied) -> Applied {
     let Some(app) = app.filter(own) else { return books };
     books.set(&app_thing(spot), FOLDER, app.physical_path().unwrap_or_default());
     location::refound(spot, actual, &mut books);
+    super::sections::refound(spot, &mut books);
     certificates::refound(spot, actual, &mut books);
     if same_name(&spot.pool, spot.own_name()) && same_name(&app.pool, &spot.pool) {
         super::pool::refound(&spot.pool, actual, &mut books);
@@ -53,11 +54,12 @@ pub fn refound(spot: &Spot, actual: &Actual, last: &Applied) -> Applied {
 fn remove_app(difference: &mut Difference<'_>, spot: &Spot, app: &App) {
     let location = spot.location();
     let last = difference.last;
+    super::sections::removal(difference, spot);
     for (name, _) in last.of(&location::thing(spot)) {
         let (section, again) = match name {
             "handlers" => (HANDLERS, unlock(&location)),
             WEBDAV_MODULE => (MODULES, without_web_dav(&location)),
-            _ => (ANONYMOUS, visitor(&location, "")),
+            _ => continue,
         };
         let says = format!("take back what {location} has of {section}");
         difference.change(Change::new(says, clear(&location, section), vec![again]));
@@ -85,6 +87,10 @@ fn remove_app(difference: &mut Difference<'_>, spot: &Spot, app: &App) {
                 .property("bindings", &bindings.join(","))
                 .property(FOLDER, folder);
             undoes.push(add.property("serverAutoStart", "false"));
+            let limits = last.of(&site_thing(spot)).filter(|(name, _)| name.starts_with("limits."));
+            undoes.extend(limits.map(|(name, value)| {
+                Command::new(Verb::Set, Object::Site, Some(&spot.site)).property(name, value)
+            }));
             // Those of other protocols may hold anything; they are given back as they were listed.
             let known = site
                 .bindings

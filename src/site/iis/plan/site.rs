@@ -2,7 +2,7 @@
 //! release is one command.
 
 use super::{ABSENT, Applied, Change, Difference, Drift, Found, IisPlan, Lack};
-use super::{bindings, certificates, location, media};
+use super::{bindings, certificates, location, media, sections};
 use crate::release::ReleaseId;
 use crate::site::iis::actual::{Actual, App, Site, same_name};
 use crate::site::iis::appcmd::{Command, Object, Verb};
@@ -119,11 +119,11 @@ pub fn settle(wanted: &Wanted, actual: &Actual, last: &Applied, take_over: bool)
     for location in known_apps(last) {
         let other = Spot::at(location, String::new(), String::new());
         if !is_there(&other, actual) {
-            [app_thing(&other), location::thing(&other)].iter().for_each(|thing| known.forget(thing));
+            forget(&mut known, &other);
         }
     }
     if app.is_none() {
-        [app_thing(spot), location::thing(spot)].iter().for_each(|thing| known.forget(thing));
+        forget(&mut known, spot);
         let vdirs = format!("vdir {}/", spot.location());
         last.things().filter(|thing| thing.starts_with(&vdirs)).for_each(|thing| known.forget(thing));
     }
@@ -143,13 +143,25 @@ pub fn settle(wanted: &Wanted, actual: &Actual, last: &Applied, take_over: bool)
     if let Some(site) = site.filter(|_| !spot.is_below()) {
         bindings::compare(&mut difference, wanted, site, begun);
     }
+    if !spot.is_below() {
+        limits(&mut difference, wanted, site, begun);
+    }
     certificates::clear(&mut difference, wanted);
     location::compare(&mut difference, spot, begun, app.is_none());
+    let ours = begun || difference.last.knows(&location::thing(spot));
+    sections::compare(&mut difference, wanted, ours, app.is_none());
     media::compare(&mut difference, wanted, app, begun);
     if begun && !spot.is_below() {
         start(&mut difference, spot, site);
     }
     difference.plan
+}
+
+/// What was applied to an application and to its addresses is gone with it.
+fn forget(known: &mut Applied, spot: &Spot) {
+    let of_addresses = known.things().filter(|thing| spot.part_of(thing).is_some());
+    let gone: Vec<String> = of_addresses.map(str::to_owned).chain([app_thing(spot)]).collect();
+    gone.iter().for_each(|thing| known.forget(thing));
 }
 
 /// The switch: the folder that the root of the application shows. Empty when it is there already, or when the site is
@@ -234,6 +246,18 @@ fn pool(difference: &mut Difference<'_>, wanted: &Wanted, app: Option<&App>, our
     let is_left = |before: &String| !same_name(before, &spot.pool) && difference.plan.changes.len() > changes;
     if let Some(before) = before.filter(is_left) {
         super::pool::remove(difference, &before, spot);
+    }
+}
+
+fn limits(difference: &mut Difference<'_>, wanted: &Wanted, site: Option<&Site>, ours: bool) {
+    let spot = &wanted.spot;
+    let thing = site_thing(spot);
+    let ours = ours || difference.last.knows(&thing);
+    for limit in &wanted.limits {
+        let name = limit.attribute.path;
+        let actual = site.and_then(|site| site.value(name));
+        let found = Found { thing: &thing, name, wanted: &limit.value, firm: true, ours, actual };
+        difference.setting(found, |value| bindings::set_site(spot).property(name, value));
     }
 }
 

@@ -3,7 +3,7 @@
 
 use super::location::{unlock, visitor, without_web_dav};
 use super::site::FOLDER;
-use super::{Applied, Change, Difference, IisPlan};
+use super::{Applied, Change, Difference, IisPlan, sections};
 use crate::site::iis::actual::{ANONYMOUS, Actual, HANDLERS, MODULES, WINDOWS};
 use crate::site::iis::appcmd::{Command, Object, Verb};
 use crate::site::iis::wanted::{Spot, Wanted};
@@ -48,6 +48,10 @@ pub fn stage(wanted: &Wanted, actual: &Actual, last: &Applied, port: u16) -> Iis
     if actual.has_web_dav() {
         change(format!("keep WebDAV away from {name}"), without_web_dav(&name), Some(clear(&name, MODULES)));
     }
+    for (location, section, does) in sections::staged(wanted, actual) {
+        let says = format!("set {} of {location} as the site has it", section.name());
+        change(says, does, Some(clear(&location, section.path())));
+    }
     let start = Command::new(Verb::Start, Object::Site, Some(&name));
     let stop = start.inverse();
     change(format!("start the site {name}"), start, stop);
@@ -61,6 +65,10 @@ pub fn unstage(spot: &Spot, actual: &Actual, last: &Applied) -> IisPlan {
     if actual.site(&name).is_some() {
         let windows = actual.windows_authentication.then_some(WINDOWS);
         let web_dav = actual.has_web_dav().then_some(MODULES);
+        for (location, section) in sections::staged_parts(spot) {
+            let says = format!("take back what {location} has of {}", section.name());
+            difference.change(Change::new(says, clear(&location, section.path()), Vec::new()));
+        }
         for section in [Some(HANDLERS), Some(ANONYMOUS), windows, web_dav].into_iter().flatten() {
             let says = format!("take back what {name} has of {section}");
             difference.change(Change::new(says, clear(&name, section), Vec::new()));

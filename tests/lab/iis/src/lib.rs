@@ -39,5 +39,6 @@ pub mod physical;
 pub mod runtime;
 pub mod schema;
 pub mod serve;
+pub mod services;
 pub mod switches;
 pub mod xml;

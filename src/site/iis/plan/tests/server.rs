@@ -9,6 +9,7 @@ use quick_xml::escape::escape;
 use crate::site::iis::actual::{Actual, Answer, SurveyError, WEBDAV_MODULE, survey};
 use crate::site::iis::netsh::{self, Endpoint, Entry};
 use crate::site::iis::run::Runner;
+use crate::site::iis::section::Section;
 use crate::site::iis::wanted::Spot;
 use crate::site::iis::{Call, Change};
 
@@ -36,6 +37,7 @@ pub struct Site {
     pub bindings: Vec<Values>,
     pub auto_start: bool,
     pub started: bool,
+    pub limits: Values,
     pub apps: BTreeMap<String, App>,
 }
 
@@ -66,7 +68,7 @@ impl Server {
     }
 
     pub fn survey(&mut self, spot: &Spot) -> Actual {
-        survey(&spot.sites(), &spot.locations(), &spot.endpoints, |commands| {
+        survey(&spot.scope(), |commands| {
             Ok::<_, SurveyError>(self.ask(commands).expect("nothing is started"))
         })
         .unwrap()
@@ -98,7 +100,12 @@ impl Server {
                 self.pools.insert(name, settings).map_or(Ok(()), |_| Err(183))
             }
             ("set", "apppool") => {
-                self.pools.get_mut(identifier.ok_or(87)?).ok_or(1168)?.extend(properties);
+                let pool = self.pools.get_mut(identifier.ok_or(87)?).ok_or(1168)?;
+                pool.extend(properties);
+                for item in items('-') {
+                    pool.remove(&item).ok_or(4312)?;
+                }
+                items('+').for_each(|item| drop(pool.insert(item, String::new())));
                 Ok(())
             }
             ("start" | "stop", "apppool") => {
@@ -132,6 +139,10 @@ impl Server {
                 if let Some(auto) = value("serverAutoStart") {
                     site.auto_start = auto == "true";
                 }
+                let limits = properties.iter().filter_map(|(name, value)| {
+                    Some((name.strip_prefix("limits.")?.to_owned(), value.clone()))
+                });
+                site.limits.extend(limits);
                 if let Some((found, name, value)) = edit.and_then(edited) {
                     let binding =
                         site.bindings.iter_mut().find(|binding| has(binding, &found)).ok_or(4312)?;
@@ -197,22 +208,35 @@ impl Server {
                 if section.ends_with("fastCgi") {
                     return self.set_fastcgi(items('+').collect(), items('-').collect(), edit);
                 }
+                let known = Section::ALL.into_iter().find(|known| known.path() == section);
                 let key = (identifier.ok_or(87)?.to_owned(), section);
                 match verb {
-                    "clear" => drop(self.locations.remove(&key)),
-                    "unlock" => {
-                        drop(self.locations.entry(key).or_default().insert("mode".into(), "Allow".into()))
+                    "set" if known.is_some() => {
+                        let values = self.locations.entry(key).or_default();
+                        for word in
+                            words().filter(|word| !word.starts_with("section:") && *word != "commit:apphost")
+                        {
+                            set_section(values, word)?;
+                        }
+                        Ok(())
                     }
-                    "lock" => drop(self.locations.remove(&key)),
+                    "clear" | "lock" => {
+                        self.locations.remove(&key);
+                        Ok(())
+                    }
+                    "unlock" => {
+                        self.locations.entry(key).or_default().insert("mode".into(), "Allow".into());
+                        Ok(())
+                    }
                     _ => {
                         let location = self.locations.entry(key).or_default();
                         let own = |name: &String| name != "section" && name != "commit";
                         location.extend(properties.into_iter().filter(|(name, _)| own(name)));
                         location.extend(items('-').map(|item| (item, "removed".to_owned())));
                         items('+').for_each(|item| drop(location.remove(&item)));
+                        Ok(())
                     }
                 }
-                Ok(())
             }
             _ => panic!("{args:?}"),
         }
@@ -313,17 +337,22 @@ impl Server {
             ("apppool", _) => self.pools.iter().map(|(name, settings)| {
                 let part = |element: &str| -> Values {
                     let inside = |path: &str| Some(path.strip_prefix(element)?.strip_prefix('.')?.to_owned());
-                    settings.iter().filter_map(|(path, value)| Some((inside(path)?, value.clone()))).collect()
+                    let settings = settings.iter().filter(|(path, _)| !path.contains('['));
+                    settings.filter_map(|(path, value)| Some((inside(path)?, value.clone()))).collect()
                 };
                 let own = settings.iter().filter(|(path, _)| !path.contains('.'));
+                let times = settings.keys().filter_map(|path| path.strip_prefix("recycling.periodicRestart.schedule."));
+                let times: String = times.map(|time| format!("<add{} />", attributes(&pairs(time)))).collect();
                 let own = own.map(|(path, value)| (path.clone(), value.clone())).collect();
                 let state = if self.stopped_pools.contains(name) { "Stopped" } else { "Started" };
                 format!(
                     "<APPPOOL APPPOOL.NAME=\"{name}\" state=\"{state}\"><add name=\"{name}\"{}><processModel{} />\
-                     <recycling><periodicRestart{} /></recycling></add></APPPOOL>",
+                     <recycling><periodicRestart{}><schedule>{times}</schedule></periodicRestart></recycling><failure{} />\
+                     </add></APPPOOL>",
                     attributes(&own),
                     attributes(&part("processModel")),
-                    attributes(&part("recycling.periodicRestart"))
+                    attributes(&part("recycling.periodicRestart")),
+                    attributes(&part("failure"))
                 )
             }).collect(),
             ("app", _) => self.sites.iter().flat_map(|(name, site)| site.apps.iter().map(move |(path, app)| {
@@ -349,9 +378,10 @@ impl Server {
                 }).collect();
                 format!(
                     "<SITE SITE.NAME=\"{name}\" SITE.ID=\"2\" state=\"{}\"><site name=\"{name}\" serverAutoStart=\"{}\">\
-                     <bindings>{bindings}</bindings>{apps}</site></SITE>",
+                     <bindings>{bindings}</bindings><limits{} />{apps}</site></SITE>",
                     if site.started { "Started" } else { "Stopped" },
-                    site.auto_start
+                    site.auto_start,
+                    attributes(&site.limits)
                 )
             }
             (_, Some("system.webServer/fastCgi")) => {
@@ -373,12 +403,41 @@ impl Server {
                 let attributes = format!(" overrideMode=\"Inherit\" locked=\"{}\"", !open);
                 config(&attributes, ">".to_owned())
             }
-            (_, Some(section)) if section.ends_with("anonymousAuthentication") => {
-                let own = location(section);
-                let user = own.get("userName").map_or("IUSR", String::as_str);
-                config("", format!(" enabled=\"true\" userName=\"{user}\">"))
+            (_, Some(section)) => {
+                let mut values = match section.rsplit('/').next().unwrap() {
+                    "anonymousAuthentication" => values(&[("enabled", "true"), ("userName", "IUSR")]),
+                    "windowsAuthentication" => values(&[
+                        ("enabled", &self.windows_authentication.to_string()),
+                        ("providers|Negotiate", ""),
+                        ("providers|NTLM", ""),
+                    ]),
+                    "requestFiltering" => values(&[
+                        ("requestLimits.maxAllowedContentLength", "30000000"),
+                        ("requestLimits.maxUrl", "4096"),
+                        ("requestLimits.maxQueryString", "2048"),
+                    ]),
+                    "staticContent" => values(&[
+                        ("clientCache.cacheControlMode", "NoControl"),
+                        ("clientCache.cacheControlMaxAge", "1.00:00:00"),
+                        ("clientCache.cacheControlCustom", ""),
+                    ]),
+                    "urlCompression" => {
+                        values(&[("doStaticCompression", "true"), ("doDynamicCompression", "true")])
+                    }
+                    _ => Values::new(),
+                };
+                // What is said above holds below.
+                let location = identifier.clone().unwrap_or_default();
+                for (end, _) in location.match_indices('/').chain([(location.len(), "")]) {
+                    let own = self.locations.get(&(location[..end].to_owned(), section.to_owned()));
+                    let own = own.cloned().unwrap_or_default();
+                    if own.keys().any(|name| name.starts_with("providers|")) || own.contains_key("providers") {
+                        values.retain(|name, _| !name.starts_with("providers|"));
+                    }
+                    values.extend(own);
+                }
+                config("", inside(&values))
             }
-            (_, Some(_)) => config("", format!(" enabled=\"{}\">", self.windows_authentication)),
             _ => panic!("{args:?}"),
         })
     }
@@ -428,6 +487,72 @@ fn pairs(item: &str) -> Values {
         rest = tail;
     }
     pairs
+}
+
+/// One word of a command that changes a section. Items are kept as `list|name`.
+fn set_section(values: &mut Values, word: &str) -> Result<(), i32> {
+    let split = |item: &str| {
+        let (list, rest) = item.split_once('[').unwrap();
+        let (inner, rest) = rest.split_once(']').unwrap();
+        let inner = inner.trim_start_matches("@end,");
+        let attributes = pairs(&format!("[{inner}]"));
+        let named = ["name", "fileExtension", "value"].iter().find_map(|key| attributes.get(*key));
+        let value = ["value", "mimeType"].iter().find_map(|key| attributes.get(*key)).cloned();
+        let key = format!("{}|{}", list.trim_end_matches('.'), named.unwrap());
+        (key, value.unwrap_or_default(), rest.to_owned())
+    };
+    if let Some(item) = word.strip_prefix('+') {
+        let (key, value, _) = split(item);
+        let value = if key.starts_with("providers") { String::new() } else { value };
+        return if values.insert(key, value).is_none() { Ok(()) } else { Err(183) };
+    }
+    if let Some(item) = word.strip_prefix('-') {
+        let (key, ..) = split(item);
+        // Inherited ones are taken out, too.
+        if values.remove(&key).is_none() && key.starts_with("providers") {
+            values.insert("providers".to_owned(), "other".to_owned());
+        }
+        return Ok(());
+    }
+    let (name, value) =
+        word.split_once("].").map_or_else(|| word.split_once(':'), |_| None).unwrap_or((word, ""));
+    if word.contains("].") {
+        let (key, _, rest) = split(word);
+        let (_, value) = rest.split_once(':').unwrap();
+        values.insert(key, value.to_owned());
+        return Ok(());
+    }
+    values.insert(name.to_owned(), value.to_owned());
+    Ok(())
+}
+
+/// Attributes and elements of a section, from its end of the tag on.
+fn inside(values: &Values) -> String {
+    let attribute = |name: &str, value: &str| format!(" {name}=\"{}\"", escape(value));
+    let mut own = String::new();
+    let mut elements: BTreeMap<String, (String, String)> = BTreeMap::new();
+    for (path, value) in values {
+        if let Some((list, name)) = path.split_once('|') {
+            let item = match list {
+                "" => {
+                    format!("<mimeMap{}{} />", attribute("fileExtension", name), attribute("mimeType", value))
+                }
+                "providers" => format!("<add{} />", attribute("value", name)),
+                _ => format!("<add{}{} />", attribute("name", name), attribute("value", value)),
+            };
+            let items = &mut elements.entry(list.to_owned()).or_default().1;
+            // In the order in which they are installed, which is not that of their names.
+            *items = if list == "providers" { format!("{item}{items}") } else { format!("{items}{item}") };
+        } else if let Some((element, name)) = path.split_once('.') {
+            elements.entry(element.to_owned()).or_default().0.push_str(&attribute(name, value));
+        } else if path != "providers" {
+            own.push_str(&attribute(path, value));
+        }
+    }
+    let direct = elements.remove("").unwrap_or_default().1;
+    let elements =
+        elements.iter().map(|(name, (attributes, items))| format!("<{name}{attributes}>{items}</{name}>"));
+    format!("{own}>{direct}{}", elements.collect::<String>())
 }
 
 /// `[a='b'].name:value`

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use hyper::body::Incoming;
-use hyper::header::{ALLOW, CONTENT_LENGTH, HOST, HeaderValue, WWW_AUTHENTICATE};
+use hyper::header::{ALLOW, AUTHORIZATION, CONTENT_LENGTH, HOST, HeaderValue, WWW_AUTHENTICATE};
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode};
 use tokio::sync::oneshot;
@@ -18,7 +18,7 @@ use super::instances::NoProcess;
 use super::journal::Event;
 use super::model::{Application, Folder, Site};
 use super::pages::{self, Trouble};
-use super::params::{Asked, params};
+use super::params::{Asked, User, params};
 use super::route::{self, OnDisk};
 use super::settings::{Handler, Settings};
 use super::{files, filter, handlers, record, registered, sink};
@@ -49,6 +49,8 @@ struct Visit<'a> {
     on_disk: OnDisk,
     /// The process that worked on it.
     process: Option<u32>,
+    /// Who asks, where nobody gets in without a name.
+    user: Option<User>,
 }
 
 pub async fn answer(
@@ -111,6 +113,7 @@ pub async fn answer(
         path: path.clone(),
         on_disk,
         process: None,
+        user: None,
     };
     let answer = visit.go(&settings, body).await.unwrap_or_else(|trouble| own(&settings, trouble));
     told(name, answer.status.as_u16(), answer.trouble.as_ref(), visit.process);
@@ -125,7 +128,8 @@ impl Visit<'_> {
         if let Some(substatus) = filter::refused(&settings.filtering, &self.parts, &self.path, plus) {
             return Err(Trouble::new(404, substatus, "request filtering refuses it"));
         }
-        if !settings.is_anonymous_allowed {
+        self.user = if settings.is_anonymous_allowed { None } else { user(&self.parts, settings) };
+        if !settings.is_anonymous_allowed && self.user.is_none() {
             let trouble = Trouble::new(401, 2, "who asks has to say who they are");
             let mut answer = own(settings, trouble);
             for provider in settings.windows_providers.iter().flat_map(|name| HeaderValue::from_str(name)) {
@@ -244,6 +248,7 @@ impl Visit<'_> {
             file: &file,
             local: self.ends.local,
             remote: self.ends.remote,
+            user: self.user.as_ref(),
             https: self.ends.https,
         };
         let buffer = if behaviour.streams { handler.response_buffer_limit } else { usize::MAX };
@@ -257,6 +262,17 @@ impl Visit<'_> {
             hang_up: behaviour.hang_up,
         }
     }
+}
+
+/// Who somebody says to be. There are no accounts here: in the place of a ticket stands `DOMAIN\user` itself.
+fn user(parts: &Parts, settings: &Settings) -> Option<User> {
+    let (provider, account) = parts.headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    // `Negotiate:Kerberos` is offered as `Negotiate`.
+    let offered = settings.windows_providers.iter().map(|name| name.split(':').next().unwrap_or(name));
+    let provider = offered.into_iter().find(|name| name.eq_ignore_ascii_case(provider))?.to_owned();
+    let is_account =
+        account.split_once('\\').is_some_and(|(domain, user)| !domain.is_empty() && !user.is_empty());
+    is_account.then(|| User { provider, account: account.to_owned() })
 }
 
 /// The host that is asked for, without its port.

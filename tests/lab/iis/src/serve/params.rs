@@ -24,6 +24,17 @@ pub struct Asked<'a> {
     pub local: SocketAddr,
     pub remote: SocketAddr,
     pub https: bool,
+    /// Who asks, if they had to say so.
+    pub user: Option<&'a User>,
+}
+
+/// Somebody with a Windows account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    /// How they said who they are.
+    pub provider: String,
+    /// `DOMAIN\user`
+    pub account: String,
 }
 
 /// What is not known of IIS's variables.
@@ -71,7 +82,10 @@ pub enum ChunkedLength {
 }
 
 pub fn params(asked: &Asked<'_>, habits: Habits) -> Params {
-    let Asked { parts, path, site, application, application_folder, file, local, remote, https } = *asked;
+    let Asked { parts, path, site, application, application_folder, file, local, remote, https, user } =
+        *asked;
+    let account = user.map_or(&b""[..], |user| user.account.as_bytes());
+    let provider = user.map_or(&b""[..], |user| user.provider.as_bytes());
     let header = |name| parts.headers.get(name).map_or(&b""[..], |value| value.as_bytes());
     let mount = application.trim_end_matches('/');
     let separator = if application_folder.contains('\\') { '\\' } else { '/' };
@@ -88,7 +102,10 @@ pub fn params(asked: &Asked<'_>, habits: Habits) -> Params {
     let mut add = |name: &str, value: &[u8]| params.push((name.to_owned(), value.to_vec()));
     add("APPL_MD_PATH", format!("/LM/W3SVC/{site}/ROOT{mount}").as_bytes());
     add("APPL_PHYSICAL_PATH", format!("{folder}{separator}").as_bytes());
-    for name in ["AUTH_TYPE", "AUTH_PASSWORD", "AUTH_USER", "CERT_COOKIE", "CERT_FLAGS", "CERT_ISSUER"] {
+    add("AUTH_TYPE", provider);
+    add("AUTH_PASSWORD", b"");
+    add("AUTH_USER", account);
+    for name in ["CERT_COOKIE", "CERT_FLAGS", "CERT_ISSUER"] {
         add(name, b"");
     }
     for name in ["CERT_SERIALNUMBER", "CERT_SUBJECT"] {
@@ -111,15 +128,15 @@ pub fn params(asked: &Asked<'_>, habits: Habits) -> Params {
     add("INSTANCE_ID", site.to_string().as_bytes());
     add("INSTANCE_META_PATH", format!("/LM/W3SVC/{site}").as_bytes());
     add("LOCAL_ADDR", local.ip().to_string().as_bytes());
-    add("LOGON_USER", b"");
+    add("LOGON_USER", account);
     add("PATH_INFO", if habits.path_info { &whole } else { b"" });
     add("PATH_TRANSLATED", file.as_bytes());
     add("QUERY_STRING", parts.uri.query().unwrap_or_default().as_bytes());
     add("REMOTE_ADDR", remote.ip().to_string().as_bytes());
     add("REMOTE_HOST", remote.ip().to_string().as_bytes());
     add("REMOTE_PORT", remote.port().to_string().as_bytes());
-    if habits.remote_user {
-        add("REMOTE_USER", b"");
+    if habits.remote_user || user.is_some() {
+        add("REMOTE_USER", account);
     }
     add("REQUEST_METHOD", parts.method.as_str().as_bytes());
     match habits.request_uri {
@@ -173,6 +190,14 @@ mod tests {
     };
 
     fn told(request: hyper::http::request::Builder, habits: Habits) -> impl Fn(&str) -> Option<Vec<u8>> {
+        told_by(request, habits, false)
+    }
+
+    fn told_by(
+        request: hyper::http::request::Builder,
+        habits: Habits,
+        https: bool,
+    ) -> impl Fn(&str) -> Option<Vec<u8>> {
         let (parts, ()) = request.body(()).unwrap().into_parts();
         let path = percent_encoding::percent_decode_str(parts.uri.path()).decode_utf8().unwrap().into_owned();
         let asked = Asked {
@@ -184,7 +209,8 @@ mod tests {
             file: r"C:\site\www\one",
             local: "127.0.0.1:8080".parse().unwrap(),
             remote: "127.0.0.1:50000".parse().unwrap(),
-            https: false,
+            https,
+            user: None,
         };
         let params = params(&asked, habits);
         move |name| {
@@ -221,6 +247,14 @@ mod tests {
             ("HTTP_HOST", "www.example:8080"),
             ("HTTP_X_ONE", "1"),
         ] {
+            check(told(name), Some(expected));
+        }
+    }
+
+    #[test]
+    fn a_request_by_https_is_known_for_one() {
+        let told = told_by(hyper::Request::get("/app/one"), HABITS, true);
+        for (name, expected) in [("HTTPS", "on"), ("SERVER_PORT_SECURE", "1"), ("HTTPS_KEYSIZE", "256")] {
             check(told(name), Some(expected));
         }
     }
