@@ -320,6 +320,18 @@ impl From<SettingsError> for DeployError {
 }
 
 impl DeployError {
+    /// All that stands in the way, if anything does. Of one thing alone that IIS lacks it can be told what it is.
+    pub(super) fn not_ready(mut lacks: Vec<Lack>, more: Vec<Finding>) -> Option<DeployError> {
+        match (lacks.len(), more.len()) {
+            (0, 0) => None,
+            (1, 0) => lacks.pop().map(DeployError::from),
+            _ => {
+                let lacks = lacks.iter().map(Finding::of_lack);
+                Some(DeployError::NotReady(lacks.chain(more).collect()))
+            }
+        }
+    }
+
     /// Why IIS did not answer, if that is what was found before anything was changed.
     pub fn of_iis(&self) -> Option<&IisError> {
         match self {

@@ -9,7 +9,6 @@ use serde::Serialize;
 
 use super::journal::{Recovery, Work};
 use super::{DeployError, Pruning, Source, Survey, copies, hooks, preflight, services, visits};
-use crate::doctor::Finding;
 use crate::layer::IndexedFile;
 use crate::manifest::{Manifest, SiteName};
 use crate::progress::Notice;
@@ -205,8 +204,8 @@ impl DeployPlan {
         // The way back is open whatever became of a certificate: what is shown is left as it is.
         let (told, lacks): (Vec<Lack>, Vec<Lack>) =
             lacks.partition(|lack| work == Work::Rollback && matches!(lack, Lack::Certificate(_)));
-        if !lacks.is_empty() {
-            return Err(DeployError::NotReady(lacks.iter().map(Finding::of_lack).collect()));
+        if let Some(error) = DeployError::not_ready(lacks, Vec::new()) {
+            return Err(error);
         }
         let wanted = survey.wanted(place)?;
         let last = &survey.state.applied;
@@ -475,8 +474,7 @@ pub(super) fn ends_soon(own: &WantedCertificate, now: u64) -> Option<Notice> {
     Some(Notice {
         what: format!("the certificate of {} ends in {days} days, on {}", own.binding, certificate.end()),
         help: format!(
-            "import its successor with its key into {STORE}: the next deploy or `holdall apply` takes it up if `site.toml` \
-             names a subject"
+            "import its successor with its key into {STORE}: the next deploy takes it up if `site.toml` names a subject"
         ),
     })
 }

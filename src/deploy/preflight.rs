@@ -35,17 +35,16 @@ pub(super) fn check(
     let looked = Looked { survey, source: Some(source) };
     let lacks = looked.lacks(wishes.take_over)?;
     let mut machine = looked.machine(server, Machine::for_deploy);
-    let subject = looked.subject(lacks, None);
+    let subject = looked.subject(Vec::new(), None);
     // What was ended just now, or moved to another port, may still listen for a moment.
     let taken =
         |machine: &Machine| examine(machine, &subject).iter().any(|it| it.id == PORTS && it.is_problem());
     machine.wait_for_ports(&looked.ports(), |machine| !taken(machine));
     let findings = examine(&machine, &subject);
-    let lacks = subject.site.as_ref().map(|site| site.lacks.as_slice()).unwrap_or_default();
     let needed = findings.iter().filter(|finding| finding.is_problem() && NEEDED.contains(&finding.id));
-    let problems: Vec<Finding> = lacks.iter().chain(needed).cloned().collect();
-    if !problems.is_empty() {
-        return Err(DeployError::NotReady(problems));
+    let more = looked.unset().into_iter().chain(needed.cloned()).collect();
+    if let Some(error) = DeployError::not_ready(lacks, more) {
+        return Err(error);
     }
     let told = |finding: &&Finding| finding.level == Level::Warning && TOLD.contains(&finding.id);
     Ok(findings.iter().filter(told).map(Finding::notice).collect())
@@ -68,7 +67,9 @@ pub fn examine_site(
     let looked = Looked { survey: &survey, source };
     let machine = looked.machine(server, Machine::read);
     let databases = looked.databases();
-    let subject = looked.subject(looked.lacks(false)?, databases.as_deref());
+    let lacks = looked.lacks(false)?;
+    let lacks = lacks.iter().map(Finding::of_lack).chain(looked.unset()).collect();
+    let subject = looked.subject(lacks, databases.as_deref());
     let mut findings = examine(&machine, &subject);
     findings.extend(
         source.and_then(|source| source.fits().err()).map(|error| Finding::of_error("bundle.target", &error)),
@@ -149,14 +150,16 @@ impl<'a> Looked<'a> {
         }
     }
 
-    /// What stands in the way of it in IIS, and in the site's own settings.
-    fn lacks(&self, take_over: bool) -> Result<Vec<Finding>, DeployError> {
-        let Some(place) = self.place() else { return Ok(Vec::new()) };
-        let lacks = lacking(self.survey, &place, take_over)?;
-        let mut lacks: Vec<Finding> = lacks.iter().map(Finding::of_lack).collect();
-        let given = secrets::given(&self.survey.settings, &self.survey.secrets, &place.manifest);
-        lacks.extend(given.err().map(|error| Finding::of_error("site.environment", &error)));
-        Ok(lacks)
+    /// What stands in the way of it in IIS.
+    fn lacks(&self, take_over: bool) -> Result<Vec<Lack>, DeployError> {
+        self.place().map_or_else(|| Ok(Vec::new()), |place| lacking(self.survey, &place, take_over))
+    }
+
+    /// The variables that nobody has given it.
+    fn unset(&self) -> Option<Finding> {
+        let manifest = self.place()?.manifest;
+        let given = secrets::given(&self.survey.settings, &self.survey.secrets, &manifest);
+        given.err().map(|error| Finding::of_error("site.environment", &error))
     }
 
     fn ports(&self) -> Vec<u16> {
