@@ -340,7 +340,6 @@ fn until_free(runner: &mut dyn Runner, command: &Call, mut answer: Answer) -> io
 mod tests {
     use super::*;
     use crate::site::iis::appcmd::{Command, Object, Verb};
-    use crate::site::iis::netsh::Endpoint;
     use std::path::Path;
 
     /// Answers by the words of a command, and keeps what was run.
