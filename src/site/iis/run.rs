@@ -419,7 +419,7 @@ mod tests {
     #[test]
     fn a_certificate_that_is_shown_no_more_is_taken_back() {
         use crate::site::iis::netsh;
-        let endpoint = Endpoint::parse("hostnameport=a.example:443").unwrap();
+        let endpoint = netsh::Endpoint::parse("hostnameport=a.example:443").unwrap();
         let undoes = vec![netsh::Command::delete(&endpoint).into()];
         let done = [Change { undoes, ..changes().remove(0) }];
         let failing = [("http delete sslcert", 1), ("http show sslcert", 1)];
