@@ -17,6 +17,7 @@ pub mod hooks;
 pub mod journal;
 mod make;
 mod plan;
+mod preflight;
 pub mod record;
 mod recovery;
 mod remove;
@@ -36,6 +37,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 pub use copies::Copies;
 pub use error::{Boxed, DeployError, Fault, HeldFile, StepFault, near_site};
 pub use plan::{DeployPlan, Make, PlanValue, Wishes};
+pub use preflight::{examine_machine, examine_site};
 pub use remove::{Data, remove};
 pub use server::Server;
 pub use status::{ReleaseStatus, Status};
@@ -44,6 +46,7 @@ pub use survey::Survey;
 use crate::archive::{Bundle, Difference};
 use crate::durable::Disk;
 use crate::layer::IndexedFile;
+use crate::logs::Outdated;
 use crate::manifest::{MANIFEST, Manifest, SiteName};
 use crate::progress::{Notice, Progress};
 use crate::release::prune::PrunePlan;
@@ -51,7 +54,8 @@ use crate::release::{Complete, Found, Release, ReleaseId, State};
 use crate::service::{Manager, Registered, Turn};
 use crate::signature::Trust;
 use crate::site::lock::{Holder, IfHeld, Lock};
-use crate::site::{Home, SiteSettings};
+use crate::site::place::BRIDGE_TOML;
+use crate::site::{BridgeToml, Home, Maintenance, SiteSettings};
 use crate::target::Target;
 
 use journal::{Journal, Step};
@@ -166,10 +170,13 @@ pub fn plan_deploy(
         return Err(DeployError::SiteInside { site, folder });
     }
     let survey = Survey::of(home, settings, server)?;
+    let told = preflight::check(&survey, source, wishes, server)?;
     if let Source::Bundle(bundle) = source {
         crate::release::check_fits(bundle, &survey.releases.folder().join(source.id()))?;
     }
-    server.clock.time(Part::Plan, || DeployPlan::deploy(&survey, source, text, wishes))
+    let mut plan = server.clock.time(Part::Plan, || DeployPlan::deploy(&survey, source, text, wishes))?;
+    plan.notices.splice(0..0, told);
+    Ok(plan)
 }
 
 /// Puts `source` into service. `text` is what `site.toml` is to become, if it is to change.
@@ -189,7 +196,10 @@ pub fn deploy(
     let settings = &if text.is_none() { known(home, settings)? } else { settings.clone() };
     let survey = recovery::finish(home, settings, Some(&planned.release), hands)?;
     let planning = || DeployPlan::deploy(&survey, &source, text, wishes);
-    let plan = hands.server.clock.time(Part::Plan, planning)?;
+    let mut plan = hands.server.clock.time(Part::Plan, planning)?;
+    let is_new = |notice: &Notice| !plan.notices.contains(notice);
+    let told: Vec<Notice> = planned.notices.into_iter().filter(is_new).collect();
+    plan.notices.splice(0..0, told);
     carry_out::carry_out(plan, &survey, Some(source), hands)
 }
 
@@ -308,17 +318,52 @@ pub fn turn_services(home: &Home, names: &[String], turn: Turn) -> Result<Vec<St
     Ok(services(home)?.turn(names, turn)?)
 }
 
+/// Closes the site to visitors, or says anew what they are told. Whatever release serves, or will, heeds it at once.
+pub fn close(
+    home: &Home,
+    maintenance: &Maintenance,
+    listener: &dyn Listener,
+    if_held: IfHeld,
+) -> Result<(), DeployError> {
+    let _lock = Lock::take(&home.folder, "maintenance on", if_held, |holder| listener.waiting(holder))?;
+    home.close(maintenance)?;
+    let active = home.state()?.active;
+    let told = active.map(|active| home.folder.join("run").join(active).join(BRIDGE_TOML));
+    if let Some(told) = told.filter(|told| !BridgeToml::heeds_maintenance(told)) {
+        listener.notice(Notice {
+            what: format!(
+                "the release that serves was not told to look for it: `{}` does not say so",
+                told.display()
+            ),
+            help: format!("`holdall restart {}` tells it", home.name),
+        });
+    }
+    Ok(())
+}
+
+/// Opens the site to visitors again. Says whether it was closed.
+pub fn open(home: &Home, listener: &dyn Listener, if_held: IfHeld) -> Result<bool, DeployError> {
+    let _lock = Lock::take(&home.folder, "maintenance off", if_held, |holder| listener.waiting(holder))?;
+    Ok(home.open()?)
+}
+
 /// What pruning removes: old releases, and the copies of databases that were made for old ones.
 #[derive(Debug)]
 pub struct Pruning {
     pub releases: PrunePlan,
     pub copies: Vec<Copies>,
+    /// Logs that are too old, or too much.
+    pub logs: Outdated,
 }
 
 impl fmt::Display for Pruning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.releases.fmt(f)?;
-        self.copies.iter().try_for_each(|copies| writeln!(f, "remove {copies}"))
+        self.copies.iter().try_for_each(|copies| writeln!(f, "remove {copies}"))?;
+        match self.logs.files.len() {
+            0 => Ok(()),
+            count => writeln!(f, "remove {count} logs that are too old, or too much"),
+        }
     }
 }
 
@@ -328,6 +373,8 @@ pub struct Pruned {
     pub facts: Vec<journal::Fact>,
     /// Copies of databases that are gone.
     pub copies: Vec<ReleaseId>,
+    /// How many logs are.
+    pub logs: usize,
 }
 
 /// What pruning would remove.
@@ -340,7 +387,7 @@ pub fn plan_prune(survey: &Survey, keep: Option<usize>) -> Pruning {
     let count = kept.count;
     let mut releases = crate::release::prune::plan(&survey.releases, &survey.found, kept);
     releases.removals.retain(|removal| !survey.is_draining(&removal.id));
-    Pruning { copies: copies::superseded(survey, &releases, count), releases }
+    Pruning { copies: copies::superseded(survey, &releases, count), releases, logs: survey.outdated_logs() }
 }
 
 /// Removes what is not kept. Returns what is gone, and how many files of others are held.
@@ -358,7 +405,8 @@ pub fn prune(
     let mut state = survey.state.clone();
     let facts = retire::prune(&survey, &mut state, plan.releases, &journal, hands)
         .map_err(|fault| DeployError::Removal(fault.into()))?;
-    Ok(Pruned { facts, copies: retire::prune_copies(&survey, &plan.copies, hands) })
+    let (copies, logs) = (retire::prune_copies(&survey, &plan.copies, hands), plan.logs.remove());
+    Ok(Pruned { facts, copies, logs })
 }
 
 /// The site of this name below `root`; without a name, the only one.

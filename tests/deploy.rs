@@ -8,7 +8,11 @@ mod by_others;
 #[cfg(unix)]
 mod carried;
 mod crowd;
+#[cfg(target_os = "linux")]
+mod doctor;
 // Every command and every line in turn: the same code as on Windows, which takes its time there.
+#[cfg(target_os = "linux")]
+mod events;
 #[cfg(target_os = "linux")]
 mod faults;
 #[cfg(target_os = "linux")]
@@ -22,6 +26,10 @@ mod held;
 mod kills;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod lines;
+#[cfg(target_os = "linux")]
+mod logs;
+#[cfg(target_os = "linux")]
+mod maintenance;
 #[cfg(target_os = "linux")]
 mod meddling;
 #[cfg(target_os = "linux")]

@@ -9,12 +9,14 @@ pub mod settings;
 
 pub mod backlog;
 pub mod connection;
+pub mod events;
 pub mod exchange;
 pub mod forwarded;
 pub mod gateway;
 pub mod head;
 pub mod log;
 pub mod loss;
+pub mod maintenance;
 pub mod probe;
 pub mod protocol;
 pub mod reply;

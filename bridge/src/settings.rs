@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::Deserialize;
 
 use crate::cli::Arguments;
+use crate::events::Events;
 use crate::forwarded::Proxies;
+use crate::maintenance::Maintenance;
 use crate::probe::Probes;
 
 /// Everything that was asked for, the command line over the file.
@@ -25,6 +28,8 @@ pub struct Settings {
     pub probe: Option<Probes>,
     /// Whose word on visitors counts; without it that is left to the application.
     pub proxies: Option<Proxies>,
+    pub maintenance: Option<Maintenance>,
+    pub events: Option<Events>,
 }
 
 /// The request that `--check` makes.
@@ -83,7 +88,9 @@ struct File {
     environment: BTreeMap<String, String>,
     log: Log,
     check: Question,
-    probe: Option<Probe>,
+    probe: Option<Watched>,
+    maintenance: Option<Watched>,
+    events: Option<EventsTable>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -92,9 +99,21 @@ struct Log {
     path: Option<PathBuf>,
 }
 
+/// How events are reported.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Probe {
+struct EventsTable {
+    source: String,
+    name: String,
+    folder: PathBuf,
+    /// Seconds.
+    slow: u64,
+}
+
+/// A file that need not be there.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Watched {
     file: PathBuf,
 }
 
@@ -120,7 +139,14 @@ impl Settings {
             log: file.log.path.map(|path| folder.join(path)),
             check: file.check,
             probe: file.probe.map(|probe| Probes { file: folder.join(probe.file) }),
+            events: file.events.map(|table| Events {
+                source: table.source,
+                name: table.name,
+                slow: Duration::from_secs(table.slow),
+                folder: folder.join(table.folder),
+            }),
             proxies: file.trusted_proxies,
+            maintenance: file.maintenance.map(|watched| Maintenance { file: folder.join(watched.file) }),
         };
         match settings {
             Settings { processes: 0, .. } => Err(SettingsError::Zero { key: "processes" }),

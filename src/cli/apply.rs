@@ -74,7 +74,10 @@ pub fn run(args: Args, output: &Output) -> Result<(), Error> {
         }
     };
     let mut server = args.switch.change.server()?;
-    let wishes = Wishes { take_over: args.take_over, force: false };
+    let wishes = Wishes { take_over: args.take_over, force: false, maintenance: false };
+    args.switch.give_password(&mut server, &settings, |server| {
+        deploy::plan_apply(&home, &settings, text.clone(), wishes, server)
+    });
     if args.switch.plan {
         let plan = deploy::plan_apply(&home, &settings, text, wishes, &mut server)?;
         return args.switch.show(&plan, &[], output);

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fmt::{Display, Write as _};
 use std::io::{self, IsTerminal as _, Write as _};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -40,6 +41,11 @@ impl Output {
     /// Prints one line of a result.
     pub fn line(&self, line: impl Display) {
         write_out(&format!("{line}\n"));
+    }
+
+    /// Whether anybody reads what is printed: who would print for ever ends when nobody does.
+    pub fn is_heard(&self) -> bool {
+        !GONE.load(Ordering::Relaxed)
     }
 
     /// Prints a result for machines: one JSON value, on one line, so that a stream of them can be read too.
@@ -88,6 +94,7 @@ impl Output {
             let told = matches!(
                 error,
                 crate::Error::Differs { .. }
+                    | crate::Error::Unwell { .. }
                     | crate::Error::LockWouldChange { .. }
                     | crate::Error::CacheContents(CacheError::Damaged { .. })
             );
@@ -105,6 +112,9 @@ impl Output {
     }
 }
 
+/// Whether whoever read standard output has gone.
+static GONE: AtomicBool = AtomicBool::new(false);
+
 /// Why something that was to be printed was not: a disk that is full. The work goes on, and its exit code tells.
 static LOST: Mutex<Option<io::Error>> = Mutex::new(None);
 
@@ -120,10 +130,12 @@ pub fn is_lost(error: &io::Error) -> bool {
 
 fn write_out(text: &str) {
     let mut stdout = io::stdout().lock();
-    if let Err(error) = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush())
-        && is_lost(&error)
-    {
-        LOST.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Ok(()) => {}
+        Err(error) if is_lost(&error) => {
+            LOST.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+        }
+        Err(_) => GONE.store(true, Ordering::Relaxed),
     }
 }
 

@@ -27,7 +27,7 @@ Exit codes:
 /// Remove old releases of a site
 ///
 /// The one that serves, the one before and those that lie elsewhere always stay. Of the copies of databases that were
-/// made before migrations as many stay as of releases. What somebody holds is tried again by the next command.
+/// made before migrations as many stay as of releases, and of logs what `[logs]` in site.toml says. What somebody holds is tried again by the next command.
 #[derive(clap::Args)]
 #[command(after_help = AFTER)]
 pub struct Args {
@@ -49,6 +49,8 @@ struct Value {
     removed: Vec<ReleaseId>,
     /// Of which releases the copies of databases go, that were made before them.
     copies: Vec<ReleaseId>,
+    /// How many logs.
+    logs: usize,
     /// How many files could not be removed yet.
     held: usize,
 }
@@ -62,9 +64,10 @@ pub fn run(args: Args, output: &Output) -> Result<(), Error> {
         let plan = deploy::plan_prune(&Survey::of(&home, &settings, &mut server)?, keep);
         let removed: Vec<_> = plan.releases.removals.iter().map(|removal| removal.id.clone()).collect();
         let copies: Vec<_> = plan.copies.iter().map(|copies| copies.release.clone()).collect();
-        let is_empty = removed.is_empty() && copies.is_empty() && plan.releases.left.is_empty();
+        let logs = plan.logs.files.len();
+        let is_empty = removed.is_empty() && copies.is_empty() && logs == 0 && plan.releases.left.is_empty();
         match (output.is_json(), is_empty) {
-            (true, _) => output.json(&Value { planned: true, removed, copies, held: 0 }),
+            (true, _) => output.json(&Value { planned: true, removed, copies, logs, held: 0 }),
             (false, true) => output.line("nothing to remove"),
             (false, false) => output.line(printable(plan.to_string().trim_end())),
         }
@@ -72,8 +75,8 @@ pub fn run(args: Args, output: &Output) -> Result<(), Error> {
     }
     let (teller, trust) = (Teller::new(output), Trust::default());
     let mut hands = args.change.hands(server, &trust, &teller);
-    let deploy::Pruned { facts, copies } = deploy::prune(&home, &settings, keep, &mut hands)?;
-    let mut value = Value { planned: false, removed: Vec::new(), copies, held: 0 };
+    let deploy::Pruned { facts, copies, logs } = deploy::prune(&home, &settings, keep, &mut hands)?;
+    let mut value = Value { planned: false, removed: Vec::new(), copies, logs, held: 0 };
     for fact in facts {
         match fact {
             Fact::Pruned { release } => value.removed.push(release),
@@ -88,7 +91,12 @@ pub fn run(args: Args, output: &Output) -> Result<(), Error> {
     value.removed.iter().for_each(|release| output.line(format!("removed {release}")));
     let copies = value.copies.iter();
     copies.for_each(|release| output.line(format!("removed the copies of databases made before {release}")));
-    match (value.removed.is_empty() && value.copies.is_empty(), value.held) {
+    match value.logs {
+        0 => {}
+        1 => output.line("removed a log that was too old, or too much"),
+        logs => output.line(format!("removed {logs} logs that were too old, or too much")),
+    }
+    match (value.removed.is_empty() && value.copies.is_empty() && value.logs == 0, value.held) {
         (true, 0) => output.line("nothing to remove"),
         (_, 0) => {}
         (_, held) => output.line(format!("{held} files are held, and go with the next command")),

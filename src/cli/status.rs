@@ -47,6 +47,7 @@ fn text(status: &Status) -> Vec<String> {
     }
     lines.extend(status.addresses.iter().map(|address| format!("at {address}")));
     lines.extend(status.before.iter().map(|before| format!("{before} served before: a rollback goes there")));
+    lines.extend(status.maintenance.iter().map(ToString::to_string));
     lines.extend(status.changed_by.iter().map(|holder| format!("being changed by {holder}")));
     lines.extend(status.unfinished.iter().map(|item| format!("left for the next command: {item}")));
     for release in &status.releases {

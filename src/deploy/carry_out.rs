@@ -14,8 +14,9 @@ use super::{
 use crate::progress::Notice;
 use crate::release::{self, Complete, ReleaseId};
 use crate::site::iis::{Drift, Wanted, plan as iis};
+use crate::site::maintenance::By;
 use crate::site::state::State;
-use crate::site::{BridgeToml, Place, bridge_toml};
+use crate::site::{BridgeToml, Maintenance, Place, bridge_toml};
 
 /// Does what was planned. What fails up to the probe after the switch is taken back.
 pub fn carry_out(
@@ -36,6 +37,7 @@ pub fn carry_out(
     let mut running = Running { plan: &plan, survey, journal: &journal, run: &run, state, undo, hands };
     match running.serve(source) {
         Ok(serving) => {
+            running.open();
             let followed = running.after_the_switch(&serving).and_then(|(retires, failed)| {
                 run.close(End::Done)
                     .map_err(|error| StepFault { step: Step::Retire, fault: Fault::from(error).into() })?;
@@ -52,6 +54,7 @@ pub fn carry_out(
             let end = if undo.has_switched() { End::RolledBack } else { End::Failed };
             match take_back(undo, survey, &run, hands) {
                 Ok(()) => {
+                    open(survey, hands);
                     // Without this line the next command finds nothing to do, and writes it.
                     let _ = run.close(end);
                     Err(DeployError::RolledBack { release, serving: from, fault: fault.into() })
@@ -96,6 +99,10 @@ impl Running<'_, '_> {
         let serving = Serving { place, given };
         let (place, switches) = (&serving.place, self.plan.switches());
 
+        if self.plan.closes {
+            let closed = survey.home.close(&Maintenance::begin(By::Deploy));
+            closed.map_err(|error| in_vain(Step::HooksBefore, error.into()))?;
+        }
         if switches && !self.plan.before.is_empty() {
             self.step(Step::HooksBefore, Vec::new(), |running| running.before_hooks(&serving))?;
         }
@@ -129,6 +136,11 @@ impl Running<'_, '_> {
             self.step(Step::Services, Vec::new(), |running| running.move_services(place))?;
         }
         Ok(serving)
+    }
+
+    /// Visitors are let in again.
+    fn open(&mut self) {
+        open(self.survey, self.hands);
     }
 
     /// One step: begun, done, and both written down.
@@ -340,9 +352,21 @@ impl Running<'_, '_> {
             }
             pruned => {
                 let _ = retire::prune_copies(survey, &self.plan.prune.copies, self.hands);
+                self.plan.prune.logs.remove();
                 pruned.map(drop)
             }
         }
+    }
+}
+
+/// Lets visitors in again whom a deploy has kept out. That the release serves well does not hang on it.
+fn open(survey: &Survey, hands: &Hands<'_>) {
+    if let Err(error) = survey.home.open_after_deploy() {
+        let name = &survey.home.name;
+        hands.listener.notice(Notice {
+            what: format!("the site is still closed to visitors: {error}"),
+            help: format!("open it by `holdall maintenance off {name}`"),
+        });
     }
 }
 

@@ -8,7 +8,8 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::journal::{Recovery, Work};
-use super::{DeployError, Pruning, Source, Survey, copies, hooks, services, visits};
+use super::{DeployError, Pruning, Source, Survey, copies, hooks, preflight, services, visits};
+use crate::doctor::Finding;
 use crate::layer::IndexedFile;
 use crate::manifest::{Manifest, SiteName};
 use crate::progress::Notice;
@@ -62,6 +63,8 @@ pub struct DeployPlan {
     pub drain: u32,
     pub prune: Pruning,
     pub take_over: bool,
+    /// Whether the site is closed to visitors meanwhile.
+    pub closes: bool,
     pub notices: Vec<Notice>,
 }
 
@@ -91,6 +94,8 @@ pub struct Wishes {
     pub take_over: bool,
     /// A rollback behind migrations, or to a release that somebody has changed, is wanted all the same.
     pub force: bool,
+    /// The site is closed to visitors from the hooks before the switch on, until the release serves.
+    pub maintenance: bool,
 }
 
 impl DeployPlan {
@@ -196,29 +201,18 @@ impl DeployPlan {
         mut notices: Vec<Notice>,
     ) -> Result<DeployPlan, DeployError> {
         let (settings, id) = (&survey.settings, place.id.clone());
-        if let Some(wanted) = &survey.wanted_at {
-            let (from, to) = (survey.spot.location(), wanted.location());
-            return Err(Lack::Moved { name: survey.home.name.to_string(), from, to }.into());
-        }
-        let wanted = survey.wanted(place)?;
-        let last = &survey.state.applied;
-        let lacks = iis::lacks(&wanted, &survey.iis, last, wishes.take_over).into_iter();
+        let lacks = preflight::lacking(survey, place, wishes.take_over)?.into_iter();
         // The way back is open whatever became of a certificate: what is shown is left as it is.
         let (told, lacks): (Vec<Lack>, Vec<Lack>) =
             lacks.partition(|lack| work == Work::Rollback && matches!(lack, Lack::Certificate(_)));
-        if let Some(lack) = lacks.into_iter().next() {
-            return Err(lack.into());
+        if !lacks.is_empty() {
+            return Err(DeployError::NotReady(lacks.iter().map(Finding::of_lack).collect()));
         }
+        let wanted = survey.wanted(place)?;
+        let last = &survey.state.applied;
         notices.extend(told.iter().map(left_for_later));
         notices.extend(settings.pool.account.as_ref().filter(|account| account.is_mighty()).map(too_mighty));
         notices.extend(wanted.certificates.iter().filter_map(|own| ends_soon(own, survey.now)));
-        // What a killed command has left is brought to its end before; one that somebody has stopped answers nobody.
-        let stopped = || iis::stopped(&wanted, &survey.iis, last);
-        if survey.history.unfinished.is_none()
-            && let Some(lack) = stopped()
-        {
-            return Err(lack.into());
-        }
         if !settings.requests.header {
             return Err(DeployError::NoHeader { path: survey.home.site_toml() });
         }
@@ -265,8 +259,13 @@ impl DeployPlan {
             warm: settings.warm(survey.cores),
             questions: visits::questions(settings, &survey.spot, &place.manifest, files.into_iter()),
             drain: settings.drain(),
-            prune: Pruning { releases, copies },
+            prune: Pruning { releases, copies, logs: survey.outdated_logs() },
             take_over: wishes.take_over,
+            // One that somebody has closed stays so, and where nothing serves there is nothing to close.
+            closes: wishes.maintenance
+                && switches
+                && from.is_some()
+                && !survey.home.maintenance_toml().exists(),
             notices,
             release: id,
             instead: survey.shown().filter(|_| from.is_none()).map(str::to_owned),
@@ -352,6 +351,10 @@ impl DeployPlan {
                 "copy SQLite databases, as there may be migrations: {}{more}",
                 some.join(", ")
             ));
+        }
+        if self.closes {
+            // Before the databases are copied, so that nothing is written after that.
+            lines.insert(0, "close the site to visitors, until the release serves".to_owned());
         }
         lines.extend(self.before.iter().map(|hook| format!("run `{hook}`")));
         lines.extend((self.work == Work::Deploy).then(|| "check that the project starts".to_owned()));
@@ -466,13 +469,14 @@ fn too_mighty(account: &Account) -> Notice {
 }
 
 /// That a certificate that is to be shown is soon at its end.
-fn ends_soon(own: &WantedCertificate, now: u64) -> Option<Notice> {
+pub(super) fn ends_soon(own: &WantedCertificate, now: u64) -> Option<Notice> {
     let Shown::Chosen(certificate) = &own.shown else { return None };
     let days = certificate.ends_soon(now)?;
     Some(Notice {
         what: format!("the certificate of {} ends in {days} days, on {}", own.binding, certificate.end()),
         help: format!(
-            "import its successor with its key into {STORE}: the next deploy takes it up if `site.toml` names a subject"
+            "import its successor with its key into {STORE}: the next deploy or `holdall apply` takes it up if `site.toml` \
+             names a subject"
         ),
     })
 }

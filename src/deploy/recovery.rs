@@ -29,6 +29,8 @@ pub fn finish(
         let survey = Survey::of(home, settings, &mut hands.server)?;
         let todo = survey.recovery(making);
         if todo.is_empty() {
+            // One that was killed has left it closed: whoever calls holds the lock, so that none is under way.
+            home.open_after_deploy()?;
             return Ok(survey);
         }
         let mut rounded = false;
@@ -42,6 +44,7 @@ pub fn finish(
             break;
         }
     }
+    home.open_after_deploy()?;
     Survey::of(home, settings, &mut hands.server)
 }
 

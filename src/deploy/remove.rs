@@ -9,6 +9,7 @@ use crate::held;
 use crate::release::Release;
 use crate::release::prune::{self, PrunePlan, Removal, Why};
 use crate::site::iis::plan::{self, Lack};
+use crate::site::maintenance::MAINTENANCE_TOML;
 use crate::site::{Home, SiteSettings};
 
 /// How long processes may take to end: IIS gives those of a pool 90 s unless somebody says otherwise, and kills them then.
@@ -74,7 +75,7 @@ pub fn remove(
     for folder in ["releases", "run"].map(|name| home.folder.join(name)) {
         held::remove_dir_all(&folder).map_err(unwritable(folder.clone()))?;
     }
-    for name in ["journal.jsonl", "journal.1.jsonl"] {
+    for name in ["journal.jsonl", "journal.1.jsonl", MAINTENANCE_TOML] {
         let path = home.folder.join(name);
         crate::durable::gone(home.disk.remove_file(&path)).map_err(unwritable(path.clone()))?;
     }

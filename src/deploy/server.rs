@@ -4,12 +4,15 @@
 //! deploy that changes a web server. IIS is the only one.
 
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 use super::Part;
 use crate::clock::{Clock, Span};
+use crate::logs::{Logs, Of};
 use crate::service::Manager;
-use crate::site::iis::actual::{Actual, Answer};
+use crate::site::iis::actual::{Actual, Answer, Scope};
+use crate::site::iis::appcmd::{Command, Object, Verb};
 use crate::site::iis::run::{self, IisError, Runner};
 use crate::site::iis::wanted::{Password, Spot};
 use crate::site::iis::xml::{decoded, restored};
@@ -73,6 +76,17 @@ impl Server {
         self.password = Some(password);
     }
 
+    /// The appcmd that is run.
+    pub fn program(&self) -> &Path {
+        self.appcmd.program()
+    }
+
+    /// What concerns no site. Changes nothing.
+    pub fn look(&mut self) -> Result<Actual, IisError> {
+        let program = self.appcmd.program().to_owned();
+        self.clock.time(Part::Server, || run::read(&mut self.appcmd, &program, &Scope::default()))
+    }
+
     /// What the run has done so far, and when.
     pub fn spans(&self) -> Vec<Span<Part>> {
         self.clock.spans()
@@ -84,6 +98,26 @@ impl Server {
         let mut restoring = Restoring { appcmd: &mut self.appcmd, folder: &spot.home };
         let read = || run::read(&mut restoring, &program, &spot.scope());
         self.clock.time(Part::Server, read)
+    }
+
+    /// Where the logs of the site at `spot` lie that the web server and Windows write. None, if there is no such site.
+    pub fn logs(&mut self, spot: &Spot) -> Result<Vec<Logs>, IisError> {
+        let ask = |name| Command::new(Verb::List, Object::Site, Some(&spot.site)).property("text", name);
+        let program = self.appcmd.program().to_owned();
+        let answers = self.appcmd.ask(&["id", "logFile.directory"].map(|name| Call::from(ask(name))));
+        let answers = answers.map_err(|source| IisError::NoProgram { program, source })?;
+        let said = |answer: &Answer| {
+            let text = decoded(&answer.printed).trim().to_owned();
+            Some(text).filter(|text| answer.code == 0 && !text.is_empty())
+        };
+        let [id, directory] = &answers[..] else { return Ok(Vec::new()) };
+        let (Some(id), Some(directory)) = (said(id), said(directory)) else { return Ok(Vec::new()) };
+        let of = if spot.is_below() { Of::Below(spot.app.clone()) } else { Of::All };
+        let windows = std::env::var_os("SystemRoot").unwrap_or_else(|| "C:\\Windows".into());
+        Ok(vec![
+            Logs::of_iis(Path::new(&expanded(&directory)), &id, of),
+            Logs::of_http(Path::new(&windows), &id, &spot.pool),
+        ])
     }
 
     /// Carries out what `plan` makes of the server as it is now. Nobody else of ours changes it meanwhile; when somebody
@@ -145,5 +179,32 @@ impl Server {
             }
             (Err(left), _) => IisError::Stays { left },
         }
+    }
+}
+
+/// A path of the configuration of IIS, in which variables of the machine stand between percent signs.
+fn expanded(path: &str) -> String {
+    let mut parts = path.split('%');
+    let mut whole = parts.next().unwrap_or_default().to_owned();
+    while let Some(name) = parts.next() {
+        match (std::env::var(name), parts.next()) {
+            (Ok(value), Some(rest)) => whole = whole + &value + rest,
+            (Err(_), Some(rest)) => whole = format!("{whole}%{name}%{rest}"),
+            (_, None) => whole = format!("{whole}%{name}"),
+        }
+    }
+    whole
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variables_of_the_machine_stand_between_percent_signs() {
+        let path = std::env::var("PATH").unwrap();
+        assert_eq!(expanded("%PATH%\\logs"), format!("{path}\\logs"));
+        assert_eq!(expanded("D:\\logs"), "D:\\logs");
+        assert_eq!(expanded("D:\\50%\\%NO_SUCH_VARIABLE%"), "D:\\50%\\%NO_SUCH_VARIABLE%");
     }
 }

@@ -10,6 +10,7 @@ use crate::archive::Difference;
 use crate::manifest::SiteName;
 use crate::release::{ReleaseId, State};
 use crate::service::ServiceStatus;
+use crate::site::Maintenance;
 use crate::site::iis::Drift;
 use crate::site::iis::actual::{Pool, Site};
 use crate::site::lock;
@@ -26,6 +27,8 @@ pub struct Status {
     pub before: Option<ReleaseId>,
     /// Whether the web server runs the site.
     pub started: bool,
+    /// How the site is closed to visitors, if it is.
+    pub maintenance: Option<Maintenance>,
     /// Who changes it at this moment.
     pub changed_by: Option<String>,
     /// What an earlier command has left, which the next one does first.
@@ -65,6 +68,7 @@ impl Status {
             active: survey.active.clone(),
             before: survey.before().cloned(),
             started: site.is_some_and(Site::is_started) && !is_pool_stopped,
+            maintenance: survey.home.maintenance()?,
             changed_by: lock::holder(&survey.home.folder).map(|holder| holder.to_string()),
             unfinished: survey.recovery(None).iter().map(ToString::to_string).collect(),
             drift: super::drift(survey)?,

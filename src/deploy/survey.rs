@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use super::journal::{self, History, Journal, Recovery, Standing, recover};
 use super::server::Server;
 use super::{DeployError, Part};
+use crate::logs::{self, Outdated};
 use crate::manifest::Manifest;
 use crate::recipe::Recipes;
 use crate::release::{Complete, Found, Release, ReleaseId, Releases, State as ReleaseState};
@@ -216,6 +218,13 @@ impl Survey {
         let addresses = self.addresses();
         let told = home::bridge_toml(&self.settings, place, &given, visits::visited(&addresses));
         Ok((given, told))
+    }
+
+    /// What is too old of the site's logs, or too much. What cannot be read stays.
+    pub fn outdated_logs(&self) -> Outdated {
+        let logs = &self.settings.logs;
+        let bytes = u64::from(logs.max_megabytes) * 1_000_000;
+        logs::outdated(&self.home.shared(), logs.keep_days, bytes, SystemTime::now()).unwrap_or_default()
     }
 
     /// The release to which a rollback goes.

@@ -30,7 +30,11 @@ pub struct BridgeToml {
     pub log: Option<Log>,
     pub check: Check,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub probe: Option<Probe>,
+    pub probe: Option<Watched>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub maintenance: Option<Watched>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub events: Option<Events>,
 }
 
 /// Where the bridge and the project's `wsgi.errors` are logged; standard error when this is absent.
@@ -48,9 +52,22 @@ pub struct Check {
     pub https: bool,
 }
 
-/// Allows probes to whoever shows the token in this file.
+/// What goes to the event log of Windows.
 #[derive(Debug, Clone, Serialize)]
-pub struct Probe {
+pub struct Events {
+    pub source: String,
+    /// Of the site.
+    pub name: String,
+    /// Where the bridge keeps when it reported something last.
+    pub folder: String,
+    /// Seconds after which a request is slow.
+    pub slow: u32,
+}
+
+/// A file that is looked for with each request that it may concern: of probes, which it allows to whoever shows the token
+/// in it, and of maintenance.
+#[derive(Debug, Clone, Serialize)]
+pub struct Watched {
     /// Relative to the folder of `bridge.toml`.
     pub file: String,
 }
@@ -114,12 +131,20 @@ impl BridgeToml {
                 https: false,
             },
             probe: None,
+            maintenance: None,
+            events: None,
         }
     }
 
     /// The same for a release that is probed before it serves.
     pub fn with_probes(self) -> BridgeToml {
-        BridgeToml { probe: Some(Probe { file: PROBE.to_owned() }), ..self }
+        BridgeToml { probe: Some(Watched { file: PROBE.to_owned() }), ..self }
+    }
+
+    /// Whether a release was told to look whether the site is closed; one that was last told long ago was not.
+    pub fn heeds_maintenance(path: &Path) -> bool {
+        let told = fs_err::read_to_string(path).ok().and_then(|text| text.parse::<toml::Table>().ok());
+        told.is_some_and(|told| told.contains_key("maintenance"))
     }
 
     pub fn render(&self) -> String {

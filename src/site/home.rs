@@ -49,6 +49,9 @@ pub enum HomeError {
         "check that the disk has room and that you may write there: on a server that takes an administrator"
     ))]
     Unwritable { path: PathBuf, source: io::Error },
+    #[error("`{}` cannot be read, and visitors are answered by status 503", path.display())]
+    #[diagnostic(help("`holdall maintenance on` writes it anew, `holdall maintenance off` opens the site"))]
+    Maintenance { path: PathBuf, source: toml::de::Error },
     #[error("`{}` is no site's folder: `{found}` lies there", folder.display())]
     #[diagnostic(help(
         "a site has a folder of its own: choose another name or another `--root`, or lay the site's `site.toml` there if it \
@@ -230,6 +233,9 @@ impl Home {
     }
 }
 
+/// From so many seconds on a request is slow: a visitor has left by then, or thinks of it.
+const SLOW: u32 = 30;
+
 /// What the bridge of a release is told: the variables, where to log, and how visitors come.
 pub fn bridge_toml(
     settings: &SiteSettings,
@@ -238,8 +244,17 @@ pub fn bridge_toml(
     visited: Visited<'_>,
 ) -> BridgeToml {
     let mut told = BridgeToml::of(place, given).with_probes();
-    let log = place.shared().join("logs").join("bridge.log");
+    let logs = place.shared().join("logs");
+    let log = logs.join("bridge.log");
+    told.events = Some(super::bridge_toml::Events {
+        source: crate::events::SOURCE.to_owned(),
+        name: settings.name.to_string(),
+        folder: logs.to_string_lossy().into_owned(),
+        slow: SLOW,
+    });
     told.trusted_proxies = Some(settings.trusted_proxies.iter().map(ToString::to_string).collect());
+    let maintenance = place.site.join(super::maintenance::MAINTENANCE_TOML);
+    told.maintenance = Some(super::bridge_toml::Watched { file: maintenance.to_string_lossy().into_owned() });
     told.log = Some(super::bridge_toml::Log { path: log.to_string_lossy().into_owned() });
     if let Some(path) = settings.probe.paths.first() {
         told.check.path.clone_from(path);

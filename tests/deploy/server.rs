@@ -103,8 +103,10 @@ impl Server {
     /// Writes the settings: a port of this story's own, few processes, no time to drain, and `more`.
     pub fn site_toml(&self, more: &str) -> &Server {
         let (port, processes) = (self.port, self.processes);
+        // On a busy machine a first page takes more than half a minute there.
+        let probe = if cfg!(windows) && !more.contains("probe.") { "probe.timeout = 240" } else { "" };
         let text = format!(
-            "name = '{}'\n{more}\n[[bindings]]\nport = {port}\n[fastcgi]\nmaxInstances = {processes}\n\
+            "name = '{}'\n{probe}\n{more}\n[[bindings]]\nport = {port}\n[fastcgi]\nmaxInstances = {processes}\n\
              [releases]\nkeep = 3\ndrain = 0\n[environment]\nSECRET_KEY = 'not secret'\n",
             self.name
         );

@@ -144,6 +144,7 @@ fn settings_are_applied_kept_by_the_next_release_and_gone_with_the_site() {
     server.site_toml(GUARDED);
     server.deploy(Release::TinySecond, &[]).success();
     assert_eq!(ask(&server.url("/")).unwrap().status, 401);
+    assert_eq!(ask(&server.url("/public/page")).unwrap().status, 200, "areas are open again, too");
     server.holdall(&["rollback", "guestbook", "--server", "iis"]).success();
     server.assert_tidy(Release::TinyFirst);
     assert_eq!(told(&asked("GET", &server.url("/"), &[ANN]))["REMOTE_USER"], "LAB\\ann");
@@ -209,4 +210,53 @@ fn what_iis_keeps_from_visitors_elsewhere_is_the_projects_here() {
     let told = told(&page).to_string();
     assert!(!told.contains("203.0.113.5") && !told.contains("FORWARDED"), "{told}");
     assert_eq!(ask(&server.url("/web.config")).unwrap().status, 404);
+}
+
+#[test]
+fn sites_of_two_releases_and_one_below_another_do_not_know_of_each_other() {
+    let server = Server::with_one_process();
+    server.test.write("closed/index.html", "closed");
+    let folder = format!("/physicalPath:{}", server.test.path("closed").display());
+    let port = super::web_server::free_port();
+    let bindings = format!("/bindings:http/*:{port}:");
+    server.appcmd(&["add", "site", "/name:Intranet", &bindings, &folder]);
+    let before = configuration(&server);
+
+    server.site_toml("[headers]\nX-Site = 'first'\n");
+    server.deploy(Release::TinyFirst, &[]).success();
+    let second = server.another_site("second");
+    let bundle = Release::TinySecond.bundle();
+    let deploy = |file: &str| {
+        server.holdall(&["deploy", bundle.to_str().unwrap(), "--site", file, "--server", "iis"]).success();
+    };
+    let text = server.test.read("second.toml").replace("'first'", "'second'");
+    server.test.write("second.toml", format!("{text}[authentication]\nwindows = true\n"));
+    deploy("second.toml");
+    let text = text.replace("'second'", "'third'").replace(&format!("[[bindings]]\nport = {second}\n"), "");
+    let text = format!(
+        "below = 'Intranet/shop'\n{text}[authentication]\nwindows = true\nanonymous = ['/public/']\n"
+    );
+    server.test.write("third.toml", text);
+    deploy("third.toml");
+
+    let at = |port: u16, path: &str, headers: &[(&str, &str)]| {
+        asked("GET", &format!("http://localhost:{port}{path}"), headers)
+    };
+    let first = at(server.port, "/", &[]);
+    assert!(first.header("x-site") == "first" && first.text().contains("release 1.0"), "{}", first.text());
+    assert_eq!(at(second, "/", &[]).status, 401);
+    let page = at(second, "/", &[ANN]);
+    assert!(page.header("x-site") == "second" && page.text().contains("release 1.1"), "{}", page.text());
+    assert_eq!(at(port, "/shop/x", &[]).status, 401);
+    let below = at(port, "/shop/x", &[ANN]);
+    assert_eq!(below.header("x-site"), "third");
+    let below = told(&below);
+    assert_eq!((&below["SCRIPT_NAME"], &below["REMOTE_USER"]), (&"/shop".into(), &"LAB\\ann".into()));
+    assert!(told(&at(port, "/shop/public/x", &[])).get("REMOTE_USER").is_none());
+    assert_ne!(at(port, "/", &[]).status, 401, "the site above is as open as it was");
+
+    for name in ["third", "guestbook", "second"] {
+        server.holdall(&["remove", name, "--server", "iis"]).success();
+    }
+    assert_eq!(configuration(&server), before);
 }

@@ -1,8 +1,10 @@
 //! One trouble in each step of a deploy, on every system: it is killed there, or a command to IIS fails. That every line
 //! and every command is a good place to be killed at is told where processes cost little.
 
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
+use fs_err::File;
 use serde_json::Value;
 
 use super::bundles::Release;
@@ -33,22 +35,31 @@ fn server() -> Server {
     server
 }
 
+/// A deploy to be killed, which says into a file what became of it if it was not.
+fn deploying(release: Release, server: &Server) -> Child {
+    let said = File::create(server.test.path("said.txt")).unwrap();
+    let mut deploy = server.deploy_command(release);
+    deploy.stdout(Stdio::null()).stderr(said.into_file()).spawn().unwrap()
+}
+
 /// Kills a deploy as soon as it has begun a step.
 fn killed_in(step: &str, release: Release, server: &Server) {
     // The list of commands begins anew.
     server.lab("");
     let (before, from) = (server.journal().len(), server.serving());
-    let mut deploying = server.deploying(release);
+    let mut deploying = deploying(release, server);
     let until = Instant::now() + PATIENCE;
     let begun = || {
         let of_step = |line: &&Value| line["event"] == "begun" && line["step"] == step;
         server.journal()[before..].iter().any(|line| of_step(&line))
     };
-    while !begun() && deploying.try_wait().unwrap().is_none() {
+    let mut ended = None;
+    while !begun() && ended.is_none() {
         assert!(Instant::now() < until, "{step} is not begun");
         std::thread::sleep(Duration::from_micros(200));
+        ended = deploying.try_wait().unwrap().map(|ended| ended.code());
     }
-    assert!(begun(), "the deploy was over without {step}");
+    assert!(begun(), "the deploy was over without {step}, with {ended:?}: {}", server.test.read("said.txt"));
     deploying.kill().unwrap();
     deploying.wait().unwrap();
     let expected: &[&str] = match step {

@@ -1,5 +1,7 @@
 //! One request through the application: environment in, answer out, `close()` in every case.
 
+use std::time::{Duration, Instant};
+
 use pyo3::exceptions::{PyConnectionError, PyTimeoutError, PyTypeError};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -12,10 +14,12 @@ use super::input::Input;
 use super::start_response::{StartResponse, type_name};
 use super::talk::Shared;
 use crate::connection::Connection;
+use crate::events::{Event, Events};
 use crate::exchange::{Disposition, Exchange};
 use crate::head::Head;
 use crate::log;
 use crate::loss::Unwanted;
+use crate::maintenance::{Closed, Maintenance};
 use crate::probe::Probes;
 use crate::protocol::Params;
 use crate::reply::{Reply, ReplyError};
@@ -29,6 +33,10 @@ pub struct Handler {
     pub template: Template,
     /// Where probes get their rights from, if there may be any.
     pub probes: Option<Probes>,
+    /// Where it is said that the site is closed, if it may be.
+    pub maintenance: Option<Maintenance>,
+    /// Who hears of slow requests.
+    pub events: Option<Events>,
 }
 
 /// What came of a request.
@@ -73,14 +81,28 @@ impl Handler {
     /// Answers one request, whatever the application does.
     pub fn answer(&self, py: Python<'_>, exchange: Exchange) -> Answered {
         let head_only = exchange.params().value(b"REQUEST_METHOD") == Some(b"HEAD");
-        let shared = Shared::new(exchange, Reply::new(head_only));
+        let (begun, shared) = (Instant::now(), Shared::new(exchange, Reply::new(head_only)));
         let mut failure = None;
         if let Err(error) = self.run(py, &shared) {
             failure = recover(py, &shared, error);
         }
+        self.tell_of_slowness(py, &shared, begun.elapsed());
         let (connection, status) =
             shared.detached(py, |talk| (talk.exchange.finish(), talk.reply.status_line()));
         Answered { connection, status, failure }
+    }
+
+    /// Probes wait for each other, and so are no measure.
+    fn tell_of_slowness(&self, py: Python<'_>, shared: &Shared, took: Duration) {
+        let Some(events) = self.events.as_ref().filter(|events| took >= events.slow) else { return };
+        if shared.briefly(py, |talk| talk.reply.names_process()) {
+            return;
+        }
+        let question = shared.briefly(py, |talk| question(&talk.exchange));
+        py.detach(|| {
+            log::line(&format!("{question} took {:.1} s", took.as_secs_f64()));
+            events.report(&Event::Slow { question: &question, took });
+        });
     }
 
     fn run(&self, py: Python<'_>, shared: &Shared) -> Result<(), Failure> {
@@ -89,13 +111,28 @@ impl Handler {
         // The parameters are lent out for the time it takes to make a dictionary of them.
         let params = shared.briefly(py, |talk| talk.exchange.lend_params());
         let environ = self.template.environ(py, &params, input).and_then(|environ| {
-            if let Some(probes) = &self.probes {
-                probe(py, probes, shared, &params, &environ)?;
-            }
-            Ok(environ)
+            let probes = match &self.probes {
+                Some(probes) => probe(py, probes, shared, &params, &environ)?,
+                None => false,
+            };
+            // Whoever puts a release into service sees it while visitors do not.
+            let closed = match self.maintenance.as_ref().filter(|_| !probes) {
+                Some(maintenance) => {
+                    // Whom proxies that are trusted have told of stands there already.
+                    let visitor: Option<Bound<'_, PyAny>> = environ.get_item(intern!(py, "REMOTE_ADDR"))?;
+                    let visitor: Option<String> = visitor.map(|visitor| visitor.extract()).transpose()?;
+                    py.detach(|| maintenance.closed(visitor.as_deref().unwrap_or_default()))
+                }
+                None => None,
+            };
+            Ok((environ, closed))
         });
         shared.briefly(py, |talk| talk.exchange.return_params(params));
-        let result = self.application.bind(py).call1((environ?, start_response))?;
+        let (environ, closed) = environ?;
+        if let Some(closed) = closed {
+            return turn_away(py, shared, &closed);
+        }
+        let result = self.application.bind(py).call1((environ, start_response))?;
         let sent = send(py, shared, &result);
         if let Err(error) = close(&result) {
             log::line(&format!("close() of an answer failed\n{}", traceback(py, &error)));
@@ -104,20 +141,29 @@ impl Handler {
     }
 }
 
-/// Gives a probe what it may ask for. The application never sees the header, whoever sent it.
+/// Answers a visitor to whom the site is closed.
+fn turn_away(py: Python<'_>, shared: &Shared, closed: &Closed) -> Result<(), Failure> {
+    let sent = shared.detached(py, |talk| {
+        talk.reply.set_head(closed.head());
+        talk.reply.send_last(&mut talk.exchange, closed.page().as_bytes())
+    });
+    Ok(sent?)
+}
+
+/// Gives a probe what it may ask for, and says whether it is one. The application never sees the header, whoever sent it.
 fn probe(
     py: Python<'_>,
     probes: &Probes,
     shared: &Shared,
     params: &Params,
     environ: &Bound<'_, PyDict>,
-) -> PyResult<()> {
+) -> PyResult<bool> {
     let header = intern!(py, "HTTP_X_HOLDALL_PROBE");
     if !environ.contains(header)? {
-        return Ok(());
+        return Ok(false);
     }
     environ.del_item(header)?;
-    let Some(probe) = py.detach(|| probes.admit(params)) else { return Ok(()) };
+    let Some(probe) = py.detach(|| probes.admit(params)) else { return Ok(false) };
     shared.briefly(py, |talk| talk.reply.name_process());
     if let Some(https) = probe.https {
         environ.set_item("wsgi.url_scheme", if https { "https" } else { "http" })?;
@@ -126,7 +172,7 @@ fn probe(
     if let Some(meeting) = probe.meeting {
         py.detach(|| meeting.hold());
     }
-    Ok(())
+    Ok(true)
 }
 
 /// Sends what the application returned.

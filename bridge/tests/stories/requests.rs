@@ -327,3 +327,41 @@ fn a_peer_that_closes_its_sending_half_gets_its_answer() {
     client.answer(1).expect("200 OK", "hello ");
     assert_eq!((&wire).read(&mut [0]).unwrap(), 0);
 }
+
+#[test]
+fn a_visitor_is_who_the_web_server_and_trusted_proxies_say() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("bridge.toml");
+    std::fs::write(&config, "app = 'plain:environment'\ntrusted_proxies = ['10.0.0.0/8']\n").unwrap();
+    let bridge = Bridge::start("environment", &["--config", config.to_str().unwrap()]);
+    let ask = |peer: &str| {
+        let request = get("/")
+            .with("REMOTE_ADDR", peer)
+            .with("REMOTE_PORT", "50000")
+            .with("REMOTE_USER", "EXAMPLE\\ann")
+            .with("HTTP_REMOTE_USER", "EXAMPLE\\admin")
+            .with("HTTP_X_FORWARDED_FOR", "198.51.100.7, 203.0.113.5")
+            .with("HTTP_X_FORWARDED_PROTO", "https")
+            .with("HTTP_X_FORWARDED_HOST", "www.example:8443");
+        let answer = bridge.connect().ask(&request);
+        String::from_utf8_lossy(&answer.body).into_owned()
+    };
+    let by_proxy = ask("10.1.2.3");
+    for line in [
+        "REMOTE_ADDR='203.0.113.5'",
+        "wsgi.url_scheme='https'",
+        "HTTP_HOST='www.example:8443'",
+        "SERVER_PORT='8443'",
+        "REMOTE_USER='EXAMPLE\\\\ann'",
+    ] {
+        assert!(by_proxy.lines().any(|told| told == line), "no {line} in {by_proxy}");
+    }
+    assert!(!by_proxy.contains("REMOTE_PORT"), "{by_proxy}");
+    let by_anybody = ask("203.0.113.9");
+    for part in ["FORWARDED", "198.51.100.7", "www.example", "https"] {
+        assert!(!by_anybody.contains(part), "{part} in {by_anybody}");
+    }
+    for page in [by_proxy, by_anybody] {
+        assert!(page.contains("EXAMPLE") && !page.contains("admin"), "{page}");
+    }
+}

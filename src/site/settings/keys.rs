@@ -44,6 +44,8 @@ pub const KEYS: &[&str] = &[
     "proxies.trusted",
     "headers",
     "services",
+    "logs.keepDays",
+    "logs.maxMegabytes",
 ];
 
 /// The tables whose keys are attributes of IIS.

@@ -169,6 +169,7 @@ fn write(out: &mut String, settings: &SiteSettings, manifest: &Manifest) -> fmt:
     if settings.headers.is_empty() {
         writeln!(out, "# Referrer-Policy = \"same-origin\"")?;
     }
+    logs(out, settings, &standard)?;
     services(out, settings, manifest)
 }
 
@@ -257,6 +258,20 @@ fn services(out: &mut String, settings: &SiteSettings, manifest: &Manifest) -> f
         line(out, wanted.account.is_some(), "account", &account, says)?;
     }
     Ok(())
+}
+
+fn logs(out: &mut String, settings: &SiteSettings, standard: &SiteSettings) -> fmt::Result {
+    let (logs, usual) = (&settings.logs, &standard.logs);
+    writeln!(out, "\n# What the bridge, hooks and services log; IIS keeps its own as it is told to.")?;
+    writeln!(out, "[logs]")?;
+    line(out, logs.keep_days != usual.keep_days, "keepDays", &logs.keep_days, "days that it stays")?;
+    line(
+        out,
+        logs.max_megabytes != usual.max_megabytes,
+        "maxMegabytes",
+        &logs.max_megabytes,
+        "of all of it together, the newest",
+    )
 }
 
 fn place(out: &mut String, position: &Position) -> fmt::Result {

@@ -207,7 +207,7 @@ fn an_unknown_key_names_its_place_and_the_near_one() {
         "qqq = 1",
         &unknown("qqq"),
         "known here: `name`, `below`, `bindings`, `pool`, `fastcgi`, `environment`, `hooks`, `probe`, `releases`, \
-         `requests`, `static`, `media`, `authentication`, `proxies`, `headers`, `services`, `limits`, `compression`",
+         `requests`, `static`, `media`, `authentication`, `proxies`, `headers`, `services`, `logs`, `limits`, `compression`",
     );
     let error = read("name = 'shop'\nqqq = 1").unwrap_err();
     assert!(
@@ -516,8 +516,9 @@ fn the_guide_tells_of_every_key_and_of_no_other() {
     for key in &known {
         assert!(told.contains(&key.trim_matches('`')), "the guide lacks {key}");
     }
-    // Those of a binding stand there, too.
-    let others = told.iter().filter(|key| !key.starts_with("bindings.")).map(|key| format!("`{key}`"));
+    // Those of a binding and of a service stand there, too.
+    let of_one = |key: &&&str| key.starts_with("bindings.") || key.starts_with("services.");
+    let others = told.iter().filter(|key| !of_one(key)).map(|key| format!("`{key}`"));
     for key in others {
         assert!(known.contains(&key), "there is no key {key}");
     }

@@ -49,8 +49,6 @@ const NOT_IN_WINE: [(&str, &str); 19] = [
     ("deploy::what_was_damaged_on_the_way_or_changed_by_hand_does_not_serve", AS_ANYWHERE),
     ("deploy::whole::a_site_lives_on_the_iis_that_there_is_from_its_first_deploy_to_its_end", IN_PARTS),
 ];
-/// One that is told there only to who asks for it: no other has as many deploys.
-const ON_DEMAND: &str = "deploy::stages::a_deploy_is_killed_once_in_each_of_its_steps";
 const NO_CTRL_BREAK: &str = "Wine lets nobody send Ctrl-Break";
 const NO_REPLACING: &str = "Wine does not replace a file that somebody reads";
 const NO_GIT: &str = "the lab has no git for Windows";
@@ -73,9 +71,6 @@ pub fn run(bench: &Bench, words: &[String]) -> anyhow::Result<ExitStatus> {
         for (story, _) in NOT_IN_WINE {
             wine.args(["--skip", story]);
         }
-        if words.is_empty() {
-            wine.args(["--skip", ON_DEMAND]);
-        }
         machine.environment(&mut wine);
         wine.env("HOLDALL_TOOLS", on_windows(&dist::tools_folder()))
             .env("HOLDALL_TEST_LAB", on_windows(&iis));
@@ -88,9 +83,6 @@ pub fn run(bench: &Bench, words: &[String]) -> anyhow::Result<ExitStatus> {
     let status = attempt::run(command, words)?;
     clear_leftovers()?;
     say_left_out();
-    if words.is_empty() {
-        println!("left out: a story that `cargo xtask wine stories {ON_DEMAND}` tells");
-    }
     Ok(status)
 }
 
@@ -251,7 +243,7 @@ mod tests {
 
     #[test]
     fn each_story_that_is_left_out_is_there() {
-        for story in NOT_IN_WINE.map(|(story, _)| story).into_iter().chain([ON_DEMAND]) {
+        for story in NOT_IN_WINE.map(|(story, _)| story) {
             let (module, name) = story.rsplit_once("::").unwrap();
             let file = tools::root().join("tests").join(module.replace("::", "/")).with_extension("rs");
             assert!(fs_err::read_to_string(file).unwrap().contains(&format!("\nfn {name}()")), "{story}");

@@ -59,23 +59,30 @@ pub(super) fn compare(difference: &mut Difference<'_>, wanted: &Wanted, ours: bo
 fn one(difference: &mut Difference<'_>, spot: &Spot, wanted: &WantedSection, ours: bool, new: bool) {
     let (section, location) = (wanted.section, spot.part(&wanted.path));
     let thing = at(&location);
+    let is_area = section == Section::Anonymous && !wanted.path.is_empty();
     let actual = difference.actual;
     let mut is_first =
         !difference.last.of(&thing).any(|(name, _)| Section::of_setting(name) == Some(section));
     let mut steps = Vec::new();
     for entry in &wanted.entries {
         let (name, wanted) = (entry.name(section), entry.wanted());
-        let found = found(actual, &location, section, entry).or_else(|| match entry {
-            Entry::Item { list, name, .. } if new => Some(inherited(actual, list, name)),
-            _ => None,
-        });
+        let found = match (found(actual, &location, section, entry), entry) {
+            // The release is not there yet whose `web.config` says something of it.
+            (None, Entry::Item { list, name, .. }) if new => Some(inherited(actual, list, name)),
+            (Some(absent), Entry::Item { list, name, .. }) if new && absent == ABSENT => {
+                Some(inherited(actual, list, name))
+            }
+            (found, _) => found,
+        };
+        // What holds there may be what holds above, and is about to change: an area has to say it for itself.
+        let is_above = is_area && difference.last.value(&thing, &name).is_none();
         let is_due = difference.is_due(Found {
             thing: &thing,
             name: &name,
             wanted: &wanted,
             firm: true,
             ours,
-            actual: found.as_deref(),
+            actual: found.as_deref().filter(|_| !is_above),
         });
         if is_due {
             let before = found.or_else(|| difference.last.value(&thing, &name).map(str::to_owned));
@@ -86,7 +93,7 @@ fn one(difference: &mut Difference<'_>, spot: &Spot, wanted: &WantedSection, our
     if steps.is_empty() {
         return;
     }
-    let says: Vec<_> = steps.iter().map(|step| step.says.as_str()).collect();
+    let says: Vec<_> = steps.iter().map(|step| step.says.as_str()).filter(|says| !says.is_empty()).collect();
     let says = format!("set {} of {location}: {}", section.name(), says.join(", "));
     let does =
         steps.iter().fold(set(&location, section), |command, step| edited(command, &step.does)).committed();

@@ -687,3 +687,157 @@ fn spot_and_release_name_the_same_site() {
     let home = guestbook("/srv/holdall".as_ref()).site;
     assert_eq!(bare(&Spot::of(&settings, &home).unwrap()), bare(&wanted.spot));
 }
+
+const SECTIONS: &str = "
+    [headers]\nContent-Security-Policy = \"default-src 'self'\"\nX-Frame-Options = 'DENY'
+    [static.mimeTypes]\n'.md' = 'text/x-own'\n'.gpx' = 'application/gpx+xml'
+    [authentication]\nwindows = true\nproviders = ['NTLM']\nanonymous = ['/public/']
+    [requests]\nmaxUrl = 100
+    [compression]\nstatic = false
+    [limits]\nmaxConnections = 7
+    [pool]\nperiodicRestartSchedule = ['03:00', '15:00']\nrapidFailProtection = false
+";
+
+/// A server with what the settings above need.
+fn with_windows() -> Server {
+    let mut server = Server::new();
+    server.global_modules.extend(["WindowsAuthenticationModule", "StaticCompressionModule"]);
+    server
+}
+
+#[test]
+fn what_belongs_to_a_site_is_set_once_and_goes_with_it() {
+    for text in [
+        SECTIONS.to_owned(),
+        format!("below = 'Intranet/shop'\n{SECTIONS}").replace("[limits]\nmaxConnections = 7", ""),
+    ] {
+        let mut server = with_windows();
+        let (before, one) = (server.clone(), wanted(&text, ONE));
+        let (first, applied) = deployed(&mut server, &one, &Applied::default());
+        let lines = shown(&first.to_string());
+        // A quote stands outside of the brackets; what a release's `web.config` says of an ending is changed, not added.
+        let spot = one.spot.location();
+        for part in [
+            "/+customHeaders.[name='Content-Security-Policy'] ",
+            "/customHeaders.[name='Content-Security-Policy'].value:default-src 'self'",
+            "/+customHeaders.[name='X-Frame-Options',value='DENY']",
+            "/[fileExtension='.md'].mimeType:text/x-own",
+            "/+[fileExtension='.gpx',mimeType='application/gpx+xml']",
+            "/-providers.[value='Negotiate'] /-providers.[value='NTLM'] /+providers.[@end,value='NTLM']",
+            "/+recycling.periodicRestart.schedule.[value='03:00:00']",
+            &format!(
+                "set config {spot}/public /section:system.webServer/security/authentication/anonymousAuthentication /enabled:true"
+            ),
+        ] {
+            let unquoted = lines.replace('"', "");
+            assert!(unquoted.contains(part), "no {part} in {unquoted}");
+        }
+        let again = planned(&mut server, &one, &applied, false);
+        assert!(again.is_empty() && again.drift.is_empty(), "{again}");
+        let actual = server.survey(&one.spot);
+        let gone = remove(&one.spot.clone().with_applied(&applied), &actual, &applied, &[]);
+        let whole_server = server.clone();
+        server.perform(&gone.changes);
+        assert_eq!(server, before, "{gone}");
+        crate::site::iis::run::take_back(&mut server, &gone.changes).unwrap();
+        assert_eq!(
+            server.locations.keys().collect::<Vec<_>>(),
+            whole_server.locations.keys().collect::<Vec<_>>()
+        );
+        assert_eq!(server.pools.keys().collect::<Vec<_>>(), whole_server.pools.keys().collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn items_that_are_named_no_more_go_and_values_that_are_not_stay() {
+    let mut server = with_windows();
+    let one = wanted(SECTIONS, ONE);
+    let (_, applied) = deployed(&mut server, &one, &Applied::default());
+    let text = "[headers]\nX-Frame-Options = 'deny'\n[requests]\nmaxQueryString = 5\n[static.mimeTypes]\n'.gpx' = 'application/gpx+xml'";
+    let mut two = wanted(text, ONE);
+    two.spot = two.spot.with_applied(&applied);
+    let (plan, applied) = deployed(&mut server, &two, &applied);
+    let said = steps(&plan).join("\n");
+    for part in [
+        "take Content-Security-Policy out",
+        "X-Frame-Options from `DENY` to `deny`",
+        "take back what guestbook/public has of anonymousAuthentication",
+        "requestLimits.maxUrl from `100` to `8192`",
+        "requestLimits.maxQueryString from `16384` to `5`",
+        "take .md out",
+    ] {
+        assert!(said.contains(part), "no {part} in {said}");
+    }
+    // Who opens a site says so: it does not follow from saying nothing.
+    assert!(!said.contains("windowsAuthentication") && !said.contains("maxConnections"), "{said}");
+    let types =
+        &server.locations[&("guestbook/static".to_owned(), "system.webServer/staticContent".to_owned())];
+    assert_eq!(types["|.md"], "text/markdown", "as the release itself says it");
+    let again = planned(&mut server, &two, &applied, false);
+    assert!(again.is_empty() && again.drift.is_empty(), "{again}");
+}
+
+#[test]
+fn what_somebody_else_says_of_a_section_is_told_and_left_alone() {
+    let mut server = with_windows();
+    let mut one = wanted(SECTIONS, ONE);
+    let (_, applied) = deployed(&mut server, &one, &Applied::default());
+    one.spot = one.spot.with_applied(&applied);
+    let key = ("guestbook".to_owned(), "system.webServer/httpProtocol".to_owned());
+    server
+        .locations
+        .get_mut(&key)
+        .unwrap()
+        .insert("customHeaders|X-Frame-Options".to_owned(), "deny".to_owned());
+    server.sites.get_mut("guestbook").unwrap().limits.insert("maxConnections".to_owned(), "8".to_owned());
+    let plan = planned(&mut server, &one, &applied, false);
+    let drift: Vec<_> = plan.drift.iter().map(|drift| (drift.name.as_str(), drift.found.as_str())).collect();
+    let expected = [("limits.maxConnections", "8"), ("httpProtocol.customHeaders X-Frame-Options", "deny")];
+    assert!(plan.is_empty() && drift == expected, "{plan}");
+    // What is theirs does not go, though nobody wants ours any more.
+    let mut none = wanted(&SECTIONS.replace("X-Frame-Options = 'DENY'", ""), ONE);
+    none.spot = none.spot.with_applied(&applied);
+    let plan = planned(&mut server, &none, &applied, false);
+    assert!(plan.is_empty(), "{plan}");
+    let taken = planned(&mut server, &one, &applied, true);
+    assert_eq!((taken.changes.len(), taken.drift.len()), (2, 0), "{taken}");
+    server.perform(&taken.changes);
+    crate::site::iis::run::take_back(&mut server, &taken.changes).unwrap();
+    assert_eq!(server.locations[&key]["customHeaders|X-Frame-Options"], "deny");
+}
+
+#[test]
+fn a_section_that_nobody_spoke_of_before_is_silent_again_when_it_is_taken_back() {
+    let mut server = with_windows();
+    let (_, applied) = deployed(&mut server, &wanted("", ONE), &Applied::default());
+    let before = server.clone();
+    let text = SECTIONS.replace("[requests]\n    maxUrl = 100", "").replace("maxUrl = 100", "");
+    let plan = planned(&mut server, &wanted(&text, ONE), &applied, false);
+    server.perform(&plan.changes);
+    crate::site::iis::run::take_back(&mut server, &plan.changes).unwrap();
+    let silent =
+        |server: &Server, section: &str| !server.locations.keys().any(|(_, name)| name.ends_with(section));
+    for section in ["httpProtocol", "urlCompression", "windowsAuthentication"] {
+        assert!(silent(&server, section) && silent(&before, section), "{section}: {:?}", server.locations);
+    }
+}
+
+#[test]
+fn a_feature_that_settings_want_is_asked_for_before_anything_is_changed() {
+    let mut server = Server::new();
+    for (text, feature) in [
+        ("[authentication]\nwindows = true", "Web-Windows-Auth"),
+        ("[compression]\ndynamic = true", "Web-Dyn-Compression"),
+        ("[compression]\nstatic = true", "Web-Stat-Compression"),
+    ] {
+        let wanted = wanted(text, ONE);
+        let actual = server.survey(&wanted.spot);
+        let lacks = lacks(&wanted, &actual, &Applied::default(), false);
+        let [lack] = &lacks[..] else { panic!("{lacks:?}") };
+        let help = miette::Diagnostic::help(lack).unwrap().to_string();
+        assert!(help.contains(feature), "{help}");
+    }
+    let off = wanted("[compression]\ndynamic = false\nstatic = false", ONE);
+    let actual = server.survey(&off.spot);
+    assert_eq!(lacks(&off, &actual, &Applied::default(), false), []);
+}

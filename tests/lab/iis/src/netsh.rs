@@ -118,3 +118,63 @@ fn shown(endpoint: &str, row: &Row) -> String {
     let lines: String = lines.iter().map(|(label, value)| format!("    {label:<29}: {value}\r\n")).collect();
     format!("\r\nSSL-Zertifikatbindungen:\r\n-------------------------\r\n\r\n{lines}\r\n")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HASH: &str = "certhash=0123456789abcdef0123456789abcdef01234567";
+    const ID: &str = "appid={4dc3e181-e14b-4a21-b022-59fc669b0914}";
+
+    /// What a command line ends with, and what it printed.
+    fn ran(lab: &Lab, line: &str) -> (i32, String) {
+        let args: Vec<String> = line.split(' ').map(str::to_owned).collect();
+        let done = run(lab, &args);
+        (done.exit, String::from_utf8(done.stdout).unwrap())
+    }
+
+    #[test]
+    fn a_row_is_added_shown_and_deleted_and_its_certificate_has_to_be_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let lab = Lab::open(folder.path()).unwrap();
+        let at = "hostnameport=A.example:443";
+        assert_eq!(ran(&lab, &format!("http show sslcert {at}")).0, 1);
+        let add = format!("http add sslcert {at} {HASH} {ID} certstorename=MY");
+        assert!(ran(&lab, &add).1.contains("Error: 1312"));
+        let made = rcgen::generate_simple_self_signed(["a.example".to_owned()]).unwrap();
+        fs_err::create_dir(folder.path().join("certificates")).unwrap();
+        fs_err::write(folder.path().join("certificates/a.pem"), made.cert.pem()).unwrap();
+        let digest = ring::digest::digest(&ring::digest::SHA1_FOR_LEGACY_USE_ONLY, made.cert.der());
+        let hash: String = digest.as_ref().iter().map(|byte| format!("{byte:02X}")).collect();
+        let add = add.replace(HASH, &format!("certhash={hash}"));
+        assert!(ran(&lab, &add).1.contains("Error: 1312"), "without its key");
+        fs_err::write(folder.path().join("certificates/a.key"), made.signing_key.serialize_pem()).unwrap();
+        assert!(ran(&lab, &add.replace(" certstorename=MY", "")).1.contains("Error: 87"));
+        assert_eq!(ran(&lab, &add).0, 0);
+        assert!(ran(&lab, &add).1.contains("Error: 183"));
+        let (exit, said) = ran(&lab, "http show sslcert hostnameport=a.example:443");
+        assert!(exit == 0 && said.contains(&hash.to_lowercase()) && said.contains(&ID[6..]), "{said}");
+        assert_eq!(ran(&lab, &format!("http delete sslcert {at}")).0, 0);
+        assert!(ran(&lab, &format!("http delete sslcert {at}")).1.contains("Error: 2"));
+        assert!(!folder.path().join("sslcert.json").exists());
+    }
+
+    #[test]
+    fn words_that_it_does_not_know_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let lab = Lab::open(folder.path()).unwrap();
+        for line in [
+            "http show",
+            "http show urlacl",
+            "http show sslcert",
+            "http show sslcert ipport=443",
+            "http show sslcert hostnameport=a.example",
+            "http show sslcert ipport=0.0.0.0:443 ipport=0.0.0.0:444",
+            "http add sslcert ipport=0.0.0.0:443 certhash=12 appid={1}",
+            "http add sslcert ipport=0.0.0.0:443 sslctl=MY",
+        ] {
+            assert_eq!(ran(&lab, line).0, 1, "{line}");
+        }
+        assert!(lab.table().unwrap().is_empty());
+    }
+}

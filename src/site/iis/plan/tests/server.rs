@@ -540,7 +540,9 @@ fn inside(values: &Values) -> String {
                 "providers" => format!("<add{} />", attribute("value", name)),
                 _ => format!("<add{}{} />", attribute("name", name), attribute("value", value)),
             };
-            elements.entry(list.to_owned()).or_default().1.push_str(&item);
+            let items = &mut elements.entry(list.to_owned()).or_default().1;
+            // In the order in which they are installed, which is not that of their names.
+            *items = if list == "providers" { format!("{item}{items}") } else { format!("{items}{item}") };
         } else if let Some((element, name)) = path.split_once('.') {
             elements.entry(element.to_owned()).or_default().0.push_str(&attribute(name, value));
         } else if path != "providers" {

@@ -190,6 +190,14 @@ mod tests {
     };
 
     fn told(request: hyper::http::request::Builder, habits: Habits) -> impl Fn(&str) -> Option<Vec<u8>> {
+        told_by(request, habits, false)
+    }
+
+    fn told_by(
+        request: hyper::http::request::Builder,
+        habits: Habits,
+        https: bool,
+    ) -> impl Fn(&str) -> Option<Vec<u8>> {
         let (parts, ()) = request.body(()).unwrap().into_parts();
         let path = percent_encoding::percent_decode_str(parts.uri.path()).decode_utf8().unwrap().into_owned();
         let asked = Asked {
@@ -201,7 +209,7 @@ mod tests {
             file: r"C:\site\www\one",
             local: "127.0.0.1:8080".parse().unwrap(),
             remote: "127.0.0.1:50000".parse().unwrap(),
-            https: false,
+            https,
             user: None,
         };
         let params = params(&asked, habits);
@@ -239,6 +247,14 @@ mod tests {
             ("HTTP_HOST", "www.example:8080"),
             ("HTTP_X_ONE", "1"),
         ] {
+            check(told(name), Some(expected));
+        }
+    }
+
+    #[test]
+    fn a_request_by_https_is_known_for_one() {
+        let told = told_by(hyper::Request::get("/app/one"), HABITS, true);
+        for (name, expected) in [("HTTPS", "on"), ("SERVER_PORT_SECURE", "1"), ("HTTPS_KEYSIZE", "256")] {
             check(told(name), Some(expected));
         }
     }
