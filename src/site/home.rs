@@ -38,6 +38,9 @@ pub enum HomeError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     State(#[from] StateError),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Grant(#[from] rights::GrantError),
     #[error("cannot read `{}`", path.display())]
     #[diagnostic(help("check that you may read it: on a server that takes an administrator"))]
     Unreadable { path: PathBuf, source: io::Error },
@@ -181,10 +184,14 @@ impl Home {
         self.write(&self.site_toml(), Mode::Plain, text.as_bytes())
     }
 
-    /// For administrators and for the pool that the site runs in.
+    /// For administrators, for the pool that the site runs in, and for its services.
     pub fn write_secrets(&self, secrets: &Secrets, settings: &SiteSettings) -> Result<(), HomeError> {
         let path = self.secrets_toml();
         secrets.write(&path, &[Sid::of_pool(&settings.pool_name())])?;
+        // Accounts of a domain are known by name alone, which only Windows' own program takes.
+        for service in &self.state()?.services {
+            crate::service::rights::of_secrets(service, self).give()?;
+        }
         self.disk.sync_folder(&self.folder).map_err(|source| HomeError::Unwritable { path, source })
     }
 
