@@ -17,6 +17,7 @@ pub mod hooks;
 pub mod journal;
 mod make;
 mod plan;
+mod preflight;
 pub mod record;
 mod recovery;
 mod remove;
@@ -36,6 +37,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 pub use copies::Copies;
 pub use error::{Boxed, DeployError, Fault, HeldFile, StepFault, near_site};
 pub use plan::{DeployPlan, Make, PlanValue, Wishes};
+pub use preflight::{examine_machine, examine_site};
 pub use remove::{Data, remove};
 pub use server::Server;
 pub use status::{ReleaseStatus, Status};
@@ -168,10 +170,13 @@ pub fn plan_deploy(
         return Err(DeployError::SiteInside { site, folder });
     }
     let survey = Survey::of(home, settings, server)?;
+    let told = preflight::check(&survey, source, wishes, server)?;
     if let Source::Bundle(bundle) = source {
         crate::release::check_fits(bundle, &survey.releases.folder().join(source.id()))?;
     }
-    server.clock.time(Part::Plan, || DeployPlan::deploy(&survey, source, text, wishes))
+    let mut plan = server.clock.time(Part::Plan, || DeployPlan::deploy(&survey, source, text, wishes))?;
+    plan.notices.splice(0..0, told);
+    Ok(plan)
 }
 
 /// Puts `source` into service. `text` is what `site.toml` is to become, if it is to change.
@@ -191,7 +196,10 @@ pub fn deploy(
     let settings = &if text.is_none() { known(home, settings)? } else { settings.clone() };
     let survey = recovery::finish(home, settings, Some(&planned.release), hands)?;
     let planning = || DeployPlan::deploy(&survey, &source, text, wishes);
-    let plan = hands.server.clock.time(Part::Plan, planning)?;
+    let mut plan = hands.server.clock.time(Part::Plan, planning)?;
+    let is_new = |notice: &Notice| !plan.notices.contains(notice);
+    let told: Vec<Notice> = planned.notices.into_iter().filter(is_new).collect();
+    plan.notices.splice(0..0, told);
     carry_out::carry_out(plan, &survey, Some(source), hands)
 }
 

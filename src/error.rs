@@ -9,6 +9,7 @@ use crate::archive::ArchiveError;
 use crate::cache::CacheError;
 use crate::cli::preview::PreviewError;
 use crate::deploy::DeployError;
+use crate::doctor::FixError;
 use crate::layer::LayerError;
 use crate::manifest::SiteName;
 use crate::packages::PackagesError;
@@ -126,6 +127,16 @@ pub enum Error {
     #[error("the logs of {site} cannot be followed")]
     #[diagnostic(help("check that you may read them: on a server that takes an administrator"))]
     Logs { site: SiteName, source: io::Error },
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Fix(#[from] FixError),
+    #[error("there is nobody to ask whether something is to be changed: standard input is no terminal")]
+    #[diagnostic(help("run it in a prompt, or agree beforehand with `--yes`"))]
+    NobodyToAsk,
+    /// Found by `doctor`, which has told each problem with its remedy.
+    #[error("{}", unwell(*problems))]
+    #[diagnostic(help("see to each, then run the same command again"))]
+    Unwell { problems: usize },
     #[error("`{}` would change", path.display())]
     #[diagnostic(help("run `holdall lock --target {target}`, look at what changed, and commit it"))]
     LockWouldChange { path: PathBuf, target: Target },
@@ -140,6 +151,13 @@ pub fn differing(count: usize) -> String {
     match count {
         1 => "1 file differs, is missing or extra".to_owned(),
         _ => format!("{count} files differ, are missing or extra"),
+    }
+}
+
+fn unwell(problems: usize) -> String {
+    match problems {
+        1 => "a problem was found".to_owned(),
+        _ => format!("{problems} problems were found"),
     }
 }
 
@@ -161,7 +179,9 @@ impl Error {
             | Error::NoPython
             | Error::SecretInside { .. }
             | Error::Program(_)
-            | Error::Given(_) => Exit::Precondition,
+            | Error::Given(_)
+            | Error::NobodyToAsk
+            | Error::Unwell { .. } => Exit::Precondition,
             Error::Deploy(DeployError::RolledBack { .. }) => Exit::RolledBack,
             Error::Deploy(DeployError::NotRolledBack { .. }) => Exit::NotRolledBack,
             Error::Deploy(error) if error.is_precondition() => Exit::Precondition,
@@ -188,6 +208,7 @@ impl Error {
             | Error::Local(_)
             | Error::Deploy(_)
             | Error::Logs { .. }
+            | Error::Fix(_)
             | Error::LockWouldChange { .. }
             | Error::Differs { .. } => Exit::Failed,
         }

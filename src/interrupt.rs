@@ -169,14 +169,30 @@ pub enum Within {
 
 /// As [`output`], for a program that may hang: what has not ended after `limit` is ended, with all that it started.
 pub fn output_within(command: &mut Command, limit: Duration) -> io::Result<Within> {
+    fed_within(command, None, limit)
+}
+
+/// The same for a program that is told `input` by its standard input. One that succeeds has read all of it, or it is an
+/// error; one that fails need not.
+pub fn fed_within(command: &mut Command, input: Option<&str>, limit: Duration) -> io::Result<Within> {
     let until = Instant::now() + limit;
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() });
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut started = Started::spawn(command)?;
+    // By a thread, as one that hangs may not read it. It ends with the pipe.
+    let fed = started.stdin.take().zip(input.map(str::to_owned));
+    let fed = fed.map(|(mut stdin, input)| {
+        std::thread::spawn(move || io::Write::write_all(&mut stdin, input.as_bytes()))
+    });
     let (done, both) = channel();
     let stdout = Said::of(started.stdout.take().expect("it was piped above"), done.clone());
     let stderr = Said::of(started.stderr.take().expect("it was piped above"), done);
     if let Some(status) = ended(&mut started, &both, until)? {
         let (stdout, stderr) = (stdout.taken()?, stderr.taken()?);
+        match fed.map(|fed| fed.join().expect("writing a pipe does not panic")) {
+            Some(Err(error)) if status.success() => return Err(error),
+            _ => {}
+        }
         return Ok(Within::Ended(Output { status, stdout, stderr }));
     }
     started.kill()?;

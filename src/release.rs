@@ -28,7 +28,7 @@ pub use adopt::{Adoption, adopt, check_arrived};
 pub use carry::CarryOver;
 pub use complete::Complete;
 pub use error::ReleaseError;
-pub use expand::{check_fits, expand};
+pub use expand::{WINDOWS_LIMIT, check_fits, expand, length_below};
 pub use id::{NotAReleaseId, ReleaseId};
 pub use make::{Completed, Handed, Making, Unmarked, complete, expand_unmarked};
 pub use mark::{MARK, MadeFile, Mark, MarkError, Origin, PRUNING};

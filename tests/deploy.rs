@@ -8,7 +8,11 @@ mod by_others;
 #[cfg(unix)]
 mod carried;
 mod crowd;
+#[cfg(target_os = "linux")]
+mod doctor;
 // Every command and every line in turn: the same code as on Windows, which takes its time there.
+#[cfg(target_os = "linux")]
+mod events;
 #[cfg(target_os = "linux")]
 mod faults;
 #[cfg(target_os = "linux")]

@@ -24,6 +24,7 @@ fn every_command_explains_itself() {
         "sign",
         "key",
         "key new",
+        "doctor",
         "trust",
         "trust list",
         "trust add",

@@ -5,6 +5,7 @@ pub mod apply;
 pub mod bundle;
 pub mod cache;
 pub mod deploy;
+pub mod doctor;
 pub mod env;
 pub mod init;
 pub mod inspect;
@@ -73,6 +74,7 @@ Environment:
   HOLDALL_TRUST    the public key that `verify`, `preview` and `deploy` ask for, or the name of its file
   HOLDALL_TRUST_FILE
                    one more file like trust.toml, beside that of this machine
+  HOLDALL_EVENTS   a file that gets what goes to the event log of Windows, a line of JSON each
   HOLDALL_ROOT     the folder of all sites on a server
   HOLDALL_APPCMD   the program to run in place of IIS's own appcmd
   HOLDALL_NETSH    the program to run in place of Windows's own netsh
@@ -115,6 +117,7 @@ enum Command {
     Sign(sign::Args),
     #[command(subcommand)]
     Key(key::Command),
+    Doctor(doctor::Args),
     #[command(subcommand)]
     Trust(trust::Command),
     Deploy(deploy::Args),
@@ -184,6 +187,7 @@ fn run(command: Command, output: &Output) -> Result<ExitCode, crate::Error> {
         Command::Cache(command) => cache::run(command, output),
         Command::Sign(args) => sign::run(args, output),
         Command::Key(command) => key::run(command, output),
+        Command::Doctor(args) => doctor::run(args, output),
         Command::Trust(command) => trust::run(command, output),
         Command::Deploy(args) => deploy::run(args, output),
         Command::Rollback(args) => rollback::run(args, output),

@@ -94,6 +94,7 @@ impl Output {
             let told = matches!(
                 error,
                 crate::Error::Differs { .. }
+                    | crate::Error::Unwell { .. }
                     | crate::Error::LockWouldChange { .. }
                     | crate::Error::CacheContents(CacheError::Damaged { .. })
             );

@@ -55,6 +55,11 @@ impl Ending {
         Ending::listen_and_say(output, "stopped; nothing was left behind")
     }
 
+    /// For one that looks at a machine, and may be changing it.
+    pub fn listen_for_doctor(output: &Output) -> io::Result<Ending> {
+        Ending::listen_and_say(output, "stopped; `holdall doctor` says how things stand now")
+    }
+
     /// For one that changes a site: what it has begun is written down.
     pub fn listen_for_site(output: &Output) -> io::Result<Ending> {
         Ending::listen_and_say(output, "stopped; the next command finishes or takes back what was begun")

@@ -10,6 +10,7 @@ use miette::Diagnostic;
 use super::journal::{JournalError, Step};
 use super::{check::Problem, hooks::HookError};
 use crate::archive::Difference;
+use crate::doctor::Finding;
 use crate::manifest::{SiteName, Version};
 use crate::recipe::RecipeError;
 use crate::release::{ReleaseError, ReleaseId};
@@ -34,6 +35,11 @@ pub enum DeployError {
          HOLDALL_APPCMD naming a program in appcmd's place is for tests"
     ))]
     NoServer,
+    #[error(
+        "this holdall is a 32-bit program, and Windows shows it another configuration of IIS than the real one"
+    )]
+    #[diagnostic(help("use the 64-bit holdall.exe"))]
+    Diverted,
     #[error("the bundle is for {bundle}, and this machine is {}", .here.map_or("none of the targets", Target::as_str))]
     #[diagnostic(help("bundle the project for this machine: `holdall bundle --target …`"))]
     OtherTarget { bundle: Target, here: Option<Target> },
@@ -105,6 +111,10 @@ pub enum DeployError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Lack(#[from] Lack),
+    /// All that stands in the way, found before anything was changed.
+    #[error("{}", obstacles(.0))]
+    #[diagnostic(help("{}", way_out(.0)))]
+    NotReady(Vec<Finding>),
     #[error(transparent)]
     #[diagnostic(transparent)]
     Lock(#[from] LockError),
@@ -310,6 +320,29 @@ impl From<SettingsError> for DeployError {
 }
 
 impl DeployError {
+    /// All that stands in the way, if anything does. Of one thing alone that IIS lacks it can be told what it is.
+    pub(super) fn not_ready(mut lacks: Vec<Lack>, more: Vec<Finding>) -> Option<DeployError> {
+        match (lacks.len(), more.len()) {
+            (0, 0) => None,
+            (1, 0) => lacks.pop().map(DeployError::from),
+            _ => {
+                let lacks = lacks.iter().map(Finding::of_lack);
+                Some(DeployError::NotReady(lacks.chain(more).collect()))
+            }
+        }
+    }
+
+    /// Why IIS did not answer, if that is what was found before anything was changed.
+    pub fn of_iis(&self) -> Option<&IisError> {
+        match self {
+            DeployError::Unfit(Boxed(fault)) => match &**fault {
+                Fault::Iis(error) => Some(error),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
     /// Whether nothing was changed.
     pub fn is_precondition(&self) -> bool {
         !matches!(
@@ -322,6 +355,26 @@ impl DeployError {
                 | DeployError::Recovery(_)
                 | DeployError::Removal(_)
         )
+    }
+}
+
+fn obstacles(problems: &[Finding]) -> String {
+    match problems {
+        [only] => only.says.clone(),
+        _ => {
+            let each = problems.iter().map(|problem| match &problem.remedy {
+                Some(remedy) => format!("\n- {}\n  {remedy}", problem.says),
+                None => format!("\n- {}", problem.says),
+            });
+            format!("{} things stand in the way:{}", problems.len(), each.collect::<String>())
+        }
+    }
+}
+
+fn way_out(problems: &[Finding]) -> String {
+    match problems {
+        [only] => only.remedy.clone().unwrap_or_default(),
+        _ => "see to each of them, then run the same command again; `holdall doctor` looks at everything else, too".to_owned(),
     }
 }
 

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::journal::{Recovery, Work};
-use super::{DeployError, Pruning, Source, Survey, copies, hooks, services, visits};
+use super::{DeployError, Pruning, Source, Survey, copies, hooks, preflight, services, visits};
 use crate::layer::IndexedFile;
 use crate::manifest::{Manifest, SiteName};
 use crate::progress::Notice;
@@ -200,29 +200,18 @@ impl DeployPlan {
         mut notices: Vec<Notice>,
     ) -> Result<DeployPlan, DeployError> {
         let (settings, id) = (&survey.settings, place.id.clone());
-        if let Some(wanted) = &survey.wanted_at {
-            let (from, to) = (survey.spot.location(), wanted.location());
-            return Err(Lack::Moved { name: survey.home.name.to_string(), from, to }.into());
-        }
-        let wanted = survey.wanted(place)?;
-        let last = &survey.state.applied;
-        let lacks = iis::lacks(&wanted, &survey.iis, last, wishes.take_over).into_iter();
+        let lacks = preflight::lacking(survey, place, wishes.take_over)?.into_iter();
         // The way back is open whatever became of a certificate: what is shown is left as it is.
         let (told, lacks): (Vec<Lack>, Vec<Lack>) =
             lacks.partition(|lack| work == Work::Rollback && matches!(lack, Lack::Certificate(_)));
-        if let Some(lack) = lacks.into_iter().next() {
-            return Err(lack.into());
+        if let Some(error) = DeployError::not_ready(lacks, Vec::new()) {
+            return Err(error);
         }
+        let wanted = survey.wanted(place)?;
+        let last = &survey.state.applied;
         notices.extend(told.iter().map(left_for_later));
         notices.extend(settings.pool.account.as_ref().filter(|account| account.is_mighty()).map(too_mighty));
         notices.extend(wanted.certificates.iter().filter_map(|own| ends_soon(own, survey.now)));
-        // What a killed command has left is brought to its end before; one that somebody has stopped answers nobody.
-        let stopped = || iis::stopped(&wanted, &survey.iis, last);
-        if survey.history.unfinished.is_none()
-            && let Some(lack) = stopped()
-        {
-            return Err(lack.into());
-        }
         if !settings.requests.header {
             return Err(DeployError::NoHeader { path: survey.home.site_toml() });
         }
@@ -479,7 +468,7 @@ fn too_mighty(account: &Account) -> Notice {
 }
 
 /// That a certificate that is to be shown is soon at its end.
-fn ends_soon(own: &WantedCertificate, now: u64) -> Option<Notice> {
+pub(super) fn ends_soon(own: &WantedCertificate, now: u64) -> Option<Notice> {
     let Shown::Chosen(certificate) = &own.shown else { return None };
     let days = certificate.ends_soon(now)?;
     Some(Notice {

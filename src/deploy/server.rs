@@ -11,7 +11,7 @@ use super::Part;
 use crate::clock::{Clock, Span};
 use crate::logs::{Logs, Of};
 use crate::service::Manager;
-use crate::site::iis::actual::{Actual, Answer};
+use crate::site::iis::actual::{Actual, Answer, Scope};
 use crate::site::iis::appcmd::{Command, Object, Verb};
 use crate::site::iis::run::{self, IisError, Runner};
 use crate::site::iis::wanted::{Password, Spot};
@@ -74,6 +74,17 @@ impl Server {
     /// Has it know the password of the account that the pool is to run under.
     pub fn give_password(&mut self, password: Password) {
         self.password = Some(password);
+    }
+
+    /// The appcmd that is run.
+    pub fn program(&self) -> &Path {
+        self.appcmd.program()
+    }
+
+    /// What concerns no site. Changes nothing.
+    pub fn look(&mut self) -> Result<Actual, IisError> {
+        let program = self.appcmd.program().to_owned();
+        self.clock.time(Part::Server, || run::read(&mut self.appcmd, &program, &Scope::default()))
     }
 
     /// What the run has done so far, and when.

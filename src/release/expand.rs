@@ -15,7 +15,7 @@ use crate::progress::{Progress, Running, Stage, Unit};
 use crate::target::Target;
 
 /// Longest path that a Windows program takes without asking for more (MAX_PATH), less the final NUL.
-pub(super) const WINDOWS_LIMIT: usize = 259;
+pub const WINDOWS_LIMIT: usize = 259;
 
 /// Expands the whole bundle. If that fails, the slot is empty again.
 pub fn expand(bundle: &Bundle, mut slot: Slot, progress: &dyn Progress) -> Result<Release, ReleaseError> {
@@ -101,10 +101,15 @@ fn windows_holds(bundle: &Bundle) -> Result<(), ReleaseError> {
     entry::check_set(&paths, Target::WindowsX86_64).map_err(names)
 }
 
+/// The length of the path that a file will have below a folder, as Windows counts it.
+pub fn length_below(folder: &Path, file: &EntryPath) -> usize {
+    folder.to_string_lossy().encode_utf16().count() + 1 + file.utf16_len() as usize
+}
+
 /// Holdall itself writes and reads longer paths, Python and IIS do not.
 fn fits_windows<'a>(root: &Path, paths: impl Iterator<Item = &'a EntryPath>) -> Result<(), ReleaseError> {
     let Some(longest) = paths.max_by_key(|path| path.utf16_len()) else { return Ok(()) };
-    let length = root.to_string_lossy().encode_utf16().count() + 1 + longest.utf16_len() as usize;
+    let length = length_below(root, longest);
     if length > WINDOWS_LIMIT {
         let (folder, path) = (root.to_owned(), longest.to_string());
         return Err(ReleaseError::PathTooLong { folder, path, length, limit: WINDOWS_LIMIT });

@@ -5,10 +5,9 @@
 
 mod lock;
 
-use std::io::{self, Write as _};
+use std::io;
 use std::iter;
 use std::path::PathBuf;
-use std::process::Stdio;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::sleep;
 use std::time::Duration;
@@ -18,6 +17,7 @@ use super::appcmd::Meaning;
 use super::call::Call;
 use super::plan::Change;
 use super::xml;
+use crate::interrupt::{self, Within};
 
 pub use lock::IisLock;
 
@@ -30,6 +30,13 @@ pub const NETSH_VARIABLE: &str = "HOLDALL_NETSH";
 /// How long a command is repeated while somebody else holds the configuration, and the first pause.
 const PATIENCE: Duration = Duration::from_secs(20);
 const PAUSE: Duration = Duration::from_millis(100);
+
+/// How long one command may take. Most take a second; a server whose disk is busy, or that shares its configuration over a
+/// slow network, takes longer, and one that hangs would hold the site for ever.
+const LIMIT: Duration = Duration::from_secs(300);
+
+/// The exit code of one that was ended for it: ERROR_TIMEOUT, which appcmd itself does not end with.
+const OVERDUE: i32 = 1460;
 
 /// How many questions are asked at a time.
 const AT_ONCE: usize = 4;
@@ -54,6 +61,8 @@ pub trait Runner {
 pub struct Appcmd {
     program: PathBuf,
     netsh: PathBuf,
+    /// How long one command may take.
+    limit: Duration,
 }
 
 /// Why IIS could not be asked or changed.
@@ -123,8 +132,13 @@ impl Appcmd {
 
     /// This program in the place of IIS's own.
     pub fn at(program: impl Into<PathBuf>) -> Appcmd {
-        let netsh = || system().join("netsh.exe");
-        Appcmd { program: program.into(), netsh: named(NETSH_VARIABLE).unwrap_or_else(netsh) }
+        Appcmd { program: program.into(), netsh: netsh(), limit: LIMIT }
+    }
+
+    /// One whose commands may take no longer than that.
+    #[must_use]
+    pub fn within(self, limit: Duration) -> Appcmd {
+        Appcmd { limit, ..self }
     }
 
     pub fn program(&self) -> &std::path::Path {
@@ -141,38 +155,36 @@ fn of_windows() -> PathBuf {
     system().join("inetsrv").join("appcmd.exe")
 }
 
-/// A 32-bit program that opens `System32` is sent to another folder, with a configuration of its own; `Sysnative` is how
-/// it reaches the right one. No other program can see that name.
+/// The netsh that `HOLDALL_NETSH` names, or that of this Windows.
+pub fn netsh() -> PathBuf {
+    named(NETSH_VARIABLE).unwrap_or_else(|| system().join("netsh.exe"))
+}
+
+/// Of no use to a 32-bit program on a 64-bit Windows, which is shown another folder under this name: a server is refused to
+/// it ([`crate::doctor::is_diverted`]).
 fn system() -> PathBuf {
     let windows = std::env::var_os("windir").unwrap_or_else(|| r"C:\Windows".into());
-    let is_diverted =
-        cfg!(target_pointer_width = "32") && std::env::var_os("PROCESSOR_ARCHITEW6432").is_some();
-    let system = if is_diverted { "Sysnative" } else { "System32" };
-    PathBuf::from(windows).join(system)
+    PathBuf::from(windows).join("System32")
 }
 
 impl Appcmd {
     fn answer(&self, command: &Call) -> io::Result<Answer> {
-        let input = command.standard_input();
-        let program = match command {
+        let mut program = std::process::Command::new(match command {
             Call::Appcmd(_) => &self.program,
             Call::Netsh(_) => &self.netsh,
-        };
-        let mut child = std::process::Command::new(program)
-            .args(command.args())
-            .stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() })
-            .stdout(Stdio::piped())
-            // Both write their errors to the standard output, too.
-            .stderr(Stdio::null())
-            .spawn()?;
-        let fed = child.stdin.take().map(|mut stdin| stdin.write_all(input.unwrap_or_default().as_bytes()));
-        let output = child.wait_with_output()?;
-        // One that leaves without reading has said why by its exit code.
-        match fed {
-            Some(Err(error)) if output.status.success() => return Err(error),
-            _ => {}
-        }
-        Ok(Answer { code: whole(output.status.code().unwrap_or(-1)), printed: output.stdout })
+        });
+        program.args(command.args());
+        // Both write their errors to the standard output, too.
+        Ok(match interrupt::fed_within(&mut program, command.standard_input(), self.limit)? {
+            Within::Ended(output) => {
+                Answer { code: whole(output.status.code().unwrap_or(-1)), printed: output.stdout }
+            }
+            Within::Overdue { mut stdout, .. } => {
+                let seconds = self.limit.as_secs_f32();
+                stdout.extend(format!("it had not ended after {seconds} s, and was ended").into_bytes());
+                Answer { code: OVERDUE, printed: stdout }
+            }
+        })
     }
 }
 
@@ -267,6 +279,8 @@ pub fn perform(
                 return Err(IisError::Changed(stopped(change, &answer, done, Vec::new())));
             }
             Meaning::NotElevated | Meaning::NotFound | Meaning::Failed => {
+                // Nobody knows whether one that was cut off has done its work.
+                done.extend((answer.code == OVERDUE).then(|| change.clone()));
                 return Err(match take_back(runner, &done) {
                     Ok(()) => IisError::Failed(stopped(change, &answer, Vec::new(), Vec::new())),
                     Err(left) => IisError::NotTakenBack(stopped(change, &answer, done, left)),
@@ -326,7 +340,6 @@ fn until_free(runner: &mut dyn Runner, command: &Call, mut answer: Answer) -> io
 mod tests {
     use super::*;
     use crate::site::iis::appcmd::{Command, Object, Verb};
-    use crate::site::iis::netsh::Endpoint;
     use std::path::Path;
 
     /// Answers by the words of a command, and keeps what was run.
@@ -406,7 +419,7 @@ mod tests {
     #[test]
     fn a_certificate_that_is_shown_no_more_is_taken_back() {
         use crate::site::iis::netsh;
-        let endpoint = Endpoint::parse("hostnameport=a.example:443").unwrap();
+        let endpoint = netsh::Endpoint::parse("hostnameport=a.example:443").unwrap();
         let undoes = vec![netsh::Command::delete(&endpoint).into()];
         let done = [Change { undoes, ..changes().remove(0) }];
         let failing = [("http delete sslcert", 1), ("http show sslcert", 1)];
@@ -469,6 +482,27 @@ mod tests {
         assert_eq!(said, ["1", "2", "3", "4", "5", "6", "7", "8", "9"]);
         assert!(answers.iter().map(|answer| answer.code).eq([0, 0, 0, 0, 0, 0, 9, 0, 0]));
         assert_eq!(Appcmd::at(&program).ask(&[]).unwrap(), []);
+    }
+
+    /// What it has begun may be done or not, and is taken back with what was done before.
+    #[cfg(unix)]
+    #[test]
+    fn a_command_that_hangs_is_ended_and_taken_back() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let program = folder.path().join("appcmd");
+        let script = "#!/bin/sh\necho \"$*\" >>\"${0%/*}/run\"\necho begun\n[ \"$*\" != 'set site b' ] || exec sleep 600\n";
+        fs_err::write(&program, script).unwrap();
+        fs_err::set_permissions(&program, std::fs::Permissions::from_mode(0o700)).unwrap();
+        let mut appcmd = Appcmd::at(&program).within(Duration::from_secs(1));
+        let error = perform(&mut appcmd, &program, &changes()).unwrap_err();
+        let words = error.to_string();
+        assert!(words.contains("set site b` ended with 1460: begun it had not ended after 1 s"), "{words}");
+        assert!(matches!(error, IisError::Failed(_)), "{error:?}");
+        let run = fs_err::read_to_string(folder.path().join("run")).unwrap();
+        let run: Vec<_> = run.lines().collect();
+        let undone = ["delete site b", "stop site b", "delete site a", "stop site a"];
+        assert_eq!(run, [&["set site a", "set site b"][..], &undone].concat());
     }
 
     #[cfg(unix)]
