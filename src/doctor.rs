@@ -92,6 +92,7 @@ impl Finding {
     pub fn of_lack(lack: &Lack) -> Finding {
         let id = match lack {
             Lack::FastCgi => checks::CGI,
+            Lack::Feature { .. } => checks::FEATURES,
             Lack::Binding { .. } => checks::BINDINGS,
             Lack::Certificate(_)
             | Lack::NothingToKeep { .. }
@@ -99,7 +100,6 @@ impl Finding {
             | Lack::TwoCertificates { .. } => checks::CERTIFICATE,
             Lack::Stopped(_) | Lack::PoolStopped(_) => checks::STARTED,
             Lack::Password(_) | Lack::NoAccount(_) => checks::ACCOUNT,
-            Lack::Feature { .. } => checks::FEATURES,
             Lack::Site(_)
             | Lack::Moved { .. }
             | Lack::Foreign { .. }

@@ -124,6 +124,9 @@ pub enum Error {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Deploy(#[from] DeployError),
+    #[error("the logs of {site} cannot be followed")]
+    #[diagnostic(help("check that you may read them: on a server that takes an administrator"))]
+    Logs { site: SiteName, source: io::Error },
     #[error(transparent)]
     #[diagnostic(transparent)]
     Fix(#[from] FixError),
@@ -134,9 +137,6 @@ pub enum Error {
     #[error("{}", unwell(*problems))]
     #[diagnostic(help("see to each, then run the same command again"))]
     Unwell { problems: usize },
-    #[error("the logs of {site} cannot be followed")]
-    #[diagnostic(help("check that you may read them: on a server that takes an administrator"))]
-    Logs { site: SiteName, source: io::Error },
     #[error("`{}` would change", path.display())]
     #[diagnostic(help("run `holdall lock --target {target}`, look at what changed, and commit it"))]
     LockWouldChange { path: PathBuf, target: Target },
@@ -207,8 +207,8 @@ impl Error {
             | Error::Preview(_)
             | Error::Local(_)
             | Error::Deploy(_)
-            | Error::Fix(_)
             | Error::Logs { .. }
+            | Error::Fix(_)
             | Error::LockWouldChange { .. }
             | Error::Differs { .. } => Exit::Failed,
         }

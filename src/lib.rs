@@ -26,10 +26,10 @@ pub mod signature;
 pub mod release;
 /// How a release is started; `site::local` is the embedded web server.
 pub mod site;
-/// Is this machine ready?
-pub mod doctor;
 /// Background commands of a project, as services of the system.
 pub mod service;
+/// Is this machine ready?
+pub mod doctor;
 /// The server's half: a bundle goes into service.
 pub mod deploy;
 /// What may be typed, and what is printed.
@@ -56,6 +56,8 @@ pub mod elf;
 pub mod cache;
 /// Pinned programs from the package index.
 pub mod python_tool;
+/// The event log of Windows.
+pub mod events;
 /// What a site and all around it has said, merged by time.
 pub mod logs;
 /// What other programs say, made fit to be shown.

@@ -12,6 +12,8 @@ mod crowd;
 mod doctor;
 // Every command and every line in turn: the same code as on Windows, which takes its time there.
 #[cfg(target_os = "linux")]
+mod events;
+#[cfg(target_os = "linux")]
 mod faults;
 #[cfg(target_os = "linux")]
 mod full_disk;

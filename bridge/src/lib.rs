@@ -9,6 +9,7 @@ pub mod settings;
 
 pub mod backlog;
 pub mod connection;
+pub mod events;
 pub mod exchange;
 pub mod forwarded;
 pub mod gateway;

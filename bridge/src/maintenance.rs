@@ -12,7 +12,6 @@ use serde::Deserialize;
 
 use crate::head::Head;
 use crate::log;
-use crate::protocol::Params;
 
 /// Where the file is, if it is there.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,10 +46,11 @@ impl Default for File {
 
 impl Maintenance {
     /// What a visitor is told instead of being answered by the application; nothing, if the site is open to them.
-    pub fn closed(&self, params: &Params) -> Option<Closed> {
+    ///
+    /// `visitor` is the address that the application would be told.
+    pub fn closed(&self, visitor: &str) -> Option<Closed> {
         let file = read(&self.file)?;
-        let visitor = params.value(b"REMOTE_ADDR").and_then(|text| std::str::from_utf8(text).ok());
-        let visitor = visitor.and_then(|text| text.trim().parse::<IpAddr>().ok());
+        let visitor = visitor.trim().parse::<IpAddr>().ok();
         let allowed = |visitor: &IpAddr| {
             // IIS that listens at `[::]` may write an IPv4 address as one of IPv6.
             let visitor = visitor.to_canonical();
@@ -120,33 +120,26 @@ impl Closed {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::protocol::encode;
-
-    fn from(address: &str) -> Params {
-        let mut bytes = Vec::new();
-        encode::pair(&mut bytes, b"REMOTE_ADDR", address.as_bytes());
-        Params::parse(bytes).unwrap()
-    }
 
     #[test]
     fn the_site_is_closed_as_long_as_the_file_is_there() {
         let folder = tempfile::tempdir().unwrap();
         let maintenance = Maintenance { file: folder.path().join("maintenance.toml") };
-        assert_eq!(maintenance.closed(&from("192.0.2.1")), None);
+        assert_eq!(maintenance.closed("192.0.2.1"), None);
         let text = "by = 'ann'\nretry-after = 60\nmessage = 'Back at <5>'\nallow = ['198.51.100.0/24', '2001:db8::/32']\n";
         fs_err::write(&maintenance.file, text).unwrap();
-        let closed = maintenance.closed(&from("192.0.2.1")).unwrap();
+        let closed = maintenance.closed("192.0.2.1").unwrap();
         assert!(closed.page().contains("<p>Back at &lt;5&gt;</p>"));
         let head = String::from_utf8(closed.head().bytes).unwrap();
         assert!(head.starts_with("Status: 503 ") && head.contains("Retry-After: 60\r\n"), "{head}");
         for allowed in ["198.51.100.7", "::ffff:198.51.100.7", "2001:db8::5"] {
-            assert_eq!(maintenance.closed(&from(allowed)), None, "{allowed}");
+            assert_eq!(maintenance.closed(allowed), None, "{allowed}");
         }
         for other in ["198.51.101.7", "::1", "", "nobody"] {
-            assert!(maintenance.closed(&from(other)).is_some(), "{other}");
+            assert!(maintenance.closed(other).is_some(), "{other}");
         }
         fs_err::remove_file(&maintenance.file).unwrap();
-        assert_eq!(maintenance.closed(&from("192.0.2.1")), None);
+        assert_eq!(maintenance.closed("192.0.2.1"), None);
     }
 
     #[test]
@@ -155,9 +148,9 @@ mod tests {
         let maintenance = Maintenance { file: folder.path().join("maintenance.toml") };
         for wrong in ["allow = ['everybody']", "retry-after = 'soon'\nallow = ['0.0.0.0/0']", "[["] {
             fs_err::write(&maintenance.file, wrong).unwrap();
-            assert_eq!(maintenance.closed(&from("192.0.2.1")).unwrap().retry_after, 300, "{wrong}");
+            assert_eq!(maintenance.closed("192.0.2.1").unwrap().retry_after, 300, "{wrong}");
         }
         fs_err::write(&maintenance.file, "").unwrap();
-        assert!(maintenance.closed(&from("192.0.2.1")).is_some());
+        assert!(maintenance.closed("192.0.2.1").is_some());
     }
 }

@@ -66,6 +66,11 @@ impl Reply {
         self.names_process = true;
     }
 
+    /// Whether it does, as the answer is one to a probe.
+    pub fn names_process(&self) -> bool {
+        self.names_process
+    }
+
     /// Lets the answer end at its Content-Length, as PEP 3333 has it for `wsgi.file_wrapper`.
     pub fn cut_at_length(&mut self) {
         self.cut_at_length = true;

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::Deserialize;
 
 use crate::cli::Arguments;
+use crate::events::Events;
 use crate::forwarded::Proxies;
 use crate::maintenance::Maintenance;
 use crate::probe::Probes;
@@ -27,6 +29,7 @@ pub struct Settings {
     /// Whose word on visitors counts; without it that is left to the application.
     pub proxies: Option<Proxies>,
     pub maintenance: Option<Maintenance>,
+    pub events: Option<Events>,
 }
 
 /// The request that `--check` makes.
@@ -87,12 +90,24 @@ struct File {
     check: Question,
     probe: Option<Watched>,
     maintenance: Option<Watched>,
+    events: Option<EventsTable>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct Log {
     path: Option<PathBuf>,
+}
+
+/// How events are reported.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EventsTable {
+    source: String,
+    name: String,
+    folder: PathBuf,
+    /// Seconds.
+    slow: u64,
 }
 
 /// A file that need not be there.
@@ -124,6 +139,12 @@ impl Settings {
             log: file.log.path.map(|path| folder.join(path)),
             check: file.check,
             probe: file.probe.map(|probe| Probes { file: folder.join(probe.file) }),
+            events: file.events.map(|table| Events {
+                source: table.source,
+                name: table.name,
+                slow: Duration::from_secs(table.slow),
+                folder: folder.join(table.folder),
+            }),
             proxies: file.trusted_proxies,
             maintenance: file.maintenance.map(|watched| Maintenance { file: folder.join(watched.file) }),
         };

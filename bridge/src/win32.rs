@@ -23,6 +23,9 @@ use windows_sys::Win32::Storage::FileSystem::{
 use windows_sys::Win32::System::Console::{
     GetStdHandle, STD_ERROR_HANDLE, STD_HANDLE, STD_INPUT_HANDLE, STD_OUTPUT_HANDLE, SetStdHandle,
 };
+use windows_sys::Win32::System::EventLog::{
+    DeregisterEventSource, EVENTLOG_ERROR_TYPE, EVENTLOG_WARNING_TYPE, RegisterEventSourceW, ReportEventW,
+};
 use windows_sys::Win32::System::IO::{
     CancelIoEx, CancelSynchronousIo, GetOverlappedResult, IO_STATUS_BLOCK, OVERLAPPED,
 };
@@ -335,4 +338,24 @@ fn new_handle(handle: HANDLE) -> io::Result<OwnedHandle> {
 
 fn succeeded(result: i32) -> io::Result<()> {
     if result == 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// Writes an error or a warning into the event log "Application".
+pub fn report_event(source: &str, is_error: bool, id: u32, text: &str) -> io::Result<()> {
+    let wide = |text: &str| text.encode_utf16().filter(|unit| *unit != 0).chain([0]).collect::<Vec<u16>>();
+    // `%1` in a text would stand for something else.
+    let (source, text) = (wide(source), wide(&text.replace('%', "% ")));
+    // SAFETY: the name ends in NUL and lives through the call; none stands for this machine.
+    let handle = unsafe { RegisterEventSourceW(null(), source.as_ptr()) };
+    if handle.is_null() {
+        return Err(io::Error::last_os_error());
+    }
+    let kind = if is_error { EVENTLOG_ERROR_TYPE } else { EVENTLOG_WARNING_TYPE };
+    let texts = [text.as_ptr()];
+    // SAFETY: the handle is open; there is one text, which ends in NUL and lives through the call.
+    let reported = unsafe { ReportEventW(handle, kind, 0, id, null_mut(), 1, 0, texts.as_ptr(), null()) };
+    let result = if reported == 0 { Err(io::Error::last_os_error()) } else { Ok(()) };
+    // SAFETY: the handle is open, and closed once.
+    unsafe { DeregisterEventSource(handle) };
+    result
 }

@@ -3,12 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use super::Output;
-use super::served::{RootArgs, SwitchArgs, Teller};
+use super::served::{RootArgs, SwitchArgs, Teller, noted};
 use super::stop::Ending;
 use super::trust::TrustArgs;
 use crate::Error;
 use crate::deploy::{self, DeployError, Listener as _, Source, Wishes};
 use crate::durable::Disk;
+use crate::events::Event;
 use crate::progress::Notice;
 use crate::site::settings::{SITE_TOML, read_text};
 use crate::site::{Home, HomeError, SiteSettings};
@@ -81,7 +82,11 @@ pub fn run(args: Args, output: &Output) -> Result<(), Error> {
     let teller = Teller::new(output);
     notice.into_iter().for_each(|notice| teller.notice(notice));
     let mut hands = args.switch.change.hands(server, &trust, &teller);
-    let outcome = deploy::deploy(&home, &settings, text, source, wishes, &mut hands)?;
+    let done = deploy::deploy(&home, &settings, text, source, wishes, &mut hands);
+    let outcome = noted("deploy", &home.name, done, |outcome| {
+        let (site, release, from) = (home.name.clone(), outcome.release.clone(), outcome.from.clone());
+        outcome.changed.then_some(Event::Deployed { site, release, from })
+    })?;
     args.switch.end((&home, &settings), &outcome, &mut hands, &teller, output)
 }
 

@@ -9,6 +9,7 @@ use super::served::{SiteArgs, Teller};
 use super::stop::Ending;
 use crate::Error;
 use crate::deploy::{self, DeployError};
+use crate::events::{self, Event};
 use crate::manifest::SiteName;
 use crate::progress::Notice;
 use crate::site::Maintenance;
@@ -56,7 +57,7 @@ Exit codes:
 pub struct On {
     #[command(flatten)]
     of: Of,
-    /// Let visitors from these addresses through; may be given several times. Behind a proxy all come from its address
+    /// Let visitors from these addresses through; may be given several times. Behind a proxy that site.toml does not trust all come from its address
     #[arg(long, value_name = "CIDR", value_parser = net)]
     allow: Vec<IpNet>,
     /// Seconds after which browsers and search engines may come again
@@ -142,6 +143,7 @@ fn on(args: On, output: &Output) -> Result<(), Error> {
     let maintenance = Maintenance { allow, retry_after, message, ..Maintenance::begin(By::Command) };
     let teller = Teller::new(output);
     deploy::close(&home, &maintenance, &teller, of.if_held())?;
+    events::report(&Event::Closed { site: home.name.clone() });
     told(&home.name, Some(maintenance), teller.notices(), output);
     Ok(())
 }
@@ -150,7 +152,9 @@ fn off(args: &Off, output: &Output) -> Result<(), Error> {
     let _ending = Ending::listen_for_site(output).map_err(Error::System)?;
     let (home, _) = args.of.site.find()?;
     let teller = Teller::new(output);
-    deploy::open(&home, &teller, args.of.if_held())?;
+    if deploy::open(&home, &teller, args.of.if_held())? {
+        events::report(&Event::Opened { site: home.name.clone() });
+    }
     told(&home.name, None, teller.notices(), output);
     Ok(())
 }

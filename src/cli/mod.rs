@@ -74,6 +74,7 @@ Environment:
   HOLDALL_TRUST    the public key that `verify`, `preview` and `deploy` ask for, or the name of its file
   HOLDALL_TRUST_FILE
                    one more file like trust.toml, beside that of this machine
+  HOLDALL_EVENTS   a file that gets what goes to the event log of Windows, a line of JSON each
   HOLDALL_ROOT     the folder of all sites on a server
   HOLDALL_APPCMD   the program to run in place of IIS's own appcmd
   HOLDALL_NETSH    the program to run in place of Windows's own netsh

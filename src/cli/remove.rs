@@ -3,12 +3,14 @@
 use serde::Serialize;
 
 use super::Output;
-use super::served::{ChangeArgs, SiteArgs, Teller};
+use super::served::{ChangeArgs, SiteArgs, Teller, noted};
 use super::stop::Ending;
 use crate::Error;
 use crate::deploy::{self, Data};
+use crate::events::{self, Event};
 use crate::manifest::SiteName;
 use crate::signature::Trust;
+use crate::site::Home;
 
 const AFTER: &str = "\
 Examples:
@@ -50,7 +52,14 @@ pub fn run(args: Args, output: &Output) -> Result<(), Error> {
     let (teller, trust) = (Teller::new(output), Trust::default());
     let mut hands = args.change.hands(args.change.server()?, &trust, &teller);
     let data = if args.with_data { Data::Removed } else { Data::Kept };
-    deploy::remove(&home, &settings, data, &mut hands)?;
+    let removed = deploy::remove(&home, &settings, data, &mut hands);
+    let (site, with_data) = (home.name.clone(), args.with_data);
+    noted("remove", &home.name, removed, |()| Some(Event::Removed { site, with_data }))?;
+    let root = home.folder.parent();
+    if root.is_some_and(|root| Home::all(root).is_ok_and(|sites| sites.is_empty())) {
+        // The next deploy makes it known again.
+        events::unregister();
+    }
     match (output.is_json(), args.with_data) {
         (true, with_data) => output.json(&Value { removed: &home.name, with_data }),
         (false, true) => output.line(format!("{} is gone, with all that it had", home.name)),

@@ -1,10 +1,11 @@
 //! `holdall rollback`: a release that served before serves again.
 
 use super::Output;
-use super::served::{SiteArgs, SwitchArgs, Teller};
+use super::served::{SiteArgs, SwitchArgs, Teller, noted};
 use super::stop::Ending;
 use crate::Error;
 use crate::deploy::{self, Wishes};
+use crate::events::Event;
 use crate::signature::Trust;
 
 const AFTER: &str = "\
@@ -57,6 +58,10 @@ pub fn run(args: Args, output: &Output) -> Result<(), Error> {
     }
     let (teller, trust) = (Teller::new(output), Trust::default());
     let mut hands = args.switch.change.hands(server, &trust, &teller);
-    let outcome = deploy::rollback(&home, &settings, to, wishes, &mut hands)?;
+    let done = deploy::rollback(&home, &settings, to, wishes, &mut hands);
+    let outcome = noted("rollback", &home.name, done, |outcome| {
+        let (site, release, from) = (home.name.clone(), outcome.release.clone(), outcome.from.clone());
+        outcome.changed.then_some(Event::RolledBack { site, release, from })
+    })?;
     args.switch.end((&home, &settings), &outcome, &mut hands, &teller, output)
 }

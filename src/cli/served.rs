@@ -15,6 +15,7 @@ use crate::deploy::journal::Step;
 use crate::deploy::{self, DeployError, DeployPlan, Hands, Listener, Server, Survey};
 use crate::doctor::is_diverted;
 use crate::durable::Disk;
+use crate::events::{self, Ending, Event};
 use crate::manifest::SiteName;
 use crate::progress::{Notice, Progress};
 use crate::release::{ReleaseId, Releases};
@@ -307,6 +308,31 @@ impl Listener for Teller<'_> {
              command sees to it if this one is stopped"
         ));
     }
+}
+
+/// Writes how a command ended into the event log of Windows, for whoever watches many servers.
+pub fn noted<T>(
+    doing: &'static str,
+    site: &SiteName,
+    done: Result<T, DeployError>,
+    event: impl FnOnce(&T) -> Option<Event>,
+) -> Result<T, DeployError> {
+    events::register();
+    match &done {
+        Ok(value) => event(value).iter().for_each(events::report),
+        Err(error) => {
+            let ending = match error {
+                DeployError::RolledBack { .. } => Ending::TakenBack,
+                DeployError::NotRolledBack { .. } => Ending::NotTakenBack,
+                error if error.is_precondition() => Ending::Refused,
+                _ => Ending::InPart,
+            };
+            let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
+            let words = std::iter::once(error.to_string()).chain(causes.map(ToString::to_string)).collect();
+            events::report(&Event::Failed { site: site.clone(), doing, ending, words });
+        }
+    }
+    done
 }
 
 /// What is being done, as it is told.

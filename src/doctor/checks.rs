@@ -10,9 +10,9 @@ use super::{Finding, Machine, Subject};
 pub use site::ports;
 
 pub(super) const CGI: &str = "iis.cgi";
+pub(super) const FEATURES: &str = "iis.features";
 pub(super) const BINDINGS: &str = "site.bindings";
 pub(super) const CERTIFICATE: &str = "site.certificate";
-pub(super) const FEATURES: &str = "iis.features";
 pub(super) const STARTED: &str = "site.started";
 pub(super) const ACCOUNT: &str = "site.account";
 pub(super) const PLACE: &str = "site.place";

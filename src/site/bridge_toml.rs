@@ -33,6 +33,8 @@ pub struct BridgeToml {
     pub probe: Option<Watched>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub maintenance: Option<Watched>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub events: Option<Events>,
 }
 
 /// Where the bridge and the project's `wsgi.errors` are logged; standard error when this is absent.
@@ -48,6 +50,18 @@ pub struct Check {
     pub host: String,
     /// Whether visitors come by HTTPS, so that a project that sends them there answers.
     pub https: bool,
+}
+
+/// What goes to the event log of Windows.
+#[derive(Debug, Clone, Serialize)]
+pub struct Events {
+    pub source: String,
+    /// Of the site.
+    pub name: String,
+    /// Where the bridge keeps when it reported something last.
+    pub folder: String,
+    /// Seconds after which a request is slow.
+    pub slow: u32,
 }
 
 /// A file that is looked for with each request that it may concern: of probes, which it allows to whoever shows the token
@@ -118,6 +132,7 @@ impl BridgeToml {
             },
             probe: None,
             maintenance: None,
+            events: None,
         }
     }
 

@@ -226,6 +226,9 @@ impl Home {
     }
 }
 
+/// From so many seconds on a request is slow: a visitor has left by then, or thinks of it.
+const SLOW: u32 = 30;
+
 /// What the bridge of a release is told: the variables, where to log, and how visitors come.
 pub fn bridge_toml(
     settings: &SiteSettings,
@@ -234,7 +237,14 @@ pub fn bridge_toml(
     visited: Visited<'_>,
 ) -> BridgeToml {
     let mut told = BridgeToml::of(place, given).with_probes();
-    let log = place.shared().join("logs").join("bridge.log");
+    let logs = place.shared().join("logs");
+    let log = logs.join("bridge.log");
+    told.events = Some(super::bridge_toml::Events {
+        source: crate::events::SOURCE.to_owned(),
+        name: settings.name.to_string(),
+        folder: logs.to_string_lossy().into_owned(),
+        slow: SLOW,
+    });
     told.trusted_proxies = Some(settings.trusted_proxies.iter().map(ToString::to_string).collect());
     let maintenance = place.site.join(super::maintenance::MAINTENANCE_TOML);
     told.maintenance = Some(super::bridge_toml::Watched { file: maintenance.to_string_lossy().into_owned() });

@@ -4,6 +4,7 @@
 //! whether it was named. IIS's own settings are spelled as IIS spells them.
 
 mod attribute;
+mod authentication;
 mod binding;
 mod header;
 mod keys;
@@ -25,6 +26,7 @@ use keys::Keys;
 pub use attribute::{
     Attribute, COMPRESSION, FASTCGI, Kind, LIMITS, POOL, REQUESTS, Setting, WINDOWS, seconds, settings_of,
 };
+pub use authentication::Authentication;
 pub use binding::{Binding, Certificate, Protocol, Thumbprint};
 pub(super) use keys::{is_variable, same_variable, set_by_holdall};
 pub use network::Network;
@@ -169,21 +171,6 @@ pub struct Media {
     pub cache_days: Option<u32>,
 }
 
-/// Whether visitors are asked for their Windows account.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Authentication {
-    /// Nobody is asked.
-    Anonymous,
-    Windows {
-        /// In the order in which they are offered, if they were named.
-        providers: Option<Vec<&'static str>>,
-        /// Paths at which nobody is asked all the same.
-        anonymous: Vec<VirtualPath>,
-        /// Attributes that were named, by key, as IIS writes them.
-        attributes: BTreeMap<&'static str, String>,
-    },
-}
-
 /// Why `site.toml` cannot be used.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 pub enum SettingsError {
@@ -298,7 +285,7 @@ impl SiteSettings {
             return Err(keys.contradiction(&format!("limits.{key}"), "below", why));
         }
         let pool = pool(&keys)?;
-        let authentication = authentication(&keys)?;
+        let authentication = authentication::read(&keys)?;
         let usual = &standard.static_files;
         let static_files = StaticFiles {
             cache_days: keys.number("static.cacheDays", 0..=3650)?.unwrap_or(usual.cache_days),
@@ -648,54 +635,6 @@ fn media(keys: &Keys<'_>) -> Result<Option<Media>, SettingsError> {
             Err(keys.missing("media.url", "url = \"/media/\""))
         }
         None => Ok(None),
-    }
-}
-
-/// The ways in which IIS lets Windows tell who somebody is.
-const PROVIDERS: &[&str] = &["Negotiate", "NTLM", "Negotiate:Kerberos"];
-
-fn authentication(keys: &Keys<'_>) -> Result<Option<Authentication>, SettingsError> {
-    let windows = keys.flag("authentication.windows")?;
-    let providers = keys.list("authentication.providers", |text| {
-        let known = PROVIDERS.iter().find(|known| **known == text).copied();
-        known.ok_or_else(|| format!("it is one of `{}`", PROVIDERS.join("`, `")))
-    })?;
-    if let Some(named) = &providers {
-        let twice = named.iter().enumerate().find(|(at, name)| named[..*at].contains(name));
-        if let Some((_, twice)) = twice {
-            return Err(keys.wrong("authentication.providers", twice, "it stands there twice"));
-        }
-        if named.is_empty() {
-            return Err(keys.wrong("authentication.providers", "[]", "nobody could say who they are"));
-        }
-    }
-    let anonymous = keys.list("authentication.anonymous", VirtualPath::parse)?;
-    let attributes = keys.attributes("authentication", WINDOWS)?;
-    let depending =
-        ["providers", "anonymous"].into_iter().chain(WINDOWS.iter().map(|attribute| attribute.key));
-    let depending = depending.map(|key| format!("authentication.{key}")).find(|key| keys.names(key));
-    match (windows, depending) {
-        (None, Some(_)) => Err(keys.missing("authentication.windows", "windows = true")),
-        (Some(false), Some(key)) => {
-            let why = "without Windows authentication nobody is asked anywhere";
-            Err(keys.contradiction(&key, "authentication.windows = false", why))
-        }
-        (None, None) => Ok(None),
-        (Some(false), None) => Ok(Some(Authentication::Anonymous)),
-        (Some(true), _) => {
-            let anonymous = anonymous.unwrap_or_default();
-            let same = |one: &VirtualPath, other: &VirtualPath| one.0.eq_ignore_ascii_case(&other.0);
-            let twice = anonymous
-                .iter()
-                .enumerate()
-                .find(|(at, path)| anonymous[..*at].iter().any(|one| same(one, path)));
-            match twice {
-                Some((_, twice)) => {
-                    Err(keys.wrong("authentication.anonymous", &twice.to_string(), "it stands there twice"))
-                }
-                None => Ok(Some(Authentication::Windows { providers, anonymous, attributes })),
-            }
-        }
     }
 }
 

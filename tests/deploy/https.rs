@@ -138,6 +138,8 @@ fn hosts_show_certificates_of_their_own_which_are_renewed_and_go_with_the_site()
     secure.deploy("1.1", &[]).code(4);
     assert_eq!(secure.kept(), before, "what failed was taken back, with the certificate");
     server.lab("");
+    server.holdall(&["apply", "guestbook", "--server", "iis"]).success();
+    secure.assert_shows(A, &newer_a);
     secure.deploy("1.1", &[]).success();
     secure.assert_shows(A, &newer_a);
     secure.assert_shows(B, &b);

@@ -65,3 +65,41 @@ fn every_link_leads_somewhere() {
     assert!(!leads_somewhere("deploying.md", "no-such-page.md"));
     assert!(leads_somewhere("deploying.md", "#folders"));
 }
+
+/// What stands in backticks and has the form of a doctor's line: `iis.cgi`.
+fn lines_of_doctor(text: &str) -> BTreeSet<&str> {
+    let groups = ["machine", "iis", "http", "site", "database", "bundle"];
+    let is_line = |word: &&str| {
+        let (group, name) = word.split_once('.').unwrap_or((word, ""));
+        groups.contains(&group)
+            && !["", "toml"].contains(&name)
+            && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+    };
+    text.split('`').skip(1).step_by(2).filter(is_line).collect()
+}
+
+#[test]
+fn every_line_of_the_doctor_is_explained_and_every_other_page_names_one_that_there_is() {
+    let explained = read("doctor.md");
+    let explained = lines_of_doctor(&explained);
+    let mut sources = String::new();
+    for path in walk(&tools::root().join("src")) {
+        sources += &fs_err::read_to_string(path).unwrap();
+    }
+    let unsaid: Vec<_> = explained.iter().filter(|line| !sources.contains(&format!("\"{line}\""))).collect();
+    assert_eq!(unsaid, [&""; 0], "docs/doctor.md explains lines that doctor never says");
+    for page in pages() {
+        let text = read(&page);
+        let unknown: Vec<_> = lines_of_doctor(&text).difference(&explained).copied().collect();
+        assert_eq!(unknown, [""; 0], "in docs/{page}");
+    }
+    assert!(explained.len() > 20, "{explained:?}");
+}
+
+/// The doctor's sources, and those that it takes findings from.
+fn walk(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs_err::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let (folders, files): (Vec<_>, Vec<_>) = entries.partition(|path| path.is_dir());
+    let files = files.into_iter().filter(|path| path.extension().is_some_and(|extension| extension == "rs"));
+    files.chain(folders.iter().flat_map(|folder| walk(folder))).collect()
+}

@@ -109,7 +109,13 @@ fn inspect(py: Python<'_>, settings: &Settings) -> Report {
     let handler = loaded.and_then(|application| {
         let template =
             Template::new(py, settings.threads > 1, settings.processes > 1, settings.proxies.clone())?;
-        Ok(Handler { application: application.unbind(), template, probes: None, maintenance: None })
+        Ok(Handler {
+            application: application.unbind(),
+            template,
+            probes: None,
+            maintenance: None,
+            events: None,
+        })
     });
     match handler {
         Ok(handler) => {

@@ -1,5 +1,7 @@
 //! One request through the application: environment in, answer out, `close()` in every case.
 
+use std::time::{Duration, Instant};
+
 use pyo3::exceptions::{PyConnectionError, PyTimeoutError, PyTypeError};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -12,6 +14,7 @@ use super::input::Input;
 use super::start_response::{StartResponse, type_name};
 use super::talk::Shared;
 use crate::connection::Connection;
+use crate::events::{Event, Events};
 use crate::exchange::{Disposition, Exchange};
 use crate::head::Head;
 use crate::log;
@@ -32,6 +35,8 @@ pub struct Handler {
     pub probes: Option<Probes>,
     /// Where it is said that the site is closed, if it may be.
     pub maintenance: Option<Maintenance>,
+    /// Who hears of slow requests.
+    pub events: Option<Events>,
 }
 
 /// What came of a request.
@@ -76,14 +81,28 @@ impl Handler {
     /// Answers one request, whatever the application does.
     pub fn answer(&self, py: Python<'_>, exchange: Exchange) -> Answered {
         let head_only = exchange.params().value(b"REQUEST_METHOD") == Some(b"HEAD");
-        let shared = Shared::new(exchange, Reply::new(head_only));
+        let (begun, shared) = (Instant::now(), Shared::new(exchange, Reply::new(head_only)));
         let mut failure = None;
         if let Err(error) = self.run(py, &shared) {
             failure = recover(py, &shared, error);
         }
+        self.tell_of_slowness(py, &shared, begun.elapsed());
         let (connection, status) =
             shared.detached(py, |talk| (talk.exchange.finish(), talk.reply.status_line()));
         Answered { connection, status, failure }
+    }
+
+    /// Probes wait for each other, and so are no measure.
+    fn tell_of_slowness(&self, py: Python<'_>, shared: &Shared, took: Duration) {
+        let Some(events) = self.events.as_ref().filter(|events| took >= events.slow) else { return };
+        if shared.briefly(py, |talk| talk.reply.names_process()) {
+            return;
+        }
+        let question = shared.briefly(py, |talk| question(&talk.exchange));
+        py.detach(|| {
+            log::line(&format!("{question} took {:.1} s", took.as_secs_f64()));
+            events.report(&Event::Slow { question: &question, took });
+        });
     }
 
     fn run(&self, py: Python<'_>, shared: &Shared) -> Result<(), Failure> {
@@ -97,8 +116,16 @@ impl Handler {
                 None => false,
             };
             // Whoever puts a release into service sees it while visitors do not.
-            let closed = self.maintenance.as_ref().filter(|_| !probes);
-            Ok((environ, closed.and_then(|maintenance| py.detach(|| maintenance.closed(&params)))))
+            let closed = match self.maintenance.as_ref().filter(|_| !probes) {
+                Some(maintenance) => {
+                    // Whom proxies that are trusted have told of stands there already.
+                    let visitor: Option<Bound<'_, PyAny>> = environ.get_item(intern!(py, "REMOTE_ADDR"))?;
+                    let visitor: Option<String> = visitor.map(|visitor| visitor.extract()).transpose()?;
+                    py.detach(|| maintenance.closed(visitor.as_deref().unwrap_or_default()))
+                }
+                None => None,
+            };
+            Ok((environ, closed))
         });
         shared.briefly(py, |talk| talk.exchange.return_params(params));
         let (environ, closed) = environ?;

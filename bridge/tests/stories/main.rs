@@ -7,6 +7,7 @@ mod check;
 mod client;
 mod errors;
 mod life;
+mod maintenance;
 mod probe;
 mod protocol;
 mod requests;

@@ -11,7 +11,7 @@ const HEADER: &str = "HTTP_X_HOLDALL_PROBE";
 const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
 /// A bridge that is configured by a file, with more lines of it.
-fn start(app: &str, lines: &str) -> Bridge {
+pub fn start(app: &str, lines: &str) -> Bridge {
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("bridge.toml");
     let socket = folder.path().join("socket");

@@ -340,7 +340,6 @@ fn until_free(runner: &mut dyn Runner, command: &Call, mut answer: Answer) -> io
 mod tests {
     use super::*;
     use crate::site::iis::appcmd::{Command, Object, Verb};
-    use crate::site::iis::netsh::Endpoint;
     use std::path::Path;
 
     /// Answers by the words of a command, and keeps what was run.
@@ -420,7 +419,7 @@ mod tests {
     #[test]
     fn a_certificate_that_is_shown_no_more_is_taken_back() {
         use crate::site::iis::netsh;
-        let endpoint = Endpoint::parse("hostnameport=a.example:443").unwrap();
+        let endpoint = netsh::Endpoint::parse("hostnameport=a.example:443").unwrap();
         let undoes = vec![netsh::Command::delete(&endpoint).into()];
         let done = [Change { undoes, ..changes().remove(0) }];
         let failing = [("http delete sslcert", 1), ("http show sslcert", 1)];

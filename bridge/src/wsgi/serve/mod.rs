@@ -12,11 +12,12 @@ use std::time::Instant;
 use pyo3::prelude::*;
 use pyo3::types::{PyCFunction, PyDict, PyTuple};
 
-use super::application::{load, traceback};
+use super::application::{load, summary, traceback};
 use super::environ::Template;
 use super::handler::Handler;
 use super::module::{DONE, FAILED};
 use super::process::{prepare, python_version};
+use crate::events::Event;
 use crate::log;
 use crate::settings::Settings;
 use crate::transports::Source;
@@ -44,12 +45,17 @@ fn work(
         Ok(application) => application.unbind(),
         Err(error) => {
             log::line(&format!("`{}` cannot be imported\n{}", settings.app, traceback(py, &error)));
+            if let Some(events) = &settings.events {
+                let summary = summary(py, &error);
+                events.report(&Event::StartFailed { app: &settings.app, summary: &summary });
+            }
             return Ok(FAILED);
         }
     };
     let template = Template::new(py, settings.threads > 1, siblings, settings.proxies.clone())?;
     let (probes, maintenance) = (settings.probe.clone(), settings.maintenance.clone());
-    let handler = Arc::new(Handler { application, template, probes, maintenance });
+    let events = settings.events.clone();
+    let handler = Arc::new(Handler { application, template, probes, maintenance, events });
     log::line(&format!(
         "ready: {} at {address}, threads: {}, Python {}, imported in {:.3} s",
         settings.app,
