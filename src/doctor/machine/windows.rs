@@ -100,6 +100,6 @@ fn app_locker() -> AppLocker {
     let enforced = |kind: &&str| number(&format!(r"{APP_LOCKER}\{kind}"), "EnforcementMode") == Some(1);
     AppLocker {
         may_run: number(APP_LOCKER_SERVICE, "Start").is_some_and(|start| start != DISABLED),
-        enforced: ["Exe", "Dll", "Script"].iter().filter(enforced).map(|kind| (*kind).to_owned()).collect(),
+        enforced: ["Exe", "Dll", "Script"].into_iter().filter(enforced).map(str::to_owned).collect(),
     }
 }
