@@ -14,21 +14,24 @@ use crate::bytecode::Compiler;
 use crate::cache::{Cache, RUNS};
 use crate::clock::{Clock, Span};
 use crate::digest::Sha256;
+use crate::entry::EntryPath;
 use crate::error::Error;
 use crate::interrupt::Passing;
-use crate::layer::{self, Content, Key};
-use crate::manifest::LayerKind;
+use crate::layer::{self, Content, Key, Source};
+use crate::manifest::{LayerKind, Manifest};
 use crate::packages::{
     self, Build, Lock, LockedWheel, PackageLayers, Pruned, Prunings, Request, Selected, Shaping, Supply, Uv,
     Whole,
 };
 use crate::progress::{Notice, Progress, Stage};
-use crate::project::{Overrides, Project, RuntimeFrom, StaticFiles};
+use crate::project::{Overrides, OwnConfig, Project, RuntimeFrom, StaticFiles};
 use crate::python::MinorVersion;
 use crate::recipe::{IisTemplates, Recipes};
 use crate::runtime::{self, HostPython, RuntimeChoice, RuntimePlan};
 use crate::signature::{KeyId, Signer};
+use crate::site::iis::own;
 use crate::site::iis::register::Scripts;
+use crate::site::iis::web_config::WebConfig;
 use crate::target::Target;
 use crate::tools::{self, DeployScript, Tools};
 
@@ -118,6 +121,7 @@ pub fn plan(wanted: Wanted, cache: &Cache, progress: &dyn Progress) -> Result<Bu
     cache.folder(RUNS).map_err(Error::Cache)?;
     let project = Project::discover(&wanted.project, &wanted.overrides)?;
     let recipes = Recipes::of_user()?;
+    let of_own = check_own(&project, None, &recipes.iis)?;
     let target = wanted.overrides.target.or(project.config.target);
     let runtime = clock.time(Stage::Runtime, || survey_runtime(&project, target, &recipes))?;
     let minor = runtime.layout.version.minor;
@@ -150,6 +154,7 @@ pub fn plan(wanted: Wanted, cache: &Cache, progress: &dyn Progress) -> Result<Bu
     let mut notices =
         [&project.notices[..], &project.advice, &runtime.notices, uv.notice.as_slice(), &of_lock, &misnamed]
             .concat();
+    notices.extend(of_own);
     notices.extend(uncompiled(&project, compiler.as_ref(), minor));
     let folder = wanted.output.unwrap_or_else(|| project.root.join("dist"));
     Ok(BundlePlan {
@@ -271,7 +276,9 @@ pub fn carry_out(plan: BundlePlan, cache: &Cache, progress: &dyn Progress) -> Re
     });
     layers.extend([own.app.clone(), own.static_files.clone()]);
     if target.is_windows() {
-        let sources = Scripts::of(&manifest, &plan.iis)?.sources(target);
+        check_own(&project, Some(&manifest), &plan.iis)?;
+        let mut sources = Scripts::of(&manifest, &plan.iis)?.sources(target);
+        sources.extend(project.web_config.as_ref().map(|own| own_source(own, target)));
         let key = Key::new(LayerKind::Iis, target, &[]);
         layers.push(layer::build_in(scratch.path(), &key, "iis", sources, None, Stage::App, progress)?);
     }
@@ -282,6 +289,26 @@ pub fn carry_out(plan: BundlePlan, cache: &Cache, progress: &dyn Progress) -> Re
     own.keep(cache);
     let signed_by = signer.map(|signer| signer.public().id);
     Ok(Bundled { written, pruned, signed_by, notices, spans: clock.spans() })
+}
+
+/// Merges the project's own `web.config` with one such as its releases will have, to see whether that goes.
+fn check_own(
+    project: &Project,
+    manifest: Option<&Manifest>,
+    templates: &IisTemplates,
+) -> Result<Vec<Notice>, Error> {
+    let Some(own) = &project.web_config else { return Ok(Vec::new()) };
+    let ours = WebConfig::example(manifest).render(&templates.web_config)?;
+    let (_, notices) = own::merged(&ours, &own.text, &own.shown)?;
+    Ok(notices)
+}
+
+fn own_source(own: &OwnConfig, target: Target) -> Source {
+    Source {
+        path: EntryPath::parse(own::OWN, target).expect("its name is good everywhere"),
+        content: Content::Bytes(own.text.clone().into_bytes()),
+        executable: false,
+    }
 }
 
 /// Does both; the second in a thread of its own.
@@ -440,5 +467,6 @@ fn input<'a>(
 /// Whether the files that go in are other than the commit's. Changes to anything else do not matter.
 fn is_dirty(project: &Project, files: &AppFiles) -> bool {
     let paths = files.sources.iter().map(|source| Path::new(source.path.as_str()));
-    project.changes.reach(paths.filter_map(|path| path.strip_prefix("app").ok()))
+    let of_app = paths.filter_map(|path| path.strip_prefix("app").ok());
+    project.changes.reach(of_app.chain(project.web_config.as_ref().map(|own| own.path.as_path())))
 }

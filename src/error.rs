@@ -19,6 +19,7 @@ use crate::release::ReleaseError;
 use crate::runtime::RuntimeError;
 use crate::signature::{KeyError, SignatureError, TrustError};
 use crate::site::given::GivenError;
+use crate::site::iis::own::OwnConfigError;
 use crate::site::iis::web_config::TemplateError;
 use crate::site::local::LocalError;
 use crate::target::Target;
@@ -114,6 +115,9 @@ pub enum Error {
     Template(#[from] TemplateError),
     #[error(transparent)]
     #[diagnostic(transparent)]
+    OwnConfig(#[from] OwnConfigError),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
     Given(#[from] GivenError),
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -174,6 +178,7 @@ impl Error {
             | Error::Project(_)
             | Error::Recipe(_)
             | Error::Template(_)
+            | Error::OwnConfig(_)
             | Error::Tools(_)
             | Error::App(_)
             | Error::NoPython

@@ -33,6 +33,8 @@ mod maintenance;
 #[cfg(target_os = "linux")]
 mod meddling;
 #[cfg(target_os = "linux")]
+mod own_config;
+#[cfg(target_os = "linux")]
 mod planted;
 #[cfg(target_os = "linux")]
 mod power_cut;

@@ -17,6 +17,7 @@ use crate::release::{ReleaseError, ReleaseId};
 use crate::service::ServiceError;
 use crate::site::certificates::CertificateError;
 use crate::site::iis::appcmd::Unquotable;
+use crate::site::iis::own::OwnConfigError;
 use crate::site::iis::plan::Lack;
 use crate::site::iis::run::IisError;
 use crate::site::iis::web_config::TemplateError;
@@ -241,6 +242,9 @@ pub enum Fault {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Template(#[from] TemplateError),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    OwnConfig(#[from] OwnConfigError),
     #[error(transparent)]
     #[diagnostic(transparent)]
     Recipe(#[from] RecipeError),

@@ -5,27 +5,34 @@ use std::time::SystemTime;
 
 use super::plan::Make;
 use super::{DeployError, Fault, Source, Survey};
+use crate::digest::Sha256;
 use crate::entry::EntryPath;
 use crate::progress::{Notice, Progress};
 use crate::recipe::Recipes;
 use crate::release::{
-    self, Adoption, CarryOver, Complete, Completed, Handed, Making, Origin, ReleaseId, Reserved, Reuse,
-    Unmarked, prune,
+    self, Adoption, CarryOver, Complete, Completed, Handed, Making, Origin, Release, ReleaseError, ReleaseId,
+    Reserved, Reuse, Unmarked, prune,
 };
 use crate::signature::Trust;
 use crate::site::Place;
 use crate::site::iis::Wanted;
-use crate::site::iis::web_config::{TemplateError, WebConfig};
+use crate::site::iis::own::{self, OWN};
+use crate::site::iis::web_config::WebConfig;
 use crate::site::rights::{self, Grant};
 use crate::site::secrets::Sid;
 
 /// Where IIS looks for what a release says.
 const WEB_CONFIG: &str = "www/web.config";
 
-/// The release's `web.config`.
-pub fn web_config(survey: &Survey, place: &Place, recipes: &Recipes) -> Result<Handed, DeployError> {
+/// The release's `web.config`, with what the project's own says.
+fn web_config(
+    survey: &Survey,
+    place: &Place,
+    recipes: &Recipes,
+    own: Option<&str>,
+) -> Result<Handed, DeployError> {
     let wanted = survey.wanted(place)?;
-    Ok(rendered(survey, place, &wanted, recipes)?)
+    Ok(rendered(survey, place, &wanted, recipes, own)?)
 }
 
 fn rendered(
@@ -33,18 +40,48 @@ fn rendered(
     place: &Place,
     wanted: &Wanted,
     recipes: &Recipes,
-) -> Result<Handed, TemplateError> {
+    own: Option<&str>,
+) -> Result<Handed, Fault> {
     let config = WebConfig::of(&survey.settings, wanted, &place.manifest);
-    let bytes = config.render(&recipes.iis.web_config)?.into_bytes();
+    let text = config.render(&recipes.iis.web_config)?;
+    let bytes = match own {
+        Some(own) => own::merged(&text, own, OWN)?.0.into_bytes(),
+        None => text.into_bytes(),
+    };
     let path = EntryPath::parse(WEB_CONFIG, place.manifest.target).expect("it is fit for any target");
     Ok(Handed { path, bytes, origin: Origin::WebConfig })
+}
+
+/// Fails if what a project says in its own `web.config` cannot be, with the settings of this site.
+pub fn check_own(survey: &Survey, place: &Place, source: &Source) -> Result<(), DeployError> {
+    let Some(own) = own_of(source)? else { return Ok(()) };
+    web_config(survey, place, &Recipes::of_user()?, Some(&own)).map(drop)
+}
+
+fn own_of(source: &Source) -> Result<Option<String>, Fault> {
+    match source {
+        Source::Bundle(bundle) => {
+            let bytes = bundle.read(OWN).map_err(ReleaseError::from)?;
+            Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+        }
+        Source::Folder(release) => Ok(own_in(release)),
+    }
+}
+
+/// That of a folder. One that is not what was bundled counts for nothing: whoever compares the folder with its bundle
+/// tells of it.
+fn own_in(release: &Release) -> Option<String> {
+    let file = release.files().find(|file| file.path.as_str() == OWN)?;
+    let bytes = fs_err::read(file.path.below(&release.root)).ok()?;
+    (Sha256::of(&bytes) == file.sha256).then(|| String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// Whether what a complete release says to IIS is what it would say if it were made now.
 pub fn is_current(survey: &Survey, place: &Place, complete: &Complete) -> bool {
     let Ok(recipes) = Recipes::of_user() else { return true };
-    let Ok(config) = web_config(survey, place, &recipes) else { return true };
-    let sha256 = crate::digest::Sha256::of(&config.bytes);
+    let own = own_in(&complete.release);
+    let Ok(config) = web_config(survey, place, &recipes, own.as_deref()) else { return true };
+    let sha256 = Sha256::of(&config.bytes);
     complete.mark.made.iter().any(|made| made.path == config.path && made.sha256 == sha256)
 }
 
@@ -69,8 +106,9 @@ pub fn lay<'a>(
     let recipes = Recipes::of_user()?;
     let wanted = Wanted::of(&survey.settings, &place, survey.cores)?;
     let active = survey.active.as_ref().and_then(|active| survey.complete(active));
+    let own = own_of(&source)?;
     let making = Making {
-        files: vec![rendered(survey, &place, &wanted, &recipes)?],
+        files: vec![rendered(survey, &place, &wanted, &recipes, own.as_deref())?],
         carry_over: active
             .filter(|active| active.id != id)
             .map(|from| CarryOver { from, retention: survey.settings.releases.keep }),

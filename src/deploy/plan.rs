@@ -136,6 +136,9 @@ impl DeployPlan {
             (None, Source::Bundle(_), _) => Make::Expand { folder, files, anew: false },
             (None, Source::Folder(_), _) => Make::Adopt { grants: survey.grants(manifest, &folder), folder },
         };
+        if make != Make::Nothing {
+            super::make::check_own(survey, &place, source)?;
+        }
         let mut notices = Vec::new();
         if stale && make == Make::Nothing {
             notices.push(not_taken_in(&id));

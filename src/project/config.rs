@@ -32,6 +32,8 @@ pub struct Config {
     pub build: BuildKeys,
     pub env: EnvKeys,
     pub files: Files,
+    #[serde(skip_serializing_if = "IisKeys::is_unset")]
+    pub iis: IisKeys,
     /// What the project writes -> path below `shared/`. The left side is a path relative to the project's
     /// root, or the name of a setting.
     pub paths: BTreeMap<String, String>,
@@ -133,6 +135,20 @@ pub struct Files {
     pub executable: Vec<String>,
 }
 
+/// The table `[iis]`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct IisKeys {
+    /// The project's own `web.config`.
+    #[serde(rename = "web-config")]
+    pub web_config: Option<PathBuf>,
+}
+
+impl IisKeys {
+    fn is_unset(&self) -> bool {
+        self.web_config.is_none()
+    }
+}
+
 /// The file that a configuration was read from.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ConfigSource {
@@ -196,6 +212,7 @@ impl Config {
                 exclude: keys.globs("files.exclude")?,
                 executable: keys.globs("files.executable")?,
             },
+            iis: IisKeys { web_config: keys.path("iis.web-config")? },
             paths: keys.mapping("paths")?,
             services: services::read(&keys)?,
             source: None,
@@ -342,6 +359,8 @@ mod tests {
             include = ["data/*.bin"]
             exclude = ["docs"]
             executable = ["bin/*"]
+            [iis]
+            web-config = "deploy\\web.config"
             [paths]
             "media" = "media"
             "MEDIA_ROOT" = "uploads/all"
@@ -362,6 +381,7 @@ mod tests {
         assert_eq!(config.build.static_files, StaticFiles::Prebuilt(PathBuf::from("prebuilt")));
         assert_eq!(config.build.env["NAME"], "value");
         assert_eq!(config.paths["MEDIA_ROOT"], "uploads/all");
+        assert_eq!(config.iis.web_config.as_deref(), Some(Path::new("deploy/web.config")));
         assert_eq!(config.health(), "/up/");
         assert_eq!(config.place("paths"), "holdall.toml, key `paths`");
     }

@@ -40,6 +40,7 @@ pub const KEYS: &[&str] = &[
     "files.include",
     "files.exclude",
     "files.executable",
+    "iis.web-config",
     "paths",
     "service",
 ];

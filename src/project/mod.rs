@@ -15,6 +15,7 @@ mod identity;
 mod keys;
 mod layout;
 mod mention;
+mod own_config;
 mod pyproject;
 mod requirements;
 mod services;
@@ -44,6 +45,7 @@ pub use config::{Config, Files, RuntimeFrom, StaticFiles};
 pub use dependencies::Dependencies;
 pub use distribution::Distribution;
 pub use error::ProjectError;
+pub use own_config::OwnConfig;
 pub use template::ConfigFile;
 pub use wanted::PythonWanted;
 
@@ -76,6 +78,9 @@ pub struct Project {
     /// The project as a package, if it is one.
     #[serde(skip)]
     pub distribution: Option<Distribution>,
+    /// The `web.config` that the configuration names.
+    #[serde(skip)]
+    pub web_config: Option<OwnConfig>,
     pub config: Config,
     /// What the text of the settings gives reason to say. Who has loaded them knows better.
     #[serde(skip)]
@@ -208,6 +213,7 @@ impl Project {
 
         let mut folders = vec![home, root.clone()];
         folders.dedup();
+        let web_config = own_config::find(&root, &folders, &config, &mut notices)?;
         let pyprojects = Pyproject::find(&root, &folders)?;
         let statements =
             source::read(&root.join(&manage)).map_err(|why| disk::unreadable(&root.join(&manage), why))?;
@@ -244,6 +250,7 @@ impl Project {
             dependencies,
             lock,
             distribution,
+            web_config,
             config,
             advice,
             notices,

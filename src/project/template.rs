@@ -104,6 +104,11 @@ const LINES: &[Line] = &[
     line("files.exclude", "Globs of files to leave out.", "[\"docs\"]"),
     line("files.executable", "Globs of files that are programs.", "[\"bin/*\"]"),
     line(
+        "iis.web-config",
+        "A web.config of one's own, whose settings IIS gets beside those that Holdall writes.",
+        "\"deploy/web.config\"",
+    ),
+    line(
         "paths",
         "What the project writes, or a setting that names it, and where below the site's shared folder it goes.",
         "\"media\" = \"media\"",

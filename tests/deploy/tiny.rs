@@ -32,6 +32,22 @@ pub fn bundle(folder: &Path, version: &str) -> PathBuf {
 
 /// The same with services, for which there is `app/work.py`.
 pub fn bundle_with(folder: &Path, version: &str, services: &serde_json::Value, work: &str) -> PathBuf {
+    made(folder, version, services, work, Vec::new())
+}
+
+/// The same with a `web.config` of the project's own.
+pub fn bundle_with_config(folder: &Path, version: &str, config: &str) -> PathBuf {
+    let iis = layer(folder, LayerKind::Iis, &[("iis/site.web.config", config)]);
+    made(folder, version, &serde_json::json!([]), "", vec![iis])
+}
+
+fn made(
+    folder: &Path,
+    version: &str,
+    services: &serde_json::Value,
+    work: &str,
+    more: Vec<layer::Layer>,
+) -> PathBuf {
     let python = prepared("HOLDALL_BRIDGE_PYTHON");
     // Deaf to its surroundings it would not find the project, which lies in no folder of its own.
     let python = format!(
@@ -53,7 +69,7 @@ pub fn bundle_with(folder: &Path, version: &str, services: &serde_json::Value, w
     let style = format!("/* release {version} */\n");
     // Each release brings its own.
     let holdall = format!("#!/bin/sh\nexec '{}' \"$@\"\n", program().display());
-    let layers = vec![
+    let mut layers = vec![
         layer(folder, LayerKind::Runtime, &[(PYTHON, &python), ("python/LICENSE", "free\n")]),
         layer(folder, LayerKind::Static, &[(&path, &style), ("www/static/staticfiles.json", &names)]),
         layer(
@@ -63,6 +79,7 @@ pub fn bundle_with(folder: &Path, version: &str, services: &serde_json::Value, w
         ),
         layer(folder, LayerKind::Tools, &[(target().program(), &holdall)]),
     ];
+    layers.extend(more);
     let manifest = manifest(version, services);
     let path = folder.join(manifest.file_name());
     assemble(manifest, layers, &path, None, &Silent).unwrap().path

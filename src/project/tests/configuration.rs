@@ -94,6 +94,7 @@ fn every_line_of_the_written_configuration_can_be_uncommented() {
     tree.write("shop/src/x.py", "");
     tree.write("shop/mysite/settings_build.py", "");
     tree.write("shop/wheels/a-1-py3-none-any.whl", "");
+    tree.write("shop/deploy/web.config", "<configuration />");
     let text = ConfigFile::render(&tree.project()).text;
     let is_setting = |line: &&str| line.starts_with('[') || line.contains(" = ");
     let uncommented = text.lines().map(|line| line.strip_prefix("# ").unwrap_or(line)).filter(is_setting);
@@ -104,6 +105,39 @@ fn every_line_of_the_written_configuration_can_be_uncommented() {
     assert_eq!(config.project.settings.as_deref(), Some("mysite.settings"));
     assert_eq!(config.build.env["NAME"], "value");
     assert_eq!(config.paths["media"], "media");
+}
+
+#[test]
+fn a_web_config_counts_once_it_is_named_and_one_that_is_not_is_told_of() {
+    let tree = Tree::startproject();
+    let told = |text: &str| {
+        tree.write("shop/web.config", text);
+        let notices = tree.project().notices;
+        notices.into_iter().filter(|notice| notice.what.contains("web.config")).collect::<Vec<_>>()
+    };
+    let own =
+        "<configuration><system.webServer><caching enabled='false'/></system.webServer></configuration>";
+    let notices = told(own);
+    assert_eq!(notices.len(), 1, "{notices:?}");
+    assert!(notices[0].help.contains("`web-config = \"web.config\"` under `[iis]`"), "{notices:?}");
+    assert!(told("<add scriptProcessor='C:\\Python\\python.exe|C:\\Python\\Lib\\wfastcgi.py'/>").is_empty());
+    assert!(told("<httpPlatform processPath='python.exe'/>").is_empty());
+    assert_eq!(tree.project().web_config, None);
+
+    // With the mark that editors on Windows write.
+    assert!(told(&format!("\u{feff}{own}")).len() == 1);
+    tree.write("shop/holdall.toml", "[iis]\nweb-config = 'web.config'\n");
+    let project = tree.project();
+    let taken = project.web_config.unwrap();
+    assert_eq!((taken.shown.as_str(), taken.text.as_str()), ("web.config", own));
+    assert!(!project.notices.iter().any(|notice| notice.what.contains("web.config")));
+
+    tree.write("shop/holdall.toml", "[iis]\nweb-config = 'iis/web.config'\n");
+    let error = tree.discover().unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "holdall.toml, key `iis.web-config` names `iis/web.config`, and there is no such file"
+    );
 }
 
 #[test]

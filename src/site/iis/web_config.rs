@@ -64,6 +64,16 @@ impl WebConfig {
         }
     }
 
+    /// One such as a release has, before it is known where that is going to lie.
+    pub fn example(manifest: Option<&Manifest>) -> WebConfig {
+        WebConfig {
+            script_processor: r"C:\holdall\python.exe|-m holdall_bridge".to_owned(),
+            header: Some("00000000".to_owned()),
+            static_path: manifest.and_then(static_path).map(str::to_owned),
+            media_path: None,
+        }
+    }
+
     pub fn render(&self, template: &Template) -> Result<String, TemplateError> {
         let mime_types = MIME_TYPES.iter().map(|(ending, kind)| Value::from_iter([*ending, *kind]));
         render(
@@ -119,6 +129,7 @@ fn escape_xml(out: &mut Output<'_>, _state: &mut State<'_, '_>, value: &Value) -
 mod tests {
     use super::*;
     use crate::recipe::Recipes;
+    use crate::site::iis::schema;
     use crate::site::iis::xml::{self, Element};
     use crate::site::place::tests::guestbook;
     use std::path::Path;
@@ -177,6 +188,18 @@ mod tests {
             assert_eq!((pair[0].name.as_str(), pair[1].name.as_str()), ("remove", "mimeMap"));
             assert_eq!(pair[0].attribute("fileExtension"), pair[1].attribute("fileExtension"));
         }
+    }
+
+    #[test]
+    fn every_rendering_is_what_the_schema_of_iis_says() {
+        let media = "[media]\nurl = '/media/'\ncacheDays = 3";
+        for settings in ["", "[requests]\nheader = false", media, "[environment]\nA = '<&>'"] {
+            for root in ["/srv", "/srv/a & b <c>"] {
+                assert_eq!(schema::check(&rendered(root, settings)), Ok(Vec::new()), "{settings}");
+            }
+        }
+        let recipes = Recipes::read(None).unwrap();
+        assert_eq!(schema::check(&super::media(&recipes.iis.media_config).unwrap()), Ok(Vec::new()));
     }
 
     #[test]

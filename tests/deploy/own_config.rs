@@ -1,0 +1,81 @@
+//! A `web.config` of the project's own: it is in force with its release, and one that says what only Holdall may say is
+//! refused.
+
+use assert_cmd::assert::Assert;
+
+use super::server::Server;
+use super::tiny;
+use super::visitors::ask;
+use crate::bad_project::site;
+
+const OWN: &str = r#"<?xml version="1.0" encoding="utf-8"?>
+<configuration>
+  <system.webServer>
+    <httpProtocol>
+      <customHeaders>
+        <add name="X-Shop" value="of the shop" />
+      </customHeaders>
+    </httpProtocol>
+  </system.webServer>
+  <location path="narrow">
+    <system.webServer>
+      <security>
+        <requestFiltering>
+          <requestLimits maxQueryString="10" />
+        </requestFiltering>
+      </security>
+    </system.webServer>
+  </location>
+</configuration>
+"#;
+
+const UPLOADS: &str = r#"<configuration>
+  <location path="media"><system.webServer><directoryBrowse enabled="true" /></system.webServer></location>
+</configuration>
+"#;
+
+fn deploy(server: &Server, version: &str, config: &str) -> Assert {
+    let folder = server.test.path(&format!("bundle-{version}"));
+    fs_err::create_dir_all(&folder).unwrap();
+    let bundle = tiny::bundle_with_config(&folder, version, config);
+    server.holdall(&["deploy", bundle.to_str().unwrap(), "--site", "site.toml", "--server", "iis"])
+}
+
+#[test]
+fn a_web_config_of_the_projects_own_is_in_force_with_its_release() {
+    let server = Server::new();
+    server.site_toml("[media]\nurl = '/media/'");
+    deploy(&server, "1.0", OWN).success();
+    let page = ask(&server.url("/")).unwrap();
+    assert_eq!((page.status, page.header("x-shop")), (200, "of the shop"));
+    let style = ask(&server.url(&tiny::style("1.0"))).unwrap();
+    assert_eq!((style.status, style.header("x-shop")), (200, "of the shop"));
+    // A longer query than that is refused there, and nowhere else.
+    let narrow = |path: &str| ask(&server.url(path)).unwrap().status;
+    assert_eq!(
+        (narrow("/narrow/?12345678901"), narrow("/narrow/?1"), narrow("/?12345678901")),
+        (404, 200, 200)
+    );
+    // The same again is nothing.
+    let serving = server.serving();
+    deploy(&server, "1.0", OWN).success();
+    assert_eq!(server.serving(), serving);
+
+    // Where uploads lie is known on the server alone.
+    let refused = deploy(&server, "1.1", UPLOADS).code(3);
+    let told = String::from_utf8_lossy(&refused.get_output().stderr).into_owned();
+    assert!(told.contains("`iis/site.web.config` cannot be") && told.contains("uploads lie there"), "{told}");
+    assert_eq!(server.serving(), serving);
+}
+
+#[test]
+fn a_web_config_that_says_what_only_holdall_may_say_is_refused_while_bundling() {
+    let test = site();
+    let config = "name = \"shop\"\nversion = \"1.0\"\n[iis]\nweb-config = \"deploy/web.config\"\n";
+    let own = "<configuration>\n<system.webServer><handlers><clear /></handlers></system.webServer></configuration>";
+    test.write("site/holdall.toml", config).write("site/deploy/web.config", own);
+    insta::assert_snapshot!(test.refused(3, &["bundle", "site", "--runtime", "host"]), @r"
+    × `deploy/web.config` cannot be the site's `web.config`: system.webServer/handlers: who answers a request is Holdall's to say
+    help: take that out of the file; what Holdall says for itself is in docs/settings.md
+    ");
+}
