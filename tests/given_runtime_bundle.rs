@@ -167,6 +167,9 @@ fn a_bundle_for_windows_is_made_here_with_what_windows_needs() {
     let test = Test::empty();
     project(&test);
     tools(&test);
+    let own = "<configuration><system.webServer><rewrite /></system.webServer></configuration>\r\n";
+    test.write("site/iis.config", format!("\u{feff}{own}"));
+    test.write("site/holdall.toml", "[iis]\nweb-config = 'iis.config'\n");
     let full = given::tar_gz(&test.path(""), &given::full("python/", AMD64, 12, 10));
     let report = bundle(&test, &full, &["--tools", "tools"]);
     let manifest = &report["manifest"];
@@ -204,6 +207,9 @@ fn a_bundle_for_windows_is_made_here_with_what_windows_needs() {
         );
         assert_eq!(script.matches('\n').count(), script.matches("\r\n").count());
     }
+    // What the project says to IIS itself goes with it.
+    assert_eq!(content("iis/site.web.config"), own);
+    assert!(words.contains("`iis.config`: `system.webServer/rewrite` is of URL Rewrite"), "{words}");
     let foreign = |name: &&String| name.ends_with(".so") || name.starts_with("python/lib/");
     assert_eq!(windows.keys().find(foreign), None);
 

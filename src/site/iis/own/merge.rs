@@ -26,6 +26,8 @@ pub fn merge(ours: &str, theirs: &str) -> Result<Merged, Conflict> {
     }
     let mut findings = rules::check(&theirs)?;
     check_locks(&merged, &theirs)?;
+    // Names that elements further down may begin with.
+    merged.attributes.extend(theirs.attributes.into_iter().filter(|(name, _)| name.starts_with("xmlns:")));
     for node in theirs.children {
         if node.name == "location" {
             add_location(&mut merged, node)?;

@@ -85,8 +85,9 @@ pub fn place(location: &Node) -> String {
 pub fn check(root: &Node) -> Result<Vec<Finding>, Conflict> {
     let mut findings = Vec::new();
     let mut places = BTreeSet::new();
-    sections(root, "", "", &mut findings)?;
-    for location in root.children.iter().filter(|child| child.name == "location") {
+    let (locations, others): (Vec<&Node>, _) = root.children.iter().partition(|node| node.name == "location");
+    sections(&others, "", "", &mut BTreeSet::new(), &mut findings)?;
+    for location in locations {
         let place = place(location);
         if place.is_empty() {
             return Err(refusal(
@@ -96,10 +97,11 @@ pub fn check(root: &Node) -> Result<Vec<Finding>, Conflict> {
             ));
         }
         if !places.insert(place.clone()) {
-            let why = format!("`{place}` has more than one: IIS takes each section once for each path");
+            let why = format!("`{place}` has more than one: write them as one");
             return Err(refusal("location", "", &why));
         }
-        sections(location, "", &place, &mut findings)?;
+        let inside: Vec<&Node> = location.children.iter().collect();
+        sections(&inside, "", &place, &mut BTreeSet::new(), &mut findings)?;
     }
     Ok(findings)
 }
@@ -108,20 +110,29 @@ pub fn refusal(section: &str, place: &str, why: &str) -> Conflict {
     Conflict::Section { section: section.to_owned(), place: place.to_owned(), why: why.to_owned() }
 }
 
-fn sections(above: &Node, path: &str, place: &str, findings: &mut Vec<Finding>) -> Result<(), Conflict> {
-    let mut names = BTreeSet::new();
-    for node in above.children.iter().filter(|node| node.name != "location") {
+/// Reads through what stands in a group, or at the top. Groups may stand there more than once, and sections may not.
+fn sections(
+    nodes: &[&Node],
+    path: &str,
+    place: &str,
+    seen: &mut BTreeSet<String>,
+    findings: &mut Vec<Finding>,
+) -> Result<(), Conflict> {
+    for node in nodes {
         let path = schema::join(path, &node.name);
-        if !names.insert(&node.name) {
-            return Err(refusal(&path, place, "it stands there twice, and IIS takes it once"));
+        if node.name == "location" {
+            return Err(refusal(&path, place, "it stands within something else, where IIS takes none"));
         }
         if OF_SERVER.iter().any(|section| is_at_or_below(&path, section)) {
             return Err(refusal(&path, place, "IIS takes it from applicationHost.config alone"));
         }
         if is_group(&path) {
-            sections(node, &path, place, findings)?;
-        } else {
+            let inside: Vec<&Node> = node.children.iter().collect();
+            sections(&inside, &path, place, seen, findings)?;
+        } else if seen.insert(path.clone()) {
             section(node, &path, place, findings)?;
+        } else {
+            return Err(refusal(&path, place, "it stands there twice, and IIS takes it once"));
         }
     }
     Ok(())

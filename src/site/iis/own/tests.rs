@@ -160,6 +160,12 @@ fn what_iis_takes_from_no_such_file_is_refused() {
         "applicationHost.config alone",
     );
     refused(&server("<httpErrors /><httpErrors />"), "it stands there twice");
+    let groups =
+        "<system.webServer><httpErrors /></system.webServer><system.webServer><caching /></system.webServer>";
+    merged_with(&file(groups));
+    refused(&file(&groups.replace("caching", "httpErrors")), "it stands there twice");
+    let nested = "<location path=\"a\"><location path=\"b\"><system.webServer><handlers /></system.webServer></location></location>";
+    refused(&file(nested), "it stands within something else");
     refused(&file("<location path=\"a\" /><location path=\"A/\" />"), "more than one");
     for path in ["", "path=\"\"", "path=\".\""] {
         refused(&file(&format!("<location {path} />")), "for the whole site");
