@@ -218,6 +218,26 @@ fn a_first_deploy_whose_service_crashes_leaves_none() {
 }
 
 #[test]
+fn settings_that_turn_on_a_service_that_crashes_are_taken_back_as_a_whole() {
+    let server = Server::with_one_process();
+    let _ended = Ended(&server);
+    server.site_toml("[services.worker]\nenabled = false");
+    let bad = bundle(&server, "1.0", &["crash"]);
+    server.holdall(&deploy(&bad, &[])).success();
+    assert_eq!(standing(&server), ["report stopped 1.0"]);
+    let (known, before) = (fs_err::read(server.home().join("site.toml")).unwrap(), lab(&server, &["list"]));
+
+    server.site_toml("[headers]\nX-New = 'a'");
+    let refused = server.holdall(&["apply", "guestbook", "--site", "site.toml", "--server", "iis"]).code(4);
+    let words = String::from_utf8_lossy(&refused.get_output().stderr).into_owned();
+    assert!(words.contains("does not stay up") && words.contains("crashed on purpose"), "{words}");
+    assert_eq!((lab(&server, &["list"]), standing(&server)), (before, vec!["report stopped 1.0".to_owned()]));
+    assert_eq!(fs_err::read(server.home().join("site.toml")).unwrap(), known);
+    assert!(!super::visitors::ask(&server.url("/")).unwrap().headers.contains_key("x-new"));
+    assert_eq!(server.status()["unfinished"], json!([]));
+}
+
+#[test]
 fn a_deploy_that_is_killed_while_services_move_is_finished_by_the_next_command() {
     let server = Server::with_one_process();
     let _ended = Ended(&server);
