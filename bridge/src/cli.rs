@@ -76,6 +76,8 @@ const FILE: &str = r#"The file of --config, every key optional but the applicati
   threads = 1
   listen = "unix:/run/guestbook.sock"
   grace = 30
+  trusted_proxies = ["10.0.0.0/8"]  # whose X-Forwarded headers are believed; others lose them
+  environment_files = ["secrets.toml"]  # more variables: NAME = "value"; relative to this file
   [environment]                     # set before anything of the project is imported
   DJANGO_SETTINGS_MODULE = "guestbook.settings"
   [log]
@@ -86,6 +88,13 @@ const FILE: &str = r#"The file of --config, every key optional but the applicati
   https = false
   [probe]                           # who shows the token in it may say how visitors come, and have itself held
   file = "probe.toml"               # read for requests with X-Holdall-Probe alone; relative to this file
+  [maintenance]                     # while this file is there, visitors are answered by status 503
+  file = "maintenance.toml"
+  [events]                          # Windows: report slow requests and failed starts to the event log
+  source = "holdall"
+  name = "guestbook"
+  folder = "logs"                   # remembers what was reported last; relative to this file
+  slow = 30                         # seconds
 
 Signals: TERM, INT and USR1, and on Windows the web server's event, let requests in flight finish, then leave.
 Exit codes: 0 done, 1 failed, 2 wrong usage."#;

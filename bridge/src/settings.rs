@@ -54,6 +54,12 @@ pub enum SettingsError {
     #[diagnostic(help("name it with `--app package.module:callable`, or `app` in the file of `--config`"))]
     NoApp,
 
+    #[error("`{}`, line {line}, does not hold `NAME = \"value\"`", path.display())]
+    #[diagnostic(help(
+        "each line of a file of `environment_files` names a variable and its value; correct that one"
+    ))]
+    Variables { path: PathBuf, line: usize },
+
     #[error("cannot read the configuration: {0}")]
     #[diagnostic(help("check the path after `--config`, and that this user may read the file"))]
     Unreadable(#[from] io::Error),
@@ -85,6 +91,8 @@ struct File {
     listen: Option<String>,
     grace: Option<u16>,
     trusted_proxies: Option<Proxies>,
+    /// Files of variables, secret ones say, which not everybody who reads this one may read.
+    environment_files: Vec<PathBuf>,
     environment: BTreeMap<String, String>,
     log: Log,
     check: Question,
@@ -128,10 +136,15 @@ impl Settings {
         // What stands in a file is meant relative to that file, wherever the web server was started.
         let mut pythonpath = arguments.pythonpath.clone();
         pythonpath.extend(file.pythonpath.iter().map(|path| folder.join(path)));
+        let mut environment = BTreeMap::new();
+        for path in &file.environment_files {
+            environment.extend(variables(&folder.join(path))?);
+        }
+        environment.extend(file.environment);
         let settings = Settings {
             app: arguments.app.clone().or(file.app).ok_or(SettingsError::NoApp)?,
             pythonpath,
-            environment: file.environment,
+            environment,
             listen: arguments.listen.clone().or(file.listen),
             processes: arguments.processes.or(file.processes).unwrap_or(1),
             threads: arguments.threads.or(file.threads).unwrap_or(1),
@@ -157,6 +170,16 @@ impl Settings {
             settings => Ok(settings),
         }
     }
+}
+
+/// The variables in a file. The parser's own words are not told: they would quote a value.
+fn variables(path: &Path) -> Result<BTreeMap<String, String>, SettingsError> {
+    let text = fs_err::read_to_string(path)?;
+    let text = text.trim_start_matches('\u{feff}');
+    toml::from_str(text).map_err(|error: toml::de::Error| {
+        let at = error.span().map_or(0, |span| span.start.min(text.len()));
+        SettingsError::Variables { path: path.to_owned(), line: text[..at].matches('\n').count() + 1 }
+    })
 }
 
 fn parse(path: &Path, text: &str) -> Result<File, SettingsError> {
@@ -218,6 +241,25 @@ mod tests {
         assert_eq!(settings.proxies, None);
         let settings = read("app = 'a:b'\ntrusted_proxies = []", &[]).unwrap();
         assert_eq!(settings.proxies, Some(Proxies::default()));
+    }
+
+    #[test]
+    fn variables_may_stand_in_files_of_their_own_and_those_of_the_configuration_win() {
+        let folder = tempfile::tempdir().unwrap();
+        let (config, secrets) = (folder.path().join("bridge.toml"), folder.path().join("secrets.toml"));
+        let text = "app = 'a:b'\nenvironment_files = ['secrets.toml']\n[environment]\nOURS = 'told'\n";
+        fs_err::write(&config, text).unwrap();
+        let read = || {
+            let words = ["--config".into(), config.clone().into_os_string()];
+            Settings::read(&Arguments::parse(words.to_vec()).unwrap())
+        };
+        assert!(read().unwrap_err().to_string().contains("secrets.toml"));
+        fs_err::write(&secrets, "\u{feff}KEY = \"a'b\"\nOURS = 'theirs'\n").unwrap();
+        let environment = read().unwrap().environment;
+        assert_eq!((&*environment["KEY"], &*environment["OURS"]), ("a'b", "told"));
+        fs_err::write(&secrets, "KEY = 'k'\nOTHER = 'planted\n").unwrap();
+        let error = read().unwrap_err().to_string();
+        assert!(error.contains("secrets.toml`, line 2") && !error.contains("planted"), "{error}");
     }
 
     #[track_caller]

@@ -1,5 +1,5 @@
-//! `bridge.toml`: the one file that the bridge of a release reads. It may hold secrets, so it is made
-//! readable for its owner alone.
+//! `bridge.toml`: what the bridge of a release reads. On a server secrets stand beside it, in the site's `secrets.toml`, which
+//! it names; elsewhere it may hold some, so it is made readable for its owner alone.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write as _};
@@ -25,7 +25,12 @@ pub struct BridgeToml {
     /// Networks of proxies whose word on visitors counts; absent leaves that to the project.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trusted_proxies: Option<Vec<String>>,
+    /// Files with more variables; those of `environment` win.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub environment_files: Vec<String>,
     pub environment: BTreeMap<String, String>,
+    #[serde(skip)]
+    pub secrets: Option<Edition>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub log: Option<Log>,
     pub check: Check,
@@ -35,6 +40,19 @@ pub struct BridgeToml {
     pub maintenance: Option<Watched>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub events: Option<Events>,
+}
+
+/// Tells one content of the secrets from another, so that processes get others once they change. It says far too little of a
+/// value to find it by, and stands in a file that only they may read who may read the secrets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Edition(String);
+
+impl Edition {
+    pub fn of<'a>(secrets: impl Iterator<Item = (&'a String, &'a String)>) -> Edition {
+        let pairs: Vec<_> = secrets.collect();
+        let text = serde_json::to_vec(&pairs).expect("texts can be written as JSON");
+        Edition(Sha256::of(&text).short())
+    }
 }
 
 /// Where the bridge and the project's `wsgi.errors` are logged; standard error when this is absent.
@@ -123,7 +141,9 @@ impl BridgeToml {
             processes: 1,
             threads: 1,
             trusted_proxies: None,
+            environment_files: Vec::new(),
             environment: environment::variables(place, given),
+            secrets: None,
             log: None,
             check: Check {
                 path: place.manifest.site.health.clone(),
@@ -148,7 +168,14 @@ impl BridgeToml {
     }
 
     pub fn render(&self) -> String {
-        toml::to_string(self).expect("strings, numbers and tables of strings can be written as TOML")
+        let text =
+            toml::to_string(self).expect("strings, numbers and tables of strings can be written as TOML");
+        match &self.secrets {
+            Some(Edition(edition)) => {
+                format!("# Variables of the files that are named here: {edition}.\n{text}")
+            }
+            None => text,
+        }
     }
 
     /// Writes the file whole, or not at all. Temporary files are made readable for their owner alone, and

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::bridge_toml::Edition;
 use super::rights::Standing;
 use super::secrets::{SECRETS_TOML, Sid};
 use super::settings::SITE_TOML;
@@ -236,14 +237,21 @@ impl Home {
 /// From so many seconds on a request is slow: a visitor has left by then, or thinks of it.
 const SLOW: u32 = 30;
 
-/// What the bridge of a release is told: the variables, where to log, and how visitors come.
+/// What the bridge of a release is told: the variables, where to log, and how visitors come. What is secret it reads where it
+/// is kept, and nowhere else.
 pub fn bridge_toml(
     settings: &SiteSettings,
     place: &Place,
     given: &BTreeMap<String, String>,
     visited: Visited<'_>,
 ) -> BridgeToml {
-    let mut told = BridgeToml::of(place, given).with_probes();
+    let (plain, secret): (BTreeMap<_, _>, BTreeMap<_, _>) =
+        given.clone().into_iter().partition(|(name, _)| settings.environment.contains_key(name));
+    let mut told = BridgeToml::of(place, &plain).with_probes();
+    if !secret.is_empty() {
+        told.environment_files = vec![place.site.join(SECRETS_TOML).to_string_lossy().into_owned()];
+        told.secrets = Some(Edition::of(secret.iter()));
+    }
     let logs = place.shared().join("logs");
     let log = logs.join("bridge.log");
     told.events = Some(super::bridge_toml::Events {
@@ -347,6 +355,26 @@ mod tests {
             assert!(home.is_told(&place, &wanted), "{cut}");
             assert!(place.tmp().is_dir(), "{cut}");
         });
+    }
+
+    #[test]
+    fn the_bridge_is_told_where_secrets_are_kept_and_when_they_change() {
+        let place = guestbook("/srv".as_ref());
+        let text = "name = 'guestbook'\n[environment]\nPLAIN = 'one'";
+        let settings = SiteSettings::parse(text, Path::new("site.toml")).unwrap();
+        let told = |secret: &str| {
+            let given = [("PLAIN", "one"), ("SECRET_KEY", secret)];
+            let given = given.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+            bridge_toml(&settings, &place, &given, Visited { host: "localhost", https: false }).render()
+        };
+        let text = told("planted");
+        assert!(text.contains("PLAIN = \"one\"") && !text.contains("planted"), "{text}");
+        assert!(!text.contains("SECRET_KEY") && text.contains("secrets.toml\"]"), "{text}");
+        assert_eq!(text, told("planted"));
+        assert_ne!(text, told("another"));
+        let none = BTreeMap::from([("PLAIN".to_owned(), "one".to_owned())]);
+        let none = bridge_toml(&settings, &place, &none, Visited { host: "localhost", https: false });
+        assert!(!none.render().contains("secrets.toml"));
     }
 
     #[test]

@@ -95,6 +95,7 @@ fn what_somebody_has_changed_in_iis_is_told_by_every_command() {
         "applied": "00:30:00",
         "found": "00:20:00",
         "wanted": "00:30:00",
+        "stays": false,
     }]);
     assert_eq!(*drift, expected);
     let text = server.holdall(&["status", "--server", "iis"]).success();

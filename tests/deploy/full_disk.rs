@@ -26,9 +26,12 @@ fn filled_up(first: usize, further: usize) {
     let rooms = [0, 8, 64, 1024, needed / 2, needed - 2048, needed - 256, needed - 64];
     for room in rooms.into_iter().skip(first).step_by(further) {
         let (server, before) = (&turns.server, turns.server.serving());
-        // There was room when it was looked at: others write meanwhile. The first survey asks twelve questions, and what
-        // is held up is one of the second.
-        server.lab("[[fault]]\ncommand = 14\nhold = 'held'\n");
+        // There was room when it was looked at: others write meanwhile. A plan is one survey, and what is held up is a
+        // question of the second.
+        server.lab("");
+        server.deploy(turns.next, &["--plan"]).success();
+        let asked = server.commands().len();
+        server.lab(&format!("[[fault]]\ncommand = {}\nhold = 'held'\n", asked + 2));
         let held = server.test.path("iis/held");
         let mut deploying =
             server.deploy_command(turns.next).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();

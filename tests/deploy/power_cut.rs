@@ -89,9 +89,10 @@ impl Story {
         let mut hands = moments::hands(self.appcmd.server(), &trust);
         deploy::deploy(&home, &settings, Some(text), source, Wishes::default(), &mut hands).unwrap();
         let recording = self.appcmd.recording(before, &watch, Tree::of(&self.root()));
-        // All is durable at last. Nothing goes past the disk that is watched but the lock, and what the project's own
-        // processes write.
-        let is_ours = |path: &&Path| !path.ends_with("lock") && !path.ends_with("bridge.log");
+        // All is durable at last. Nothing goes past the disk that is watched but the lock, and logs, of which a power cut may
+        // take the last lines.
+        let logs = self.home(Disk::default()).shared().join("logs");
+        let is_ours = |path: &&Path| !path.ends_with("lock") && !path.starts_with(&logs);
         each_tree(&recording.before, &recording.steps, recording.steps.len(), |cut, tree| {
             let differing: Vec<&Path> = tree.differing(&recording.after).filter(is_ours).collect();
             assert!(differing.is_empty(), "{cut}: {differing:?}");
@@ -120,7 +121,7 @@ impl Story {
         }
         tree.build(&root, &root);
         // Power cuts are played without modes.
-        for path in tree.paths().filter(|path| path.ends_with(tiny::PYTHON)) {
+        for path in tree.paths().filter(|path| path.ends_with(tiny::PYTHON) || path.ends_with("holdall")) {
             let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
             fs_err::set_permissions(path, mode).unwrap();
         }

@@ -28,9 +28,17 @@ impl Server {
         }
         for site in [format!("{}~staging", self.name), self.name.to_owned()] {
             // Without its site a location is found by nobody.
-            for section in ["handlers", "modules", "security/authentication/anonymousAuthentication"] {
-                let section = format!("/section:system.webServer/{section}");
-                self.appcmd(&["clear", "config", &site, &section, "/delete", "/commit:apphost"]);
+            for (part, section) in [
+                ("", "handlers"),
+                ("", "modules"),
+                ("", "security/authentication/anonymousAuthentication"),
+                ("", "security/requestFiltering"),
+                ("", "staticContent"),
+                ("/static", "staticContent"),
+            ] {
+                let (location, section) =
+                    (format!("{site}{part}"), format!("/section:system.webServer/{section}"));
+                self.appcmd(&["clear", "config", &location, &section, "/delete", "/commit:apphost"]);
             }
             self.appcmd(&["delete", "site", &site]);
         }
