@@ -9,6 +9,7 @@ mod database;
 mod fix;
 mod machine;
 mod rights;
+mod services;
 
 use std::path::{Path, PathBuf};
 
@@ -29,6 +30,7 @@ pub use fix::{Fix, FixError, Fixed};
 pub use machine::{
     Antivirus, AppLocker, Clock, CodeIntegrity, Listening, Machine, Wanted, blocked_below, is_diverted,
 };
+pub use services::{Seen, Services};
 
 /// How a check came out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -162,6 +164,7 @@ pub struct Site<'a> {
     /// What there is to say of the certificates that it shows, or is to show.
     pub certificates: Vec<Finding>,
     pub databases: Option<&'a [Database]>,
+    pub services: Option<&'a Services>,
 }
 
 /// A bundle that is to be deployed.

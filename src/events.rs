@@ -1,14 +1,14 @@
-//! What an administrator finds in the event log of Windows: how deploys, rollbacks and removals ended. Elsewhere there is no
-//! such log.
+//! What an administrator finds in the event log of Windows: how deploys, rollbacks and removals ended, and that a service
+//! has crashed. Elsewhere there is no such log.
 //!
 //! That something cannot be written there never fails a command, and no event holds a value of the environment or what a
-//! hook has printed: logs of events are collected by others.
+//! hook or a service has printed: logs of events are collected by others.
 
 #[cfg(windows)]
 mod win32;
 
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -76,6 +76,21 @@ pub enum Event {
         ending: Ending,
         words: Vec<String>,
     },
+    /// A service has ended as it should not; its log says why.
+    ServiceCrashed {
+        site: SiteName,
+        service: String,
+        /// How: `ended with 3`.
+        words: String,
+        log: PathBuf,
+    },
+    /// The same of one that nothing comes of until somebody sees to it.
+    ServiceDown {
+        site: SiteName,
+        service: String,
+        words: String,
+        log: PathBuf,
+    },
 }
 
 impl Event {
@@ -92,13 +107,16 @@ impl Event {
             Event::Failed { ending: Ending::TakenBack, .. } => 11,
             Event::Failed { ending: Ending::NotTakenBack, .. } => 12,
             Event::Failed { ending: Ending::InPart, .. } => 13,
+            Event::ServiceCrashed { .. } => 20,
+            Event::ServiceDown { .. } => 21,
         }
     }
 
     pub fn level(&self) -> Level {
         match self {
-            Event::Failed { ending: Ending::TakenBack | Ending::NotTakenBack, .. } => Level::Error,
-            Event::Failed { .. } => Level::Warning,
+            Event::Failed { ending: Ending::TakenBack | Ending::NotTakenBack, .. }
+            | Event::ServiceDown { .. } => Level::Error,
+            Event::Failed { .. } | Event::ServiceCrashed { .. } => Level::Warning,
             _ => Level::Information,
         }
     }
@@ -125,6 +143,12 @@ impl Event {
                 };
                 let words: Vec<String> = words.iter().map(first).collect();
                 format!("{site}: {doing} failed: {}", words.join(": "))
+            }
+            Event::ServiceCrashed { site, service, words, log } => {
+                format!("{site}: the service {service} {words}; `{}` says why", log.display())
+            }
+            Event::ServiceDown { site, service, words, log } => {
+                format!("{site}: the service {service} is down: it {words}; `{}` says why", log.display())
             }
         }
     }
@@ -220,6 +244,18 @@ mod tests {
         let told: Vec<_> = endings.map(|ending| (failed(ending).id(), failed(ending).level())).into();
         let (warning, error) = (Level::Warning, Level::Error);
         assert_eq!(told, [(10, warning), (11, error), (12, error), (13, warning)]);
+        let (service, words, log) = ("worker".to_owned(), "ended with 3".to_owned(), PathBuf::from("w.log"));
+        let crashed = Event::ServiceCrashed {
+            site: site(),
+            service: service.clone(),
+            words: words.clone(),
+            log: log.clone(),
+        };
+        assert_eq!(crashed.text(), "shop: the service worker ended with 3; `w.log` says why");
+        let down = Event::ServiceDown { site: site(), service, words, log };
+        assert_eq!(down.text(), "shop: the service worker is down: it ended with 3; `w.log` says why");
+        let told = [(crashed.id(), crashed.level()), (down.id(), down.level())];
+        assert_eq!(told, [(20, warning), (21, error)]);
     }
 
     #[test]

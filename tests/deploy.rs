@@ -14,6 +14,8 @@ mod doctor;
 #[cfg(target_os = "linux")]
 mod events;
 #[cfg(target_os = "linux")]
+mod everybody;
+#[cfg(target_os = "linux")]
 mod faults;
 #[cfg(target_os = "linux")]
 mod full_disk;
@@ -24,6 +26,8 @@ mod https;
 mod held;
 #[cfg(target_os = "linux")]
 mod kills;
+#[cfg(target_os = "linux")]
+mod life;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod lines;
 #[cfg(target_os = "linux")]
@@ -34,8 +38,6 @@ mod maintenance;
 mod meddling;
 #[cfg(target_os = "linux")]
 mod own_config;
-#[cfg(target_os = "linux")]
-mod planted;
 #[cfg(target_os = "linux")]
 mod power_cut;
 #[cfg(target_os = "linux")]

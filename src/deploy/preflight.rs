@@ -6,11 +6,13 @@ use std::path::{Path, PathBuf};
 use super::plan::ends_soon;
 use super::{DeployError, Server, Source, Survey, Wishes};
 use crate::doctor::{
-    self, Database, Finding, Iis, Level, Machine, Parcel, Site, Subject, Wanted as Asked, examine, ports,
+    self, Database, Finding, Iis, Level, Machine, Parcel, Services, Site, Subject, Wanted as Asked, examine,
+    ports,
 };
 use crate::entry::EntryPath;
 use crate::manifest::Manifest;
 use crate::progress::Notice;
+use crate::service::Registration;
 use crate::site::iis::plan::{self as iis, Lack};
 use crate::site::iis::wanted::{Shown, WantedCertificate};
 use crate::site::{self, Home, Place, SiteSettings, secrets};
@@ -35,7 +37,7 @@ pub(super) fn check(
     let looked = Looked { survey, source: Some(source) };
     let lacks = looked.lacks(wishes.take_over)?;
     let mut machine = looked.machine(server, Machine::for_deploy);
-    let subject = looked.subject(Vec::new(), None);
+    let subject = looked.subject(Vec::new(), None, None);
     // What was ended just now, or moved to another port, may still listen for a moment.
     let taken =
         |machine: &Machine| examine(machine, &subject).iter().any(|it| it.id == PORTS && it.is_problem());
@@ -66,10 +68,10 @@ pub fn examine_site(
     };
     let looked = Looked { survey: &survey, source };
     let machine = looked.machine(server, Machine::read);
-    let databases = looked.databases();
+    let (databases, services) = (looked.databases(), looked.services());
     let lacks = looked.lacks(false)?;
     let lacks = lacks.iter().map(Finding::of_lack).chain(looked.unset()).collect();
-    let subject = looked.subject(lacks, databases.as_deref());
+    let subject = looked.subject(lacks, databases.as_deref(), services.as_ref());
     let mut findings = examine(&machine, &subject);
     findings.extend(
         source.and_then(|source| source.fits().err()).map(|error| Finding::of_error("bundle.target", &error)),
@@ -181,7 +183,12 @@ impl<'a> Looked<'a> {
         })
     }
 
-    fn subject<'b>(&'b self, lacks: Vec<Finding>, databases: Option<&'b [Database]>) -> Subject<'b> {
+    fn subject<'b>(
+        &'b self,
+        lacks: Vec<Finding>,
+        databases: Option<&'b [Database]>,
+        services: Option<&'b Services>,
+    ) -> Subject<'b> {
         let survey = self.survey;
         let site = Site {
             settings: &survey.settings,
@@ -192,6 +199,7 @@ impl<'a> Looked<'a> {
             lacks,
             certificates: self.certificates(),
             databases,
+            services,
         };
         Subject {
             root: root_of(&survey.home),
@@ -229,6 +237,14 @@ impl<'a> Looked<'a> {
             (Shown::Lacking(_), None) => None,
         };
         wanted.iter().flat_map(|wanted| &wanted.certificates).filter_map(said).collect()
+    }
+
+    /// How its services stand, or what is in the way of those that are to come.
+    fn services(&self) -> Option<Services> {
+        let (survey, place) = (self.survey, self.place()?);
+        let wanted = Registration::all(&survey.settings, &place);
+        let serves = self.source.is_none();
+        Some(Services::ask(&survey.manager, wanted, &survey.home.shared(), serves))
     }
 
     /// What the databases of the release that serves say of themselves.

@@ -3,6 +3,7 @@
 mod bundle;
 mod iis;
 mod machine;
+mod services;
 mod site;
 
 use super::{Finding, Machine, Subject};
@@ -23,6 +24,7 @@ pub fn examine(machine: &Machine, subject: &Subject<'_>) -> Vec<Finding> {
     findings.extend(machine::examine(machine, subject));
     findings.extend(iis::examine(machine, subject));
     findings.extend(site::examine(machine, subject));
+    findings.extend(services::examine(machine, subject));
     findings.extend(bundle::examine(machine, subject));
     findings
 }

@@ -12,6 +12,7 @@ const LONGEST: Duration = Duration::from_secs(300);
 #[derive(Debug, Default)]
 pub struct Backoff {
     last: Option<Duration>,
+    in_a_row: u32,
 }
 
 impl Backoff {
@@ -19,10 +20,19 @@ impl Backoff {
     pub fn after(&mut self, run: Duration) -> Duration {
         let pause = match self.last.filter(|_| run < GOOD_RUN) {
             Some(last) => (last * 2).min(LONGEST),
-            None => SHORTEST,
+            None => {
+                self.in_a_row = 0;
+                SHORTEST
+            }
         };
+        self.in_a_row += 1;
         self.last = Some(pause);
         pause
+    }
+
+    /// How many runs have ended since the last good one.
+    pub fn in_a_row(&self) -> u32 {
+        self.in_a_row
     }
 }
 
@@ -36,7 +46,8 @@ mod tests {
         let crash = Duration::from_secs(2);
         let pauses: Vec<u64> = (0..11).map(|_| backoff.after(crash).as_secs()).collect();
         assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]);
-        assert_eq!(backoff.after(GOOD_RUN).as_secs(), 1);
+        assert_eq!(backoff.in_a_row(), 11);
+        assert_eq!((backoff.after(GOOD_RUN).as_secs(), backoff.in_a_row()), (1, 1));
         assert_eq!(backoff.after(crash).as_secs(), 2);
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! A project declares them in `holdall.toml`, a bundle carries them in its manifest, a deploy registers them.
 
+pub mod alarm;
 mod backoff;
 mod declared;
 #[cfg(windows)]

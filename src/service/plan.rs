@@ -127,7 +127,7 @@ pub fn plan(
 
 impl Registration {
     /// Whether that is what the system has. Windows tells accounts and paths in whatever case they were written.
-    fn is(&self, found: &Found) -> bool {
+    pub fn is(&self, found: &Found) -> bool {
         let same = |one: &str, other: &str| one.eq_ignore_ascii_case(other);
         found.line == self.line()
             && same(&found.account, &self.account)

@@ -7,6 +7,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use super::alarm::Alarm;
 use super::backoff::Backoff;
 use super::log::Log;
 use super::standing::{Doing, Standing};
@@ -29,6 +30,8 @@ pub struct Supervised {
     pub log: PathBuf,
     /// Where it says how it stands.
     pub standing: PathBuf,
+    /// Who hears of it when it crashes.
+    pub alarm: Alarm,
 }
 
 /// Somebody wants the service to end.
@@ -77,11 +80,17 @@ pub fn supervise(service: &Supervised, stop: &Receiver<Stop>) -> Result<End, Ser
         };
         if !again {
             note(&ended.words);
+            match service.restart {
+                _ if ended.code == 0 => {}
+                None => service.alarm.crashed(&ended.words),
+                Some(_) => service.alarm.down(&format!("{} and is not started again", ended.words)),
+            }
             tell(service, restarts, Doing::Ended { ended: ended.words, well: ended.code == 0 });
             return Ok(End::Ended(ended.code));
         }
         let pause = backoff.after(begun.elapsed());
         note(&format!("{}; it is started again in {} s", ended.words, pause.as_secs()));
+        service.alarm.ended(ended.code, &ended.words, backoff.in_a_row());
         tell(service, restarts, Doing::Waiting { ended: ended.words });
         restarts += 1;
         match stop.recv_timeout(pause) {
@@ -192,6 +201,7 @@ fn now() -> u64 {
 #[cfg(unix)]
 mod tests {
     use super::*;
+    use crate::manifest::SiteName;
     use std::collections::BTreeMap;
     use std::path::Path;
 
@@ -208,6 +218,7 @@ mod tests {
             stop_timeout: Duration::from_millis(600),
             log: folder.join("worker.log"),
             standing: folder.join("worker.json"),
+            alarm: Alarm::of(SiteName::parse("shop").unwrap(), folder, "worker"),
         }
     }
 
@@ -270,5 +281,6 @@ mod tests {
         wait_for(|| is_gone(&child));
         let told = Standing::read(&service.standing).unwrap();
         assert_eq!(told.doing, Doing::Ended { ended: "ended with 4".to_owned(), well: false });
+        assert!(folder.path().join("services/worker.event-20").exists(), "that is told");
     }
 }

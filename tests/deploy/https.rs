@@ -11,8 +11,8 @@ use super::server::{PATIENCE, Server};
 use super::tiny;
 use super::web_server::free_port;
 
-const A: &str = "a.example";
-const B: &str = "b.example";
+pub const A: &str = "a.example";
+pub const B: &str = "b.example";
 
 /// A server with certificates, and the port for HTTPS of its site.
 pub struct Secure {
@@ -63,13 +63,8 @@ impl Secure {
         self.server.holdall(&[&args, more].concat())
     }
 
-    /// The certificate that a host shows, and the status of its front page.
     fn seen(&self, host: &str) -> Result<(String, u16), String> {
-        let at = ([127, 0, 0, 1], self.port).into();
-        let address = Address { at, host: format!("{host}:{}", self.port), https: true };
-        let visitor = Visitor::at(address, PATIENCE).map_err(|trouble| trouble.to_string())?;
-        let answer = visitor.ask(&Question::Page("/".to_owned())).map_err(|trouble| trouble.to_string())?;
-        Ok((answer.certificate.unwrap().thumbprint, answer.status))
+        shown(self.port, host)
     }
 
     #[track_caller]
@@ -84,14 +79,14 @@ impl Secure {
     }
 
     /// Somebody else has this certificate shown there.
-    fn put(&self, endpoint: &str, thumbprint: &str) {
+    pub fn put(&self, endpoint: &str, thumbprint: &str) {
         let hash = format!("certhash={thumbprint}");
         let id = "appid={4dc3e181-e14b-4a21-b022-59fc669b0914}";
         self.netsh(&["http", "add", "sslcert", endpoint, &hash, id, "certstorename=WebHosting"]);
     }
 
     /// All that IIS and http.sys keep.
-    fn kept(&self) -> [Option<String>; 2] {
+    pub fn kept(&self) -> [Option<String>; 2] {
         ["applicationHost.config", "sslcert.json"]
             .map(|name| fs_err::read_to_string(self.server.test.path("iis").join(name)).ok())
     }
@@ -106,6 +101,14 @@ impl Secure {
         assert!(words.iter().all(|word| plain.contains(word)), "{said}");
         assert_eq!(self.kept(), before, "nothing was changed");
     }
+}
+
+/// The certificate that a host shows, and the status of its front page.
+pub fn shown(port: u16, host: &str) -> Result<(String, u16), String> {
+    let address = Address { at: ([127, 0, 0, 1], port).into(), host: format!("{host}:{port}"), https: true };
+    let visitor = Visitor::at(address, PATIENCE).map_err(|trouble| trouble.to_string())?;
+    let answer = visitor.ask(&Question::Page("/".to_owned())).map_err(|trouble| trouble.to_string())?;
+    Ok((answer.certificate.unwrap().thumbprint, answer.status))
 }
 
 #[test]

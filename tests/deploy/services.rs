@@ -59,14 +59,14 @@ fn deploy<'a>(bundle: &'a Path, more: &[&'a str]) -> Vec<&'a str> {
 }
 
 /// What the lab's service manager is told.
-fn lab(server: &Server, args: &[&str]) -> String {
+pub fn lab(server: &Server, args: &[&str]) -> String {
     let mut lab = Command::new(lab_program("services-lab"));
     let done = lab.args(args).env("HOLDALL_LAB_SERVICES", server.test.path("services")).output().unwrap();
     String::from_utf8(done.stdout).unwrap()
 }
 
 /// The services end with the story.
-struct Ended<'a>(&'a Server);
+pub struct Ended<'a>(pub &'a Server);
 
 impl Drop for Ended<'_> {
     fn drop(&mut self) {
@@ -76,7 +76,7 @@ impl Drop for Ended<'_> {
 
 /// Each service with its state and the version that it runs.
 #[track_caller]
-fn standing(server: &Server) -> Vec<String> {
+pub fn standing(server: &Server) -> Vec<String> {
     let services = server.status()["services"].as_array().unwrap().clone();
     let text = |service: &Value, key: &str| service[key].as_str().unwrap().to_owned();
     let line = |service: &Value| {
@@ -204,9 +204,37 @@ fn a_first_deploy_whose_service_crashes_leaves_none() {
     let _ended = Ended(&server);
     server.site_toml("hooks.before = ['true']");
     let bad = bundle(&server, "1.0", &["crash"]);
-    server.holdall(&deploy(&bad, &[])).code(4);
+    let events = server.test.path("events.jsonl");
+    let mut command = server.command(&deploy(&bad, &[]));
+    let done = command.env("HOLDALL_EVENTS", &events).output().unwrap();
+    assert_eq!(done.status.code(), Some(4), "{}", String::from_utf8_lossy(&done.stderr));
     assert_eq!(lab(&server, &["list"]), "");
     assert_eq!(server.status()["active"], Value::Null);
+    // That it has crashed stands where whoever watches many servers looks; what it has said does not.
+    let told = fs_err::read_to_string(events).unwrap();
+    let crashed = "guestbook: the service worker ended with 1; `";
+    assert!(told.contains("\"id\":20") && told.contains(crashed), "{told}");
+    assert!(told.contains("\"id\":11") && !told.contains("on purpose"), "{told}");
+}
+
+#[test]
+fn settings_that_turn_on_a_service_that_crashes_are_taken_back_as_a_whole() {
+    let server = Server::with_one_process();
+    let _ended = Ended(&server);
+    server.site_toml("[services.worker]\nenabled = false");
+    let bad = bundle(&server, "1.0", &["crash"]);
+    server.holdall(&deploy(&bad, &[])).success();
+    assert_eq!(standing(&server), ["report stopped 1.0"]);
+    let (known, before) = (fs_err::read(server.home().join("site.toml")).unwrap(), lab(&server, &["list"]));
+
+    server.site_toml("[headers]\nX-New = 'a'");
+    let refused = server.holdall(&["apply", "guestbook", "--site", "site.toml", "--server", "iis"]).code(4);
+    let words = String::from_utf8_lossy(&refused.get_output().stderr).into_owned();
+    assert!(words.contains("does not stay up") && words.contains("crashed on purpose"), "{words}");
+    assert_eq!((lab(&server, &["list"]), standing(&server)), (before, vec!["report stopped 1.0".to_owned()]));
+    assert_eq!(fs_err::read(server.home().join("site.toml")).unwrap(), known);
+    assert!(!super::visitors::ask(&server.url("/")).unwrap().headers.contains_key("x-new"));
+    assert_eq!(server.status()["unfinished"], json!([]));
 }
 
 #[test]

@@ -12,10 +12,10 @@ use super::visitors::ask;
 use crate::harness::Page;
 
 /// Somebody with an account of the lab's domain.
-const ANN: (&str, &str) = ("Authorization", "Negotiate LAB\\ann");
+pub const ANN: (&str, &str) = ("Authorization", "Negotiate LAB\\ann");
 
 /// Asks by this method, with these headers.
-fn asked(method: &str, url: &str, headers: &[(&str, &str)]) -> Page {
+pub fn asked(method: &str, url: &str, headers: &[(&str, &str)]) -> Page {
     let config = ureq::Agent::config_builder().http_status_as_error(false).max_redirects(0);
     let agent: ureq::Agent =
         config.timeout_global(Some(PATIENCE)).allow_non_standard_methods(true).build().into();
@@ -28,7 +28,7 @@ fn asked(method: &str, url: &str, headers: &[(&str, &str)]) -> Page {
 
 /// What the project was told of the request that this is the answer to.
 #[track_caller]
-fn told(page: &Page) -> Value {
+pub fn told(page: &Page) -> Value {
     assert_eq!(page.status, 200, "{}", page.text());
     serde_json::from_str(page.header("x-environ")).unwrap()
 }

@@ -9,6 +9,7 @@ use super::super::served::{Placed, ReleaseArgs};
 use super::super::stop;
 use crate::Error;
 use crate::deploy::Fault;
+use crate::service::alarm::Alarm;
 use crate::service::log::Log;
 use crate::service::manager::log_of;
 use crate::service::supervise::{End, Stop, Supervised, supervise};
@@ -105,6 +106,7 @@ fn work(args: &Args, asked: &Receiver<Stop>) -> Result<i32, Error> {
         stop_timeout: Duration::from_secs(service.stop_timeout.into()),
         log: log_of(&place.shared(), &file),
         standing: standing::path(&place.shared(), &file),
+        alarm: Alarm::of(args.release.site().clone(), &place.shared(), &file),
     };
     let end = supervise(&supervised, asked).map_err(|error| Error::Deploy(Fault::from(error).into()))?;
     Ok(match end {
@@ -122,11 +124,13 @@ impl Args {
         }
     }
 
-    /// Writes into its log why it does not begin, if the site is there.
+    /// Writes into its log why it does not begin, if the site is there, and has administrators hear of it.
     fn note(&self, error: &Error) {
         let Some(shared) = self.release.shared().filter(|shared| shared.is_dir()) else { return };
-        if let Ok(mut log) = Log::open(&log_of(&shared, &self.file())) {
+        let file = self.file();
+        if let Ok(mut log) = Log::open(&log_of(&shared, &file)) {
             log.note(&format!("does not begin: {error}"));
         }
+        Alarm::of(self.release.site().clone(), &shared, &file).down("does not begin");
     }
 }

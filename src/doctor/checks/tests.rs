@@ -95,6 +95,7 @@ impl Case {
                 lacks: self.lacks.clone(),
                 certificates: self.certificates.clone(),
                 databases: self.databases.as_deref(),
+                services: None,
             }),
             bundle: Some(Parcel {
                 manifest: &manifest,
