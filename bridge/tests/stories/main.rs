@@ -10,4 +10,5 @@ mod life;
 mod maintenance;
 mod probe;
 mod protocol;
+mod renewal;
 mod requests;
