@@ -8,7 +8,7 @@ use std::time::Duration;
 use windows_registry::LOCAL_MACHINE;
 
 use super::win32;
-use super::{Antivirus, AppLocker, Listening, Machine, addresses};
+use super::{Antivirus, AppLocker, Listening, Machine, addresses, is_synchronized};
 use crate::interrupt::{self, Within};
 use crate::site::iis::run::netsh;
 
@@ -58,6 +58,17 @@ pub fn listen_list() -> Vec<IpAddr> {
             addresses(&String::from_utf8_lossy(&output.stdout))
         }
         _ => Vec::new(),
+    }
+}
+
+/// Whether the Windows Time service sets the clock. Where that does not run, something else may.
+pub fn synchronized() -> Option<bool> {
+    let mut w32tm = Command::new(system_folder().join("w32tm.exe"));
+    match interrupt::output_within(w32tm.args(["/query", "/status"]), LIMIT) {
+        Ok(Within::Ended(output)) if output.status.success() => {
+            is_synchronized(&String::from_utf8_lossy(&output.stdout))
+        }
+        _ => None,
     }
 }
 
