@@ -3,7 +3,7 @@
 
 use std::io;
 use std::os::windows::process::CommandExt as _;
-use std::process::{Child, Command, ExitStatus};
+use std::process::{Child, ChildStdin, Command, ExitStatus};
 
 use windows_sys::Win32::System::Console::{AllocConsole, CTRL_BREAK_EVENT, GenerateConsoleCtrlEvent};
 use windows_sys::Win32::System::Threading::CREATE_NEW_PROCESS_GROUP;
@@ -38,6 +38,11 @@ impl Tree {
 
     pub fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// What it reads, if that is a pipe and nobody has taken it.
+    pub fn input(&mut self) -> Option<ChildStdin> {
+        self.child.stdin.take()
     }
 
     pub fn try_wait(&mut self) -> io::Result<Option<ExitStatus>> {
