@@ -9,8 +9,8 @@ use serde_json::json;
 
 use super::everybody::Everybody;
 use super::https::{A, B, Secure};
+use super::registered::{Ended, lab, standing};
 use super::server::{Server, wait_for};
-use super::services::{Ended, lab, standing};
 use super::settings::{ANN, asked, told};
 use super::tiny;
 use super::web_server::free_port;
