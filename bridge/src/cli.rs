@@ -41,6 +41,10 @@ pub struct Arguments {
     #[arg(long, value_name = "SECONDS")]
     pub grace: Option<u16>,
 
+    /// Write the Python stack of a request that lasts longer to the log; 0: never [default: 50]
+    #[arg(long, value_name = "SECONDS")]
+    pub slow: Option<u32>,
+
     /// Import the application, answer one request in this process, report, and leave
     #[arg(long)]
     pub check: bool,
@@ -76,6 +80,7 @@ const FILE: &str = r#"The file of --config, every key optional but the applicati
   threads = 1
   listen = "unix:/run/guestbook.sock"
   grace = 30
+  slow = 50                         # seconds until the stack of a request is logged, while it lasts; 0: never
   trusted_proxies = ["10.0.0.0/8"]  # whose X-Forwarded headers are believed; others lose them
   environment_files = ["secrets.toml"]  # more variables: NAME = "value"; relative to this file
   [environment]                     # set before anything of the project is imported

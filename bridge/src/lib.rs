@@ -24,6 +24,7 @@ pub mod stop;
 #[cfg(unix)]
 pub mod supervisor;
 pub mod transports;
+pub mod watchdog;
 #[cfg(windows)]
 pub mod win32;
 

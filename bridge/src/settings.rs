@@ -13,6 +13,9 @@ use crate::forwarded::Proxies;
 use crate::maintenance::Maintenance;
 use crate::probe::Probes;
 
+/// Seconds until a request is slow, unless it is said: web servers give up on one after 60, unless they are told otherwise.
+const SLOW: u32 = 50;
+
 /// Everything that was asked for, the command line over the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
@@ -23,6 +26,8 @@ pub struct Settings {
     pub processes: u16,
     pub threads: u16,
     pub grace: u16,
+    /// From when on the stack of a request is written to the log, while it lasts; never, if it is absent.
+    pub slow: Option<Duration>,
     pub log: Option<PathBuf>,
     pub check: Question,
     pub probe: Option<Probes>,
@@ -90,6 +95,8 @@ struct File {
     threads: Option<u16>,
     listen: Option<String>,
     grace: Option<u16>,
+    /// Seconds.
+    slow: Option<u32>,
     trusted_proxies: Option<Proxies>,
     /// Files of variables, secret ones say, which not everybody who reads this one may read.
     environment_files: Vec<PathBuf>,
@@ -149,6 +156,9 @@ impl Settings {
             processes: arguments.processes.or(file.processes).unwrap_or(1),
             threads: arguments.threads.or(file.threads).unwrap_or(1),
             grace: arguments.grace.or(file.grace).unwrap_or(30),
+            slow: Some(arguments.slow.or(file.slow).unwrap_or(SLOW))
+                .filter(|seconds| *seconds > 0)
+                .map(|seconds| Duration::from_secs(seconds.into())),
             log: file.log.path.map(|path| folder.join(path)),
             check: file.check,
             probe: file.probe.map(|probe| Probes { file: folder.join(probe.file) }),
@@ -227,6 +237,15 @@ mod tests {
         assert_eq!(settings.listen.as_deref(), Some("unix:/s"));
         assert_eq!(settings.environment["X"], "y");
         assert_eq!((settings.check.path.as_str(), settings.check.host.as_str()), ("/", "h"));
+    }
+
+    #[test]
+    fn a_request_is_slow_before_a_web_server_gives_up_on_it_unless_it_is_said() {
+        let slow = |text: &str, line: &[&str]| read(text, line).unwrap().slow.map(|slow| slow.as_secs());
+        assert_eq!(slow("app = 'a:b'", &[]), Some(50));
+        assert_eq!(slow("app = 'a:b'\nslow = 290", &[]), Some(290));
+        assert_eq!(slow("app = 'a:b'\nslow = 290", &["--slow", "7"]), Some(7));
+        assert_eq!(slow("app = 'a:b'\nslow = 0", &[]), None);
     }
 
     #[test]

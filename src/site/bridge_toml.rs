@@ -25,6 +25,9 @@ pub struct BridgeToml {
     /// Networks of proxies whose word on visitors counts; absent leaves that to the project.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trusted_proxies: Option<Vec<String>>,
+    /// Seconds until the stack of a request is logged, while it lasts; absent leaves that to the bridge.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slow: Option<u32>,
     /// Files with more variables; those of `environment` win.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub environment_files: Vec<String>,
@@ -141,6 +144,7 @@ impl BridgeToml {
             processes: 1,
             threads: 1,
             trusted_proxies: None,
+            slow: None,
             environment_files: Vec::new(),
             environment: environment::variables(place, given),
             secrets: None,

@@ -260,6 +260,7 @@ pub fn bridge_toml(
         folder: logs.to_string_lossy().into_owned(),
         slow: SLOW,
     });
+    told.slow = Some(settings.hangs_after());
     told.trusted_proxies = Some(settings.trusted_proxies.iter().map(ToString::to_string).collect());
     let maintenance = place.site.join(super::maintenance::MAINTENANCE_TOML);
     told.maintenance = Some(super::bridge_toml::Watched { file: maintenance.to_string_lossy().into_owned() });

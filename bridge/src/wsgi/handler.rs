@@ -288,15 +288,6 @@ fn is_about_connections(py: Python<'_>, error: &PyErr) -> bool {
     error.is_instance_of::<PyConnectionError>(py) || error.is_instance_of::<PyTimeoutError>(py)
 }
 
-/// What was asked, for the log. Query strings stay out of it: they may hold secrets.
 fn question(exchange: &Exchange) -> String {
-    let params = exchange.params();
-    let method = params.value(b"REQUEST_METHOD").unwrap_or(b"GET");
-    let path = crate::gateway::gateway(params);
-    format!(
-        "{} {}{}",
-        method.escape_ascii(),
-        String::from_utf8_lossy(&path.script_name).escape_debug(),
-        String::from_utf8_lossy(&path.path_info).escape_debug()
-    )
+    crate::gateway::question(exchange.params())
 }

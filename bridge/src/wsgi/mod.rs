@@ -11,6 +11,7 @@ mod input;
 mod module;
 mod process;
 mod serve;
+mod stacks;
 mod start_response;
 #[cfg(windows)]
 mod streams;

@@ -11,3 +11,4 @@ mod maintenance;
 mod probe;
 mod protocol;
 mod requests;
+mod slow;

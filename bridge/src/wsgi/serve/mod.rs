@@ -17,10 +17,13 @@ use super::environ::Template;
 use super::handler::Handler;
 use super::module::{DONE, FAILED};
 use super::process::{prepare, python_version};
+use super::stacks::{self, Stacks};
 use crate::events::Event;
+use crate::exchange::Exchange;
 use crate::log;
 use crate::settings::Settings;
 use crate::transports::Source;
+use crate::watchdog::{Desk, Watchdog};
 
 #[cfg(unix)]
 pub use unix::serve;
@@ -63,16 +66,26 @@ fn work(
         python_version(),
         begun.elapsed().as_secs_f64()
     ));
+    let watchdog = settings
+        .slow
+        .map(|slow| Watchdog::start(slow, settings.events.clone(), Stacks).map(Arc::new))
+        .transpose()?;
     when_ready();
 
     let mut helpers = Vec::new();
     for number in 1..settings.threads {
         // Those that did start would wait for requests, and the process for them, for ever.
-        helpers.push(start_thread(py, number, &handler, source).inspect_err(|_| source.stop())?);
+        let helper = start_thread(py, number, &handler, source, watchdog.clone());
+        helpers.push(helper.inspect_err(|_| source.stop())?);
     }
-    answer_requests(py, &handler, &**source);
+    answer_requests(py, &handler, &**source, watchdog.as_deref());
     for helper in helpers {
         helper.call_method0("join")?;
+    }
+    // Before the interpreter ends, which must not find anybody who wants it.
+    if let Some(watchdog) = &watchdog {
+        py.detach(|| watchdog.stop());
+        stacks::write_all_after(py, None);
     }
     log::line("stopped");
     // What the application left unsaid is said now, through the interpreter's ordinary finalisation.
@@ -85,10 +98,11 @@ fn start_thread<'py>(
     number: u16,
     handler: &Arc<Handler>,
     source: &Arc<dyn Source>,
+    watchdog: Option<Arc<Watchdog>>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let (handler, source) = (Arc::clone(handler), Arc::clone(source));
     let target = move |arguments: &Bound<'_, PyTuple>, _: Option<&Bound<'_, PyDict>>| {
-        answer_requests(arguments.py(), &handler, &*source);
+        answer_requests(arguments.py(), &handler, &*source, watchdog.as_deref());
     };
     let options = PyDict::new(py);
     options.set_item("target", PyCFunction::new_closure(py, None, None, target)?)?;
@@ -98,13 +112,38 @@ fn start_thread<'py>(
     Ok(thread)
 }
 
-fn answer_requests(py: Python<'_>, handler: &Handler, source: &dyn Source) {
+fn answer_requests(py: Python<'_>, handler: &Handler, source: &dyn Source, watchdog: Option<&Watchdog>) {
+    let desk = watchdog.and_then(|watchdog| stacks::this_thread(py).map(|thread| watchdog.desk(thread)));
     while let Some(exchange) = py.detach(|| source.take()) {
+        if let Some(desk) = &desk {
+            begin(py, desk, &exchange);
+        }
         match catch_unwind(AssertUnwindSafe(|| handler.answer(py, exchange).connection)) {
             Ok(Some((connection, disposition))) => py.detach(|| source.give_back(connection, disposition)),
             Ok(None) => {}
             // The panic has printed itself to the log; its connection is closed with what it held.
             Err(_) => log::line("a fault of the bridge ended a request"),
         }
+        if let Some(desk) = &desk {
+            end(py, desk, handler);
+        }
+    }
+}
+
+/// Has the request looked after. Here the interpreter is at hand, so that its own watchdog can be set before the application
+/// has it.
+fn begin(py: Python<'_>, desk: &Desk, exchange: &Exchange) {
+    if let Some(time) = desk.begin(exchange.params()) {
+        stacks::write_all_after(py, Some(time));
+        desk.wake();
+    }
+}
+
+/// Tells of the end of a request whose stack was told. For those who hear of slow requests the handler has.
+fn end(py: Python<'_>, desk: &Desk, handler: &Handler) {
+    if let Some((question, took)) = desk.end()
+        && handler.events.as_ref().is_none_or(|events| took < events.slow)
+    {
+        py.detach(|| log::line(&format!("{question} took {:.1} s", took.as_secs_f64())));
     }
 }
