@@ -12,6 +12,7 @@ use crate::events::Events;
 use crate::forwarded::Proxies;
 use crate::maintenance::Maintenance;
 use crate::probe::Probes;
+use crate::renewal::{Renewal, Requests};
 
 /// Seconds until a request is slow, unless it is said: web servers give up on one after 60, unless they are told otherwise.
 const SLOW: u32 = 50;
@@ -28,6 +29,7 @@ pub struct Settings {
     pub grace: u16,
     /// From when on the stack of a request is written to the log, while it lasts; never, if it is absent.
     pub slow: Option<Duration>,
+    pub renewal: Renewal,
     pub log: Option<PathBuf>,
     pub check: Question,
     pub probe: Option<Probes>,
@@ -81,6 +83,10 @@ pub enum SettingsError {
     #[diagnostic(help("write the path of a page as it stands in an address: `/` or `/about/?page=2`"))]
     CheckPath(String),
 
+    #[error("`max_requests_jitter` is set, and `max_requests` is not")]
+    #[diagnostic(help("set `max_requests` too, or leave both out"))]
+    Jitter,
+
     #[error("`{key}` is 0")]
     #[diagnostic(help("at least 1 is needed to answer anything"))]
     Zero { key: &'static str },
@@ -97,6 +103,10 @@ struct File {
     grace: Option<u16>,
     /// Seconds.
     slow: Option<u32>,
+    max_requests: Option<u32>,
+    max_requests_jitter: Option<u32>,
+    max_memory: Option<u32>,
+    reload: Option<PathBuf>,
     trusted_proxies: Option<Proxies>,
     /// Files of variables, secret ones say, which not everybody who reads this one may read.
     environment_files: Vec<PathBuf>,
@@ -148,6 +158,12 @@ impl Settings {
             environment.extend(variables(&folder.join(path))?);
         }
         environment.extend(file.environment);
+        let jitter = arguments.max_requests_jitter.or(file.max_requests_jitter);
+        let requests = match arguments.max_requests.or(file.max_requests) {
+            Some(most) => Some(Requests { most, jitter: jitter.unwrap_or(0) }),
+            None if jitter.is_some() => return Err(SettingsError::Jitter),
+            None => None,
+        };
         let settings = Settings {
             app: arguments.app.clone().or(file.app).ok_or(SettingsError::NoApp)?,
             pythonpath,
@@ -159,6 +175,11 @@ impl Settings {
             slow: Some(arguments.slow.or(file.slow).unwrap_or(SLOW))
                 .filter(|seconds| *seconds > 0)
                 .map(|seconds| Duration::from_secs(seconds.into())),
+            renewal: Renewal {
+                requests,
+                memory: arguments.max_memory.or(file.max_memory).map(|most| u64::from(most) * 1_000_000),
+                file: arguments.reload.clone().or(file.reload.map(|path| folder.join(path))),
+            },
             log: file.log.path.map(|path| folder.join(path)),
             check: file.check,
             probe: file.probe.map(|probe| Probes { file: folder.join(probe.file) }),
@@ -174,6 +195,12 @@ impl Settings {
         match settings {
             Settings { processes: 0, .. } => Err(SettingsError::Zero { key: "processes" }),
             Settings { threads: 0, .. } => Err(SettingsError::Zero { key: "threads" }),
+            Settings { renewal: Renewal { requests: Some(Requests { most: 0, .. }), .. }, .. } => {
+                Err(SettingsError::Zero { key: "max_requests" })
+            }
+            Settings { renewal: Renewal { memory: Some(0), .. }, .. } => {
+                Err(SettingsError::Zero { key: "max_memory" })
+            }
             Settings { check, .. } if !check.path.starts_with('/') => {
                 Err(SettingsError::CheckPath(check.path))
             }
@@ -246,6 +273,22 @@ mod tests {
         assert_eq!(slow("app = 'a:b'\nslow = 290", &[]), Some(290));
         assert_eq!(slow("app = 'a:b'\nslow = 290", &["--slow", "7"]), Some(7));
         assert_eq!(slow("app = 'a:b'\nslow = 0", &[]), None);
+    }
+
+    #[test]
+    fn a_process_is_replaced_as_the_file_or_the_command_line_say() {
+        let text = "app = 'a:b'\nmax_requests = 10\nmax_requests_jitter = 2\nreload = 'touch'\n";
+        let renewal = read(text, &["--max-requests", "20", "--max-memory", "300"]).unwrap().renewal;
+        assert_eq!(renewal.requests, Some(Requests { most: 20, jitter: 2 }));
+        assert_eq!(renewal.memory, Some(300_000_000));
+        assert!(renewal.file.is_some_and(|file| file.is_absolute() && file.ends_with("touch")));
+        let wrong = |text: &str| read(&format!("app = 'a:b'\n{text}"), &[]).unwrap_err().to_string();
+        assert_eq!(wrong("max_requests = 0"), "`max_requests` is 0");
+        assert_eq!(wrong("max_memory = 0"), "`max_memory` is 0");
+        assert_eq!(
+            wrong("max_requests_jitter = 1"),
+            "`max_requests_jitter` is set, and `max_requests` is not"
+        );
     }
 
     #[test]

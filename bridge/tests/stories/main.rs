@@ -2,6 +2,7 @@
 #![cfg(all(unix, feature = "python"))]
 #![allow(clippy::unwrap_used)]
 
+mod applications;
 mod bridge;
 mod check;
 mod client;
@@ -10,5 +11,7 @@ mod life;
 mod maintenance;
 mod probe;
 mod protocol;
+mod records;
+mod renewal;
 mod requests;
 mod slow;
