@@ -60,6 +60,22 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE")]
     pub reload: Option<PathBuf>,
 
+    /// Write the log to this file instead of standard error
+    #[arg(long, value_name = "FILE", conflicts_with = "log_folder")]
+    pub log: Option<PathBuf>,
+
+    /// Write the log to a file for each process in this folder, fcgi_YYMMDD_HHMMSS_PID.log
+    #[arg(long, value_name = "DIR")]
+    pub log_folder: Option<PathBuf>,
+
+    /// Log a line for each request: status, size, and times
+    #[arg(long)]
+    pub access: bool,
+
+    /// Log a line for each record of FastCGI that passes, without what it carries, and what --access does
+    #[arg(long)]
+    pub trace: bool,
+
     /// Import the application, answer one request in this process, report, and leave
     #[arg(long)]
     pub check: bool,
@@ -106,6 +122,11 @@ const FILE: &str = r#"The file of --config, every key optional but the applicati
   DJANGO_SETTINGS_MODULE = "guestbook.settings"
   [log]
   path = "bridge.log"               # standard error if absent; relative to this file
+  # folder = "logs"                 # instead: a file for each process in it, fcgi_YYMMDD_HHMMSS_PID.log
+  max_megabytes = 10                # a larger file is renamed, and a new one begun; never if absent
+  keep = 10                         # full files that stay
+  access = false                    # a line for each request
+  trace = false                     # a line for each record of FastCGI, and what access says
   [check]                           # the request that --check makes
   path = "/"
   host = "localhost"

@@ -15,6 +15,7 @@ pub mod forwarded;
 pub mod gateway;
 pub mod head;
 pub mod log;
+pub mod log_file;
 pub mod loss;
 pub mod maintenance;
 pub mod probe;

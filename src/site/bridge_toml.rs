@@ -62,6 +62,10 @@ impl Edition {
 #[derive(Debug, Clone, Serialize)]
 pub struct Log {
     pub path: String,
+    /// From this size on it goes on in a new file.
+    pub max_megabytes: u32,
+    /// How many full ones stay.
+    pub keep: u32,
 }
 
 /// What `--check` asks the project for.
@@ -200,7 +204,7 @@ mod tests {
         let value = "a\"b'c\\d\ne = [ü] # no comment\u{1}";
         let given = BTreeMap::from([("A.B C".to_owned(), value.to_owned())]);
         let mut file = BridgeToml::of(&place, &given).with_probes();
-        file.log = Some(Log { path: "C:\\logs\\bridge.log".to_owned() });
+        file.log = Some(Log { path: "C:\\logs\\bridge.log".to_owned(), max_megabytes: 10, keep: 3 });
         let read: toml::Table = file.render().parse().unwrap();
         assert_eq!(read["environment"]["A.B C"].as_str(), Some(value));
         assert_eq!(read["app"].as_str(), Some("guestbook.wsgi:application"));

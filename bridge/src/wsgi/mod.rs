@@ -10,6 +10,7 @@ mod handler;
 mod input;
 mod module;
 mod process;
+mod recipe;
 mod serve;
 mod stacks;
 mod start_response;

@@ -8,6 +8,7 @@ mod check;
 mod client;
 mod errors;
 mod life;
+mod logs;
 mod maintenance;
 mod probe;
 mod protocol;
