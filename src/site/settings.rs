@@ -389,6 +389,14 @@ impl SiteSettings {
         Duration::from_secs(number(&self.fastcgi, "activityTimeout", 1).unwrap_or(300).into())
     }
 
+    /// From so many seconds on the bridge logs where a request is: shortly before IIS ends its process, since it has given no
+    /// sign or the request has lasted too long.
+    pub fn hangs_after(&self) -> u32 {
+        let limit = |name| number(&self.fastcgi, name, 1).unwrap_or(300);
+        let first = limit("activityTimeout").min(limit("requestTimeout"));
+        first - (first / 4).clamp(4, 10)
+    }
+
     /// How long the old release's processes are left to their requests, in seconds.
     pub fn drain(&self) -> u32 {
         let timeout = self.fastcgi.get("requestTimeout").map_or("300", String::as_str);
