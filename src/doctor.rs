@@ -19,6 +19,7 @@ use serde::{Serialize, Serializer};
 use crate::entry::EntryPath;
 use crate::manifest::Manifest;
 use crate::progress::Notice;
+use crate::release::ReleaseId;
 use crate::site::SiteSettings;
 use crate::site::iis::Actual;
 use crate::site::iis::plan::Lack;
@@ -158,6 +159,8 @@ pub struct Site<'a> {
     pub spot: &'a Spot,
     /// Of this machine.
     pub cores: u32,
+    /// The release that was completed last, and when, in seconds since 1970.
+    pub newest: Option<(&'a ReleaseId, u64)>,
     /// Whether a release of it serves.
     pub serves: bool,
     pub lacks: Vec<Finding>,

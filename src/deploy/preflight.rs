@@ -244,7 +244,8 @@ impl<'a> Looked<'a> {
         let (survey, place) = (self.survey, self.place()?);
         let wanted = Registration::all(&survey.settings, &place);
         let serves = self.source.is_none();
-        Some(Services::ask(&survey.manager, wanted, &survey.home.shared(), serves))
+        let last = &survey.state.services;
+        Some(Services::ask(&survey.manager, wanted, last, &survey.home.shared(), serves))
     }
 
     /// What the databases of the release that serves say of themselves.
