@@ -12,6 +12,7 @@ pub use site::ports;
 
 pub(super) const CGI: &str = "iis.cgi";
 pub(super) const FEATURES: &str = "iis.features";
+pub(super) const SNI: &str = "iis.sni";
 pub(super) const BINDINGS: &str = "site.bindings";
 pub(super) const CERTIFICATE: &str = "site.certificate";
 pub(super) const STARTED: &str = "site.started";

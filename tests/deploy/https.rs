@@ -244,3 +244,24 @@ fn a_project_that_takes_visitors_by_https_alone_is_deployed() {
     // By plain HTTP visitors are sent there.
     assert_eq!(super::visitors::ask(&secure.server.url("/")).unwrap().status, 301);
 }
+
+#[test]
+fn a_host_with_a_certificate_of_its_own_is_refused_by_an_iis_that_knows_none() {
+    let secure = Secure::new();
+    secure.certificate("a", A, -1, 60);
+    secure.bindings(&[(A, "{ subject = 'a.example' }")]);
+    let schema = |flags: &str| {
+        let bindings = format!("<collection addElement=\"binding\">{flags}</collection>");
+        let text = format!("<configSchema><element name=\"bindings\">{bindings}</element></configSchema>");
+        secure.server.test.write("config/schema/IIS_schema.xml", text);
+    };
+    schema("<attribute name=\"protocol\" type=\"string\" />");
+    let before = secure.server.changing().len();
+    let refused = secure.deploy("1.0", &[]).code(3).stdout("");
+    let said = String::from_utf8_lossy(&refused.get_output().stderr).into_owned();
+    let binding = format!("https/*:{}:{A} cannot have their own", secure.port);
+    assert!(said.contains(&binding) && said.contains("`ip` in `[[bindings]]`"), "{said}");
+    assert!(!secure.server.home().exists() && secure.server.changing().len() == before);
+    schema("<attribute name=\"sslFlags\" type=\"uint\" />");
+    secure.deploy("1.0", &["--plan"]).success();
+}

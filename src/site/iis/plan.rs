@@ -114,6 +114,12 @@ pub enum Lack {
     ))]
     Binding { binding: String, site: String },
     #[error(
+    #[error("this IIS is older than IIS 8, and shows one certificate for each address and port: {} cannot have their own", bindings.join(", "))]
+    #[diagnostic(help(
+        "give each binding by HTTPS an address of its own in place of its `host` (`ip` in `[[bindings]]`), or use Windows \
+         Server 2012 or a later one"
+    ))]
+    NoSni { bindings: Vec<String> },
         "IIS has no {what}: a feature of its own that is not installed, and `{key}` in `site.toml` wants it"
     )]
     #[diagnostic(help(
@@ -191,6 +197,7 @@ pub fn lacks(wanted: &Wanted, actual: &Actual, last: &Applied, take_over: bool) 
     lacks.extend(pool::lacks(wanted, actual, last, take_over));
     lacks
 }
+    lacks.extend(bindings::without_sni(wanted, actual));
 
 /// Features of IIS that are wanted and not installed.
 fn features(wanted: &Wanted, actual: &Actual) -> Vec<Lack> {

@@ -194,3 +194,20 @@ fn one_that_will_not_do_is_named_before_anything_is_changed() {
     let lacks = lacks(&wanted, &server.survey(&wanted.spot), &Applied::default(), false);
     assert!(matches!(&lacks[..], [Lack::TwoCertificates { .. }]), "{lacks:?}");
 }
+
+#[test]
+fn a_host_cannot_have_a_certificate_of_its_own_where_iis_knows_none_by_host() {
+    let mut server = Server::new();
+    let mut lacking = |text: &str, sni| {
+        let wanted = wanting(text, &[old()]);
+        let actual = Actual { sni, ..server.survey(&wanted.spot) };
+        lacks(&wanted, &actual, &Applied::default(), true)
+    };
+    let [lack] = &lacking(BY_SUBJECT, Some(false))[..] else { panic!("it is refused") };
+    assert_eq!(*lack, Lack::NoSni { bindings: vec!["https/*:443:a.example".to_owned()] });
+    assert!(lack.to_string().contains("older than IIS 8"), "{lack}");
+    // At an address of its own it can, and where nobody knows, IIS is asked.
+    for (text, sni) in [(SHARED, Some(false)), (BY_SUBJECT, Some(true)), (BY_SUBJECT, None)] {
+        assert_eq!(lacking(text, sni), []);
+    }
+}
