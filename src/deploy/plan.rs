@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::journal::{Recovery, Work};
+use super::make::own_in;
 use super::{DeployError, Pruning, Source, Survey, copies, hooks, preflight, services, visits};
 use crate::layer::IndexedFile;
 use crate::manifest::{Manifest, SiteName};
@@ -203,7 +204,9 @@ impl DeployPlan {
         mut notices: Vec<Notice>,
     ) -> Result<DeployPlan, DeployError> {
         let (settings, id) = (&survey.settings, place.id.clone());
-        let lacks = preflight::lacking(survey, place, wishes.take_over)?.into_iter();
+        // That of a bundle that is no release yet was looked at before.
+        let own = survey.complete(&place.id).and_then(|complete| own_in(&complete.release));
+        let lacks = preflight::lacking(survey, place, own.as_deref(), wishes.take_over)?.into_iter();
         // The way back is open whatever became of a certificate: what is shown is left as it is.
         let (told, lacks): (Vec<Lack>, Vec<Lack>) =
             lacks.partition(|lack| work == Work::Rollback && matches!(lack, Lack::Certificate(_)));

@@ -21,6 +21,7 @@ use super::actual::Actual;
 use super::appcmd::Command;
 use super::call::Call;
 use super::netsh;
+use super::own::Twice;
 use super::section::{Entry, HEADERS, Section};
 use super::wanted::Wanted;
 use super::xml::same_path;
@@ -144,6 +145,9 @@ pub enum Lack {
     #[error("the bindings `{first}` and `{second}` share one certificate, and are to show two")]
     #[diagnostic(help("Windows tells them apart by host and port alone: name the same certificate in both"))]
     TwoCertificates { first: String, second: String },
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Twice(Box<Twice>),
     #[error("the password of `{0}` is wanted, under which the pool is to run")]
     #[diagnostic(help(
         "it is asked for at a prompt; else give it on standard input with `--pool-password-stdin`, or use a group managed \
