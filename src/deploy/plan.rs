@@ -18,6 +18,7 @@ use crate::service::ServiceChange;
 use crate::service::rights::Leave;
 use crate::site::certificates::STORE;
 use crate::site::iis::IisPlan;
+use crate::site::iis::netsh::{Command, Endpoint};
 use crate::site::iis::plan::{self as iis, Lack};
 use crate::site::iis::wanted::{Shown, WantedCertificate};
 use crate::site::media::Standing;
@@ -221,6 +222,8 @@ impl DeployPlan {
         if !settings.requests.header {
             return Err(DeployError::NoHeader { path: survey.home.site_toml() });
         }
+        let changes = iis::whole(&wanted, &survey.iis, last, wishes.take_over);
+        notices.extend(iis::losing(&changes, &survey.iis).map(not_kept));
         let (_, told) = survey.told(place)?;
         let from = survey.active.clone();
         let switches = from.as_ref() != Some(&id);
@@ -260,7 +263,7 @@ impl DeployPlan {
                 false => Vec::new(),
             },
             services: moves,
-            iis: iis::whole(&wanted, &survey.iis, last, wishes.take_over),
+            iis: changes,
             warm: settings.warm(survey.cores),
             questions: visits::questions(settings, &survey.spot, &place.manifest, files.into_iter()),
             drain: settings.drain(),
@@ -462,6 +465,17 @@ impl DeployPlan {
 fn left_for_later(lack: &Lack) -> Notice {
     let help = miette::Diagnostic::help(lack).map(|help| help.to_string()).unwrap_or_default();
     Notice { what: lack.to_string(), help }
+}
+
+/// That something goes with a certificate that nobody but whoever set it can say again.
+fn not_kept(endpoint: &Endpoint) -> Notice {
+    Notice {
+        what: format!(
+            "how visitors' own certificates are looked at, at {endpoint}, was set by somebody, in words that cannot be read \
+             here: it is lost when the certificate is replaced"
+        ),
+        help: format!("note what `{}` says now, and set it again after that", Command::show(endpoint)),
+    }
 }
 
 fn too_mighty(account: &Account) -> Notice {

@@ -80,9 +80,14 @@ impl Secure {
 
     /// Somebody else has this certificate shown there.
     pub fn put(&self, endpoint: &str, thumbprint: &str) {
+        self.put_with(endpoint, thumbprint, &[]);
+    }
+
+    fn put_with(&self, endpoint: &str, thumbprint: &str, more: &[&str]) {
         let hash = format!("certhash={thumbprint}");
         let id = "appid={4dc3e181-e14b-4a21-b022-59fc669b0914}";
-        self.netsh(&["http", "add", "sslcert", endpoint, &hash, id, "certstorename=WebHosting"]);
+        let add = ["http", "add", "sslcert", endpoint, &hash, id, "certstorename=WebHosting"];
+        self.netsh(&[&add[..], more].concat());
     }
 
     /// All that IIS and http.sys keep.
@@ -133,6 +138,10 @@ fn hosts_show_certificates_of_their_own_which_are_renewed_and_go_with_the_site()
     assert!(secure.seen("c.example").is_err(), "nothing is shown to whoever names another host");
     assert!(secure.deploy("1.0", &[]).success().get_output().stdout.starts_with(b"nothing to do"));
 
+    // Somebody has visitors asked for certificates of theirs, which stays whatever certificate is shown.
+    let at_a = format!("hostnameport=a.example:{}", secure.port);
+    secure.netsh(&["http", "delete", "sslcert", &at_a]);
+    secure.put_with(&at_a, &a, &["clientcertnegotiation=enable"]);
     // Both are renewed: the next deploy takes up the one that is named by its subject.
     let [newer_a, newer_b] =
         [("a2", A), ("b2", B)].map(|(name, host)| secure.certificate(name, host, -1, 360));
@@ -143,6 +152,7 @@ fn hosts_show_certificates_of_their_own_which_are_renewed_and_go_with_the_site()
     server.lab("");
     server.holdall(&["apply", "guestbook", "--server", "iis"]).success();
     secure.assert_shows(A, &newer_a);
+    assert!(secure.kept()[1].as_ref().unwrap().contains("\"clientcertnegotiation\": \"enable\""));
     secure.deploy("1.1", &[]).success();
     secure.assert_shows(A, &newer_a);
     secure.assert_shows(B, &b);

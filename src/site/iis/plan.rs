@@ -29,7 +29,7 @@ use crate::site::certificates::CertificateLack;
 use crate::site::settings::seconds;
 use crate::site::state::Applied;
 
-pub use certificates::{applied as certificates_applied, thing as certificate_thing};
+pub use certificates::{applied as certificates_applied, losing, thing as certificate_thing};
 pub use release::unregister;
 pub use removal::{refound, remove};
 pub use site::{may_stand, settle, shows_release, stands, stopped, switch};
@@ -114,13 +114,13 @@ pub enum Lack {
         "give this site a host or a port of its own (`[[bindings]]` in `site.toml`), or stop that one"
     ))]
     Binding { binding: String, site: String },
-    #[error(
     #[error("this IIS is older than IIS 8, and shows one certificate for each address and port: {} cannot have their own", bindings.join(", "))]
     #[diagnostic(help(
         "give each binding by HTTPS an address of its own in place of its `host` (`ip` in `[[bindings]]`), or use Windows \
          Server 2012 or a later one"
     ))]
     NoSni { bindings: Vec<String> },
+    #[error(
         "IIS has no {what}: a feature of its own that is not installed, and `{key}` in `site.toml` wants it"
     )]
     #[diagnostic(help(
@@ -197,11 +197,11 @@ pub fn lacks(wanted: &Wanted, actual: &Actual, last: &Applied, take_over: bool) 
     }
     lacks.extend(features(wanted, actual));
     lacks.extend(bindings::taken(wanted, actual));
+    lacks.extend(bindings::without_sni(wanted, actual));
     lacks.extend(certificates::lacks(wanted, actual, last, take_over));
     lacks.extend(pool::lacks(wanted, actual, last, take_over));
     lacks
 }
-    lacks.extend(bindings::without_sni(wanted, actual));
 
 /// Features of IIS that are wanted and not installed.
 fn features(wanted: &Wanted, actual: &Actual) -> Vec<Lack> {
