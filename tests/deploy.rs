@@ -42,6 +42,8 @@ mod own_config;
 mod power_cut;
 #[cfg(target_os = "linux")]
 mod probes;
+#[cfg(target_os = "linux")]
+mod pythons;
 mod refusals;
 mod server;
 #[cfg(target_os = "linux")]
