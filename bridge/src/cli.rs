@@ -41,6 +41,22 @@ pub struct Arguments {
     #[arg(long, value_name = "SECONDS")]
     pub grace: Option<u16>,
 
+    /// Replace a process after it has answered this many requests
+    #[arg(long, value_name = "N")]
+    pub max_requests: Option<u32>,
+
+    /// Up to this many more by chance, so that processes are not all replaced together [default: 0]
+    #[arg(long, value_name = "N")]
+    pub max_requests_jitter: Option<u32>,
+
+    /// Replace a process that takes more than this many megabytes of memory (Linux)
+    #[arg(long, value_name = "MB")]
+    pub max_memory: Option<u32>,
+
+    /// Replace all processes, one after another, when this file is touched
+    #[arg(long, value_name = "FILE")]
+    pub reload: Option<PathBuf>,
+
     /// Import the application, answer one request in this process, report, and leave
     #[arg(long)]
     pub check: bool,
@@ -76,6 +92,10 @@ const FILE: &str = r#"The file of --config, every key optional but the applicati
   threads = 1
   listen = "unix:/run/guestbook.sock"
   grace = 30
+  max_requests = 1000               # a process is replaced after so many requests
+  max_requests_jitter = 100         # and up to so many more, by chance
+  max_memory = 500                  # megabytes; one that takes more is replaced (Linux)
+  reload = "reload"                 # a file; touched, it has all processes replaced; relative to this file
   trusted_proxies = ["10.0.0.0/8"]  # whose X-Forwarded headers are believed; others lose them
   environment_files = ["secrets.toml"]  # more variables: NAME = "value"; relative to this file
   [environment]                     # set before anything of the project is imported

@@ -19,6 +19,7 @@ pub mod loss;
 pub mod maintenance;
 pub mod probe;
 pub mod protocol;
+pub mod renewal;
 pub mod reply;
 pub mod stop;
 #[cfg(unix)]

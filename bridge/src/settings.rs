@@ -12,6 +12,7 @@ use crate::events::Events;
 use crate::forwarded::Proxies;
 use crate::maintenance::Maintenance;
 use crate::probe::Probes;
+use crate::renewal::{Renewal, Requests};
 
 /// Everything that was asked for, the command line over the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +24,7 @@ pub struct Settings {
     pub processes: u16,
     pub threads: u16,
     pub grace: u16,
+    pub renewal: Renewal,
     pub log: Option<PathBuf>,
     pub check: Question,
     pub probe: Option<Probes>,
@@ -76,6 +78,10 @@ pub enum SettingsError {
     #[diagnostic(help("write the path of a page as it stands in an address: `/` or `/about/?page=2`"))]
     CheckPath(String),
 
+    #[error("`max_requests_jitter` is set, and `max_requests` is not")]
+    #[diagnostic(help("set `max_requests` too, or leave both out"))]
+    Jitter,
+
     #[error("`{key}` is 0")]
     #[diagnostic(help("at least 1 is needed to answer anything"))]
     Zero { key: &'static str },
@@ -90,6 +96,10 @@ struct File {
     threads: Option<u16>,
     listen: Option<String>,
     grace: Option<u16>,
+    max_requests: Option<u32>,
+    max_requests_jitter: Option<u32>,
+    max_memory: Option<u32>,
+    reload: Option<PathBuf>,
     trusted_proxies: Option<Proxies>,
     /// Files of variables, secret ones say, which not everybody who reads this one may read.
     environment_files: Vec<PathBuf>,
@@ -141,6 +151,12 @@ impl Settings {
             environment.extend(variables(&folder.join(path))?);
         }
         environment.extend(file.environment);
+        let jitter = arguments.max_requests_jitter.or(file.max_requests_jitter);
+        let requests = match arguments.max_requests.or(file.max_requests) {
+            Some(most) => Some(Requests { most, jitter: jitter.unwrap_or(0) }),
+            None if jitter.is_some() => return Err(SettingsError::Jitter),
+            None => None,
+        };
         let settings = Settings {
             app: arguments.app.clone().or(file.app).ok_or(SettingsError::NoApp)?,
             pythonpath,
@@ -149,6 +165,11 @@ impl Settings {
             processes: arguments.processes.or(file.processes).unwrap_or(1),
             threads: arguments.threads.or(file.threads).unwrap_or(1),
             grace: arguments.grace.or(file.grace).unwrap_or(30),
+            renewal: Renewal {
+                requests,
+                memory: arguments.max_memory.or(file.max_memory).map(|most| u64::from(most) * 1_000_000),
+                file: arguments.reload.clone().or(file.reload.map(|path| folder.join(path))),
+            },
             log: file.log.path.map(|path| folder.join(path)),
             check: file.check,
             probe: file.probe.map(|probe| Probes { file: folder.join(probe.file) }),
@@ -164,6 +185,12 @@ impl Settings {
         match settings {
             Settings { processes: 0, .. } => Err(SettingsError::Zero { key: "processes" }),
             Settings { threads: 0, .. } => Err(SettingsError::Zero { key: "threads" }),
+            Settings { renewal: Renewal { requests: Some(Requests { most: 0, .. }), .. }, .. } => {
+                Err(SettingsError::Zero { key: "max_requests" })
+            }
+            Settings { renewal: Renewal { memory: Some(0), .. }, .. } => {
+                Err(SettingsError::Zero { key: "max_memory" })
+            }
             Settings { check, .. } if !check.path.starts_with('/') => {
                 Err(SettingsError::CheckPath(check.path))
             }
@@ -227,6 +254,22 @@ mod tests {
         assert_eq!(settings.listen.as_deref(), Some("unix:/s"));
         assert_eq!(settings.environment["X"], "y");
         assert_eq!((settings.check.path.as_str(), settings.check.host.as_str()), ("/", "h"));
+    }
+
+    #[test]
+    fn a_process_is_replaced_as_the_file_or_the_command_line_say() {
+        let text = "app = 'a:b'\nmax_requests = 10\nmax_requests_jitter = 2\nreload = 'touch'\n";
+        let renewal = read(text, &["--max-requests", "20", "--max-memory", "300"]).unwrap().renewal;
+        assert_eq!(renewal.requests, Some(Requests { most: 20, jitter: 2 }));
+        assert_eq!(renewal.memory, Some(300_000_000));
+        assert!(renewal.file.is_some_and(|file| file.is_absolute() && file.ends_with("touch")));
+        let wrong = |text: &str| read(&format!("app = 'a:b'\n{text}"), &[]).unwrap_err().to_string();
+        assert_eq!(wrong("max_requests = 0"), "`max_requests` is 0");
+        assert_eq!(wrong("max_memory = 0"), "`max_memory` is 0");
+        assert_eq!(
+            wrong("max_requests_jitter = 1"),
+            "`max_requests_jitter` is set, and `max_requests` is not"
+        );
     }
 
     #[test]

@@ -313,6 +313,16 @@ def whoami(environ, start_response):
     return [f"{os.getpid()} {environ['wsgi.multithread']} {environ['wsgi.multiprocess']}".encode()]
 
 
+KEPT = []
+
+
+def grows(environ, start_response):
+    """Never gives back what `/grow` takes: 80 MB, each page of them written."""
+    if environ["PATH_INFO"] == "/grow":
+        KEPT.append(b"x" * 80_000_000)
+    return whoami(environ, start_response)
+
+
 def refuses(environ, start_response):
     start_response("400 Bad Request", TEXT)
     return [b"DisallowedHost"]

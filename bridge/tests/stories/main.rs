@@ -2,6 +2,7 @@
 #![cfg(all(unix, feature = "python"))]
 #![allow(clippy::unwrap_used)]
 
+mod applications;
 mod bridge;
 mod check;
 mod client;
@@ -10,4 +11,6 @@ mod life;
 mod maintenance;
 mod probe;
 mod protocol;
+mod records;
+mod renewal;
 mod requests;

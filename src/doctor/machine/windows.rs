@@ -10,6 +10,7 @@ use windows_registry::LOCAL_MACHINE;
 use super::win32;
 use super::{Antivirus, AppLocker, Listening, Machine, addresses, is_synchronized};
 use crate::interrupt::{self, Within};
+use crate::private;
 use crate::site::iis::run::netsh;
 
 /// How long a program of Windows may take to answer.
@@ -35,7 +36,7 @@ pub fn read(folder: Option<&Path>, machine: Machine) -> Machine {
         antivirus: antivirus(),
         app_locker: Some(app_locker()),
         code_integrity: win32::code_integrity(),
-        rights: folder.and_then(|folder| Some((folder.to_owned(), win32::rights(folder).ok()?))),
+        rights: folder.and_then(|folder| Some((folder.to_owned(), private::rights(folder).ok()?))),
         ..machine
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use pyo3::prelude::*;
 
+use crate::renewal::Counted;
 use crate::settings::Settings;
 use crate::supervisor::{self, Program};
 use crate::transports::{Address, Listener, Pool, Source, fill_gaps, inherited_listener, shield};
@@ -15,8 +16,17 @@ use crate::wsgi::module::{DONE, FAILED, refuse};
 use crate::wsgi::process::take_interrupt;
 use crate::{log, stop};
 
+/// A limit that nobody could watch.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+#[error("`max_memory` is set, and only Linux tells how much memory a process takes")]
+#[diagnostic(help("leave it out, and say with `max_requests` how long a process serves"))]
+struct Unmeasured;
+
 /// Serves until told to stop; the result is the exit code.
 pub fn serve(py: Python<'_>, settings: &Settings, worker: bool) -> u8 {
+    if cfg!(not(target_os = "linux")) && settings.renewal.memory.is_some() {
+        return refuse(&Unmeasured);
+    }
     if let Err(error) = fill_gaps() {
         return refuse(&error);
     }
@@ -29,7 +39,7 @@ pub fn serve(py: Python<'_>, settings: &Settings, worker: bool) -> u8 {
         Err(error) => return refuse(&error),
     };
     let done = take_interrupt(py).and_then(|()| {
-        if settings.processes > 1 && !worker {
+        if (settings.processes > 1 || settings.renewal.is_wanted()) && !worker {
             return supervise(py, settings, &listener);
         }
         // A server that hands over its socket may have started others like this process.
@@ -66,7 +76,8 @@ fn supervise(py: Python<'_>, settings: &Settings, listener: &Listener) -> PyResu
         arguments: whole.into_iter().skip(1).collect(),
     };
     let grace = Duration::from_secs(u64::from(settings.grace));
-    let clean = py.detach(|| supervisor::supervise(&program, settings.processes, listener, grace))?;
+    let clean = py
+        .detach(|| supervisor::supervise(&program, settings.processes, &settings.renewal, listener, grace))?;
     Ok(if clean { DONE } else { FAILED })
 }
 
@@ -81,7 +92,15 @@ fn serve_alone(
     let _file = listener.file.take();
     let pool = Pool::new(listener)?;
     let address = pool.address();
-    let source: Arc<dyn Source> = Arc::new(pool);
+    let mut source: Arc<dyn Source> = Arc::new(pool);
+    if let (Some(requests), Some(parent)) = (settings.renewal.requests, &parent) {
+        let parent = parent.try_clone()?;
+        let say = move || {
+            // The parent that does not hear it is gone, and this process goes, too.
+            let _ = rustix::io::write(&parent, supervisor::FULL);
+        };
+        source = Arc::new(Counted::new(source, requests.chosen(), say));
+    }
     let lifeline = parent.as_ref().map(OwnedFd::try_clone).transpose()?;
     let grace = Duration::from_secs(u64::from(settings.grace));
     stop::watch(Arc::clone(&source), lifeline, grace)?;

@@ -30,6 +30,10 @@ enum NotHere {
     #[error("`threads` is {0}, and a named pipe carries one request at a time")]
     #[diagnostic(help("leave it out, and have IIS start more processes: `maxInstances`"))]
     Threads(u16),
+
+    #[error("`{0}` is set, and on Windows the web server replaces its processes")]
+    #[diagnostic(help("leave it out, and set in IIS what you want instead: `{1}`"))]
+    Renewal(&'static str, &'static str),
 }
 
 /// Serves until told to stop, or until the web server closes the pipe; the result is the exit code.
@@ -72,6 +76,15 @@ fn not_here(settings: &Settings) -> Option<NotHere> {
         Settings { listen: Some(address), .. } => Some(NotHere::Listen(address.clone())),
         Settings { processes: 2.., .. } => Some(NotHere::Processes(settings.processes)),
         Settings { threads: 2.., .. } => Some(NotHere::Threads(settings.threads)),
-        _ => None,
+        Settings { renewal, .. } => {
+            // IIS takes a process that leaves by itself for one that has failed.
+            let wanted = [
+                (renewal.requests.is_some(), "max_requests", "instanceMaxRequests"),
+                (renewal.memory.is_some(), "max_memory", "recycling.periodicRestart.privateMemory"),
+                (renewal.file.is_some(), "reload", "monitorChangesTo"),
+            ];
+            let (_, ours, theirs) = wanted.into_iter().find(|(is_set, ..)| *is_set)?;
+            Some(NotHere::Renewal(ours, theirs))
+        }
     }
 }
