@@ -166,11 +166,7 @@ impl<'a> Running<'a> {
             // As a new version comes into service: the new one is there before the old one is told to go.
             Some((bridge, listener)) => {
                 let new = start_bridge(self.site, listener)?;
-                let mut old = std::mem::replace(bridge, new);
-                tell_to_end(old.id())?;
-                let status = old.wait()?;
-                ensure!(status.success(), "the bridge ended with {status}");
-                Ok(())
+                end(&mut std::mem::replace(bridge, new))
             }
             None => {
                 let old = self.site.processes()?;
@@ -192,8 +188,7 @@ impl<'a> Running<'a> {
         tell_to_end(self.web.id())?;
         self.web.wait()?;
         if let Some((bridge, _)) = &mut self.bridge {
-            tell_to_end(bridge.id())?;
-            bridge.wait()?;
+            end(bridge)?;
         }
         self.wait_until("the bridge is gone", |running| Ok(running.site.processes()?.is_empty()))
     }
@@ -251,6 +246,14 @@ fn start_bridge(site: &Site, listener: &UnixListener) -> anyhow::Result<Child> {
         thread::sleep(Duration::from_millis(20));
     }
     Ok(bridge)
+}
+
+/// Tells a bridge to end, and waits for it to do so well.
+fn end(bridge: &mut Child) -> anyhow::Result<()> {
+    tell_to_end(bridge.id())?;
+    let status = bridge.wait()?;
+    ensure!(status.success(), "the bridge ended with {status}");
+    Ok(())
 }
 
 fn tell_to_end(process: u32) -> anyhow::Result<()> {
