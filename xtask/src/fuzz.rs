@@ -76,7 +76,7 @@ fn build() -> anyhow::Result<PathBuf> {
     let folder = tools::target().join("fuzz");
     tools::step("build the fuzzer");
     let mut build = tools::cargo();
-    build.args(["build", "--quiet", "--release", "--locked", "--manifest-path"]);
+    build.args(["build", "--quiet", "--release", "--manifest-path"]);
     build.arg(tools::root().join("bridge/fuzz/Cargo.toml"));
     // With a target given, programs that only take part in building are built without the flags.
     build.args(["--target", host, "--target-dir"]).arg(&folder);
