@@ -88,7 +88,7 @@ impl Handler {
         }
         self.tell_of_slowness(py, &shared, begun.elapsed());
         let (connection, status) =
-            shared.detached(py, |talk| (talk.exchange.finish(), talk.reply.status_line()));
+            shared.briefly(py, |talk| (talk.exchange.finish(), talk.reply.status_line()));
         Answered { connection, status, failure }
     }
 

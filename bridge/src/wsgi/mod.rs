@@ -14,4 +14,5 @@ mod serve;
 mod start_response;
 #[cfg(windows)]
 mod streams;
+mod strings;
 mod talk;
