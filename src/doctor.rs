@@ -97,6 +97,8 @@ impl Finding {
             Lack::FastCgi => checks::CGI,
             Lack::Feature { .. } => checks::FEATURES,
             Lack::Binding { .. } => checks::BINDINGS,
+            Lack::Twice(_) => checks::WEB_CONFIG,
+            Lack::NoSni { .. } => checks::SNI,
             Lack::Certificate(_)
             | Lack::NothingToKeep { .. }
             | Lack::CertificateTaken { .. }

@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 
 #[cfg(windows)]
 mod win32;
+#[cfg(windows)]
+pub use win32::{Dropped, Job};
 
 /// What is to be ended now.
 static HELD: Mutex<Held> = Mutex::new(Held { paths: BTreeSet::new(), programs: BTreeSet::new() });
@@ -90,7 +92,7 @@ pub struct Started {
     child: Child,
     /// A server of before Windows 8 refuses one to a program that is in a job itself: what is started ends alone there.
     #[cfg(windows)]
-    tree: Option<win32::Tree>,
+    job: Option<Job>,
 }
 
 impl Started {
@@ -103,7 +105,7 @@ impl Started {
         held.programs.insert(child.id());
         Ok(Started {
             #[cfg(windows)]
-            tree: win32::Tree::of(&child).ok(),
+            job: Job::of(&child, Dropped::GoOn).ok(),
             child,
         })
     }
@@ -112,8 +114,8 @@ impl Started {
     pub fn kill(&mut self) -> io::Result<()> {
         kill(self.child.id());
         #[cfg(windows)]
-        if let Some(tree) = &self.tree {
-            tree.end();
+        if let Some(job) = &self.job {
+            job.end();
         }
         self.child.kill()?;
         self.child.wait().map(drop)

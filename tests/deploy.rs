@@ -7,6 +7,8 @@ mod by_hand;
 mod by_others;
 #[cfg(unix)]
 mod carried;
+#[cfg(any(target_os = "linux", windows))]
+mod celery;
 mod crowd;
 #[cfg(target_os = "linux")]
 mod doctor;
@@ -42,7 +44,11 @@ mod own_config;
 mod power_cut;
 #[cfg(target_os = "linux")]
 mod probes;
+#[cfg(target_os = "linux")]
+mod pythons;
 mod refusals;
+#[cfg_attr(not(any(target_os = "linux", windows)), allow(dead_code))]
+mod registered;
 mod server;
 #[cfg(target_os = "linux")]
 mod services;

@@ -41,6 +41,9 @@ pub struct Arguments {
     #[arg(long, value_name = "SECONDS")]
     pub grace: Option<u16>,
 
+    /// Write the Python stack of a request that lasts longer to the log; 0: never [default: 50]
+    #[arg(long, value_name = "SECONDS")]
+    pub slow: Option<u32>,
     /// Replace a process after it has answered this many requests
     #[arg(long, value_name = "N")]
     pub max_requests: Option<u32>,
@@ -56,6 +59,22 @@ pub struct Arguments {
     /// Replace all processes, one after another, when this file is touched
     #[arg(long, value_name = "FILE")]
     pub reload: Option<PathBuf>,
+
+    /// Write the log to this file instead of standard error
+    #[arg(long, value_name = "FILE", conflicts_with = "log_folder")]
+    pub log: Option<PathBuf>,
+
+    /// Write the log to a file for each process in this folder, fcgi_YYMMDD_HHMMSS_PID.log
+    #[arg(long, value_name = "DIR")]
+    pub log_folder: Option<PathBuf>,
+
+    /// Log a line for each request: status, size, and times
+    #[arg(long)]
+    pub access: bool,
+
+    /// Log a line for each record of FastCGI that passes, without what it carries, and what --access does
+    #[arg(long)]
+    pub trace: bool,
 
     /// Import the application, answer one request in this process, report, and leave
     #[arg(long)]
@@ -92,6 +111,7 @@ const FILE: &str = r#"The file of --config, every key optional but the applicati
   threads = 1
   listen = "unix:/run/guestbook.sock"
   grace = 30
+  slow = 50                         # seconds until the stack of a request is logged, while it lasts; 0: never
   max_requests = 1000               # a process is replaced after so many requests
   max_requests_jitter = 100         # and up to so many more, by chance
   max_memory = 500                  # megabytes; one that takes more is replaced (Linux)
@@ -102,6 +122,11 @@ const FILE: &str = r#"The file of --config, every key optional but the applicati
   DJANGO_SETTINGS_MODULE = "guestbook.settings"
   [log]
   path = "bridge.log"               # standard error if absent; relative to this file
+  # folder = "logs"                 # instead: a file for each process in it, fcgi_YYMMDD_HHMMSS_PID.log
+  max_megabytes = 10                # a larger file is renamed, and a new one begun; never if absent
+  keep = 10                         # full files that stay
+  access = false                    # a line for each request
+  trace = false                     # a line for each record of FastCGI, and what access says
   [check]                           # the request that --check makes
   path = "/"
   host = "localhost"

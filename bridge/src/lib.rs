@@ -15,6 +15,7 @@ pub mod forwarded;
 pub mod gateway;
 pub mod head;
 pub mod log;
+pub mod log_file;
 pub mod loss;
 pub mod maintenance;
 pub mod probe;
@@ -25,6 +26,7 @@ pub mod stop;
 #[cfg(unix)]
 pub mod supervisor;
 pub mod transports;
+pub mod watchdog;
 #[cfg(windows)]
 pub mod win32;
 

@@ -7,17 +7,26 @@ use std::ptr::null;
 
 use windows_sys::Win32::System::JobObjects::{
     AssignProcessToJobObject, CreateJobObjectW, JOB_OBJECT_LIMIT_BREAKAWAY_OK,
-    JOBOBJECT_EXTENDED_LIMIT_INFORMATION, JobObjectExtendedLimitInformation, SetInformationJobObject,
-    TerminateJobObject,
+    JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE, JOBOBJECT_EXTENDED_LIMIT_INFORMATION,
+    JobObjectExtendedLimitInformation, SetInformationJobObject, TerminateJobObject,
 };
 
-/// A program and all that it has started since it was known to this. Dropping it ends nothing.
-#[derive(Debug)]
-pub struct Tree(OwnedHandle);
+/// What becomes of the programs in a job when it is dropped, or when the process that made it ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dropped {
+    /// They go on. Whichever of them starts something that is to outlive it says so, and would be refused otherwise.
+    GoOn,
+    /// They end, however that came.
+    End,
+}
 
-impl Tree {
+/// A program and all that it has started since it was known to this.
+#[derive(Debug)]
+pub struct Job(OwnedHandle);
+
+impl Job {
     /// That of a program that was started just now.
-    pub fn of(program: &Child) -> io::Result<Tree> {
+    pub fn of(program: &Child, dropped: Dropped) -> io::Result<Job> {
         // SAFETY: there is nothing to point to.
         let job = unsafe { CreateJobObjectW(null(), null()) };
         if job.is_null() {
@@ -26,8 +35,10 @@ impl Tree {
         // SAFETY: the handle is new, and nobody else's.
         let job = unsafe { OwnedHandle::from_raw_handle(job) };
         let mut limits = JOBOBJECT_EXTENDED_LIMIT_INFORMATION::default();
-        // Whoever starts something that is to outlive it says so, and would be refused otherwise.
-        limits.BasicLimitInformation.LimitFlags = JOB_OBJECT_LIMIT_BREAKAWAY_OK;
+        limits.BasicLimitInformation.LimitFlags = match dropped {
+            Dropped::GoOn => JOB_OBJECT_LIMIT_BREAKAWAY_OK,
+            Dropped::End => JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE,
+        };
         // SAFETY: pointer and length are those of a structure that lives through the call.
         let limited = unsafe {
             SetInformationJobObject(
@@ -43,7 +54,7 @@ impl Tree {
         // SAFETY: both handles are open while this lasts.
         match unsafe { AssignProcessToJobObject(job.as_raw_handle(), program.as_raw_handle()) } {
             0 => Err(io::Error::last_os_error()),
-            _ => Ok(Tree(job)),
+            _ => Ok(Job(job)),
         }
     }
 

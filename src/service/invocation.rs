@@ -6,14 +6,28 @@ use std::ffi::OsString;
 use super::Service;
 use crate::site::{Invocation, Place, environment, invocation};
 
-/// Ctrl-Break reaches a Python program as SIGBREAK, which ends it at once; programs know Ctrl-C, by which they finish what
-/// they are at. This makes the one of the other, and runs a module or a script as Python itself would.
-const MODULE: &str = "import runpy, signal, sys; \
-    signal.signal(signal.SIGBREAK, lambda *_: signal.raise_signal(signal.SIGINT)); sys.argv.pop(0); \
-    runpy.run_module(sys.argv[0], run_name='__main__', alter_sys=True)";
-const SCRIPT: &str = "import runpy, signal, sys; \
-    signal.signal(signal.SIGBREAK, lambda *_: signal.raise_signal(signal.SIGINT)); sys.argv.pop(0); \
-    runpy.run_path(sys.argv[0], run_name='__main__')";
+/// On Windows a program can be sent Ctrl-Break alone, which wakes no Python program that sleeps. Programs know Ctrl-C, by which
+/// they finish what they are at, and which does wake them: so here the end of standard input is made Ctrl-C, by a thread that
+/// waits for it. The program itself finds nothing to read. Then a module or a script is run as Python itself would.
+macro_rules! until_told {
+    ($run:literal) => {
+        concat!(
+            "import os, runpy, signal, sys, threading; told = os.dup(0); \
+             os.dup2(os.open(os.devnull, os.O_RDONLY), 0); \
+             wait = lambda: (os.read(told, 1), signal.raise_signal(signal.SIGINT)); \
+             threading.Thread(target=wait, daemon=True).start(); sys.argv.pop(0); ",
+            $run
+        )
+    };
+}
+const MODULE: &str = until_told!("runpy.run_module(sys.argv[0], run_name='__main__', alter_sys=True)");
+const SCRIPT: &str = until_told!("runpy.run_path(sys.argv[0], run_name='__main__')");
+
+/// Whether the command of a service takes the end of its standard input for the wish that it ends.
+pub fn reads_wish(service: &Service, place: &Place) -> bool {
+    let words: Vec<&str> = service.command.iter().map(String::as_str).collect();
+    place.manifest.target.is_windows() && matches!(words[..], ["manage.py", ..] | ["python", "-m", ..])
+}
 
 /// What is run for one instance, by the release at `place`. What administrators have `given` counts more than what the
 /// project says.
@@ -33,16 +47,16 @@ pub fn of(service: &Service, instance: u32, place: &Place, given: &BTreeMap<Stri
         let args = [OsString::from("-u")].into_iter().chain(args);
         invocation::python(place, args, environment.clone())
     };
-    let is_windows = place.manifest.target.is_windows();
+    let reads_wish = reads_wish(service, place);
     match program {
         "manage.py" => {
             let manage = invocation::inside(place, &place.manifest.django.manage).into_os_string();
-            let stopped_well = is_windows.then(|| ["-c".into(), SCRIPT.into()]);
-            python(stopped_well.into_iter().flatten().chain([manage]).chain(rest).collect())
+            let first = reads_wish.then(|| ["-c".into(), SCRIPT.into()]);
+            python(first.into_iter().flatten().chain([manage]).chain(rest).collect())
         }
         "python" => {
             let mut args: Vec<OsString> = rest.collect();
-            if is_windows && args.first().is_some_and(|first| first == "-m") {
+            if reads_wish {
                 args.splice(0..1, ["-c".into(), MODULE.into()]);
             }
             python(args)
@@ -93,10 +107,16 @@ mod tests {
     }
 
     #[test]
-    fn on_windows_ctrl_break_is_ctrl_c_to_a_python_program() {
+    fn on_windows_the_end_of_its_input_is_ctrl_c_to_a_python_program() {
         let mut place = guestbook("/srv".as_ref());
         place.manifest.target = Target::WindowsX86_64;
-        let args = |command: &[&str]| of(&service(command), 1, &place, &BTreeMap::new()).args;
+        let args = |command: &[&str]| {
+            // Whoever is asked in another way is started as it stands there.
+            let one = service(command);
+            let args = of(&one, 1, &place, &BTreeMap::new()).args;
+            assert_eq!(reads_wish(&one, &place), args.contains(&"-c".into()) && command[1] != "-c");
+            args
+        };
         let manage = args(&["manage.py", "work"]);
         assert_eq!(manage[..6], ["-s", "-B", "-X", "utf8", "-u", "-c"]);
         assert_eq!((manage[6].to_str(), manage[8].to_str()), (Some(SCRIPT), Some("work")));

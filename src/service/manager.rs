@@ -78,6 +78,15 @@ impl Manager {
         }
     }
 
+    /// What the service of this name is doing.
+    fn state(&self, name: &str) -> Result<Option<State>, ServiceError> {
+        match self {
+            #[cfg(windows)]
+            Manager::Windows => windows::state(name),
+            _ => Ok(self.query(name)?.map(|found| found.state)),
+        }
+    }
+
     /// Does one thing. What is stopped has stopped afterwards, and what is started runs.
     pub fn perform(&self, change: &ServiceChange) -> Result<(), ServiceError> {
         match self {
@@ -111,7 +120,7 @@ impl Manager {
         holds: impl Fn(State) -> bool,
     ) -> Result<(), ServiceError> {
         let until = Instant::now() + limit;
-        while !self.query(name)?.is_none_or(|found| holds(found.state)) {
+        while !self.state(name)?.is_none_or(&holds) {
             if Instant::now() >= until {
                 return Err(ServiceError::Overdue { name: name.to_owned(), what, seconds: limit.as_secs() });
             }
@@ -150,8 +159,7 @@ fn is_up(manager: &Manager, service: &Registration, shared: &Path) -> Result<boo
         said: last_lines(&log),
         log: log.clone(),
     };
-    let found = manager.query(&service.name)?;
-    let is_there = found.as_ref().is_some_and(|found| found.state != State::Stopped);
+    let is_there = manager.state(&service.name)?.is_some_and(|state| state != State::Stopped);
     let told = Standing::read(&standing::path(shared, &service.file));
     // What an earlier supervisor has said says nothing of this one.
     let told = told.filter(|told| told.release == service.release);

@@ -2,7 +2,7 @@
 
 use std::io::{self, Read as _};
 use std::path::PathBuf;
-use std::process::{ExitStatus, Stdio};
+use std::process::{ChildStdin, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -27,6 +27,8 @@ pub struct Supervised {
     /// None for one that a schedule runs: it is run once.
     pub restart: Option<Restart>,
     pub stop_timeout: Duration,
+    /// Whether it takes the end of its standard input for the wish that it ends. Else the system has a sign for that.
+    pub reads_wish: bool,
     pub log: PathBuf,
     /// Where it says how it stands.
     pub standing: PathBuf,
@@ -120,6 +122,8 @@ impl Ended {
 
 struct Started {
     tree: Tree,
+    /// Held open until the process is to end, if it reads that there.
+    input: Option<ChildStdin>,
     /// Closed once nobody can print any more, and all of it is in the log.
     said: Receiver<()>,
 }
@@ -128,10 +132,12 @@ impl Started {
     fn of(service: &Supervised, log: &Arc<Mutex<Log>>) -> io::Result<Started> {
         let (mut said, pipe) = io::pipe()?;
         let mut command = service.invocation.command();
-        command.stdin(Stdio::null()).stdout(pipe.try_clone()?).stderr(pipe);
+        command.stdin(if service.reads_wish { Stdio::piped() } else { Stdio::null() });
+        command.stdout(pipe.try_clone()?).stderr(pipe);
         // Nothing that it prints comes before the word that it was started.
         let mut first = log.lock().unwrap_or_else(PoisonError::into_inner);
-        let tree = Tree::spawn(&mut command)?;
+        let mut tree = Tree::spawn(&mut command)?;
+        let input = tree.input();
         // It holds two ends of the pipe, which would never close.
         drop(command);
         first.note(&format!("started {} of {}", tree.id(), service.release));
@@ -146,7 +152,7 @@ impl Started {
                 let _ = log.lock().unwrap_or_else(PoisonError::into_inner).write(&part[..count]);
             }
         });
-        Ok(Started { tree, said: closed })
+        Ok(Started { tree, input, said: closed })
     }
 
     /// What it has started and left behind goes with it. Who has left the group by himself may keep the pipe open: that is
@@ -174,7 +180,10 @@ impl Started {
             }
         }
         note("asked to end");
-        self.tree.ask();
+        match self.input.take() {
+            Some(input) => drop(input),
+            None => self.tree.ask(),
+        }
         let until = Instant::now() + limit;
         while self.tree.try_wait().map_err(waited)?.is_none() {
             if Instant::now() >= until {
@@ -216,6 +225,7 @@ mod tests {
             release: ReleaseId::parse("1.0-0123abcd").unwrap(),
             restart,
             stop_timeout: Duration::from_millis(600),
+            reads_wish: false,
             log: folder.join("worker.log"),
             standing: folder.join("worker.json"),
             alarm: Alarm::of(SiteName::parse("shop").unwrap(), folder, "worker"),
@@ -238,21 +248,24 @@ mod tests {
     #[test]
     fn what_has_crashed_is_started_again_and_its_output_is_in_the_log() {
         let folder = tempfile::tempdir().unwrap();
-        let script = "echo said; echo more >&2; [ -e second ] && exec sleep 60; touch second; exit 3";
+        let script = "echo said; echo more >&2; [ -e third ] && exec sleep 60; [ -e second ] && touch third; \
+                      touch second; exit 3";
         let service = shell(folder.path(), script, Some(Restart::OnFailure));
         let (stop, asked) = channel();
         let standing = service.standing.clone();
         let running = std::thread::spawn(move || supervise(&service, &asked));
         wait_for(|| {
             Standing::read(&standing)
-                .is_some_and(|told| told.restarts == 1 && matches!(told.doing, Doing::Running { .. }))
+                .is_some_and(|told| told.restarts == 2 && matches!(told.doing, Doing::Running { .. }))
         });
         let log = || fs_err::read_to_string(folder.path().join("worker.log")).unwrap();
-        wait_for(|| log().matches("said\nmore\n").count() == 2);
+        wait_for(|| log().matches("said\nmore\n").count() == 3);
         stop.send(Stop).unwrap();
         assert_eq!(running.join().unwrap().unwrap(), End::Stopped);
         let log = log();
-        assert!(log.contains("ended with 3; it is started again in 1 s\n"), "{log}");
+        for pause in ["1 s", "2 s"] {
+            assert!(log.contains(&format!("ended with 3; it is started again in {pause}\n")), "{log}");
+        }
     }
 
     #[test]
@@ -266,9 +279,27 @@ mod tests {
         let begun = Instant::now();
         stop.send(Stop).unwrap();
         assert_eq!(running.join().unwrap().unwrap(), End::Stopped);
-        assert!(begun.elapsed() >= Duration::from_millis(600));
+        // It would end by itself after two minutes.
+        assert!((Duration::from_millis(600)..Duration::from_secs(30)).contains(&begun.elapsed()));
         let child = fs_err::read_to_string(folder.path().join("child")).unwrap();
         wait_for(|| is_gone(&child));
+    }
+
+    #[test]
+    fn what_reads_the_wish_that_it_ends_is_sent_no_signal() {
+        let folder = tempfile::tempdir().unwrap();
+        let script = "trap 'exit 3' TERM; touch up; cat; echo read to the end; exit 5";
+        let mut service = shell(folder.path(), script, Some(Restart::Always));
+        service.reads_wish = true;
+        service.stop_timeout = Duration::from_secs(30);
+        let (stop, asked) = channel();
+        let log = service.log.clone();
+        let running = std::thread::spawn(move || supervise(&service, &asked));
+        wait_for(|| folder.path().join("up").exists());
+        stop.send(Stop).unwrap();
+        assert_eq!(running.join().unwrap().unwrap(), End::Stopped);
+        let log = fs_err::read_to_string(log).unwrap();
+        assert!(log.contains("read to the end\n") && !log.contains("killed"), "{log}");
     }
 
     #[test]

@@ -9,7 +9,8 @@ use assert_cmd::assert::Assert;
 use serde_json::Value;
 
 use super::bundles::Release;
-use super::web_server::{Lab, WebServer, free_port, lab_program};
+use super::registered;
+use super::web_server::{Lab, WebServer, free_port};
 use crate::harness::{Test, command};
 
 /// How long anything may take.
@@ -138,9 +139,8 @@ impl Server {
         let mut holdall = command(self.test.path("").as_path(), args);
         holdall.env("HOLDALL_ROOT", self.base.join(self.sites));
         self.web.tell(&mut holdall);
-        // Never those of the machine that tests.
-        holdall.env("HOLDALL_SERVICES", lab_program("services-lab"));
-        holdall.env("HOLDALL_LAB_SERVICES", self.test.path("services"));
+        // Those of the machine that tests only where somebody wants it.
+        registered::tell(&mut holdall, &self.test.path("services"));
         holdall
     }
 

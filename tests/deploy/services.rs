@@ -2,13 +2,12 @@
 //! moved by the next one, taken back with what fails, recovered after a kill, removed with the site.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use serde_json::{Value, json};
 
-use super::server::{Server, version, wait_for};
+use super::registered::{Ended, deploy, lab, standing};
+use super::server::{Server, wait_for};
 use super::tiny;
-use super::web_server::lab_program;
 
 /// A worker that says which release it is of, and when it begins and ends. It does not stay up where its release crashes.
 const WORK: &str = r#"
@@ -52,42 +51,6 @@ fn bundle(server: &Server, version: &str, args: &[&str]) -> PathBuf {
     let services =
         json!([service("worker", args, Value::Null), service("report", &["once"], json!("daily 03:00"))]);
     tiny::bundle_with(&folder, version, &services, WORK)
-}
-
-fn deploy<'a>(bundle: &'a Path, more: &[&'a str]) -> Vec<&'a str> {
-    [&["deploy", bundle.to_str().unwrap(), "--site", "site.toml", "--server", "iis"], more].concat()
-}
-
-/// What the lab's service manager is told.
-pub fn lab(server: &Server, args: &[&str]) -> String {
-    let mut lab = Command::new(lab_program("services-lab"));
-    let done = lab.args(args).env("HOLDALL_LAB_SERVICES", server.test.path("services")).output().unwrap();
-    String::from_utf8(done.stdout).unwrap()
-}
-
-/// The services end with the story.
-pub struct Ended<'a>(pub &'a Server);
-
-impl Drop for Ended<'_> {
-    fn drop(&mut self) {
-        lab(self.0, &["end-all"]);
-    }
-}
-
-/// Each service with its state and the version that it runs.
-#[track_caller]
-pub fn standing(server: &Server) -> Vec<String> {
-    let services = server.status()["services"].as_array().unwrap().clone();
-    let text = |service: &Value, key: &str| service[key].as_str().unwrap().to_owned();
-    let line = |service: &Value| {
-        format!(
-            "{} {} {}",
-            text(service, "service"),
-            text(service, "state"),
-            version(&text(service, "release"))
-        )
-    };
-    services.iter().map(line).collect()
 }
 
 fn said(server: &Server) -> Vec<String> {
@@ -276,60 +239,4 @@ fn killed_at(server: &Server, bundle: &Path, nth: u32, when: &str) {
     let killed = server.command(&deploy(bundle, &[])).output().unwrap();
     let said = String::from_utf8_lossy(&killed.stderr);
     assert_eq!(killed.status.code(), None, "{nth} {when}: {said}");
-}
-
-/// The words at the beginning of each line of a file that tasks have written, with the version that ran them.
-fn notes(server: &Server, name: &str) -> Vec<(String, String)> {
-    let text = fs_err::read_to_string(server.home().join("shared").join(name)).unwrap_or_default();
-    let pair = |line: &str| line.split_once(' ').map(|(word, version)| (word.to_owned(), version.to_owned()));
-    text.lines().filter_map(pair).collect()
-}
-
-#[test]
-fn a_worker_and_the_beat_of_celery_lose_no_task_through_an_upgrade_and_a_rollback() {
-    let server = Server::with_one_process();
-    let _ended = Ended(&server);
-    server.site_toml("hooks.before = ['true']");
-    server.test.fixture("mill", "mill");
-    let bundles = ["1.0", "1.1"].map(|version| server.test.bundle("mill", &["--version", version]));
-    let pour = |numbers: [&str; 2]| {
-        server.holdall(&["manage", "guestbook", "--", "pour", numbers[0], numbers[1]]).success();
-    };
-    let wait_for_ticks = |version: &str, nth: usize| {
-        wait_for(&format!("ticks of {version}"), || {
-            notes(&server, "ticks.txt").iter().filter(|(_, by)| by == version).count() >= nth
-        });
-    };
-    let running = |version: &str| ["worker", "beat"].map(|name| format!("{name} running {version}"));
-
-    server.holdall(&deploy(&bundles[0], &[])).success();
-    assert_eq!(standing(&server), running("1.0"));
-    wait_for_ticks("1.0", 2);
-    // There is more to do than can be done until the worker goes over.
-    pour(["0", "40"]);
-    server.holdall(&deploy(&bundles[1], &[])).success();
-    assert_eq!(standing(&server), running("1.1"));
-    pour(["40", "80"]);
-    wait_for_ticks("1.1", 1);
-    let before = notes(&server, "ticks.txt").iter().filter(|(_, by)| by == "1.0").count();
-    server.holdall(&["rollback", "--server", "iis"]).success();
-    assert_eq!(standing(&server), running("1.0"));
-    pour(["80", "90"]);
-    let ground = || {
-        let numbers = notes(&server, "ground.txt").into_iter().map(|(number, _)| number.parse().unwrap());
-        numbers.collect::<std::collections::BTreeSet<u32>>()
-    };
-    wait_for("every task", || ground().len() >= 90);
-    assert_eq!(ground(), (0..90).collect());
-    let versions: std::collections::BTreeSet<String> =
-        notes(&server, "ground.txt").into_iter().map(|(_, by)| by).collect();
-    assert_eq!(versions, ["1.0".to_owned(), "1.1".to_owned()].into());
-    wait_for_ticks("1.0", before + 1);
-
-    // Nothing was written into a release, and each of the beat's own tasks was run.
-    assert_eq!(server.status()["drift"], json!([]));
-    server.holdall(&["service", "stop", "guestbook", "beat"]).success();
-    let log = fs_err::read_to_string(server.home().join("shared/logs/services/beat.log")).unwrap();
-    let sent = log.matches("Sending due task tick").count();
-    wait_for("every tick", || notes(&server, "ticks.txt").len() >= sent);
 }

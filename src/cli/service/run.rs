@@ -103,6 +103,7 @@ fn work(args: &Args, asked: &Receiver<Stop>) -> Result<i32, Error> {
         invocation: invocation::of(service, args.instance, &place, &given),
         release: place.id.clone(),
         restart: service.schedule.is_none().then_some(service.restart),
+        reads_wish: invocation::reads_wish(service, &place),
         stop_timeout: Duration::from_secs(service.stop_timeout.into()),
         log: log_of(&place.shared(), &file),
         standing: standing::path(&place.shared(), &file),

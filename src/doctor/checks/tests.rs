@@ -65,7 +65,11 @@ impl Case {
     fn sound() -> Case {
         Case {
             machine: sound(),
-            actual: Actual { global_modules: vec!["FastCgiModule".to_owned()], ..Actual::default() },
+            actual: Actual {
+                global_modules: vec!["FastCgiModule".to_owned()],
+                sni: Some(true),
+                ..Actual::default()
+            },
             settings: "[fastcgi]\nmaxInstances = 4\n".to_owned(),
             completed: Some(NOW - 60),
             serves: false,
@@ -156,6 +160,7 @@ fn on_a_sound_server_all_is_well() {
             "machine.code-integrity",
             "iis.present",
             "iis.cgi",
+            "iis.sni",
             "iis.webdav",
             "iis.shared-configuration",
             "http.listen",
@@ -297,6 +302,16 @@ fn without_its_feature_for_cgi_iis_can_be_given_it() {
     // A site that lacks it says it in the same words, once.
     case.lacks = vec![Finding::of_lack(&Lack::FastCgi)];
     assert_eq!(case.finding("iis.cgi"), finding);
+}
+
+#[test]
+fn an_iis_without_sni_is_a_problem_of_sites_that_need_it() {
+    check("iis.sni", |case| case.actual.sni = Some(false), Level::Ok, "one certificate for each address");
+    let mut case = Case::sound();
+    case.actual.sni = Some(false);
+    case.lacks = vec![Finding::of_lack(&Lack::NoSni { bindings: vec!["https/*:443:a".to_owned()] })];
+    let finding = case.finding("iis.sni");
+    assert!(finding.is_problem() && finding.says.contains("https/*:443:a cannot"), "{finding:#?}");
 }
 
 #[test]

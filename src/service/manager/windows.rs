@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use windows_service::Error;
 use windows_service::service::{
     Service, ServiceAccess, ServiceAction, ServiceActionType, ServiceErrorControl, ServiceFailureActions,
-    ServiceFailureResetPeriod, ServiceInfo, ServiceStartType, ServiceState, ServiceType,
+    ServiceFailureResetPeriod, ServiceInfo, ServiceStartType, ServiceState, ServiceStatus, ServiceType,
 };
 use windows_service::service_manager::{ServiceManager, ServiceManagerAccess};
 
@@ -24,20 +24,11 @@ const NOT_ACTIVE: i32 = 1062;
 const MARKED_FOR_DELETE: i32 = 1072;
 
 pub fn query(name: &str) -> Result<Option<Found>, ServiceError> {
-    let command = format!("sc.exe query {name}");
-    let refused = |error| refused(&command, error);
-    let access = ServiceAccess::QUERY_STATUS | ServiceAccess::QUERY_CONFIG;
-    let service =
-        match manager(ServiceManagerAccess::CONNECT).and_then(|manager| manager.open_service(name, access)) {
-            Err(error) if code(&error) == Some(DOES_NOT_EXIST) => return Ok(None),
-            opened => opened.map_err(refused)?,
-        };
-    let (config, status) =
-        match service.query_config().and_then(|config| Ok((config, service.query_status()?))) {
-            // It goes as soon as nobody has it open any more.
-            Err(error) if code(&error) == Some(MARKED_FOR_DELETE) => return Ok(None),
-            asked => asked.map_err(refused)?,
-        };
+    let Some((config, status)) =
+        ask(name, |service| service.query_config().and_then(|config| Ok((config, service.query_status()?))))?
+    else {
+        return Ok(None);
+    };
     let text = |text: OsString| text.to_string_lossy().into_owned();
     Ok(Some(Found {
         line: text(config.executable_path.into_os_string()),
@@ -48,15 +39,39 @@ pub fn query(name: &str) -> Result<Option<Found>, ServiceError> {
             ServiceStartType::OnDemand => "demand".to_owned(),
             other => format!("{other:?}"),
         },
-        state: match status.current_state {
-            ServiceState::Stopped => State::Stopped,
-            ServiceState::StartPending => State::Starting,
-            ServiceState::StopPending => State::Stopping,
-            _ => State::Running,
-        },
+        state: state_of(&status),
         process: status.process_id,
         task: has_task(name)?,
     }))
+}
+
+/// What a service is doing: no more than is worth asking again and again.
+pub fn state(name: &str) -> Result<Option<State>, ServiceError> {
+    Ok(ask(name, Service::query_status)?.map(|status| state_of(&status)))
+}
+
+fn state_of(status: &ServiceStatus) -> State {
+    match status.current_state {
+        ServiceState::Stopped => State::Stopped,
+        ServiceState::StartPending => State::Starting,
+        ServiceState::StopPending => State::Stopping,
+        _ => State::Running,
+    }
+}
+
+/// Asks a service something, if there is one of this name.
+fn ask<T>(
+    name: &str,
+    question: impl FnOnce(&Service) -> windows_service::Result<T>,
+) -> Result<Option<T>, ServiceError> {
+    let access = ServiceAccess::QUERY_STATUS | ServiceAccess::QUERY_CONFIG;
+    let opened =
+        manager(ServiceManagerAccess::CONNECT).and_then(|manager| manager.open_service(name, access));
+    match opened.and_then(|service| question(&service)) {
+        // One that was deleted goes as soon as nobody has it open any more.
+        Err(error) if matches!(code(&error), Some(DOES_NOT_EXIST | MARKED_FOR_DELETE)) => Ok(None),
+        asked => asked.map(Some).map_err(|error| refused(&format!("sc.exe query {name}"), error)),
+    }
 }
 
 pub fn perform(change: &ServiceChange) -> Result<(), ServiceError> {
@@ -161,9 +176,10 @@ fn create_task(name: &str, schedule: &Schedule) -> Vec<OsString> {
     fixed.into_iter().chain(schedule.args().into_iter().map(OsString::from)).collect()
 }
 
+/// Whether there is a task for it. A program that does not know the question, as Wine's, succeeds and says nothing.
 fn has_task(name: &str) -> Result<bool, ServiceError> {
     let output = run_schtasks(&["/Query", "/TN", &task(name)].map(OsString::from))?;
-    Ok(output.status.success())
+    Ok(output.status.success() && !output.stdout.is_empty())
 }
 
 fn schtasks(args: &[OsString]) -> Result<(), ServiceError> {

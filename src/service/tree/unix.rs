@@ -2,7 +2,7 @@
 
 use std::io;
 use std::os::unix::process::CommandExt as _;
-use std::process::{Child, Command, ExitStatus};
+use std::process::{Child, ChildStdin, Command, ExitStatus};
 
 /// A process and its group.
 #[derive(Debug)]
@@ -23,6 +23,11 @@ impl Tree {
 
     pub fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// What it reads, if that is a pipe and nobody has taken it.
+    pub fn input(&mut self) -> Option<ChildStdin> {
+        self.child.stdin.take()
     }
 
     pub fn try_wait(&mut self) -> io::Result<Option<ExitStatus>> {

@@ -1,25 +1,20 @@
-//! A job object, which ends all that is in it when this process ends, however it does; and Ctrl-Break, by which a process
-//! without a window is asked to end.
+//! A job, which ends all that is in it when this process ends, however it does; and Ctrl-Break, by which a process without a
+//! window is asked to end.
 
 use std::io;
-use std::os::windows::io::{AsRawHandle as _, FromRawHandle as _, OwnedHandle};
 use std::os::windows::process::CommandExt as _;
-use std::process::{Child, Command, ExitStatus};
-use std::ptr::null;
+use std::process::{Child, ChildStdin, Command, ExitStatus};
 
 use windows_sys::Win32::System::Console::{AllocConsole, CTRL_BREAK_EVENT, GenerateConsoleCtrlEvent};
-use windows_sys::Win32::System::JobObjects::{
-    AssignProcessToJobObject, CreateJobObjectW, JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE,
-    JOBOBJECT_EXTENDED_LIMIT_INFORMATION, JobObjectExtendedLimitInformation, SetInformationJobObject,
-    TerminateJobObject,
-};
 use windows_sys::Win32::System::Threading::CREATE_NEW_PROCESS_GROUP;
+
+use crate::interrupt::{Dropped, Job};
 
 /// A process and its job.
 #[derive(Debug)]
 pub struct Tree {
     child: Child,
-    job: OwnedHandle,
+    job: Job,
 }
 
 /// Ctrl-Break goes through a console, and a service has none until it asks for one. Who has one keeps it.
@@ -30,22 +25,24 @@ pub fn prepare() {
 
 impl Tree {
     pub fn spawn(command: &mut Command) -> io::Result<Tree> {
-        let job = job()?;
         // A group of its own: else Ctrl-Break would come back to this process.
         let mut child = command.creation_flags(CREATE_NEW_PROCESS_GROUP).spawn()?;
-        // SAFETY: both handles are open while this lasts.
-        match unsafe { AssignProcessToJobObject(job.as_raw_handle(), child.as_raw_handle()) } {
-            0 => {
-                let error = io::Error::last_os_error();
+        match Job::of(&child, Dropped::End) {
+            Ok(job) => Ok(Tree { child, job }),
+            Err(error) => {
                 let _ = child.kill();
                 Err(error)
             }
-            _ => Ok(Tree { child, job }),
         }
     }
 
     pub fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// What it reads, if that is a pipe and nobody has taken it.
+    pub fn input(&mut self) -> Option<ChildStdin> {
+        self.child.stdin.take()
     }
 
     pub fn try_wait(&mut self) -> io::Result<Option<ExitStatus>> {
@@ -60,30 +57,7 @@ impl Tree {
 
     /// Ends all that is left in the job.
     pub fn kill(&mut self) {
-        // SAFETY: the handle is a job's, and open. A job whose processes are gone has nothing to end.
-        unsafe { TerminateJobObject(self.job.as_raw_handle(), 1) };
+        self.job.end();
         let _ = self.child.wait();
     }
-}
-
-fn job() -> io::Result<OwnedHandle> {
-    // SAFETY: there is nothing to point to.
-    let job = unsafe { CreateJobObjectW(null(), null()) };
-    if job.is_null() {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: the handle is new, and nobody else's.
-    let job = unsafe { OwnedHandle::from_raw_handle(job) };
-    let mut limits = JOBOBJECT_EXTENDED_LIMIT_INFORMATION::default();
-    limits.BasicLimitInformation.LimitFlags = JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE;
-    // SAFETY: pointer and length are those of a structure that lives through the call.
-    let limited = unsafe {
-        SetInformationJobObject(
-            job.as_raw_handle(),
-            JobObjectExtendedLimitInformation,
-            (&raw const limits).cast(),
-            size_of_val(&limits) as u32,
-        )
-    };
-    if limited == 0 { Err(io::Error::last_os_error()) } else { Ok(job) }
 }

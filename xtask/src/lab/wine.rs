@@ -133,11 +133,18 @@ pub fn set_up() -> anyhow::Result<()> {
     let set = ["/v", "Dll", "/t", "REG_MULTI_SZ", "/d", "revocation.dll", "/f"];
     let status = silent(in_prefix("wine").args(["reg", "add", key]).args(set))?;
     ensure!(status.success(), "`wine reg add` ended with {status}");
+    let (name, milliseconds) = LONGEST_START;
+    let key = r"HKLM\System\CurrentControlSet\Control";
+    let status = silent(in_prefix("wine").args(["reg", "add", key, "/v", name, "/d", milliseconds, "/f"]))?;
+    ensure!(status.success(), "`wine reg add` ended with {status}");
     // The server writes the registry when it ends.
     silent(in_prefix(SERVER).arg("--wait"))?;
     fs_err::write(mark(), recipe)?;
     Ok(())
 }
+
+/// How long a service may take until it says that it is there. Wine gives it ten seconds, Windows thirty.
+const LONGEST_START: (&str, &str) = ("ServicesPipeTimeout", "120000");
 
 fn mark() -> PathBuf {
     prefix().join("made-from.txt")
@@ -148,7 +155,7 @@ fn recipe() -> anyhow::Result<String> {
     let version = output(in_prefix("wine").arg("--version"))?.stdout;
     let libraries =
         fs_err::read_to_string(source("process_prng.c"))? + &fs_err::read_to_string(source("revocation.c"))?;
-    Ok(format!("{}\n{libraries}", String::from_utf8_lossy(&version).trim()))
+    Ok(format!("{}\n{libraries}\n{LONGEST_START:?}", String::from_utf8_lossy(&version).trim()))
 }
 
 /// Compiles a C file for Windows, to the same bytes each time.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use pyo3::prelude::*;
 
+use crate::log_file::LogFile;
 use crate::renewal::Counted;
 use crate::settings::Settings;
 use crate::supervisor::{self, Program};
@@ -34,7 +35,11 @@ pub fn serve(py: Python<'_>, settings: &Settings, worker: bool) -> u8 {
         Ok(listener) => listener,
         Err(code) => return code,
     };
-    let output = match shield(settings.log.as_deref()) {
+    let log_file = match super::open_log(settings) {
+        Ok(log_file) => log_file,
+        Err(error) => return refuse(&error),
+    };
+    let output = match shield(log_file.as_ref()) {
         Ok(output) => output,
         Err(error) => return refuse(&error),
     };
@@ -44,7 +49,7 @@ pub fn serve(py: Python<'_>, settings: &Settings, worker: bool) -> u8 {
         }
         // A server that hands over its socket may have started others like this process.
         let siblings = worker || settings.listen.is_none();
-        serve_alone(py, settings, listener, siblings, worker.then_some(output))
+        serve_alone(py, settings, log_file, listener, siblings, worker.then_some(output))
     });
     done.unwrap_or_else(|error| {
         log::line(&format!("the bridge cannot go on\n{}", traceback(py, &error)));
@@ -84,6 +89,7 @@ fn supervise(py: Python<'_>, settings: &Settings, listener: &Listener) -> PyResu
 fn serve_alone(
     py: Python<'_>,
     settings: &Settings,
+    log_file: Option<LogFile>,
     mut listener: Listener,
     siblings: bool,
     parent: Option<OwnedFd>,
@@ -104,7 +110,7 @@ fn serve_alone(
     let lifeline = parent.as_ref().map(OwnedFd::try_clone).transpose()?;
     let grace = Duration::from_secs(u64::from(settings.grace));
     stop::watch(Arc::clone(&source), lifeline, grace)?;
-    super::work(py, settings, &source, &address, siblings, || {
+    super::work(py, settings, log_file, &source, &address, siblings, || {
         if let Some(parent) = &parent {
             // A parent that is gone is found out by the lifeline.
             let _ = rustix::io::write(parent, supervisor::READY);

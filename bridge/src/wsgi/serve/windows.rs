@@ -38,10 +38,11 @@ enum NotHere {
 
 /// Serves until told to stop, or until the web server closes the pipe; the result is the exit code.
 pub fn serve(py: Python<'_>, settings: &Settings, _worker: bool) -> u8 {
-    let file = match settings.log.as_deref().map(log::open).transpose() {
-        Ok(file) => file,
+    let log_file = match super::open_log(settings) {
+        Ok(log_file) => log_file,
         Err(error) => return refuse(&error),
     };
+    let file = log_file.as_ref().and_then(|log_file| log_file.copy().ok());
     // IIS gives its processes no place to complain in but this one.
     let refuse = |problem: &dyn Diagnostic| {
         if let Some(file) = &file {
@@ -62,7 +63,7 @@ pub fn serve(py: Python<'_>, settings: &Settings, _worker: bool) -> u8 {
         stop::watch(Arc::clone(&source), Duration::from_secs(settings.grace.into()))?;
         // A program that the application starts has no part in this event, and its number may mean another thing there.
         py.import("os")?.getattr("environ")?.call_method1("pop", (stop::VARIABLE, py.None()))?;
-        let code = super::work(py, settings, &source, &address, true, || {})?;
+        let code = super::work(py, settings, log_file, &source, &address, true, || {})?;
         Ok(if pipe.has_failed() { FAILED } else { code })
     });
     done.unwrap_or_else(|error| {
