@@ -13,22 +13,56 @@ pub struct Gateway<'a> {
     pub https: bool,
 }
 
+/// The parameters that they are read from.
+#[derive(Default)]
+struct Sent<'a> {
+    script_name: Option<&'a [u8]>,
+    path_info: Option<&'a [u8]>,
+    request_uri: Option<&'a [u8]>,
+    document_uri: Option<&'a [u8]>,
+    metabase: Option<&'a [u8]>,
+    https: Option<&'a [u8]>,
+    scheme: Option<&'a [u8]>,
+}
+
+impl<'a> Sent<'a> {
+    /// Takes them out in one pass; of those sent twice the last one counts.
+    fn of(params: &'a Params) -> Sent<'a> {
+        let mut sent = Sent::default();
+        for (name, value) in params.pairs() {
+            let place = match name {
+                b"SCRIPT_NAME" => &mut sent.script_name,
+                b"PATH_INFO" => &mut sent.path_info,
+                b"REQUEST_URI" => &mut sent.request_uri,
+                b"DOCUMENT_URI" => &mut sent.document_uri,
+                b"APPL_MD_PATH" => &mut sent.metabase,
+                b"HTTPS" => &mut sent.https,
+                b"REQUEST_SCHEME" => &mut sent.scheme,
+                _ => continue,
+            };
+            *place = Some(value);
+        }
+        sent
+    }
+}
+
 /// Reads them from the parameters.
 pub fn gateway(params: &Params) -> Gateway<'_> {
-    let script_name = params.value(b"SCRIPT_NAME").unwrap_or_default();
-    let decoded = params.value(b"REQUEST_URI").and_then(path_of_uri);
-    let (script_name, path_info) = match params.value(b"PATH_INFO") {
+    let sent = Sent::of(params);
+    let script_name = sent.script_name.unwrap_or_default();
+    let decoded = sent.request_uri.and_then(path_of_uri);
+    let (script_name, path_info) = match sent.path_info {
         // IIS with `path="*"` gives the whole path in both. What belongs to the mount is known from the
         // application's own place in the metabase.
-        Some(path) if is_path_given_twice(params, script_name, path, decoded.as_deref()) => {
-            let mount = iis_mount(params.value(b"APPL_MD_PATH").unwrap_or_default());
+        Some(path) if is_path_given_twice(&sent, script_name, path, decoded.as_deref()) => {
+            let mount = iis_mount(sent.metabase.unwrap_or_default());
             match below(path, mount) {
                 Some(rest) => (mount, Cow::Borrowed(rest)),
                 None => (&b""[..], Cow::Borrowed(path)),
             }
         }
         Some(path) => (script_name, Cow::Borrowed(path)),
-        None => absent_path(params, script_name, decoded.as_deref()),
+        None => absent_path(&sent, script_name, decoded.as_deref()),
     };
     let path_info = match decoded {
         Some(decoded) if has_lost_characters(&path_info) => restored(decoded, script_name, path_info),
@@ -36,7 +70,7 @@ pub fn gateway(params: &Params) -> Gateway<'_> {
     };
     // A mount at the root is no mount; with the slash kept every path would begin with two.
     let script_name = script_name.strip_suffix(b"/").unwrap_or(script_name);
-    Gateway { script_name: Cow::Borrowed(script_name), path_info, https: is_https(params) }
+    Gateway { script_name: Cow::Borrowed(script_name), path_info, https: is_https(&sent) }
 }
 
 /// What was asked, for the log. Query strings stay out of it: they may hold secrets.
@@ -72,20 +106,20 @@ pub fn is_passed_on(name: &[u8], value: &[u8]) -> bool {
 }
 
 /// Elsewhere `/app/app` may well be a page `/app` of an application at `/app`: the request line tells.
-fn is_path_given_twice(params: &Params, script_name: &[u8], path: &[u8], decoded: Option<&[u8]>) -> bool {
+fn is_path_given_twice(sent: &Sent<'_>, script_name: &[u8], path: &[u8], decoded: Option<&[u8]>) -> bool {
     let same = !path.is_empty() && path.eq_ignore_ascii_case(script_name);
-    let is_iis = params.value(b"APPL_MD_PATH").is_some();
+    let is_iis = sent.metabase.is_some();
     same && (is_iis || decoded.is_none_or(|decoded| decoded != [script_name, path].concat()))
 }
 
 /// nginx as installed sends no PATH_INFO but the whole path as SCRIPT_NAME (and as DOCUMENT_URI, by which it is
 /// known). Others leave an empty PATH_INFO out.
 fn absent_path<'a>(
-    params: &'a Params,
+    sent: &Sent<'a>,
     script_name: &'a [u8],
     decoded: Option<&[u8]>,
 ) -> (&'a [u8], Cow<'a, [u8]>) {
-    let whole = script_name == b"/" || params.value(b"DOCUMENT_URI").is_some_and(|uri| uri == script_name);
+    let whole = script_name == b"/" || sent.document_uri.is_some_and(|uri| uri == script_name);
     match decoded {
         _ if whole => (b"", Cow::Borrowed(script_name)),
         Some(decoded) => match below(decoded, script_name) {
@@ -190,10 +224,10 @@ fn can_be_remains(remains: &[u8], whole: &[u8]) -> bool {
 }
 
 /// IIS writes `on`, the manuals `ON`, others `1` or the scheme.
-fn is_https(params: &Params) -> bool {
-    match params.value(b"HTTPS") {
+fn is_https(sent: &Sent<'_>) -> bool {
+    match sent.https {
         Some(value) if !value.is_empty() => !value.eq_ignore_ascii_case(b"off") && value != b"0",
-        _ => params.value(b"REQUEST_SCHEME").is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"https")),
+        _ => sent.scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"https")),
     }
 }
 

@@ -81,6 +81,11 @@ impl Reply {
         self.cut_at_length = true;
     }
 
+    /// Whether the end has been sent, as it is with the last byte of a Content-Length.
+    pub fn is_ended(&self) -> bool {
+        self.ended
+    }
+
     /// Whether a further piece would be for nobody: its application need not make it.
     pub fn is_satisfied(&self) -> bool {
         self.ended && (self.cut_at_length || self.head.as_ref().is_some_and(|head| self.is_bodiless(head)))
@@ -97,14 +102,13 @@ impl Reply {
     /// Sends the only or the last piece, which may be empty, and ends the request. An answer that was given
     /// whole gets its length, if it has none.
     pub fn send_last(&mut self, exchange: &mut Exchange, body: &[u8]) -> Result<(), ReplyError> {
-        let length = body.len().to_string();
         if let Some(head) = &mut self.head
             && !self.sent
             && !self.head_only
             && head.length.is_none()
             && !head.is_bodiless()
         {
-            head.push("Content-Length", &length).expect("digits are a fit value");
+            head.push("Content-Length", &body.len().to_string()).expect("digits are a fit value");
         }
         self.pass(exchange, body, true)
     }

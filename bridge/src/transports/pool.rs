@@ -45,6 +45,8 @@ struct State {
     waiting: Vec<Waiting>,
     ready: VecDeque<(Connection, Request)>,
     polling: bool,
+    /// Workers that wait for what the poll brings. A call to the system that wakes nobody is saved.
+    idle: usize,
     stopping: bool,
 }
 
@@ -190,7 +192,7 @@ impl Source for Pool {
         let mut state = self.state();
         loop {
             if let Some((connection, request)) = state.ready.pop_front() {
-                if !state.ready.is_empty() || !state.polling {
+                if state.idle > 0 && (!state.ready.is_empty() || !state.polling) {
                     self.changed.notify_one();
                 }
                 return Some(Exchange::new(connection, request));
@@ -204,7 +206,9 @@ impl Source for Pool {
                 continue;
             }
             if state.polling {
+                state.idle += 1;
                 state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+                state.idle -= 1;
                 continue;
             }
             state.polling = true;

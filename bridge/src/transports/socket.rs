@@ -156,6 +156,10 @@ fn listen(address: &SockAddr) -> io::Result<Socket> {
     Ok(socket)
 }
 
+/// What a unix socket may hold of an answer, so that the end of a large one does not wait until the peer has taken the
+/// beginning piece by piece. TCP sees to that itself.
+const SEND_BUFFER: usize = 1 << 20;
+
 /// A connection on a stream socket.
 #[derive(Debug)]
 pub struct SocketStream {
@@ -168,6 +172,9 @@ impl SocketStream {
         if socket.local_addr().ok().as_ref().and_then(SockAddr::as_socket).is_some() {
             // Answers leave whole; waiting to join them with later ones would only delay them.
             socket.set_tcp_nodelay(true)?;
+        } else {
+            // The system gives as much of it as it allows anybody.
+            let _ = socket.set_send_buffer_size(SEND_BUFFER);
         }
         Ok(SocketStream { socket })
     }

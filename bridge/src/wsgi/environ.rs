@@ -1,11 +1,13 @@
 //! The environment of one request: what the web server sent, as native strings, and the bridge's own keys.
 
+use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString};
+use pyo3::types::PyDict;
 
 use super::errors::Errors;
 use super::file_wrapper::FileWrapper;
 use super::input::Input;
+use super::strings::{Strings, native};
 use crate::exchange::announced_length;
 use crate::forwarded::{Proxies, Visitor, is_forwarding};
 use crate::gateway::{gateway, is_passed_on};
@@ -14,6 +16,7 @@ use crate::protocol::Params;
 /// What is the same for every request of this process.
 pub struct Template {
     constants: Py<PyDict>,
+    strings: Strings,
     proxies: Option<Proxies>,
 }
 
@@ -39,7 +42,7 @@ impl Template {
         constants.set_item("QUERY_STRING", "")?;
         constants.set_item("SERVER_NAME", "localhost")?;
         constants.set_item("SERVER_PROTOCOL", "HTTP/1.0")?;
-        Ok(Template { constants: constants.unbind(), proxies })
+        Ok(Template { constants: constants.unbind(), strings: Strings::default(), proxies })
     }
 
     /// A fresh dictionary for a request.
@@ -54,27 +57,28 @@ impl Template {
         let is_nobodys_word = |name: &[u8]| visitor == Some(None) && is_forwarding(name);
         let passed_on =
             params.pairs().filter(|(name, value)| is_passed_on(name, value) && !is_nobodys_word(name));
-        for (name, value) in passed_on {
-            environ.set_item(native(py, name), native(py, value))?;
-        }
+        self.strings.each(py, passed_on, |name, value| environ.set_item(name, value))?;
         // "-1" and the like say that the length is not known; the application would take them for a number.
         let length = params.value(b"CONTENT_LENGTH").unwrap_or_default();
         if !length.is_empty() && announced_length(params).is_none() {
             environ.del_item("CONTENT_LENGTH")?;
         }
         let gateway = gateway(params);
-        environ.set_item("SCRIPT_NAME", native(py, &gateway.script_name))?;
-        environ.set_item("PATH_INFO", native(py, &gateway.path_info))?;
+        environ.set_item(intern!(py, "SCRIPT_NAME"), native(py, &gateway.script_name))?;
+        environ.set_item(intern!(py, "PATH_INFO"), native(py, &gateway.path_info))?;
         let visitor = visitor.flatten().unwrap_or_default();
         let https = visitor.https.unwrap_or(gateway.https);
-        environ.set_item("wsgi.url_scheme", if https { "https" } else { "http" })?;
+        environ.set_item(
+            intern!(py, "wsgi.url_scheme"),
+            if https { intern!(py, "https") } else { intern!(py, "http") },
+        )?;
         tell(py, &environ, &visitor, https)?;
-        if !environ.contains("SERVER_PORT")? {
-            environ.set_item("SERVER_PORT", if https { "443" } else { "80" })?;
+        if !environ.contains(intern!(py, "SERVER_PORT"))? {
+            environ.set_item(intern!(py, "SERVER_PORT"), if https { "443" } else { "80" })?;
         }
-        environ.set_item("wsgi.input", input)?;
+        environ.set_item(intern!(py, "wsgi.input"), input)?;
         // One for each request: threads do not end each other's lines.
-        environ.set_item("wsgi.errors", Bound::new(py, Errors::default())?)?;
+        environ.set_item(intern!(py, "wsgi.errors"), Bound::new(py, Errors::default())?)?;
         Ok(environ)
     }
 }
@@ -110,12 +114,4 @@ fn port_of(host: &[u8]) -> Option<&[u8]> {
     let port = &host[at + 1..];
     let is_port = !port.is_empty() && port.iter().all(u8::is_ascii_digit) && !host[..at].contains(&b':');
     (is_port || host[..at].ends_with(b"]")).then_some(port)
-}
-
-/// PEP 3333's native string: one character for each byte, whatever the bytes mean.
-fn native<'py>(py: Python<'py>, bytes: &[u8]) -> Bound<'py, PyString> {
-    match std::str::from_utf8(bytes) {
-        Ok(ascii) if ascii.is_ascii() => PyString::new(py, ascii),
-        _ => PyString::new(py, &bytes.iter().map(|byte| char::from(*byte)).collect::<String>()),
-    }
 }

@@ -88,12 +88,13 @@ impl Handler {
             failure = recover(py, &shared, error);
         }
         self.tell_of_slowness(py, &shared, begun.elapsed());
-        let (connection, status) = shared.detached(py, |talk| {
+        let (connection, status, access) = shared.briefly(py, |talk| {
             let access = is_access_told().then(|| access(talk, begun));
-            let done = (talk.exchange.finish(), talk.reply.status_line());
-            access.iter().for_each(|access| log::line(access));
-            done
+            (talk.exchange.finish(), talk.reply.status_line(), access)
         });
+        if let Some(access) = access {
+            py.detach(|| log::line(&access));
+        }
         Answered { connection, status, failure }
     }
 
@@ -200,6 +201,9 @@ fn send(py: Python<'_>, shared: &Shared, result: &Bound<'_, PyAny>) -> Result<()
             break;
         }
     }
+    if shared.briefly(py, |talk| talk.reply.is_ended()) {
+        return Ok(());
+    }
     Ok(shared.detached(py, |talk| talk.reply.end(&mut talk.exchange))?)
 }
 
@@ -240,7 +244,11 @@ fn bytes<'py>(piece: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
 }
 
 fn close(result: &Bound<'_, PyAny>) -> PyResult<()> {
-    if let Some(close) = result.getattr_opt("close")? {
+    // Neither has one, and an exception that says so takes its time.
+    if result.is_exact_instance_of::<PyList>() || result.is_exact_instance_of::<PyTuple>() {
+        return Ok(());
+    }
+    if let Some(close) = result.getattr_opt(intern!(result.py(), "close"))? {
         close.call0()?;
     }
     Ok(())

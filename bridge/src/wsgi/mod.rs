@@ -16,4 +16,5 @@ mod stacks;
 mod start_response;
 #[cfg(windows)]
 mod streams;
+mod strings;
 mod talk;

@@ -1,6 +1,7 @@
 //! `start_response` and the `write` it returns.
 
 use pyo3::exceptions::{PyAssertionError, PyBrokenPipeError, PyTypeError, PyValueError};
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
 
@@ -47,7 +48,7 @@ impl StartResponse {
         }
         let head = head(status, headers)?;
         shared.briefly(py, |talk| talk.reply.set_head(head));
-        slf.as_any().getattr("write")
+        slf.as_any().getattr(intern!(py, "write"))
     }
 
     fn write(&self, py: Python<'_>, data: &Bound<'_, PyBytes>) -> PyResult<()> {

@@ -175,14 +175,20 @@ fn start_thread<'py>(
 fn answer_requests(py: Python<'_>, service: &Service, source: &dyn Source) {
     let (handler, watchdog) = (&service.handler, service.watchdog.as_ref());
     let desk = watchdog.and_then(|watchdog| stacks::this_thread(py).map(|thread| watchdog.desk(thread)));
-    while let Some(exchange) = py.detach(|| source.take()) {
+    let mut answered = None;
+    // The interpreter is let go once between two requests.
+    while let Some(exchange) = py.detach(|| {
+        if let Some((connection, disposition)) = answered.take() {
+            source.give_back(connection, disposition);
+        }
+        source.take()
+    }) {
         service.renew_log(py);
         if let Some(desk) = &desk {
             begin(py, desk, &exchange);
         }
         match catch_unwind(AssertUnwindSafe(|| handler.answer(py, exchange).connection)) {
-            Ok(Some((connection, disposition))) => py.detach(|| source.give_back(connection, disposition)),
-            Ok(None) => {}
+            Ok(connection) => answered = connection,
             // The panic has printed itself to the log; its connection is closed with what it held.
             Err(_) => log::line("a fault of the bridge ended a request"),
         }
