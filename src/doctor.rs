@@ -19,6 +19,7 @@ use serde::{Serialize, Serializer};
 use crate::entry::EntryPath;
 use crate::manifest::Manifest;
 use crate::progress::Notice;
+use crate::release::ReleaseId;
 use crate::site::SiteSettings;
 use crate::site::iis::Actual;
 use crate::site::iis::plan::Lack;
@@ -96,6 +97,8 @@ impl Finding {
             Lack::FastCgi => checks::CGI,
             Lack::Feature { .. } => checks::FEATURES,
             Lack::Binding { .. } => checks::BINDINGS,
+            Lack::Twice(_) => checks::WEB_CONFIG,
+            Lack::NoSni { .. } => checks::SNI,
             Lack::Certificate(_)
             | Lack::NothingToKeep { .. }
             | Lack::CertificateTaken { .. }
@@ -158,6 +161,8 @@ pub struct Site<'a> {
     pub spot: &'a Spot,
     /// Of this machine.
     pub cores: u32,
+    /// The release that was completed last, and when, in seconds since 1970.
+    pub newest: Option<(&'a ReleaseId, u64)>,
     /// Whether a release of it serves.
     pub serves: bool,
     pub lacks: Vec<Finding>,

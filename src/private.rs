@@ -1,6 +1,7 @@
 //! New files and folders that not everybody may open, from their first moment on; and who may change those that are there.
 
 mod changers;
+pub mod sddl;
 #[cfg(windows)]
 mod win32;
 
@@ -54,4 +55,10 @@ pub fn guard_folder(path: &Path, sddl: &str) -> io::Result<()> {
 #[cfg(windows)]
 pub fn program_data() -> io::Result<std::path::PathBuf> {
     win32::program_data()
+}
+
+/// Who owns what lies at `path`, and who may do what with it, in the [words of Windows](sddl).
+#[cfg(windows)]
+pub fn rights(path: &Path) -> io::Result<String> {
+    win32::sddl(path)
 }

@@ -44,6 +44,8 @@ mod own_config;
 mod power_cut;
 #[cfg(target_os = "linux")]
 mod probes;
+#[cfg(target_os = "linux")]
+mod pythons;
 mod refusals;
 #[cfg_attr(not(any(target_os = "linux", windows)), allow(dead_code))]
 mod registered;

@@ -2,12 +2,13 @@
 
 use std::process::Command;
 
-use crate::harness::{Test, command, prepared, program};
+use crate::harness::{Test, command, prepared};
 
 const COLUMNS: usize = 100;
 
 /// Runs its arguments on a pseudo-terminal of 100 columns; prints what came, and ends with the same exit code. The lines
-/// of TYPED answer questions, which end with a colon and a blank, once the terminal shows no more what is typed.
+/// of TYPED answer questions: those that end with a colon and a blank once the terminal shows no more what is typed, and
+/// those whose answer anybody may see at once.
 const TERMINAL: &str = "\
 import fcntl, os, pty, struct, sys, termios, time
 child, screen = pty.fork()
@@ -24,8 +25,8 @@ while True:
     if not part:
         break
     seen += part
-    if typed and seen.endswith(b': '):
-        while termios.tcgetattr(screen)[3] & termios.ECHO:
+    if typed and seen.endswith((b': ', b'[y/N] ')):
+        while seen.endswith(b': ') and termios.tcgetattr(screen)[3] & termios.ECHO:
             time.sleep(0.001)
         os.write(screen, typed.pop(0).encode())
 code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
@@ -35,9 +36,14 @@ sys.exit(code)
 
 /// The bytes that `holdall args…` sends to a terminal, and its exit code.
 fn at_a_terminal(test: &Test, environment: &[(&str, &str)], args: &[&str]) -> (String, Option<i32>) {
+    shown_of(&command(&test.path(""), args), environment)
+}
+
+/// The same for a command that is ready to be run.
+pub fn shown_of(holdall: &Command, environment: &[(&str, &str)]) -> (String, Option<i32>) {
     let mut terminal = Command::new(prepared("HOLDALL_TEST_PYTHON"));
-    terminal.args(["-c", TERMINAL]).arg(program()).args(args).current_dir(test.path(""));
-    let holdall = command(&test.path(""), [""; 0]);
+    terminal.args(["-c", TERMINAL]).arg(holdall.get_program()).args(holdall.get_args());
+    terminal.current_dir(holdall.get_current_dir().unwrap());
     terminal.envs(holdall.get_envs().filter_map(|(name, value)| Some((name, value?))));
     terminal.env("TERM", "xterm-256color").env_remove("NO_COLOR").env_remove("COLUMNS").env_remove("CI");
     terminal.envs(environment.iter().copied());

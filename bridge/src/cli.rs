@@ -41,6 +41,41 @@ pub struct Arguments {
     #[arg(long, value_name = "SECONDS")]
     pub grace: Option<u16>,
 
+    /// Write the Python stack of a request that lasts longer to the log; 0: never [default: 50]
+    #[arg(long, value_name = "SECONDS")]
+    pub slow: Option<u32>,
+    /// Replace a process after it has answered this many requests
+    #[arg(long, value_name = "N")]
+    pub max_requests: Option<u32>,
+
+    /// Up to this many more by chance, so that processes are not all replaced together [default: 0]
+    #[arg(long, value_name = "N")]
+    pub max_requests_jitter: Option<u32>,
+
+    /// Replace a process that takes more than this many megabytes of memory (Linux)
+    #[arg(long, value_name = "MB")]
+    pub max_memory: Option<u32>,
+
+    /// Replace all processes, one after another, when this file is touched
+    #[arg(long, value_name = "FILE")]
+    pub reload: Option<PathBuf>,
+
+    /// Write the log to this file instead of standard error
+    #[arg(long, value_name = "FILE", conflicts_with = "log_folder")]
+    pub log: Option<PathBuf>,
+
+    /// Write the log to a file for each process in this folder, fcgi_YYMMDD_HHMMSS_PID.log
+    #[arg(long, value_name = "DIR")]
+    pub log_folder: Option<PathBuf>,
+
+    /// Log a line for each request: status, size, and times
+    #[arg(long)]
+    pub access: bool,
+
+    /// Log a line for each record of FastCGI that passes, without what it carries, and what --access does
+    #[arg(long)]
+    pub trace: bool,
+
     /// Import the application, answer one request in this process, report, and leave
     #[arg(long)]
     pub check: bool,
@@ -76,12 +111,22 @@ const FILE: &str = r#"The file of --config, every key optional but the applicati
   threads = 1
   listen = "unix:/run/guestbook.sock"
   grace = 30
+  slow = 50                         # seconds until the stack of a request is logged, while it lasts; 0: never
+  max_requests = 1000               # a process is replaced after so many requests
+  max_requests_jitter = 100         # and up to so many more, by chance
+  max_memory = 500                  # megabytes; one that takes more is replaced (Linux)
+  reload = "reload"                 # a file; touched, it has all processes replaced; relative to this file
   trusted_proxies = ["10.0.0.0/8"]  # whose X-Forwarded headers are believed; others lose them
   environment_files = ["secrets.toml"]  # more variables: NAME = "value"; relative to this file
   [environment]                     # set before anything of the project is imported
   DJANGO_SETTINGS_MODULE = "guestbook.settings"
   [log]
   path = "bridge.log"               # standard error if absent; relative to this file
+  # folder = "logs"                 # instead: a file for each process in it, fcgi_YYMMDD_HHMMSS_PID.log
+  max_megabytes = 10                # a larger file is renamed, and a new one begun; never if absent
+  keep = 10                         # full files that stay
+  access = false                    # a line for each request
+  trace = false                     # a line for each record of FastCGI, and what access says
   [check]                           # the request that --check makes
   path = "/"
   host = "localhost"

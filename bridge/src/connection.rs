@@ -3,7 +3,7 @@
 use std::io::{self, IoSlice};
 
 use crate::protocol::{Conversation, Event, Fault, Request, Step};
-use crate::transports::Stream;
+use crate::transports::{Stream, observed};
 
 /// Bytes read from a stream at once.
 const BUFFER: usize = 64 * 1024;
@@ -34,6 +34,7 @@ pub enum Progress {
 
 impl Connection {
     pub fn new(stream: Box<dyn Stream>) -> Connection {
+        let stream = observed(stream);
         Connection { stream, conversation: Conversation::default(), buffer: Vec::new(), start: 0, end: 0 }
     }
 

@@ -30,6 +30,8 @@ pub enum Event<'a> {
     StartFailed { app: &'a str, summary: &'a str },
     /// What was asked, without its query.
     Slow { question: &'a str, took: Duration },
+    /// The same of what is not answered yet: the process may be ended before it is.
+    Hangs { question: &'a str, so_far: Duration },
 }
 
 impl Event<'_> {
@@ -37,7 +39,7 @@ impl Event<'_> {
     pub fn id(&self) -> u32 {
         match self {
             Event::StartFailed { .. } => 100,
-            Event::Slow { .. } => 101,
+            Event::Slow { .. } | Event::Hangs { .. } => 101,
         }
     }
 
@@ -55,6 +57,10 @@ impl Event<'_> {
             Event::Slow { question, took } => {
                 format!("{name}: {question} took {:.0} s", took.as_secs_f64())
             }
+            Event::Hangs { question, so_far } => format!(
+                "{name}: {question} has lasted {:.0} s and is not answered; the log of the bridge says where it is",
+                so_far.as_secs_f64()
+            ),
         }
     }
 }
@@ -109,5 +115,8 @@ mod tests {
         );
         let slow = Event::Slow { question: "GET /report", took: Duration::from_millis(31_400) };
         assert_eq!((slow.text("shop").as_str(), slow.id()), ("shop: GET /report took 31 s", 101));
+        let hangs = Event::Hangs { question: "GET /report", so_far: Duration::from_secs(290) };
+        assert!(hangs.text("shop").starts_with("shop: GET /report has lasted 290 s and is not answered"));
+        assert_eq!(hangs.id(), slow.id(), "both together are one a minute");
     }
 }

@@ -12,7 +12,7 @@ use crate::loss::{BodyError, PATIENCE, Unwanted};
 use crate::protocol::{
     Event, HEADER_LEN, Header, Kind, MAX_CONTENT, Params, ProtocolStatus, Request, encode,
 };
-use crate::transports::Interest;
+use crate::transports::{Interest, Passed};
 
 /// Answers up to this size are put together in one buffer; larger ones are sent from where they are.
 const SMALL: usize = 32 * 1024;
@@ -86,6 +86,11 @@ impl Exchange {
 
     pub fn params(&self) -> &Params {
         &self.params
+    }
+
+    /// The times of the request, if its connection is observed.
+    pub fn passed(&mut self) -> Passed {
+        self.connection.as_mut().map(|connection| connection.stream.passed(self.id)).unwrap_or_default()
     }
 
     /// Takes the parameters out for a while, so that they can be read without holding the exchange.

@@ -39,6 +39,18 @@ pub fn gateway(params: &Params) -> Gateway<'_> {
     Gateway { script_name: Cow::Borrowed(script_name), path_info, https: is_https(params) }
 }
 
+/// What was asked, for the log. Query strings stay out of it: they may hold secrets.
+pub fn question(params: &Params) -> String {
+    let method = params.value(b"REQUEST_METHOD").unwrap_or(b"GET");
+    let path = gateway(params);
+    format!(
+        "{} {}{}",
+        method.escape_ascii(),
+        String::from_utf8_lossy(&path.script_name).escape_debug(),
+        String::from_utf8_lossy(&path.path_info).escape_debug()
+    )
+}
+
 /// Whether a parameter may appear in the environment under its own name.
 pub fn is_passed_on(name: &[u8], value: &[u8]) -> bool {
     match name {

@@ -15,15 +15,18 @@ pub mod forwarded;
 pub mod gateway;
 pub mod head;
 pub mod log;
+pub mod log_file;
 pub mod loss;
 pub mod maintenance;
 pub mod probe;
 pub mod protocol;
+pub mod renewal;
 pub mod reply;
 pub mod stop;
 #[cfg(unix)]
 pub mod supervisor;
 pub mod transports;
+pub mod watchdog;
 #[cfg(windows)]
 pub mod win32;
 

@@ -17,10 +17,27 @@ pub struct LogError {
     source: io::Error,
 }
 
+impl LogError {
+    pub(crate) fn new(path: &Path, source: io::Error) -> LogError {
+        LogError { path: path.to_owned(), source }
+    }
+}
+
+/// Held by all who write, or by the one who points standard error at another file: on Windows its handle is another for a moment.
+#[cfg(windows)]
+static MOVING: std::sync::RwLock<()> = std::sync::RwLock::new(());
+
+/// Nobody writes a line meanwhile.
+#[cfg(windows)]
+pub fn while_nobody_writes<T>(work: impl FnOnce() -> T) -> T {
+    let _alone = MOVING.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+    work()
+}
+
 /// A log file, to be appended to.
 pub fn open(path: &Path) -> Result<File, LogError> {
     let opened = fs_err::OpenOptions::new().create(true).append(true).open(path);
-    Ok(opened.map_err(|source| LogError { path: path.to_owned(), source })?.into_parts().0)
+    Ok(opened.map_err(|source| LogError::new(path, source))?.into_parts().0)
 }
 
 /// Writes one line with the time and the process in front.
@@ -31,6 +48,8 @@ pub fn line(text: &str) {
 /// The same, in a log that nothing has been pointed at yet.
 pub fn line_in(mut log: impl Write, text: &str) {
     let line = format!("{} [{}] {}\n", now(), std::process::id(), text.trim_end());
+    #[cfg(windows)]
+    let _still = MOVING.read().unwrap_or_else(std::sync::PoisonError::into_inner);
     // There is no other place to complain in.
     let _ = log.write_all(line.as_bytes());
 }

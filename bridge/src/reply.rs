@@ -49,6 +49,11 @@ impl Reply {
         self.head.is_some()
     }
 
+    /// Bytes of the body that have been handed over so far.
+    pub fn written(&self) -> u64 {
+        self.written
+    }
+
     pub fn status_line(&self) -> Option<String> {
         self.head.as_ref().map(Head::status_line)
     }

@@ -10,8 +10,13 @@ use serde::Deserialize;
 use crate::cli::Arguments;
 use crate::events::Events;
 use crate::forwarded::Proxies;
+use crate::log_file::{Limit, LogPlace};
 use crate::maintenance::Maintenance;
 use crate::probe::Probes;
+use crate::renewal::{Renewal, Requests};
+
+/// Seconds until a request is slow, unless it is said: web servers give up on one after 60, unless they are told otherwise.
+const SLOW: u32 = 50;
 
 /// Everything that was asked for, the command line over the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,13 +28,28 @@ pub struct Settings {
     pub processes: u16,
     pub threads: u16,
     pub grace: u16,
-    pub log: Option<PathBuf>,
+    /// From when on the stack of a request is written to the log, while it lasts; never, if it is absent.
+    pub slow: Option<Duration>,
+    pub renewal: Renewal,
+    pub log: LogSettings,
     pub check: Question,
     pub probe: Option<Probes>,
     /// Whose word on visitors counts; without it that is left to the application.
     pub proxies: Option<Proxies>,
     pub maintenance: Option<Maintenance>,
     pub events: Option<Events>,
+}
+
+/// What is logged, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogSettings {
+    /// Standard error, or where the project's own settings say, if it is absent.
+    pub place: Option<LogPlace>,
+    pub limit: Option<Limit>,
+    /// A line for each request.
+    pub access: bool,
+    /// A line for each record; as the project's own settings say, if it is absent.
+    pub trace: Option<bool>,
 }
 
 /// The request that `--check` makes.
@@ -76,6 +96,14 @@ pub enum SettingsError {
     #[diagnostic(help("write the path of a page as it stands in an address: `/` or `/about/?page=2`"))]
     CheckPath(String),
 
+    #[error("`max_requests_jitter` is set, and `max_requests` is not")]
+    #[diagnostic(help("set `max_requests` too, or leave both out"))]
+    Jitter,
+
+    #[error("`path` and `folder` stand both under `[log]`")]
+    #[diagnostic(help("keep `path` for one file for all processes, or `folder` for one for each"))]
+    TwoLogs,
+
     #[error("`{key}` is 0")]
     #[diagnostic(help("at least 1 is needed to answer anything"))]
     Zero { key: &'static str },
@@ -90,6 +118,12 @@ struct File {
     threads: Option<u16>,
     listen: Option<String>,
     grace: Option<u16>,
+    /// Seconds.
+    slow: Option<u32>,
+    max_requests: Option<u32>,
+    max_requests_jitter: Option<u32>,
+    max_memory: Option<u32>,
+    reload: Option<PathBuf>,
     trusted_proxies: Option<Proxies>,
     /// Files of variables, secret ones say, which not everybody who reads this one may read.
     environment_files: Vec<PathBuf>,
@@ -105,6 +139,11 @@ struct File {
 #[serde(deny_unknown_fields, default)]
 struct Log {
     path: Option<PathBuf>,
+    folder: Option<PathBuf>,
+    max_megabytes: Option<u32>,
+    keep: Option<u16>,
+    access: bool,
+    trace: Option<bool>,
 }
 
 /// How events are reported.
@@ -141,6 +180,12 @@ impl Settings {
             environment.extend(variables(&folder.join(path))?);
         }
         environment.extend(file.environment);
+        let jitter = arguments.max_requests_jitter.or(file.max_requests_jitter);
+        let requests = match arguments.max_requests.or(file.max_requests) {
+            Some(most) => Some(Requests { most, jitter: jitter.unwrap_or(0) }),
+            None if jitter.is_some() => return Err(SettingsError::Jitter),
+            None => None,
+        };
         let settings = Settings {
             app: arguments.app.clone().or(file.app).ok_or(SettingsError::NoApp)?,
             pythonpath,
@@ -149,7 +194,15 @@ impl Settings {
             processes: arguments.processes.or(file.processes).unwrap_or(1),
             threads: arguments.threads.or(file.threads).unwrap_or(1),
             grace: arguments.grace.or(file.grace).unwrap_or(30),
-            log: file.log.path.map(|path| folder.join(path)),
+            slow: Some(arguments.slow.or(file.slow).unwrap_or(SLOW))
+                .filter(|seconds| *seconds > 0)
+                .map(|seconds| Duration::from_secs(seconds.into())),
+            renewal: Renewal {
+                requests,
+                memory: arguments.max_memory.or(file.max_memory).map(|most| u64::from(most) * 1_000_000),
+                file: arguments.reload.clone().or(file.reload.map(|path| folder.join(path))),
+            },
+            log: log(arguments, file.log, folder)?,
             check: file.check,
             probe: file.probe.map(|probe| Probes { file: folder.join(probe.file) }),
             events: file.events.map(|table| Events {
@@ -164,12 +217,43 @@ impl Settings {
         match settings {
             Settings { processes: 0, .. } => Err(SettingsError::Zero { key: "processes" }),
             Settings { threads: 0, .. } => Err(SettingsError::Zero { key: "threads" }),
+            Settings { renewal: Renewal { requests: Some(Requests { most: 0, .. }), .. }, .. } => {
+                Err(SettingsError::Zero { key: "max_requests" })
+            }
+            Settings { renewal: Renewal { memory: Some(0), .. }, .. } => {
+                Err(SettingsError::Zero { key: "max_memory" })
+            }
             Settings { check, .. } if !check.path.starts_with('/') => {
                 Err(SettingsError::CheckPath(check.path))
             }
             settings => Ok(settings),
         }
     }
+}
+
+/// Full logs that stay, unless it is said.
+const KEEP: u16 = 10;
+
+/// A place on the command line takes that of the file's place.
+fn log(arguments: &Arguments, file: Log, base: &Path) -> Result<LogSettings, SettingsError> {
+    let place = |path: Option<PathBuf>, folder: Option<PathBuf>| {
+        path.map(LogPlace::File).or(folder.map(LogPlace::Folder))
+    };
+    if file.path.is_some() && file.folder.is_some() {
+        return Err(SettingsError::TwoLogs);
+    }
+    let below = |path: PathBuf| base.join(path);
+    let limit = |megabytes: u32| Limit {
+        bytes: u64::from(megabytes) * 1_000_000,
+        keep: file.keep.unwrap_or(KEEP).into(),
+    };
+    Ok(LogSettings {
+        place: place(arguments.log.clone(), arguments.log_folder.clone())
+            .or(place(file.path.map(below), file.folder.map(below))),
+        limit: file.max_megabytes.filter(|megabytes| *megabytes > 0).map(limit),
+        access: arguments.access || file.access,
+        trace: if arguments.trace { Some(true) } else { file.trace },
+    })
 }
 
 /// The variables in a file. The parser's own words are not told: they would quote a value.
@@ -230,13 +314,55 @@ mod tests {
     }
 
     #[test]
+    fn a_request_is_slow_before_a_web_server_gives_up_on_it_unless_it_is_said() {
+        let slow = |text: &str, line: &[&str]| read(text, line).unwrap().slow.map(|slow| slow.as_secs());
+        assert_eq!(slow("app = 'a:b'", &[]), Some(50));
+        assert_eq!(slow("app = 'a:b'\nslow = 290", &[]), Some(290));
+        assert_eq!(slow("app = 'a:b'\nslow = 290", &["--slow", "7"]), Some(7));
+        assert_eq!(slow("app = 'a:b'\nslow = 0", &[]), None);
+    }
+
+    #[test]
+    fn a_process_is_replaced_as_the_file_or_the_command_line_say() {
+        let text = "app = 'a:b'\nmax_requests = 10\nmax_requests_jitter = 2\nreload = 'touch'\n";
+        let renewal = read(text, &["--max-requests", "20", "--max-memory", "300"]).unwrap().renewal;
+        assert_eq!(renewal.requests, Some(Requests { most: 20, jitter: 2 }));
+        assert_eq!(renewal.memory, Some(300_000_000));
+        assert!(renewal.file.is_some_and(|file| file.is_absolute() && file.ends_with("touch")));
+        let wrong = |text: &str| read(&format!("app = 'a:b'\n{text}"), &[]).unwrap_err().to_string();
+        assert_eq!(wrong("max_requests = 0"), "`max_requests` is 0");
+        assert_eq!(wrong("max_memory = 0"), "`max_memory` is 0");
+        assert_eq!(
+            wrong("max_requests_jitter = 1"),
+            "`max_requests_jitter` is set, and `max_requests` is not"
+        );
+    }
+
+    #[test]
+    fn where_and_what_is_logged_is_said_in_the_file_or_on_the_command_line() {
+        let log = |text: &str, line: &[&str]| read(&format!("app = 'a:b'\n{text}"), line).unwrap().log;
+        let nothing = LogSettings { place: None, limit: None, access: false, trace: None };
+        assert_eq!(log("", &[]), nothing);
+        let found = log("[log]\nfolder = 'logs'\nmax_megabytes = 5\naccess = true\ntrace = false", &[]);
+        assert!(matches!(found.place, Some(LogPlace::Folder(path)) if path.ends_with("logs")));
+        assert_eq!(found.limit, Some(Limit { bytes: 5_000_000, keep: 10 }));
+        assert_eq!((found.access, found.trace), (true, Some(false)));
+        let words = ["--log", "x.log", "--access", "--trace"];
+        let found = log("[log]\nfolder = 'logs'\nmax_megabytes = 1\nkeep = 3\ntrace = false", &words);
+        assert_eq!(found.place, Some(LogPlace::File("x.log".into())));
+        assert_eq!(found.limit, Some(Limit { bytes: 1_000_000, keep: 3 }));
+        assert_eq!((found.access, found.trace), (true, Some(true)));
+        check_refusal("app = 'a:b'\nlog.path = 'x'\nlog.folder = 'y'", "both under `[log]`", "for each");
+    }
+
+    #[test]
     fn paths_in_the_file_are_relative_to_it() {
         let settings =
             read("\u{feff}app = 'a:b'\npythonpath = ['src']\nlog.path = 'l.log'\nprobe.file = 'p.toml'", &[])
                 .unwrap();
         let [path] = &settings.pythonpath[..] else { panic!("one path") };
         assert!(path.is_absolute() && path.ends_with("src"));
-        assert!(settings.log.unwrap().is_absolute());
+        assert!(matches!(settings.log.place, Some(LogPlace::File(path)) if path.is_absolute()));
         assert!(settings.probe.unwrap().file.is_absolute());
         assert_eq!(settings.proxies, None);
         let settings = read("app = 'a:b'\ntrusted_proxies = []", &[]).unwrap();

@@ -4,16 +4,18 @@ use std::path::PathBuf;
 
 use super::Output;
 use super::deploy::named_by;
-use super::served::{RootArgs, SwitchArgs, Teller, site_name};
+use super::served::{RootArgs, site_name};
 use super::stop::Ending;
+use super::switch::{SwitchArgs, exit_codes};
 use crate::Error;
-use crate::deploy::{self, DeployError, Wishes};
+use crate::deploy::{self, DeployError, Hands, Server, Wishes};
 use crate::durable::Disk;
 use crate::manifest::SiteName;
 use crate::signature::Trust;
 use crate::site::HomeError;
 
-const AFTER: &str = "\
+const AFTER: &str = concat!(
+    "\
 Examples:
   holdall apply shop                             do what the site's `site.toml` says now
   holdall apply shop --plan                      only say what would be done
@@ -23,11 +25,9 @@ Examples:
 Exit codes:
   0  the site is as its settings say
   1  it is, but not all that follows was done
-  2  wrong usage
-  3  a precondition does not hold, and nothing was changed
-  4  it failed, and all is as it was before
-  5  it failed, and not all could be taken back: the next command does
-  130  ended by Ctrl-C: the next command finishes or takes back what was begun";
+",
+    exit_codes!()
+);
 
 /// Bring a site to what its settings say, while the release that serves stays
 ///
@@ -73,17 +73,9 @@ pub fn run(args: Args, output: &Output) -> Result<(), Error> {
             (home, settings, text)
         }
     };
-    let mut server = args.switch.change.server()?;
     let wishes = Wishes { take_over: args.take_over, force: false, maintenance: false };
-    args.switch.give_password(&mut server, &settings, |server| {
-        deploy::plan_apply(&home, &settings, text.clone(), wishes, server)
-    });
-    if args.switch.plan {
-        let plan = deploy::plan_apply(&home, &settings, text, wishes, &mut server)?;
-        return args.switch.show(&plan, &[], output);
-    }
-    let (teller, trust) = (Teller::new(output), Trust::default());
-    let mut hands = args.switch.change.hands(server, &trust, &teller);
-    let outcome = deploy::apply(&home, &settings, text, wishes, &mut hands)?;
-    args.switch.end((&home, &settings), &outcome, &mut hands, &teller, output)
+    let planned = |server: &mut Server| deploy::plan_apply(&home, &settings, text.clone(), wishes, server);
+    let Some(server) = args.switch.server(&settings, &[], planned, output)? else { return Ok(()) };
+    let work = |hands: &mut Hands<'_>| deploy::apply(&home, &settings, text, wishes, hands);
+    args.switch.carry_out((&home, &settings), server, &Trust::default(), work, output)
 }

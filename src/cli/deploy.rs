@@ -3,18 +3,20 @@
 use std::path::{Path, PathBuf};
 
 use super::Output;
-use super::served::{RootArgs, SwitchArgs, Teller, noted};
+use super::served::{RootArgs, noted};
 use super::stop::Ending;
+use super::switch::{SwitchArgs, exit_codes};
 use super::trust::TrustArgs;
 use crate::Error;
-use crate::deploy::{self, DeployError, Listener as _, Source, Wishes};
+use crate::deploy::{self, DeployError, Hands, Server, Source, Wishes};
 use crate::durable::Disk;
 use crate::events::Event;
 use crate::progress::Notice;
 use crate::site::settings::{SITE_TOML, read_text};
 use crate::site::{Home, HomeError, SiteSettings};
 
-const AFTER: &str = "\
+const AFTER: &str = concat!(
+    "\
 Examples:
   holdall deploy shop-2.4-windows-x86_64.zip             make the site, or bring it to this release
   holdall deploy shop-2.4-windows-x86_64.zip --plan      only say what would be done
@@ -25,11 +27,9 @@ Examples:
 Exit codes:
   0  the release serves, or did already
   1  the release serves, but not all that follows was done
-  2  wrong usage
-  3  a precondition does not hold, and nothing was changed
-  4  it failed, and all is as it was before
-  5  it failed, and not all could be taken back: the next command does
-  130  ended by Ctrl-C: the next command finishes or takes back what was begun";
+",
+    exit_codes!()
+);
 
 /// Put a bundle into service on this server
 ///
@@ -70,24 +70,21 @@ pub fn run(args: Args, output: &Output) -> Result<(), Error> {
     let root = args.root.folder()?;
     let named = args.site.or_else(|| beside(&source));
     let Settings { home, settings, text, notice } = settings(&root, named.as_deref(), &source)?;
-    let mut server = args.switch.change.server()?;
     let wishes = Wishes { take_over: args.take_over, force: false, maintenance: args.maintenance };
-    args.switch.give_password(&mut server, &settings, |server| {
-        deploy::plan_deploy(&home, &settings, text.clone(), &source, wishes, server)
-    });
-    if args.switch.plan {
-        let plan = deploy::plan_deploy(&home, &settings, text, &source, wishes, &mut server)?;
-        return args.switch.show(&plan, notice.as_slice(), output);
-    }
-    let teller = Teller::new(output);
-    notice.into_iter().for_each(|notice| teller.notice(notice));
-    let mut hands = args.switch.change.hands(server, &trust, &teller);
-    let done = deploy::deploy(&home, &settings, text, source, wishes, &mut hands);
-    let outcome = noted("deploy", &home.name, done, |outcome| {
-        let (site, release, from) = (home.name.clone(), outcome.release.clone(), outcome.from.clone());
-        outcome.changed.then_some(Event::Deployed { site, release, from })
-    })?;
-    args.switch.end((&home, &settings), &outcome, &mut hands, &teller, output)
+    let planned =
+        |server: &mut Server| deploy::plan_deploy(&home, &settings, text.clone(), &source, wishes, server);
+    let Some(server) = args.switch.server(&settings, notice.as_slice(), planned, output)? else {
+        return Ok(());
+    };
+    let work = |hands: &mut Hands<'_>| {
+        notice.into_iter().for_each(|notice| hands.listener.notice(notice));
+        let done = deploy::deploy(&home, &settings, text, source, wishes, hands);
+        noted("deploy", &home.name, done, |outcome| {
+            let (site, release, from) = (home.name.clone(), outcome.release.clone(), outcome.from.clone());
+            outcome.changed.then_some(Event::Deployed { site, release, from })
+        })
+    };
+    args.switch.carry_out((&home, &settings), server, &trust, work, output)
 }
 
 /// The site, and what it shall be.

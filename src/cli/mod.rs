@@ -33,6 +33,7 @@ pub mod sign;
 pub mod site;
 pub mod status;
 mod stop;
+mod switch;
 mod table;
 pub mod trust;
 mod usage;

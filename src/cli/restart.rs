@@ -1,8 +1,9 @@
 //! `holdall restart`: new processes for the release that serves.
 
 use super::Output;
-use super::served::{ChangeArgs, SiteArgs, Teller, told};
+use super::served::{ChangeArgs, SiteArgs, Teller};
 use super::stop::Ending;
+use super::switch::told;
 use crate::Error;
 use crate::deploy;
 use crate::signature::Trust;

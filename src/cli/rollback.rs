@@ -1,14 +1,16 @@
 //! `holdall rollback`: a release that served before serves again.
 
 use super::Output;
-use super::served::{SiteArgs, SwitchArgs, Teller, noted};
+use super::served::{SiteArgs, noted};
 use super::stop::Ending;
+use super::switch::{SwitchArgs, exit_codes};
 use crate::Error;
-use crate::deploy::{self, Wishes};
+use crate::deploy::{self, Hands, Server, Wishes};
 use crate::events::Event;
 use crate::signature::Trust;
 
-const AFTER: &str = "\
+const AFTER: &str = concat!(
+    "\
 Examples:
   holdall rollback                  to the release before
   holdall rollback shop --to 2.3    to one that `holdall releases` lists
@@ -17,11 +19,9 @@ Examples:
 Exit codes:
   0  the release serves, or did already
   1  the release serves, but not all that follows was done
-  2  wrong usage
-  3  a precondition does not hold, and nothing was changed
-  4  it failed, and all is as it was before
-  5  it failed, and not all could be taken back: the next command does
-  130  ended by Ctrl-C: the next command finishes or takes back what was begun";
+",
+    exit_codes!()
+);
 
 /// Have a release serve again that served before
 ///
@@ -46,22 +46,16 @@ pub struct Args {
 pub fn run(args: Args, output: &Output) -> Result<(), Error> {
     let _ending = Ending::listen_for_site(output).map_err(Error::System)?;
     let (home, settings) = args.site.find()?;
-    let mut server = args.switch.change.server()?;
     let wishes = Wishes { take_over: false, force: args.force, maintenance: false };
     let to = args.to.as_deref();
-    args.switch.give_password(&mut server, &settings, |server| {
-        deploy::plan_rollback(&home, &settings, to, wishes, server)
-    });
-    if args.switch.plan {
-        let plan = deploy::plan_rollback(&home, &settings, to, wishes, &mut server)?;
-        return args.switch.show(&plan, &[], output);
-    }
-    let (teller, trust) = (Teller::new(output), Trust::default());
-    let mut hands = args.switch.change.hands(server, &trust, &teller);
-    let done = deploy::rollback(&home, &settings, to, wishes, &mut hands);
-    let outcome = noted("rollback", &home.name, done, |outcome| {
-        let (site, release, from) = (home.name.clone(), outcome.release.clone(), outcome.from.clone());
-        outcome.changed.then_some(Event::RolledBack { site, release, from })
-    })?;
-    args.switch.end((&home, &settings), &outcome, &mut hands, &teller, output)
+    let planned = |server: &mut Server| deploy::plan_rollback(&home, &settings, to, wishes, server);
+    let Some(server) = args.switch.server(&settings, &[], planned, output)? else { return Ok(()) };
+    let work = |hands: &mut Hands<'_>| {
+        let done = deploy::rollback(&home, &settings, to, wishes, hands);
+        noted("rollback", &home.name, done, |outcome| {
+            let (site, release, from) = (home.name.clone(), outcome.release.clone(), outcome.from.clone());
+            outcome.changed.then_some(Event::RolledBack { site, release, from })
+        })
+    };
+    args.switch.carry_out((&home, &settings), server, &Trust::default(), work, output)
 }

@@ -2,17 +2,12 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-
-use serde::Serialize;
+use std::path::PathBuf;
 
 use super::Output;
 use super::output::printable;
-use super::password;
-use crate::Error;
-use crate::clock::Span;
 use crate::deploy::journal::Step;
-use crate::deploy::{self, DeployError, DeployPlan, Hands, Listener, Server, Survey};
+use crate::deploy::{self, DeployError, Hands, Listener, Server, Survey};
 use crate::doctor::is_diverted;
 use crate::durable::Disk;
 use crate::events::{self, Ending, Event};
@@ -20,12 +15,9 @@ use crate::manifest::SiteName;
 use crate::progress::{Notice, Progress};
 use crate::release::{ReleaseId, Releases};
 use crate::signature::Trust;
-use crate::site::iis::plan::Lack;
+use crate::site::iis::Appcmd;
 use crate::site::iis::run::PROGRAM_VARIABLE;
-use crate::site::iis::wanted::Password;
-use crate::site::iis::{Appcmd, IisPlan};
 use crate::site::lock::{Holder, IfHeld};
-use crate::site::settings::Account;
 use crate::site::{Home, Place, SiteSettings, home, secrets};
 
 /// Where sites lie.
@@ -146,81 +138,6 @@ impl ChangeArgs {
     pub fn hands<'a>(&self, server: Server, trust: &'a Trust, teller: &'a Teller<'_>) -> Hands<'a> {
         let if_held = if self.wait { IfHeld::Wait } else { IfHeld::Refuse };
         Hands { server, trust, listener: teller, if_held }
-    }
-}
-
-/// How another release comes to serve.
-#[derive(clap::Args)]
-pub struct SwitchArgs {
-    /// Say what would be done, and do nothing
-    #[arg(long)]
-    pub plan: bool,
-    /// With `--plan`: write the commands for IIS into this batch file, which is new or was written so before
-    #[arg(long, value_name = "FILE", requires = "plan")]
-    script: Option<PathBuf>,
-    /// Leave it to the next command to end the processes of the release before
-    #[arg(long)]
-    no_wait: bool,
-    /// Read the password of the account that the pool is to run under from standard input, up to its first line's end, if
-    /// it is needed
-    #[arg(long)]
-    pool_password_stdin: bool,
-    #[command(flatten)]
-    pub change: ChangeArgs,
-}
-
-impl SwitchArgs {
-    /// Has the server know the password of the pool's account, if `planned` comes to nothing without it. Nobody is asked for
-    /// one that is not needed, and none is needed to say what would be done.
-    pub fn give_password(
-        &self,
-        server: &mut Server,
-        settings: &SiteSettings,
-        planned: impl FnOnce(&mut Server) -> Result<DeployPlan, DeployError>,
-    ) {
-        if settings.pool.account.as_ref().is_none_or(Account::is_managed) {
-            return;
-        }
-        // Whatever else stands in the way is said by what comes next.
-        if let Err(DeployError::Lack(Lack::Password(account))) = planned(server) {
-            let password = match self.plan {
-                true => Some(Password::new(String::new())),
-                false => password::of_account(&account, self.pool_password_stdin),
-            };
-            if let Some(password) = password {
-                server.give_password(password);
-            }
-        }
-    }
-
-    /// Says what would be done.
-    pub fn show(&self, plan: &DeployPlan, notices: &[Notice], output: &Output) -> Result<(), Error> {
-        if let Some(script) = &self.script {
-            write_script(script, &plan.iis)?;
-        }
-        if output.is_json() {
-            output.json(&plan.value());
-        } else {
-            notices.iter().chain(&plan.notices).for_each(|notice| output.notice(notice));
-            output.line(plan.to_string().trim_end());
-        }
-        Ok(())
-    }
-
-    /// Tells what came of it, and sees to the processes of the release before.
-    pub fn end(
-        &self,
-        (home, settings): (&Home, &SiteSettings),
-        outcome: &deploy::Outcome,
-        hands: &mut Hands<'_>,
-        teller: &Teller<'_>,
-        output: &Output,
-    ) -> Result<(), Error> {
-        told(&home.name, outcome, &hands.server, teller, output);
-        match self.no_wait {
-            true => Ok(()),
-            false => Ok(deploy::drain(home, settings, outcome, hands)?),
-        }
     }
 }
 
@@ -354,70 +271,4 @@ fn words(step: Step) -> &'static str {
         Step::HooksAfter => "run the hooks after the switch",
         Step::Retire => "retire the release before",
     }
-}
-
-/// What came of a command, for machines.
-#[derive(Serialize)]
-pub struct OutcomeValue<'a> {
-    pub site: &'a SiteName,
-    pub release: &'a ReleaseId,
-    pub from: Option<&'a ReleaseId>,
-    pub changed: bool,
-    pub notices: Vec<Notice>,
-    /// When what was done; some lies within other.
-    pub spans: Vec<SpanValue>,
-}
-
-/// In seconds since the beginning.
-#[derive(Serialize)]
-pub struct SpanValue {
-    part: deploy::Part,
-    from: f64,
-    to: f64,
-}
-
-/// Tells which release serves now.
-pub fn told(
-    site: &SiteName,
-    outcome: &deploy::Outcome,
-    server: &Server,
-    teller: &Teller<'_>,
-    output: &Output,
-) {
-    let deploy::Outcome { release, from, changed, .. } = outcome;
-    if output.is_json() {
-        let (from, notices) = (from.as_ref(), teller.notices());
-        let spans = server.spans().into_iter().map(|Span { part, from, to }| SpanValue {
-            part,
-            from: from.as_secs_f64(),
-            to: to.as_secs_f64(),
-        });
-        let spans = spans.collect();
-        output.json(&OutcomeValue { site, release, from, changed: *changed, notices, spans });
-        return;
-    }
-    match from {
-        _ if !changed => output.line(format!("nothing to do: {release} of {site} serves as it should")),
-        Some(from) if from != release => {
-            output.line(format!("{release} of {site} serves, and {from} before it"))
-        }
-        _ => output.line(format!("{release} of {site} serves")),
-    }
-}
-
-/// How a batch file begins that was written here, and may be written anew.
-const SCRIPT: &str =
-    "@rem Written by holdall: what a plan would change in IIS. `--script` writes it anew.\r\n";
-
-/// Writes the commands of a plan as a batch file. Only one that was written here before is overwritten.
-fn write_script(path: &Path, plan: &IisPlan) -> Result<(), DeployError> {
-    let is_ours = match fs_err::read(path) {
-        Ok(there) => there.starts_with(SCRIPT.as_bytes()),
-        Err(error) => error.kind() == std::io::ErrorKind::NotFound,
-    };
-    if !is_ours {
-        return Err(DeployError::ScriptExists { path: path.to_owned() });
-    }
-    fs_err::write(path, SCRIPT.to_owned() + &plan.script())
-        .map_err(|source| deploy::Fault::Unwritable { path: path.to_owned(), source }.into())
 }

@@ -58,6 +58,10 @@ fn text(status: &Status) -> Vec<String> {
         }
     }
     lines.extend(status.services.iter().map(super::service::line));
+    lines.extend(status.unwanted_services.iter().map(|service| {
+        let site = &status.site;
+        format!("the settings want the service {service} no more: `holdall apply {site}` takes it away")
+    }));
     let changed = status.drift.iter();
     lines.extend(changed.map(|difference| format!("changed since it was deployed: {difference}")));
     lines.extend(status.iis_drift.iter().map(ToString::to_string));

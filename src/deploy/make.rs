@@ -58,7 +58,7 @@ pub fn check_own(survey: &Survey, place: &Place, source: &Source) -> Result<(), 
     web_config(survey, place, &Recipes::of_user()?, Some(&own)).map(drop)
 }
 
-fn own_of(source: &Source) -> Result<Option<String>, Fault> {
+pub fn own_of(source: &Source) -> Result<Option<String>, Fault> {
     match source {
         Source::Bundle(bundle) => {
             let bytes = bundle.read(OWN).map_err(ReleaseError::from)?;
@@ -70,7 +70,7 @@ fn own_of(source: &Source) -> Result<Option<String>, Fault> {
 
 /// That of a folder. One that is not what was bundled counts for nothing: whoever compares the folder with its bundle
 /// tells of it.
-fn own_in(release: &Release) -> Option<String> {
+pub fn own_in(release: &Release) -> Option<String> {
     let file = release.files().find(|file| file.path.as_str() == OWN)?;
     let bytes = fs_err::read(file.path.below(&release.root)).ok()?;
     (Sha256::of(&bytes) == file.sha256).then(|| String::from_utf8_lossy(&bytes).into_owned())

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::journal::{Recovery, Work};
+use super::make::own_in;
 use super::{DeployError, Pruning, Source, Survey, copies, hooks, preflight, services, visits};
 use crate::layer::IndexedFile;
 use crate::manifest::{Manifest, SiteName};
@@ -17,6 +18,7 @@ use crate::service::ServiceChange;
 use crate::service::rights::Leave;
 use crate::site::certificates::STORE;
 use crate::site::iis::IisPlan;
+use crate::site::iis::netsh::{Command, Endpoint};
 use crate::site::iis::plan::{self as iis, Lack};
 use crate::site::iis::wanted::{Shown, WantedCertificate};
 use crate::site::media::Standing;
@@ -203,7 +205,9 @@ impl DeployPlan {
         mut notices: Vec<Notice>,
     ) -> Result<DeployPlan, DeployError> {
         let (settings, id) = (&survey.settings, place.id.clone());
-        let lacks = preflight::lacking(survey, place, wishes.take_over)?.into_iter();
+        // That of a bundle that is no release yet was looked at before.
+        let own = survey.complete(&place.id).and_then(|complete| own_in(&complete.release));
+        let lacks = preflight::lacking(survey, place, own.as_deref(), wishes.take_over)?.into_iter();
         // The way back is open whatever became of a certificate: what is shown is left as it is.
         let (told, lacks): (Vec<Lack>, Vec<Lack>) =
             lacks.partition(|lack| work == Work::Rollback && matches!(lack, Lack::Certificate(_)));
@@ -218,6 +222,8 @@ impl DeployPlan {
         if !settings.requests.header {
             return Err(DeployError::NoHeader { path: survey.home.site_toml() });
         }
+        let changes = iis::whole(&wanted, &survey.iis, last, wishes.take_over);
+        notices.extend(iis::losing(&changes, &survey.iis).map(not_kept));
         let (_, told) = survey.told(place)?;
         let from = survey.active.clone();
         let switches = from.as_ref() != Some(&id);
@@ -257,7 +263,7 @@ impl DeployPlan {
                 false => Vec::new(),
             },
             services: moves,
-            iis: iis::whole(&wanted, &survey.iis, last, wishes.take_over),
+            iis: changes,
             warm: settings.warm(survey.cores),
             questions: visits::questions(settings, &survey.spot, &place.manifest, files.into_iter()),
             drain: settings.drain(),
@@ -459,6 +465,17 @@ impl DeployPlan {
 fn left_for_later(lack: &Lack) -> Notice {
     let help = miette::Diagnostic::help(lack).map(|help| help.to_string()).unwrap_or_default();
     Notice { what: lack.to_string(), help }
+}
+
+/// That something goes with a certificate that nobody but whoever set it can say again.
+fn not_kept(endpoint: &Endpoint) -> Notice {
+    Notice {
+        what: format!(
+            "how visitors' own certificates are looked at, at {endpoint}, was set by somebody, in words that cannot be read \
+             here: it is lost when the certificate is replaced"
+        ),
+        help: format!("note what `{}` says now, and set it again after that", Command::show(endpoint)),
+    }
 }
 
 fn too_mighty(account: &Account) -> Notice {

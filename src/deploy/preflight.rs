@@ -2,7 +2,9 @@
 //! once. And the whole of it, for whoever asks.
 
 use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
 
+use super::make::{own_in, own_of};
 use super::plan::ends_soon;
 use super::{DeployError, Server, Source, Survey, Wishes};
 use crate::doctor::{
@@ -12,7 +14,9 @@ use crate::doctor::{
 use crate::entry::EntryPath;
 use crate::manifest::Manifest;
 use crate::progress::Notice;
+use crate::release::{ReleaseId, State as ReleaseState};
 use crate::service::Registration;
+use crate::site::iis::own::twice;
 use crate::site::iis::plan::{self as iis, Lack};
 use crate::site::iis::wanted::{Shown, WantedCertificate};
 use crate::site::{self, Home, Place, SiteSettings, secrets};
@@ -110,14 +114,21 @@ fn root_of(home: &Home) -> &Path {
     home.folder.parent().unwrap_or(&home.folder)
 }
 
-/// What is wrong in IIS for a release at `place`.
-pub(super) fn lacking(survey: &Survey, place: &Place, take_over: bool) -> Result<Vec<Lack>, DeployError> {
+/// What is wrong in IIS for a release at `place`, whose project has this `web.config` of its own.
+pub(super) fn lacking(
+    survey: &Survey,
+    place: &Place,
+    own: Option<&str>,
+    take_over: bool,
+) -> Result<Vec<Lack>, DeployError> {
     if let Some(wanted) = &survey.wanted_at {
         let (from, to) = (survey.spot.location(), wanted.location());
         return Ok(vec![Lack::Moved { name: survey.home.name.to_string(), from, to }]);
     }
     let (wanted, last) = (survey.wanted(place)?, &survey.state.applied);
     let mut lacks = iis::lacks(&wanted, &survey.iis, last, take_over);
+    let twice = own.map(|own| twice(own, &wanted.sections)).unwrap_or_default();
+    lacks.extend(twice.into_iter().map(|twice| Lack::Twice(twice.into())));
     // What a killed command has left is brought to its end before; one that somebody has stopped answers nobody.
     if survey.history.unfinished.is_none() {
         lacks.extend(iis::stopped(&wanted, &survey.iis, last));
@@ -154,7 +165,13 @@ impl<'a> Looked<'a> {
 
     /// What stands in the way of it in IIS.
     fn lacks(&self, take_over: bool) -> Result<Vec<Lack>, DeployError> {
-        self.place().map_or_else(|| Ok(Vec::new()), |place| lacking(self.survey, &place, take_over))
+        let Some(place) = self.place() else { return Ok(Vec::new()) };
+        let own = match (self.source, self.survey.complete(&place.id)) {
+            (Some(source), _) => own_of(source)?,
+            (None, Some(complete)) => own_in(&complete.release),
+            (None, None) => None,
+        };
+        lacking(self.survey, &place, own.as_deref(), take_over)
     }
 
     /// The variables that nobody has given it.
@@ -195,6 +212,7 @@ impl<'a> Looked<'a> {
             folder: &survey.home.folder,
             spot: &survey.spot,
             cores: survey.cores,
+            newest: self.newest(),
             serves: survey.active.is_some(),
             lacks,
             certificates: self.certificates(),
@@ -207,6 +225,16 @@ impl<'a> Looked<'a> {
             site: Some(site),
             bundle: self.source.map(|source| self.parcel(source)),
         }
+    }
+
+    /// The release that was completed last.
+    fn newest(&self) -> Option<(&ReleaseId, u64)> {
+        let completed = self.survey.found.iter().filter_map(|found| {
+            let ReleaseState::Complete(complete) = &found.state else { return None };
+            let since = complete.mark.completed.duration_since(UNIX_EPOCH).ok()?;
+            Some((&found.id, since.as_secs()))
+        });
+        completed.max_by_key(|(_, completed)| *completed)
     }
 
     fn parcel<'b>(&self, source: &'b Source) -> Parcel<'b> {
@@ -244,7 +272,8 @@ impl<'a> Looked<'a> {
         let (survey, place) = (self.survey, self.place()?);
         let wanted = Registration::all(&survey.settings, &place);
         let serves = self.source.is_none();
-        Some(Services::ask(&survey.manager, wanted, &survey.home.shared(), serves))
+        let last = &survey.state.services;
+        Some(Services::ask(&survey.manager, wanted, last, &survey.home.shared(), serves))
     }
 
     /// What the databases of the release that serves say of themselves.

@@ -14,6 +14,7 @@ use crate::service::Manager;
 use crate::site::iis::actual::{Actual, Answer, Scope};
 use crate::site::iis::appcmd::{Command, Object, Verb};
 use crate::site::iis::run::{self, IisError, Runner};
+use crate::site::iis::sni;
 use crate::site::iis::wanted::{Password, Spot};
 use crate::site::iis::xml::{decoded, restored};
 use crate::site::iis::{Appcmd, Call, Change, IisLock, IisPlan};
@@ -84,7 +85,9 @@ impl Server {
     /// What concerns no site. Changes nothing.
     pub fn look(&mut self) -> Result<Actual, IisError> {
         let program = self.appcmd.program().to_owned();
-        self.clock.time(Part::Server, || run::read(&mut self.appcmd, &program, &Scope::default()))
+        let actual =
+            self.clock.time(Part::Server, || run::read(&mut self.appcmd, &program, &Scope::default()))?;
+        Ok(Actual { sni: sni::known(&program), ..actual })
     }
 
     /// What the run has done so far, and when.
@@ -97,7 +100,8 @@ impl Server {
         let program = self.appcmd.program().to_owned();
         let mut restoring = Restoring { appcmd: &mut self.appcmd, folder: &spot.home };
         let read = || run::read(&mut restoring, &program, &spot.scope());
-        self.clock.time(Part::Server, read)
+        let actual = self.clock.time(Part::Server, read)?;
+        Ok(Actual { sni: sni::known(&program), ..actual })
     }
 
     /// Where the logs of the site at `spot` lie that the web server and Windows write. None, if there is no such site.

@@ -5,11 +5,11 @@ use std::time::UNIX_EPOCH;
 
 use serde::Serialize;
 
-use super::{DeployError, Survey};
+use super::{DeployError, Survey, services};
 use crate::archive::Difference;
 use crate::manifest::SiteName;
 use crate::release::{ReleaseId, State};
-use crate::service::ServiceStatus;
+use crate::service::{Registration, ServiceStatus};
 use crate::site::Maintenance;
 use crate::site::iis::Drift;
 use crate::site::iis::actual::{Pool, Site};
@@ -39,6 +39,8 @@ pub struct Status {
     pub iis_drift: Vec<Drift>,
     pub releases: Vec<ReleaseStatus>,
     pub services: Vec<ServiceStatus>,
+    /// Those of them that the settings want no more.
+    pub unwanted_services: Vec<String>,
 }
 
 /// A release, or what is left of one.
@@ -75,8 +77,21 @@ impl Status {
             iis_drift: survey.iis_drift()?,
             releases: ReleaseStatus::all(survey),
             services: survey.services().status()?,
+            unwanted_services: unwanted(survey)?,
         })
     }
+}
+
+/// The services that `holdall apply` would take away.
+fn unwanted(survey: &Survey) -> Result<Vec<String>, DeployError> {
+    let active = survey.active.as_ref().and_then(|active| survey.complete(active));
+    let Some(active) = active else { return Ok(Vec::new()) };
+    let wanted = services::wanted(survey, &survey.place_of(active));
+    let is_left = |one: &&Registration| wanted.iter().all(|wanted| wanted.name != one.name);
+    let left: Vec<&Registration> = survey.state.services.iter().filter(is_left).collect();
+    let found = survey.manager.find(left.iter().map(|one| one.name.as_str()))?;
+    let is_there = |one: &&Registration| found.get(&one.name).is_some_and(|found| one.is_ours(&found.line));
+    Ok(left.into_iter().filter(is_there).map(|one| one.file.clone()).collect())
 }
 
 impl ReleaseStatus {

@@ -12,8 +12,10 @@ pub use site::ports;
 
 pub(super) const CGI: &str = "iis.cgi";
 pub(super) const FEATURES: &str = "iis.features";
+pub(super) const SNI: &str = "iis.sni";
 pub(super) const BINDINGS: &str = "site.bindings";
 pub(super) const CERTIFICATE: &str = "site.certificate";
+pub(super) const WEB_CONFIG: &str = "site.web-config";
 pub(super) const STARTED: &str = "site.started";
 pub(super) const ACCOUNT: &str = "site.account";
 pub(super) const PLACE: &str = "site.place";

@@ -69,6 +69,8 @@ pub struct Clock {
     pub now: u64,
     /// By whoever keeps the files of the sites.
     pub of_files: Option<u64>,
+    /// Whether Windows sets it by another clock.
+    pub synchronized: Option<bool>,
 }
 
 /// A program that listens on a port.
@@ -179,7 +181,8 @@ fn clock(root: &Path) -> Clock {
         seconds(file.as_file().metadata().ok()?.modified().ok()?)
     };
     let of_files = of_files();
-    Clock { now: seconds(SystemTime::now()).unwrap_or(0), of_files }
+    let now = seconds(SystemTime::now()).unwrap_or(0);
+    Clock { now, of_files, synchronized: system::synchronized() }
 }
 
 /// The bytes that are free at a path, which need not be there yet.
@@ -227,6 +230,15 @@ fn is_blocked(path: &Path) -> bool {
     zone.and_then(|zone| zone.trim().parse::<u32>().ok()).is_some_and(|zone| zone >= 3)
 }
 
+/// What `w32tm /query /status` says of the clock in its first line, in any language: the leap indicator of NTP, of which 3
+/// means that no other clock was ever heard.
+#[cfg(any(windows, test))]
+fn is_synchronized(printed: &str) -> Option<bool> {
+    let first = printed.lines().find(|line| !line.trim().is_empty())?;
+    let indicator = first.chars().find(char::is_ascii_digit)?.to_digit(10)?;
+    (indicator <= 3).then_some(indicator < 3)
+}
+
 /// The addresses in what `netsh http show iplisten` prints, in any language: one a line.
 #[cfg(any(windows, test))]
 fn addresses(printed: &str) -> Vec<IpAddr> {
@@ -246,6 +258,20 @@ mod tests {
         let expected: [IpAddr; 2] = ["192.0.2.6".parse().unwrap(), "::1".parse().unwrap()];
         assert_eq!(addresses(printed), expected);
         assert!(addresses("IP addresses present in the IP listen list:\r\n----\r\n").is_empty());
+    }
+
+    #[test]
+    fn whether_a_clock_is_set_by_another_is_read_in_any_language() {
+        let check = |first: &str, expected| {
+            let printed = format!("{first}\r\nStratum: 4 (x)\r\nPrecision: -23 (119.209ns)\r\n");
+            assert_eq!(is_synchronized(&printed), expected, "{first}");
+        };
+        check("Leap Indicator: 0(no warning)", Some(true));
+        check("Leap Indicator: 3(not synchronized)", Some(false));
+        check("\r\nIndicateur de d\u{fffd}rive\u{a0}: 3(non synchronis\u{fffd})", Some(false));
+        check("Sprungindikator: 1(letzte Minute hat 61 Sekunden)", Some(true));
+        assert_eq!(is_synchronized(""), None);
+        assert_eq!(is_synchronized("The following error occurred: Access is denied."), None);
     }
 
     #[test]
@@ -276,7 +302,7 @@ mod tests {
     #[test]
     fn the_clock_is_that_of_the_files_where_they_lie_here() {
         let folder = tempfile::tempdir().unwrap();
-        let Clock { now, of_files } = clock(folder.path());
+        let Clock { now, of_files, .. } = clock(folder.path());
         assert!(of_files.unwrap().abs_diff(now) < 60);
         assert_eq!(fs_err::read_dir(folder.path()).unwrap().count(), 0, "nothing stays");
         assert_eq!(clock(&folder.path().join("none")).of_files, None);

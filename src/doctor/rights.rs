@@ -1,5 +1,6 @@
-//! Who may change a folder, from the words in which Windows writes rights down
-//! ([SDDL](https://learn.microsoft.com/windows/win32/secauthz/ace-strings)).
+//! Who of those that log on may change a folder, from the [words of Windows](crate::private::sddl).
+
+use crate::private::sddl::{self, Access, Entry, bits};
 
 /// Whoever logs on, by the names that SDDL has for them: users, authenticated users, everyone, whoever sits there, guests.
 const ANYBODY: [(&str, &str); 10] = [
@@ -15,75 +16,33 @@ const ANYBODY: [(&str, &str); 10] = [
     ("S-1-5-17", "IUSR"),
 ];
 
-/// Write data or add files, append or add folders, delete children, delete, change rights, take ownership, and the generic
-/// rights that hold these.
-const CHANGES: u32 = 0x2 | 0x4 | 0x40 | 0x1_0000 | 0x4_0000 | 0x8_0000 | 0x4000_0000 | 0x1000_0000;
+/// What changes a folder or what lies in it, and the generic rights that hold some of it.
+const CHANGES: u32 = OWN_CHANGES | bits::GENERIC_WRITE | bits::GENERIC_ALL;
 
-/// The rights that have names of two letters.
-const NAMED: [(&str, u32); 21] = [
-    ("FA", 0x1f_01ff),
-    ("FR", 0x12_0089),
-    ("FW", 0x12_0116),
-    ("FX", 0x12_00a0),
-    ("GA", 0x1000_0000),
-    ("GR", 0x8000_0000),
-    ("GW", 0x4000_0000),
-    ("GX", 0x2000_0000),
-    ("RC", 0x2_0000),
-    ("SD", 0x1_0000),
-    ("WD", 0x4_0000),
-    ("WO", 0x8_0000),
-    ("CC", 0x1),
-    ("DC", 0x2),
-    ("LC", 0x4),
-    ("SW", 0x8),
-    ("RP", 0x10),
-    ("WP", 0x20),
-    ("DT", 0x40),
-    ("LO", 0x80),
-    ("CR", 0x100),
-];
+const OWN_CHANGES: u32 =
+    bits::WRITE | bits::APPEND | bits::DELETE_CHILD | bits::DELETE | bits::GIVE_RIGHTS | bits::TAKE_OWNERSHIP;
 
 /// Those of whoever logs on who may change what lies in a folder, without doubt: an entry that denies them something is
 /// taken at its word only if it denies all of that. None if these are no rights.
 pub fn may_change(sddl: &str) -> Option<Vec<&'static str>> {
-    let (_, list) = sddl.split_once("D:")?;
-    // What is audited stands behind.
-    let list = list.split_once("S:(").map_or(list, |(list, _)| list);
-    if list.starts_with("NO_ACCESS_CONTROL") {
-        return Some(vec!["Everyone"]);
-    }
+    let entries = match sddl::access(sddl) {
+        Access::Unsaid => return None,
+        Access::Open => return Some(vec!["Everyone"]),
+        Access::Listed(entries) => entries,
+    };
     let mut found: Vec<&'static str> = Vec::new();
     let mut denied: Vec<&'static str> = Vec::new();
-    for entry in list.split('(').skip(1) {
-        let fields: Vec<&str> = entry.split(')').next()?.split(';').collect();
-        let [kind, _, rights, _, _, who, ..] = fields[..] else { return None };
+    for entry in entries {
+        let Entry::Known { kind, rights, who, .. } = entry else { return None };
         let Some((_, name)) = ANYBODY.iter().find(|(known, _)| *known == who) else { continue };
-        let changes = mask(rights)? & CHANGES;
+        let changes = rights? & CHANGES;
         match kind {
-            "D" if changes == CHANGES & 0x1f_01ff => denied.push(name),
+            "D" if changes == OWN_CHANGES => denied.push(name),
             "A" | "XA" if changes != 0 && !denied.contains(name) && !found.contains(name) => found.push(name),
             _ => {}
         }
     }
     Some(found)
-}
-
-/// `FRFX`, or `0x1301bf`.
-fn mask(rights: &str) -> Option<u32> {
-    if let Some(digits) = rights.strip_prefix("0x") {
-        return u32::from_str_radix(digits, 16).ok();
-    }
-    if rights.bytes().all(|byte| byte.is_ascii_digit()) {
-        return if rights.is_empty() { Some(0) } else { rights.parse().ok() };
-    }
-    if !rights.is_ascii() {
-        return None;
-    }
-    let pairs = rights.as_bytes().chunks(2);
-    let mut bits =
-        pairs.map(|pair| NAMED.iter().find(|(name, _)| name.as_bytes() == pair).map(|(_, bit)| *bit));
-    bits.try_fold(0, |all, bit| Some(all | bit?))
 }
 
 #[cfg(test)]

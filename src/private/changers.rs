@@ -3,6 +3,9 @@
 use std::io;
 use std::path::Path;
 
+#[cfg(any(windows, test))]
+use super::sddl::{self, Access, Entry, bits};
+
 /// What is looked at: of a folder it counts who may take away what is in it, of a file also who may write it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Of {
@@ -46,37 +49,30 @@ pub fn changers(path: &Path, of: Of) -> io::Result<Vec<String>> {
 const KEEPERS: [&str; 4] =
     ["SY", "BA", "LA", "S-1-5-80-956008885-3418522649-1831038044-1853292631-2271478464"];
 
-/// Reads [the words of Windows](https://learn.microsoft.com/windows/win32/secauthz/security-descriptor-string-format).
 /// What cannot be read counts as leave to change.
 #[cfg(any(windows, test))]
 fn of_sddl(sddl: &str, us: &str, of: Of) -> Vec<String> {
     let is_keeper = |sid: &str| KEEPERS.contains(&sid) || sid == us;
     let mut others = Vec::new();
-    let owner = sddl.strip_prefix("O:").map(|rest| match rest.find([':', '(']) {
-        // The letter before the colon begins the next part.
-        Some(end) if rest[end..].starts_with(':') => &rest[..end - 1],
-        _ => rest,
-    });
-    match owner {
+    match sddl::owner(sddl) {
         Some(owner) if is_keeper(owner) => {}
         Some(owner) => others.push(format!("{}, who owns it", named(owner))),
         None => others.push("its owner, whom nobody knows".to_owned()),
     }
-    let list = sddl.split_once("D:").map(|(_, list)| list.split_once("S:").map_or(list, |(list, _)| list));
-    let Some(list) = list.filter(|list| !list.contains("NO_ACCESS_CONTROL")) else {
+    let Access::Listed(entries) = sddl::access(sddl) else {
         others.push("everybody".to_owned());
         return others;
     };
-    for entry in list.split('(').skip(1) {
-        let fields: Vec<&str> = entry.split([';', ')']).collect();
-        let [kind, flags, rights, _, _, sid, ..] = fields[..] else {
-            others.push(format!("whoever `{entry}` names"));
-            continue;
-        };
-        // What is refused gives nobody anything, and what is only handed down counts below.
-        let counts = !["D", "OD"].contains(&kind) && !flags.contains("IO");
-        if counts && !is_keeper(sid) && mask(rights).is_none_or(|mask| mask & harm(of) != 0) {
-            others.push(named(sid));
+    for entry in entries {
+        match entry {
+            Entry::Unread(entry) => others.push(format!("whoever `{entry}` names")),
+            Entry::Known { kind, flags, rights, who } => {
+                // What is refused gives nobody anything, and what is only handed down counts below.
+                let counts = !["D", "OD"].contains(&kind) && !flags.contains("IO");
+                if counts && !is_keeper(who) && rights.is_none_or(|rights| rights & harm(of) != 0) {
+                    others.push(named(who));
+                }
+            }
         }
     }
     others.dedup();
@@ -87,57 +83,12 @@ fn of_sddl(sddl: &str, us: &str, of: Of) -> Vec<String> {
 /// rights. In a folder new files do no harm.
 #[cfg(any(windows, test))]
 fn harm(of: Of) -> u32 {
-    const DELETE_CHILD: u32 = 0x40;
-    const DELETE_OR_RIGHTS: u32 = 0x0001_0000 | 0x0004_0000 | 0x0008_0000;
-    const GENERIC_ALL: u32 = 0x1000_0000;
-    const GENERIC_WRITE: u32 = 0x4000_0000;
+    let gone_or_given = bits::DELETE | bits::GIVE_RIGHTS | bits::TAKE_OWNERSHIP | bits::GENERIC_ALL;
     match of {
-        Of::Folder => DELETE_CHILD | DELETE_OR_RIGHTS | GENERIC_ALL,
-        // Writing, appending.
-        Of::File => 0x2 | 0x4 | DELETE_OR_RIGHTS | GENERIC_ALL | GENERIC_WRITE,
+        Of::Folder => bits::DELETE_CHILD | gone_or_given,
+        Of::File => bits::WRITE | bits::APPEND | bits::GENERIC_WRITE | gone_or_given,
     }
 }
-
-/// The bits of rights, which are a number or names of two letters each.
-#[cfg(any(windows, test))]
-fn mask(rights: &str) -> Option<u32> {
-    if let Some(digits) = rights.strip_prefix("0x") {
-        return u32::from_str_radix(digits, 16).ok();
-    }
-    if rights.starts_with(|c: char| c.is_ascii_digit()) {
-        return rights.parse().ok();
-    }
-    let mut names = rights.as_bytes().chunks(2);
-    // Some say the same, so that they are not added up.
-    names.try_fold(0, |mask, name| {
-        RIGHTS.iter().find(|(known, _)| known.as_bytes() == name).map(|(_, bits)| mask | bits)
-    })
-}
-
-#[cfg(any(windows, test))]
-const RIGHTS: [(&str, u32); 21] = [
-    ("GA", 0x1000_0000),
-    ("GX", 0x2000_0000),
-    ("GW", 0x4000_0000),
-    ("GR", 0x8000_0000),
-    ("FA", 0x001f_01ff),
-    ("FX", 0x0012_00a0),
-    ("FW", 0x0012_0116),
-    ("FR", 0x0012_0089),
-    ("SD", 0x0001_0000),
-    ("RC", 0x0002_0000),
-    ("WD", 0x0004_0000),
-    ("WO", 0x0008_0000),
-    ("CC", 0x1),
-    ("DC", 0x2),
-    ("LC", 0x4),
-    ("SW", 0x8),
-    ("RP", 0x10),
-    ("WP", 0x20),
-    ("DT", 0x40),
-    ("LO", 0x80),
-    ("CR", 0x100),
-];
 
 #[cfg(any(windows, test))]
 fn named(sid: &str) -> String {

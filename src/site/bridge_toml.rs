@@ -25,6 +25,9 @@ pub struct BridgeToml {
     /// Networks of proxies whose word on visitors counts; absent leaves that to the project.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trusted_proxies: Option<Vec<String>>,
+    /// Seconds until the stack of a request is logged, while it lasts; absent leaves that to the bridge.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slow: Option<u32>,
     /// Files with more variables; those of `environment` win.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub environment_files: Vec<String>,
@@ -59,6 +62,10 @@ impl Edition {
 #[derive(Debug, Clone, Serialize)]
 pub struct Log {
     pub path: String,
+    /// From this size on it goes on in a new file.
+    pub max_megabytes: u32,
+    /// How many full ones stay.
+    pub keep: u32,
 }
 
 /// What `--check` asks the project for.
@@ -141,6 +148,7 @@ impl BridgeToml {
             processes: 1,
             threads: 1,
             trusted_proxies: None,
+            slow: None,
             environment_files: Vec::new(),
             environment: environment::variables(place, given),
             secrets: None,
@@ -196,7 +204,7 @@ mod tests {
         let value = "a\"b'c\\d\ne = [ü] # no comment\u{1}";
         let given = BTreeMap::from([("A.B C".to_owned(), value.to_owned())]);
         let mut file = BridgeToml::of(&place, &given).with_probes();
-        file.log = Some(Log { path: "C:\\logs\\bridge.log".to_owned() });
+        file.log = Some(Log { path: "C:\\logs\\bridge.log".to_owned(), max_megabytes: 10, keep: 3 });
         let read: toml::Table = file.render().parse().unwrap();
         assert_eq!(read["environment"]["A.B C"].as_str(), Some(value));
         assert_eq!(read["app"].as_str(), Some("guestbook.wsgi:application"));

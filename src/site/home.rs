@@ -237,6 +237,9 @@ impl Home {
 /// From so many seconds on a request is slow: a visitor has left by then, or thinks of it.
 const SLOW: u32 = 30;
 
+/// Megabytes at which the log of the bridge goes on in a new file.
+const FULL: u32 = 10;
+
 /// What the bridge of a release is told: the variables, where to log, and how visitors come. What is secret it reads where it
 /// is kept, and nowhere else.
 pub fn bridge_toml(
@@ -260,10 +263,16 @@ pub fn bridge_toml(
         folder: logs.to_string_lossy().into_owned(),
         slow: SLOW,
     });
+    told.slow = Some(settings.hangs_after());
     told.trusted_proxies = Some(settings.trusted_proxies.iter().map(ToString::to_string).collect());
     let maintenance = place.site.join(super::maintenance::MAINTENANCE_TOML);
     told.maintenance = Some(super::bridge_toml::Watched { file: maintenance.to_string_lossy().into_owned() });
-    told.log = Some(super::bridge_toml::Log { path: log.to_string_lossy().into_owned() });
+    told.log = Some(super::bridge_toml::Log {
+        path: log.to_string_lossy().into_owned(),
+        max_megabytes: FULL,
+        // What is older is removed with the next deploy, and so are those of others.
+        keep: (settings.logs.max_megabytes / FULL).saturating_sub(1).clamp(1, 9999),
+    });
     if let Some(path) = settings.probe.paths.first() {
         told.check.path.clone_from(path);
     }

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::bundles::Release;
 use super::server::Server;
+use crate::terminal::shown_of;
 
 /// A server with a bundle of its own, `tiny.zip`, as it was downloaded.
 fn with_a_download() -> Server {
@@ -38,6 +39,15 @@ fn doctor(server: &Server, more: &[&str]) -> Assert {
     let mut command = server.command(&args);
     command.env("HOLDALL_DISM", server.test.path("dism"));
     assert_cmd::Command::from_std(command).assert()
+}
+
+/// What is shown to whoever is asked at a terminal and answers this, line by line.
+fn asked(server: &Server, answers: &str) -> String {
+    let mut command = server.command(&[&DOCTOR[..], &["iis", "--fix"]].concat());
+    command.env("HOLDALL_DISM", server.test.path("dism"));
+    let (shown, code) = shown_of(&command, &[("TYPED", answers)]);
+    assert_eq!(code, Some(if server.test.path("dism.txt").exists() { 0 } else { 3 }), "{shown}");
+    shown
 }
 
 fn value(done: &Assert) -> Value {
@@ -98,6 +108,23 @@ fn all_that_stands_in_the_way_of_a_deploy_is_said_at_once_and_put_right() {
     assert_eq!(value(&doctor(&server, &["--format", "json"]).success())["problems"], 0);
     server.holdall(&deploy).success();
     server.assert_tidy(Release::TinyFirst);
+}
+
+#[test]
+fn each_change_is_shown_and_made_only_when_whoever_sits_there_agrees() {
+    let server = with_a_download();
+    without_cgi(&server);
+    let is_marked = || server.test.path("tiny.zip:Zone.Identifier").exists();
+    // Whoever only presses Enter has not agreed, nor has whoever says anything else.
+    let shown = asked(&server, "\nmaybe\n");
+    assert_eq!(shown.matches("do it? [y/N] ").count(), 2, "{shown}");
+    assert!(is_marked() && !server.test.path("dism.txt").exists(), "{shown}");
+    let shown = asked(&server, "n\nYES\n");
+    assert!(shown.contains("dism /online /enable-feature /all /featurename:IIS-CGI"), "{shown}");
+    assert!(!is_marked() && !server.test.path("dism.txt").exists(), "{shown}");
+    let shown = asked(&server, "y\n");
+    assert_eq!(shown.matches("do it? [y/N] ").count(), 1, "what is well is not asked for: {shown}");
+    assert!(server.test.path("dism.txt").exists());
 }
 
 #[test]

@@ -80,9 +80,14 @@ impl Secure {
 
     /// Somebody else has this certificate shown there.
     pub fn put(&self, endpoint: &str, thumbprint: &str) {
+        self.put_with(endpoint, thumbprint, &[]);
+    }
+
+    fn put_with(&self, endpoint: &str, thumbprint: &str, more: &[&str]) {
         let hash = format!("certhash={thumbprint}");
         let id = "appid={4dc3e181-e14b-4a21-b022-59fc669b0914}";
-        self.netsh(&["http", "add", "sslcert", endpoint, &hash, id, "certstorename=WebHosting"]);
+        let add = ["http", "add", "sslcert", endpoint, &hash, id, "certstorename=WebHosting"];
+        self.netsh(&[&add[..], more].concat());
     }
 
     /// All that IIS and http.sys keep.
@@ -133,6 +138,10 @@ fn hosts_show_certificates_of_their_own_which_are_renewed_and_go_with_the_site()
     assert!(secure.seen("c.example").is_err(), "nothing is shown to whoever names another host");
     assert!(secure.deploy("1.0", &[]).success().get_output().stdout.starts_with(b"nothing to do"));
 
+    // Somebody has visitors asked for certificates of theirs, which stays whatever certificate is shown.
+    let at_a = format!("hostnameport=a.example:{}", secure.port);
+    secure.netsh(&["http", "delete", "sslcert", &at_a]);
+    secure.put_with(&at_a, &a, &["clientcertnegotiation=enable"]);
     // Both are renewed: the next deploy takes up the one that is named by its subject.
     let [newer_a, newer_b] =
         [("a2", A), ("b2", B)].map(|(name, host)| secure.certificate(name, host, -1, 360));
@@ -143,6 +152,7 @@ fn hosts_show_certificates_of_their_own_which_are_renewed_and_go_with_the_site()
     server.lab("");
     server.holdall(&["apply", "guestbook", "--server", "iis"]).success();
     secure.assert_shows(A, &newer_a);
+    assert!(secure.kept()[1].as_ref().unwrap().contains("\"clientcertnegotiation\": \"enable\""));
     secure.deploy("1.1", &[]).success();
     secure.assert_shows(A, &newer_a);
     secure.assert_shows(B, &b);
@@ -243,4 +253,25 @@ fn a_project_that_takes_visitors_by_https_alone_is_deployed() {
     secure.server.assert_tidy(Release::Second);
     // By plain HTTP visitors are sent there.
     assert_eq!(super::visitors::ask(&secure.server.url("/")).unwrap().status, 301);
+}
+
+#[test]
+fn a_host_with_a_certificate_of_its_own_is_refused_by_an_iis_that_knows_none() {
+    let secure = Secure::new();
+    secure.certificate("a", A, -1, 60);
+    secure.bindings(&[(A, "{ subject = 'a.example' }")]);
+    let schema = |flags: &str| {
+        let bindings = format!("<collection addElement=\"binding\">{flags}</collection>");
+        let text = format!("<configSchema><element name=\"bindings\">{bindings}</element></configSchema>");
+        secure.server.test.write("config/schema/IIS_schema.xml", text);
+    };
+    schema("<attribute name=\"protocol\" type=\"string\" />");
+    let before = secure.server.changing().len();
+    let refused = secure.deploy("1.0", &[]).code(3).stdout("");
+    let said = String::from_utf8_lossy(&refused.get_output().stderr).into_owned();
+    let binding = format!("https/*:{}:{A} cannot have their own", secure.port);
+    assert!(said.contains(&binding) && said.contains("`ip` in `[[bindings]]`"), "{said}");
+    assert!(!secure.server.home().exists() && secure.server.changing().len() == before);
+    schema("<attribute name=\"sslFlags\" type=\"uint\" />");
+    secure.deploy("1.0", &["--plan"]).success();
 }

@@ -36,6 +36,9 @@ trusted = ['127.0.0.0/8', '::1']
 url = '/media/'
 ";
 
+/// A host that the site answers for at first.
+const FORMER: &str = "former.example";
+
 /// What becomes of them.
 const CHANGED: [&str; 2] = ["X-Own = 'a'", "X-Own = 'b'\n[services.worker]\ninstances = 1"];
 
@@ -66,14 +69,16 @@ fn bundle(server: &Server, version: &str) -> String {
     tiny::bundle_with(&folder, version, &services, WORK).into_os_string().into_string().unwrap()
 }
 
-/// Writes these settings, with the site's addresses, and without the variable that is a secret.
-fn want(secure: &Secure, settings: &str) {
+/// Writes these settings, with the site's addresses for these hosts, and without the variable that is a secret.
+fn want(secure: &Secure, settings: &str, hosts: &[&str]) {
     let server = &secure.server;
-    let https = format!(
-        "[[bindings]]\nprotocol = 'https'\nport = {}\nhost = '{A}'\ncertificate = {{ subject = '{A}' }}\n",
-        secure.port
-    );
-    server.site_toml(&format!("{settings}{https}"));
+    let https = |host: &&str| {
+        format!(
+            "[[bindings]]\nprotocol = 'https'\nport = {}\nhost = '{host}'\ncertificate = {{ subject = '{host}' }}\n",
+            secure.port
+        )
+    };
+    server.site_toml(&format!("{settings}{}", hosts.iter().map(https).collect::<String>()));
     let text = server.test.read("site.toml").replace("SECRET_KEY = 'not secret'\n", "");
     server.test.write("site.toml", text);
 }
@@ -83,6 +88,15 @@ fn kept(secure: &Secure) -> [Option<String>; 3] {
     let [iis, certificates] = secure.kept();
     let services = fs_err::read_to_string(secure.server.test.path("services/services.json")).ok();
     [iis, certificates, services]
+}
+
+/// The hosts for which http.sys shows a certificate.
+fn shown_for(secure: &Secure) -> Vec<String> {
+    let table: serde_json::Value = serde_json::from_str(secure.kept()[1].as_ref().unwrap()).unwrap();
+    let host = |endpoint: &String| {
+        endpoint.trim_start_matches("hostnameport=").split(':').next().unwrap().to_owned()
+    };
+    table.as_object().unwrap().keys().map(host).collect()
 }
 
 /// Whoever gives commands, and hears what they say.
@@ -120,6 +134,7 @@ fn a_site_with_all_that_a_site_can_have_leaves_the_server_as_it_was_and_tells_no
     let _ended = Ended(server);
     // Others were there before.
     let [own, theirs] = [("a", A), ("b", B)].map(|(name, host)| secure.certificate(name, host, -60, 60));
+    secure.certificate("former", FORMER, -60, 60);
     let port = free_port();
     let binding = format!("/bindings:https/*:{port}:{B}");
     let folder = format!("/physicalPath:{}", server.test.path("iis").display());
@@ -130,7 +145,7 @@ fn a_site_with_all_that_a_site_can_have_leaves_the_server_as_it_was_and_tells_no
     let before = kept(&secure);
     assert!(before.iter().all(Option::is_some), "{before:?}");
 
-    want(&secure, SETTINGS);
+    want(&secure, SETTINGS, &[A, FORMER]);
     let [first, second] = ["1.0", "1.1"].map(|version| bundle(server, version));
     let to_iis = ["--site", "site.toml", "--server", "iis"];
     let command = |verb: &[&'static str], more: &[&'static str]| [verb, &to_iis, more].concat();
@@ -154,6 +169,7 @@ fn a_site_with_all_that_a_site_can_have_leaves_the_server_as_it_was_and_tells_no
     };
     assert_eq!(standing(server), running("1.0"));
     assert!(kept(&secure).iter().zip(&before).all(|(now, before)| now != before), "each of them is told");
+    assert_eq!(shown_for(&secure), [A, B, FORMER]);
     fs_err::write(server.home().join("shared/media/photo.txt"), "photo").unwrap();
     let everybody = Everybody::of(&secure, &own);
     let by_proxy = [ANN, ("X-Forwarded-For", "203.0.113.5"), ("X-Forwarded-Proto", "https")];
@@ -165,13 +181,14 @@ fn a_site_with_all_that_a_site_can_have_leaves_the_server_as_it_was_and_tells_no
         (&r"LAB\ann".into(), &"203.0.113.5".into())
     );
 
-    // Settings change without another release, those of services, too.
-    want(&secure, &SETTINGS.replace(CHANGED[0], CHANGED[1]));
+    // Settings change without another release: those of services, too, and a host goes with what it showed.
+    want(&secure, &SETTINGS.replace(CHANGED[0], CHANGED[1]), &[A]);
     let plan = told_all.ask(&command(&["apply", "guestbook"], &["--plan"]));
     assert!(plan.contains("X-Own") && plan.contains("sc.exe delete holdall-guestbook-worker-2"), "{plan}");
     told_all.run(&command(&["apply", "guestbook"], &[]), "", 0);
     let fewer = |version: &str| ["worker running", "report stopped"].map(|one| format!("{one} {version}"));
     assert_eq!(standing(server), fewer("1.0"));
+    assert_eq!(shown_for(&secure), [A, B]);
     assert_eq!(asked("GET", &server.url("/"), &[ANN]).header("x-own"), "b");
 
     told_all.run(&deploy(second, &["--format", "json"]), "", 0);

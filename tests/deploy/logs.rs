@@ -2,6 +2,7 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
+use std::time::{Duration, SystemTime};
 
 use super::bundles::Release;
 use super::server::Server;
@@ -57,9 +58,39 @@ fn what_the_bridge_hooks_services_and_iis_say_is_shown_in_one_order_and_followed
     apart(&mut following);
     let mut following = following.stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(following.stdout.take().unwrap()).lines();
-    std::thread::sleep(std::time::Duration::from_millis(600));
+    std::thread::sleep(Duration::from_millis(600));
     server.test.write("sites/guestbook/shared/logs/services/worker.log", "2026-11-23T10:00:00Z at work\n");
     assert_eq!(lines.next().unwrap().unwrap(), "2026-11-23T10:00:00.000Z  services  at work");
     assert!(interrupt(&mut following));
     assert!(following.wait().unwrap().success(), "to end it is no failure");
+}
+
+#[test]
+fn logs_that_are_too_old_go_with_the_next_release_and_when_old_things_are_pruned() {
+    let server = Server::in_memory();
+    server.site_toml("[logs]\nkeepDays = 60\n");
+    server.deploy(Release::TinyFirst, &[]).success();
+    let logs = server.home().join("shared/logs");
+    let put = |name: &str, days: u64| {
+        let path = logs.join(name);
+        fs_err::create_dir_all(path.parent().unwrap()).unwrap();
+        fs_err::write(&path, "said\n").unwrap();
+        let at = SystemTime::now() - Duration::from_secs(days * 24 * 60 * 60);
+        fs_err::OpenOptions::new().write(true).open(&path).unwrap().set_modified(at).unwrap();
+        path
+    };
+    // What the project itself writes beside them is its own.
+    let kept = [put("hooks/new.log", 50), put("mail.log", 900)];
+    let old = put("hooks/old.log", 70);
+    server.deploy(Release::TinySecond, &[]).success();
+    assert!(!old.exists());
+
+    let old = put("services/worker.5.log", 70);
+    let prune = ["prune", "guestbook", "--server", "iis"];
+    assert_eq!(server.json(&[&prune[..], &["--plan"]].concat())["logs"], 1);
+    assert!(old.exists());
+    assert_eq!(server.json(&prune)["logs"], 1);
+    assert!(!old.exists());
+    assert!(kept.iter().all(|path| path.exists()));
+    server.assert_tidy(Release::TinySecond);
 }

@@ -61,6 +61,20 @@ fn a_web_config_of_the_projects_own_is_in_force_with_its_release() {
     deploy(&server, "1.0", OWN).success();
     assert_eq!(server.serving(), serving);
 
+    // What both say would be one item twice: neither a deploy nor other settings get that far.
+    let twice = "both add `x-shop`, and IIS takes an item once";
+    server.site_toml("[media]\nurl = '/media/'\n[headers]\nx-shop = 'of the server'");
+    let before = server.changing().len();
+    for refused in [
+        server.holdall(&["apply", "--site", "site.toml", "--server", "iis"]).code(3),
+        deploy(&server, "1.1", OWN).code(3),
+    ] {
+        let told = String::from_utf8_lossy(&refused.get_output().stderr).into_owned();
+        assert!(told.contains(twice) && told.contains("take one of them out"), "{told}");
+    }
+    assert_eq!((&server.serving(), server.changing().len()), (&serving, before));
+    server.site_toml("[media]\nurl = '/media/'");
+
     // Where uploads lie is known on the server alone.
     let refused = deploy(&server, "1.1", UPLOADS).code(3);
     let told = String::from_utf8_lossy(&refused.get_output().stderr).into_owned();

@@ -153,8 +153,16 @@ fn services_go_with_the_release_that_serves_and_back_with_it() {
     server.site_toml(
         "hooks.before = ['true']\n[services.worker]\ninstances = 1\n[services.report]\nenabled = false",
     );
-    server.holdall(&deploy(&one, &[])).success();
+    // Known to the site, and not applied yet.
+    fs_err::copy(server.test.path("site.toml"), server.home().join("site.toml")).unwrap();
+    assert_eq!(server.status()["unwanted_services"], json!(["worker-2", "report"]));
+    let told = server.holdall(&["doctor", "guestbook", "--server", "iis"]).success();
+    let told = String::from_utf8_lossy(&told.get_output().stdout).into_owned();
+    let warned = "warning  site.services             the service worker-2 is registered, and the settings want it no more";
+    assert!(told.contains(warned) && told.contains("`holdall apply guestbook`"), "{told}");
+    server.holdall(&["apply", "guestbook", "--server", "iis"]).success();
     assert_eq!(standing(&server), ["worker running 1.0"]);
+    assert_eq!(server.status()["unwanted_services"], json!([]));
 
     server.holdall(&["remove", "guestbook", "--server", "iis"]).success();
     assert_eq!(lab(&server, &["list"]), "");

@@ -32,13 +32,31 @@ pub fn bundle(folder: &Path, version: &str) -> PathBuf {
 
 /// The same with services, for which there is `app/work.py`.
 pub fn bundle_with(folder: &Path, version: &str, services: &serde_json::Value, work: &str) -> PathBuf {
-    made(folder, version, services, work, Vec::new())
+    made(folder, version, services, work, Vec::new(), &of_tests())
+}
+
+/// One whose Python is this program, which finds the bridge in this folder.
+pub fn bundle_of(folder: &Path, version: &str, python: &Path, bridge: &str) -> PathBuf {
+    made(folder, version, &serde_json::json!([]), "", Vec::new(), &running(python, bridge))
+}
+
+fn of_tests() -> String {
+    running(&prepared("HOLDALL_BRIDGE_PYTHON"), "")
+}
+
+/// A program in Python's place. Deaf to its surroundings it would not find the project, which lies in no folder of its own.
+fn running(python: &Path, bridge: &str) -> String {
+    let bridge = if bridge.is_empty() { String::new() } else { format!(":{bridge}") };
+    format!(
+        "#!/bin/sh\n[ \"$1\" = -I ] && shift\nexport PYTHONPATH=\"${{0%/{PYTHON}}}/app{bridge}\"\nexec '{}' \"$@\"\n",
+        python.display()
+    )
 }
 
 /// The same with a `web.config` of the project's own.
 pub fn bundle_with_config(folder: &Path, version: &str, config: &str) -> PathBuf {
     let iis = layer(folder, LayerKind::Iis, &[("iis/site.web.config", config)]);
-    made(folder, version, &serde_json::json!([]), "", vec![iis])
+    made(folder, version, &serde_json::json!([]), "", vec![iis], &of_tests())
 }
 
 fn made(
@@ -47,18 +65,14 @@ fn made(
     services: &serde_json::Value,
     work: &str,
     more: Vec<layer::Layer>,
+    python: &str,
 ) -> PathBuf {
-    let python = prepared("HOLDALL_BRIDGE_PYTHON");
-    // Deaf to its surroundings it would not find the project, which lies in no folder of its own.
-    let python = format!(
-        "#!/bin/sh\n[ \"$1\" = -I ] && shift\nexport PYTHONPATH=\"${{0%/{PYTHON}}}/app\"\nexec '{}' \"$@\"\n",
-        python.display()
-    );
     // Beside the page it says what it was told of the request. Of one page it knows nothing.
     let page = format!(
-        "import json\n\n\ndef application(environ, start_response):\n    \
+        "import json\nimport sys\n\n\ndef application(environ, start_response):\n    \
          told = {{name: value for name, value in environ.items() if isinstance(value, str) and len(value) < 400}}\n    \
          told['query'] = len(environ['QUERY_STRING'])\n    \
+         told['python'] = '%d.%d.%d' % sys.version_info[:3]\n    \
          headers = [('Content-Type', 'text/html; charset=utf-8'), ('X-Environ', json.dumps(told))]\n    \
          start_response('404 Not Found' if environ['PATH_INFO'] == '/not-there/' else '200 OK', headers)\n    \
          return [b'<!-- release {version} --><link href=\"{}\">']\n",
@@ -70,7 +84,7 @@ fn made(
     // Each release brings its own.
     let holdall = format!("#!/bin/sh\nexec '{}' \"$@\"\n", program().display());
     let mut layers = vec![
-        layer(folder, LayerKind::Runtime, &[(PYTHON, &python), ("python/LICENSE", "free\n")]),
+        layer(folder, LayerKind::Runtime, &[(PYTHON, python), ("python/LICENSE", "free\n")]),
         layer(folder, LayerKind::Static, &[(&path, &style), ("www/static/staticfiles.json", &names)]),
         layer(
             folder,

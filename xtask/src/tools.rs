@@ -38,10 +38,7 @@ pub struct Product {
 impl Product {
     /// The bridge's wheel.
     pub fn wheel(&self) -> anyhow::Result<PathBuf> {
-        fs_err::read_dir(self.tools.join("bridges"))?
-            .filter_map(|entry| Some(entry.ok()?.path()))
-            .find(|path| path.extension().is_some_and(|extension| extension == "whl"))
-            .context("maturin left no wheel")
+        wheel_in(&self.tools)
     }
 }
 
@@ -53,6 +50,20 @@ pub fn build_product() -> anyhow::Result<Product> {
 /// Builds the command as it is released, and the bridge's wheel.
 pub fn build_released_product() -> anyhow::Result<Product> {
     build_product_as(&["--release"])
+}
+
+/// Builds the bridge's wheel alone.
+pub fn build_wheel() -> anyhow::Result<PathBuf> {
+    let python = environment("maturin", &[MATURIN])?;
+    step("build the bridge's wheel");
+    wheel_in(&build_bridge(&python)?)
+}
+
+fn wheel_in(tools: &Path) -> anyhow::Result<PathBuf> {
+    fs_err::read_dir(tools.join("bridges"))?
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .find(|path| path.extension().is_some_and(|extension| extension == "whl"))
+        .context("maturin left no wheel")
 }
 
 fn build_product_as(profile: &[&str]) -> anyhow::Result<Product> {

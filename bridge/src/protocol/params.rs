@@ -37,6 +37,11 @@ impl Params {
         self.pairs().filter(|(found, _)| *found == name).last().map(|(_, value)| value)
     }
 
+    /// The pairs as they were sent.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// Gives the memory back for the next request.
     pub fn into_bytes(self) -> Vec<u8> {
         self.bytes

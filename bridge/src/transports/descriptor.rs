@@ -1,16 +1,16 @@
 //! Descriptors 0, 1 and 2: taking the listening socket that a web server hands over as standard input, and
 //! keeping the application's own standard streams away from it.
 
+use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::Path;
 
 use rustix::fs::{Mode, OFlags};
 use rustix::io::{Errno, fcntl_dupfd_cloexec, fcntl_getfd};
 use socket2::Socket;
 
 use super::socket::Listener;
-use crate::log::LogError;
+use crate::log_file::LogFile;
 
 /// Why the standard streams cannot be used as wanted.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
@@ -21,10 +21,6 @@ pub enum DescriptorError {
          address with `--listen unix:PATH` or `--listen tcp:HOST:PORT`"
     ))]
     NoListener,
-
-    #[error(transparent)]
-    #[diagnostic(transparent)]
-    Log(#[from] LogError),
 
     #[error("cannot set up the standard streams: {0}")]
     Streams(#[from] io::Error),
@@ -47,18 +43,21 @@ pub fn inherited_listener() -> Result<Listener, DescriptorError> {
 /// Points descriptor 0 at nothing and 1 and 2 at the log (standard error when there is no file), so that
 /// nothing the application prints or reads meets the transport. Returns what descriptor 1 was, for those who
 /// have something to say there.
-pub fn shield(log: Option<&Path>) -> Result<OwnedFd, DescriptorError> {
+pub fn shield(log: Option<&LogFile>) -> Result<OwnedFd, DescriptorError> {
     let output = fcntl_dupfd_cloexec(rustix::stdio::stdout(), 3).map_err(io::Error::from)?;
     rustix::stdio::dup2_stdin(nothing()?).map_err(io::Error::from)?;
     match log {
-        Some(path) => {
-            let file = crate::log::open(path)?;
-            rustix::stdio::dup2_stderr(file.as_fd()).map_err(io::Error::from)?;
-            rustix::stdio::dup2_stdout(file.as_fd()).map_err(io::Error::from)?;
-        }
+        Some(log) => go_on_in(&log.copy()?)?,
         None => rustix::stdio::dup2_stdout(rustix::stdio::stderr()).map_err(io::Error::from)?,
     }
     Ok(output)
+}
+
+/// Points descriptors 1 and 2 at a log.
+pub fn go_on_in(log: &File) -> io::Result<()> {
+    rustix::stdio::dup2_stderr(log.as_fd())?;
+    rustix::stdio::dup2_stdout(log.as_fd())?;
+    Ok(())
 }
 
 /// Points those of the three that are closed at nothing, before anything is opened: some spawners close 1 and 2,

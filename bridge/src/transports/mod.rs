@@ -4,6 +4,7 @@
 #[cfg(unix)]
 mod descriptor;
 mod memory;
+mod observed;
 #[cfg(windows)]
 mod pipe;
 #[cfg(unix)]
@@ -17,8 +18,9 @@ use std::io::{self, IoSlice};
 use std::time::Duration;
 
 #[cfg(unix)]
-pub use descriptor::{DescriptorError, fill_gaps, inherited_listener, shield};
+pub use descriptor::{DescriptorError, fill_gaps, go_on_in, inherited_listener, shield};
 pub use memory::Memory;
+pub use observed::{Passed, is_access_told, observe, observed};
 #[cfg(windows)]
 pub use pipe::{Pipe, PipeError};
 #[cfg(unix)]
@@ -47,6 +49,11 @@ pub trait Stream: Send {
     /// still be sending. The peer knows one process behind the stream and takes its end for the end of the process.
     fn is_half_duplex(&self) -> bool {
         false
+    }
+
+    /// The times of a request, from a stream that is [observed].
+    fn passed(&mut self, _id: u16) -> Passed {
+        Passed::default()
     }
 
     /// The socket below, for a poll over many connections.

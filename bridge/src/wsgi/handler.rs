@@ -12,7 +12,7 @@ use super::environ::Template;
 use super::file_wrapper::FileWrapper;
 use super::input::Input;
 use super::start_response::{StartResponse, type_name};
-use super::talk::Shared;
+use super::talk::{Shared, Talk};
 use crate::connection::Connection;
 use crate::events::{Event, Events};
 use crate::exchange::{Disposition, Exchange};
@@ -23,6 +23,7 @@ use crate::maintenance::{Closed, Maintenance};
 use crate::probe::Probes;
 use crate::protocol::Params;
 use crate::reply::{Reply, ReplyError};
+use crate::transports::is_access_told;
 
 /// A list of pieces up to this size is put together before it is sent.
 const JOINED: usize = 1 << 20;
@@ -87,8 +88,12 @@ impl Handler {
             failure = recover(py, &shared, error);
         }
         self.tell_of_slowness(py, &shared, begun.elapsed());
-        let (connection, status) =
-            shared.detached(py, |talk| (talk.exchange.finish(), talk.reply.status_line()));
+        let (connection, status) = shared.detached(py, |talk| {
+            let access = is_access_told().then(|| access(talk, begun));
+            let done = (talk.exchange.finish(), talk.reply.status_line());
+            access.iter().for_each(|access| log::line(access));
+            done
+        });
         Answered { connection, status, failure }
     }
 
@@ -288,15 +293,23 @@ fn is_about_connections(py: Python<'_>, error: &PyErr) -> bool {
     error.is_instance_of::<PyConnectionError>(py) || error.is_instance_of::<PyTimeoutError>(py)
 }
 
-/// What was asked, for the log. Query strings stay out of it: they may hold secrets.
-fn question(exchange: &Exchange) -> String {
-    let params = exchange.params();
-    let method = params.value(b"REQUEST_METHOD").unwrap_or(b"GET");
-    let path = crate::gateway::gateway(params);
+/// What became of a request, and how long it took: from its first record to the call of the application, there (its body is
+/// awaited there as well), and until the web server has taken the answer.
+fn access(talk: &mut Talk, called: Instant) -> String {
+    let passed = talk.exchange.passed();
+    let queue = passed.begun.map_or(Duration::ZERO, |begun| called.saturating_duration_since(begun));
+    let application = called.elapsed().saturating_sub(passed.writing);
+    let [queue, application, write] =
+        [queue, application, passed.writing].map(|time| time.as_secs_f64() * 1000.0);
+    let status = talk.reply.status_line().unwrap_or_default();
     format!(
-        "{} {}{}",
-        method.escape_ascii(),
-        String::from_utf8_lossy(&path.script_name).escape_debug(),
-        String::from_utf8_lossy(&path.path_info).escape_debug()
+        "{} {} {} bytes, queue {queue:.1} ms, application {application:.1} ms, write {write:.1} ms",
+        question(&talk.exchange),
+        status.split(' ').next().filter(|number| !number.is_empty()).unwrap_or("-"),
+        talk.reply.written()
     )
+}
+
+fn question(exchange: &Exchange) -> String {
+    crate::gateway::question(exchange.params())
 }

@@ -10,7 +10,9 @@ mod handler;
 mod input;
 mod module;
 mod process;
+mod recipe;
 mod serve;
+mod stacks;
 mod start_response;
 #[cfg(windows)]
 mod streams;

@@ -62,6 +62,22 @@ fn point_away(py: Python<'_>, log: Option<File>, errors_are_input: bool) -> PyRe
     Ok(())
 }
 
+/// Points output and errors at another log.
+pub fn go_on_in(py: Python<'_>, log: File) -> PyResult<()> {
+    let os = py.import("os")?;
+    let msvcrt = py.import("msvcrt")?;
+    let flag = |name: &str| -> PyResult<i32> { os.getattr(name)?.extract() };
+    let flags = flag("O_APPEND")? | flag("O_WRONLY")? | flag("O_BINARY")? | flag("O_NOINHERIT")?;
+    let number: i32 = msvcrt.call_method1("open_osfhandle", (win32::into_number(log), flags))?.extract()?;
+    crate::log::while_nobody_writes(|| {
+        for (standard_number, standard) in win32::STANDARD.into_iter().filter(|(number, _)| *number > 0) {
+            os.call_method1("dup2", (number, standard_number))?;
+            win32::set_standard_handle(standard, handle_of(py, standard_number)? as RawHandle)?;
+        }
+        os.call_method1("close", (number,)).map(drop)
+    })
+}
+
 /// The same, without a log, for those who have something to say on standard output themselves: returns what it was.
 pub fn take_output(py: Python<'_>) -> PyResult<Option<File>> {
     // Without standard output nobody hears.

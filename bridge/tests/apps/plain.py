@@ -308,9 +308,40 @@ def gate(environ, start_response):
     yield b"ended"
 
 
+def waits_in_the_call(environ, start_response):
+    """Answers when a file appears."""
+    note("begun")
+    while not os.path.exists(environ["QUERY_STRING"]):
+        time.sleep(0.01)
+    start_response("200 OK", TEXT)
+    return [b"answered"]
+
+
+def holds_the_interpreter(environ, start_response):
+    """Waits in C, without letting other threads run, for a byte in a pipe of that name."""
+    import ctypes
+
+    os.mkfifo(environ["QUERY_STRING"])
+    pipe = os.open(environ["QUERY_STRING"], os.O_RDWR)
+    note("begun")
+    ctypes.PyDLL(None).read(pipe, ctypes.create_string_buffer(1), 1)
+    start_response("200 OK", TEXT)
+    return [b"answered"]
+
+
 def whoami(environ, start_response):
     start_response("200 OK", TEXT)
     return [f"{os.getpid()} {environ['wsgi.multithread']} {environ['wsgi.multiprocess']}".encode()]
+
+
+KEPT = []
+
+
+def grows(environ, start_response):
+    """Never gives back what `/grow` takes: 80 MB, each page of them written."""
+    if environ["PATH_INFO"] == "/grow":
+        KEPT.append(b"x" * 80_000_000)
+    return whoami(environ, start_response)
 
 
 def refuses(environ, start_response):

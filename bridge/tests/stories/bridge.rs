@@ -35,7 +35,7 @@ pub struct Bridge {
 }
 
 impl Bridge {
-    /// Serves `plain:APP` at a unix socket of its own, with further words for the command line.
+    /// Serves APP (`plain:APP`, if it names no module) at a unix socket of its own, with further words for the command line.
     pub fn start(app: &str, words: &[&str]) -> Bridge {
         let folder = tempfile::tempdir().unwrap();
         let listen = format!("unix:{}", folder.path().join("socket").display());
@@ -56,8 +56,9 @@ impl Bridge {
     /// Starts it and does not wait.
     pub fn spawn(folder: tempfile::TempDir, app: &str, words: &[&str], stdin: Stdio) -> Bridge {
         let log = std::fs::File::create(folder.path().join("log")).unwrap();
+        let app = if app.contains(':') { app.to_owned() } else { format!("plain:{app}") };
         let child = python()
-            .args(["--app", &format!("plain:{app}"), "--pythonpath"])
+            .args(["--app", &app, "--pythonpath"])
             .arg(apps())
             .args(words)
             .stdin(stdin)

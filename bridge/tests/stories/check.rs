@@ -193,3 +193,16 @@ fn the_help_teaches_the_configuration() {
         assert!(stdout.contains(word), "{word} in {stdout}");
     }
 }
+
+#[test]
+fn a_free_threaded_python_is_told_why_the_bridge_cannot_be_loaded() {
+    // Such a Python does not find the extension module, whose binary interface it lacks.
+    let code = "import sys, sysconfig\n\
+                sys.modules['holdall_bridge._bridge'] = None\n\
+                sysconfig.get_config_vars()['Py_GIL_DISABLED'] = 1\n\
+                import holdall_bridge";
+    let interpreter = python().get_program().to_owned();
+    let output = std::process::Command::new(interpreter).args(["-I", "-c", code]).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success() && text.contains("by a free-threaded CPython"), "{text}");
+}

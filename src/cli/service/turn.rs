@@ -14,80 +14,20 @@ use crate::manifest::SiteName;
 use crate::service::{ServiceStatus, Turn};
 use crate::site::{Home, SiteSettings};
 
-const OF_LIST: &str = "\
-Examples:
-  holdall service list shop
-  holdall service list shop --format json
-
-Exit codes:
-  0  done
-  1  failed
-  2  wrong usage
-  3  there is no such site or service, and nothing was changed";
-
-const OF_START: &str = "\
-Examples:
-  holdall service start shop
-  holdall service start shop worker
-
-Exit codes:
-  0  done
-  1  failed
-  2  wrong usage
-  3  there is no such site or service, and nothing was changed";
-
-const OF_STOP: &str = "\
-Examples:
-  holdall service stop shop
-  holdall service stop shop worker
-
-Exit codes:
-  0  done
-  1  failed
-  2  wrong usage
-  3  there is no such site or service, and nothing was changed";
-
-const OF_RESTART: &str = "\
-Examples:
-  holdall service restart shop
-  holdall service restart shop worker
-
-Exit codes:
-  0  done
-  1  failed
-  2  wrong usage
-  3  there is no such site or service, and nothing was changed";
-
-/// Say how the services of a site stand
 #[derive(clap::Args)]
-#[command(after_help = OF_LIST)]
 pub struct ListArgs {
     #[command(flatten)]
     site: SiteOfServices,
 }
 
-/// Start services of a site that were stopped
+/// Which services are turned on or off.
 #[derive(clap::Args)]
-#[command(after_help = OF_START)]
-pub struct StartArgs {
+pub struct TurnArgs {
     #[command(flatten)]
-    services: ServicesArgs,
-}
-
-/// Stop services of a site, until the next deploy or the next start of the machine
-#[derive(clap::Args)]
-#[command(after_help = OF_STOP)]
-pub struct StopArgs {
-    #[command(flatten)]
-    services: ServicesArgs,
-}
-
-/// Stop services of a site and start them again, so that they know its variables as they are now
-#[derive(clap::Args)]
-#[command(after_help = OF_RESTART)]
-pub struct RestartArgs {
-    #[command(flatten)]
-    services: ServicesArgs,
+    site: SiteOfServices,
+    /// The services; all of them unless some are named
+    #[arg(value_name = "NAME")]
+    names: Vec<String>,
 }
 
 #[derive(clap::Args)]
@@ -97,15 +37,6 @@ struct SiteOfServices {
     site: SiteName,
     #[command(flatten)]
     root: RootArgs,
-}
-
-#[derive(clap::Args)]
-struct ServicesArgs {
-    #[command(flatten)]
-    site: SiteOfServices,
-    /// The services; all of them unless some are named
-    #[arg(value_name = "NAME")]
-    names: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -122,19 +53,7 @@ pub fn list(args: &ListArgs, output: &Output) -> Result<ExitCode, Error> {
     Ok(ExitCode::SUCCESS)
 }
 
-pub fn start(args: &StartArgs, output: &Output) -> Result<ExitCode, Error> {
-    turn(&args.services, Turn::On, output)
-}
-
-pub fn stop(args: &StopArgs, output: &Output) -> Result<ExitCode, Error> {
-    turn(&args.services, Turn::Off, output)
-}
-
-pub fn restart(args: &RestartArgs, output: &Output) -> Result<ExitCode, Error> {
-    turn(&args.services, Turn::Again, output)
-}
-
-fn turn(args: &ServicesArgs, turn: Turn, output: &Output) -> Result<ExitCode, Error> {
+pub fn turn(args: &TurnArgs, turn: Turn, output: &Output) -> Result<ExitCode, Error> {
     let _ending = Ending::listen_for_site(output).map_err(Error::System)?;
     let (home, _) = args.site.find()?;
     let changed = deploy::turn_services(&home, &args.names, turn)?;

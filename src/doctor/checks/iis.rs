@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::super::{Finding, Iis, Level, Machine, Subject};
-use super::CGI;
+use super::{CGI, SNI};
 use crate::site::iis::Actual;
 use crate::site::iis::plan::Lack;
 
@@ -26,6 +26,7 @@ pub(super) fn examine(machine: &Machine, subject: &Subject<'_>) -> Vec<Finding> 
     };
     let mut findings = vec![Finding::ok(PRESENT, "IIS answers")];
     findings.extend(cgi(actual, subject));
+    findings.extend(sni(actual, subject));
     findings.push(web_dav(actual, subject));
     findings.push(shared(machine));
     findings.extend(handlers(actual, subject));
@@ -40,6 +41,16 @@ fn cgi(actual: &Actual, subject: &Subject<'_>) -> Option<Finding> {
         true => Some(Finding::ok(CGI, "FastCGI is there")),
         false => (!is_said).then(|| Finding::of_lack(&Lack::FastCgi)),
     }
+}
+
+/// Of a site that needs it, it is one of the things that it lacks.
+fn sni(actual: &Actual, subject: &Subject<'_>) -> Option<Finding> {
+    let is_said = subject.site.as_ref().is_some_and(|site| site.lacks.iter().any(|lack| lack.id == SNI));
+    let says = match actual.sni? {
+        true => "sites at one address may show certificates of their own (SNI)",
+        false => "IIS is older than IIS 8: it shows one certificate for each address and port",
+    };
+    (!is_said).then(|| Finding::ok(SNI, says))
 }
 
 fn web_dav(actual: &Actual, subject: &Subject<'_>) -> Finding {

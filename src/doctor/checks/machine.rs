@@ -25,7 +25,7 @@ pub(super) fn examine(machine: &Machine, subject: &Subject<'_>) -> Vec<Finding> 
         findings.extend(elevated(machine));
         findings.push(bits(machine));
     }
-    findings.extend(machine.clock.map(clock));
+    findings.extend(machine.clock.map(|it| clock(it, subject)));
     findings.push(disk(machine, subject));
     if machine.is_windows {
         findings.extend(of_windows.iter().filter_map(|check| check(machine, subject)));
@@ -60,25 +60,48 @@ fn bits(machine: &Machine) -> Finding {
     }
 }
 
-fn clock(clock: Clock) -> Finding {
+/// A server without a network has no other clock to compare with; but none that is right shows less than what has happened.
+fn clock(clock: Clock, subject: &Subject<'_>) -> Finding {
     const ID: &str = "machine.clock";
     let remedy = "set it: `w32tm /resync`, or `Set-Date` in PowerShell";
-    let Clock { now, of_files } = clock;
+    let Clock { now, of_files, synchronized } = clock;
     let drift = of_files.map(|of_files| of_files.abs_diff(now)).filter(|drift| *drift > TOLERANCE);
-    match drift {
+    let newest = subject.site.as_ref().and_then(|site| site.newest);
+    let ahead = newest.filter(|(_, completed)| *completed > now + TOLERANCE);
+    match (drift, ahead) {
         _ if now < SURELY_PAST => Finding::problem(
             ID,
             "the clock is years behind: certificates, signed cookies and logins do not hold",
             remedy,
         ),
-        Some(drift) => Finding::warning(
+        (Some(drift), _) => Finding::warning(
             ID,
             format!(
                 "the folder of sites lies where the clock differs by {drift} s from that of this machine"
             ),
             format!("{remedy}, there or here"),
         ),
-        None => Finding::ok(ID, "the clock is plausible"),
+        (None, Some((release, completed))) => Finding::warning(
+            ID,
+            format!(
+                "the clock is {} s behind the time at which {release} was completed: it is wrong now, or was then",
+                completed - now
+            ),
+            remedy,
+        ),
+        _ if synchronized == Some(false) => Finding {
+            remedy: Some(
+                "compare it with one that is right; `w32tm /config /syncfromflags:manual /manualpeerlist:HOST /update` has \
+                 Windows ask HOST for the time"
+                    .to_owned(),
+            ),
+            ..Finding::new(
+                ID,
+                Level::Unknown,
+                "the clock is plausible; whether it is right cannot be seen, as Windows sets it by no other",
+            )
+        },
+        _ => Finding::ok(ID, "the clock is plausible"),
     }
 }
 

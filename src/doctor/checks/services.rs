@@ -4,7 +4,7 @@ use super::super::services::{ID, Seen, Services};
 use super::super::{Finding, Level, Machine, Subject};
 use crate::manifest::SiteName;
 use crate::service::standing::Doing;
-use crate::service::{Found, State};
+use crate::service::{Found, Registration, State};
 
 /// One that was started again so often, and the last time no longer ago than this, in seconds, does not stay up.
 const OFTEN: u32 = 3;
@@ -44,28 +44,38 @@ pub(super) fn examine(machine: &Machine, subject: &Subject<'_>) -> Option<Findin
                 ),
             ))
         }
-        Services::Serving(seen) => said(seen, "all its services are as they should be", |seen| {
-            foreign(seen).or_else(|| amiss(seen, name)).or_else(|| down(seen, name, now))
-        }),
-        Services::Coming(seen) => {
-            said(seen, "no service of somebody else's has the name of one of its own", foreign)
+        Services::Serving { seen, left } if seen.is_empty() && left.is_empty() => None,
+        Services::Serving { seen, left } => {
+            let look = |seen| foreign(seen).or_else(|| amiss(seen, name)).or_else(|| down(seen, name, now));
+            let troubles = seen.iter().filter_map(look).chain(left.iter().map(|one| unwanted(one, name)));
+            Some(said(troubles.collect(), "all its services are as they should be"))
         }
+        Services::Coming(seen) if seen.is_empty() => None,
+        Services::Coming(seen) => Some(said(
+            seen.iter().filter_map(foreign).collect(),
+            "no service of somebody else's has the name of one of its own",
+        )),
     }
 }
 
 /// One finding of all.
-fn said(seen: &[Seen], well: &str, look: impl Fn(&Seen) -> Option<Trouble>) -> Option<Finding> {
-    if seen.is_empty() {
-        return None;
-    }
-    let troubles: Vec<Trouble> = seen.iter().filter_map(look).collect();
+fn said(troubles: Vec<Trouble>, well: &str) -> Finding {
     let Some(level) = troubles.iter().map(|trouble| trouble.level).max() else {
-        return Some(Finding::ok(ID, well));
+        return Finding::ok(ID, well);
     };
     let mut remedies: Vec<&str> = troubles.iter().map(|trouble| &*trouble.remedy).collect();
     remedies.dedup();
     let says: Vec<&str> = troubles.iter().map(|trouble| &*trouble.says).collect();
-    Some(Finding { remedy: Some(remedies.join("; ")), ..Finding::new(ID, level, says.join(", and ")) })
+    Finding { remedy: Some(remedies.join("; ")), ..Finding::new(ID, level, says.join(", and ")) }
+}
+
+/// The settings have changed since, and nobody has applied them.
+fn unwanted(one: &Registration, site: &SiteName) -> Trouble {
+    Trouble {
+        level: Level::Warning,
+        says: format!("the service {} is registered, and the settings want it no more", one.file),
+        remedy: format!("`holdall apply {site}` sets that right"),
+    }
 }
 
 /// Somebody else's: it is in the way.
@@ -157,7 +167,7 @@ fn release_of(found: &Found) -> Option<&str> {
 mod tests {
     use super::*;
     use crate::release::ReleaseId;
-    use crate::service::{Registration, Schedule, Standing};
+    use crate::service::{Schedule, Standing};
 
     const NOW: u64 = 1_800_000_000;
 
@@ -206,10 +216,9 @@ mod tests {
         let [worker, report] = &mut seen[..] else { unreachable!() };
         change(worker, report);
         let site = SiteName::parse("shop").unwrap();
-        let look = |seen: &Seen| {
-            foreign(seen).or_else(|| amiss(seen, &site)).or_else(|| down(seen, &site, Some(NOW)))
-        };
-        let finding = said(&seen, "well", look).unwrap();
+        let look =
+            |seen| foreign(seen).or_else(|| amiss(seen, &site)).or_else(|| down(seen, &site, Some(NOW)));
+        let finding = said(seen.iter().filter_map(look).collect(), "well");
         let text = format!("{}\n{}", finding.says, finding.remedy.clone().unwrap_or_default());
         assert!(finding.level == level && words.iter().all(|word| text.contains(word)), "{finding:#?}");
     }
@@ -260,6 +269,16 @@ mod tests {
             worker.found.as_mut().unwrap().line = "C:\\tools\\nssm.exe".to_owned();
         };
         check(theirs, Level::Problem, &["not of this site", "nssm.exe", "sc.exe delete holdall-shop-worker"]);
+    }
+
+    #[test]
+    fn one_that_is_there_and_wanted_no_more_is_told() {
+        let site = SiteName::parse("shop").unwrap();
+        let left = [registered("worker", None), registered("report", Some("daily 03:00"))];
+        let finding = said(left.iter().map(|one| unwanted(one, &site)).collect(), "well");
+        assert_eq!(finding.level, Level::Warning);
+        assert!(finding.says.contains("the service worker is registered, and"), "{finding:#?}");
+        assert_eq!(finding.remedy.as_deref(), Some("`holdall apply shop` sets that right"), "said once");
     }
 
     #[test]

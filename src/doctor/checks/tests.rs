@@ -9,6 +9,7 @@ use super::super::{
 };
 use super::examine;
 use crate::entry::EntryPath;
+use crate::release::ReleaseId;
 use crate::site::SiteSettings;
 use crate::site::certificates::CertificateLack;
 use crate::site::iis::actual::{Actual, Location, TakenBinding};
@@ -20,6 +21,8 @@ use crate::target::Target;
 const ROOT: &str = "C:\\holdall";
 const HOME: &str = "C:\\holdall\\guestbook";
 
+const NOW: u64 = 1_800_000_000;
+
 /// A Windows server on which nothing is wrong.
 fn sound() -> Machine {
     Machine {
@@ -27,7 +30,7 @@ fn sound() -> Machine {
         release: Some("Windows Server 2022, build 20348".to_owned()),
         elevated: Some(true),
         diverted: false,
-        clock: Some(Clock { now: 1_800_000_000, of_files: Some(1_800_000_001) }),
+        clock: Some(Clock { now: NOW, of_files: Some(NOW + 1), synchronized: Some(true) }),
         free: Some(50_000_000_000),
         free_for_temporary: Some(50_000_000_000),
         long_paths: Some(false),
@@ -48,6 +51,8 @@ struct Case {
     machine: Machine,
     actual: Actual,
     settings: String,
+    /// When a release was completed.
+    completed: Option<u64>,
     serves: bool,
     lacks: Vec<Finding>,
     certificates: Vec<Finding>,
@@ -60,8 +65,13 @@ impl Case {
     fn sound() -> Case {
         Case {
             machine: sound(),
-            actual: Actual { global_modules: vec!["FastCgiModule".to_owned()], ..Actual::default() },
+            actual: Actual {
+                global_modules: vec!["FastCgiModule".to_owned()],
+                sni: Some(true),
+                ..Actual::default()
+            },
             settings: "[fastcgi]\nmaxInstances = 4\n".to_owned(),
+            completed: Some(NOW - 60),
             serves: false,
             lacks: Vec::new(),
             certificates: Vec::new(),
@@ -82,6 +92,7 @@ impl Case {
             "size": 2_000_000_000_u64, "index": { "digest": "0".repeat(64), "size": 1, "length": 1 },
         });
         manifest.layers = vec![serde_json::from_value(layer).unwrap()];
+        let newest = ReleaseId::parse("2.0-0123abcd").unwrap();
         let longest = EntryPath::parse(&self.longest, Target::WindowsX86_64).unwrap();
         let subject = Subject {
             root: Path::new(ROOT),
@@ -91,6 +102,7 @@ impl Case {
                 folder: Path::new(HOME),
                 spot: &spot,
                 cores: 4,
+                newest: self.completed.map(|completed| (&newest, completed)),
                 serves: self.serves,
                 lacks: self.lacks.clone(),
                 certificates: self.certificates.clone(),
@@ -148,6 +160,7 @@ fn on_a_sound_server_all_is_well() {
             "machine.code-integrity",
             "iis.present",
             "iis.cgi",
+            "iis.sni",
             "iis.webdav",
             "iis.shared-configuration",
             "http.listen",
@@ -189,10 +202,22 @@ fn an_administrator_with_a_64_bit_program_is_wanted() {
 
 #[test]
 fn a_clock_that_cannot_be_right_is_named() {
-    let clock = |now, of_files| move |case: &mut Case| case.machine.clock = Some(Clock { now, of_files });
+    let clock = |now, of_files| {
+        let clock = Clock { now, of_files, synchronized: None };
+        move |case: &mut Case| case.machine.clock = Some(clock)
+    };
     check("machine.clock", clock(86_400, Some(86_400)), Level::Problem, "years behind");
-    check("machine.clock", clock(1_800_000_000, Some(1_800_000_400)), Level::Warning, "differs by 400 s");
-    check("machine.clock", clock(1_800_000_000, None), Level::Ok, "plausible");
+    check("machine.clock", clock(NOW, Some(NOW + 400)), Level::Warning, "differs by 400 s");
+    check("machine.clock", clock(NOW, None), Level::Ok, "plausible");
+    let completed = |completed| move |case: &mut Case| case.completed = completed;
+    check("machine.clock", completed(Some(NOW + 299)), Level::Ok, "plausible");
+    check("machine.clock", completed(None), Level::Ok, "plausible");
+    let words = "900 s behind the time at which 2.0-0123abcd was completed";
+    check("machine.clock", completed(Some(NOW + 900)), Level::Warning, words);
+    let mut alone = Case::sound();
+    alone.machine.clock = Some(Clock { now: NOW, of_files: None, synchronized: Some(false) });
+    let finding = alone.finding("machine.clock");
+    assert!(finding.level == Level::Unknown && finding.says.contains("by no other"), "{finding:#?}");
 }
 
 #[test]
@@ -277,6 +302,16 @@ fn without_its_feature_for_cgi_iis_can_be_given_it() {
     // A site that lacks it says it in the same words, once.
     case.lacks = vec![Finding::of_lack(&Lack::FastCgi)];
     assert_eq!(case.finding("iis.cgi"), finding);
+}
+
+#[test]
+fn an_iis_without_sni_is_a_problem_of_sites_that_need_it() {
+    check("iis.sni", |case| case.actual.sni = Some(false), Level::Ok, "one certificate for each address");
+    let mut case = Case::sound();
+    case.actual.sni = Some(false);
+    case.lacks = vec![Finding::of_lack(&Lack::NoSni { bindings: vec!["https/*:443:a".to_owned()] })];
+    let finding = case.finding("iis.sni");
+    assert!(finding.is_problem() && finding.says.contains("https/*:443:a cannot"), "{finding:#?}");
 }
 
 #[test]

@@ -9,6 +9,10 @@ pub fn read(_: Option<&Path>, machine: Machine) -> Machine {
     machine
 }
 
+pub fn synchronized() -> Option<bool> {
+    None
+}
+
 pub fn listen_list() -> Vec<IpAddr> {
     Vec::new()
 }

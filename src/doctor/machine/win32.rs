@@ -1,4 +1,4 @@
-//! What the Rust libraries do not offer of Windows: who listens, who may do what, and what this process may.
+//! What the Rust libraries do not offer of Windows: who listens, and what this process may.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -8,18 +8,12 @@ use std::path::Path;
 use std::ptr::null_mut;
 
 use windows_sys::Wdk::System::SystemInformation::{NtQuerySystemInformation, SystemCodeIntegrityInformation};
-use windows_sys::Win32::Foundation::{ERROR_INSUFFICIENT_BUFFER, LocalFree};
+use windows_sys::Win32::Foundation::ERROR_INSUFFICIENT_BUFFER;
 use windows_sys::Win32::NetworkManagement::IpHelper::{
     GetExtendedTcpTable, MIB_TCP6ROW_OWNER_PID, MIB_TCPROW_OWNER_PID, TCP_TABLE_OWNER_PID_LISTENER,
 };
 use windows_sys::Win32::Networking::WinSock::{AF_INET, AF_INET6};
-use windows_sys::Win32::Security::Authorization::{
-    ConvertSecurityDescriptorToStringSecurityDescriptorW, GetNamedSecurityInfoW, SDDL_REVISION_1,
-    SE_FILE_OBJECT,
-};
-use windows_sys::Win32::Security::{
-    DACL_SECURITY_INFORMATION, GetTokenInformation, TOKEN_ELEVATION, TOKEN_QUERY, TokenElevation,
-};
+use windows_sys::Win32::Security::{GetTokenInformation, TOKEN_ELEVATION, TOKEN_QUERY, TokenElevation};
 use windows_sys::Win32::Storage::FileSystem::GetDiskFreeSpaceExW;
 use windows_sys::Win32::System::Threading::{
     GetCurrentProcess, OpenProcess, OpenProcessToken, PROCESS_NAME_WIN32, PROCESS_QUERY_LIMITED_INFORMATION,
@@ -163,54 +157,4 @@ pub fn program(process: u32) -> Option<String> {
     };
     let path = (told != 0).then(|| String::from_utf16_lossy(&name[..length as usize]))?;
     path.rsplit('\\').next().map(str::to_owned)
-}
-
-/// Who may do what with a file or folder, in the words of Windows.
-pub fn rights(path: &Path) -> io::Result<String> {
-    let path = wide(path);
-    let mut descriptor = Allocated(null_mut());
-    // SAFETY: the path ends in NUL; what the call allocates is freed when it is dropped.
-    let error = unsafe {
-        GetNamedSecurityInfoW(
-            path.as_ptr(),
-            SE_FILE_OBJECT,
-            DACL_SECURITY_INFORMATION,
-            null_mut(),
-            null_mut(),
-            null_mut(),
-            null_mut(),
-            &mut descriptor.0,
-        )
-    };
-    if error != 0 {
-        return Err(io::Error::from_raw_os_error(error as i32));
-    }
-    let (mut text, mut length) = (null_mut(), 0);
-    // SAFETY: the descriptor lives through the call; what that allocates is freed when it is dropped.
-    let told = unsafe {
-        ConvertSecurityDescriptorToStringSecurityDescriptorW(
-            descriptor.0,
-            SDDL_REVISION_1,
-            DACL_SECURITY_INFORMATION,
-            &mut text,
-            &mut length,
-        )
-    };
-    if told == 0 {
-        return Err(io::Error::last_os_error());
-    }
-    let _freed = Allocated(text.cast());
-    // SAFETY: the text ends in NUL.
-    let units = (0..).map(|at| unsafe { *text.add(at) }).take_while(|unit| *unit != 0);
-    String::from_utf16(&units.collect::<Vec<u16>>()).map_err(io::Error::other)
-}
-
-/// Memory that Windows has allocated for this program.
-struct Allocated(*mut std::ffi::c_void);
-
-impl Drop for Allocated {
-    fn drop(&mut self) {
-        // SAFETY: allocated by Windows, and freed once; for a null pointer nothing is done.
-        unsafe { LocalFree(self.0) };
-    }
 }

@@ -8,8 +8,9 @@ use std::time::Duration;
 use windows_registry::LOCAL_MACHINE;
 
 use super::win32;
-use super::{Antivirus, AppLocker, Listening, Machine, addresses};
+use super::{Antivirus, AppLocker, Listening, Machine, addresses, is_synchronized};
 use crate::interrupt::{self, Within};
+use crate::private;
 use crate::site::iis::run::netsh;
 
 /// How long a program of Windows may take to answer.
@@ -35,7 +36,7 @@ pub fn read(folder: Option<&Path>, machine: Machine) -> Machine {
         antivirus: antivirus(),
         app_locker: Some(app_locker()),
         code_integrity: win32::code_integrity(),
-        rights: folder.and_then(|folder| Some((folder.to_owned(), win32::rights(folder).ok()?))),
+        rights: folder.and_then(|folder| Some((folder.to_owned(), private::rights(folder).ok()?))),
         ..machine
     }
 }
@@ -58,6 +59,17 @@ pub fn listen_list() -> Vec<IpAddr> {
             addresses(&String::from_utf8_lossy(&output.stdout))
         }
         _ => Vec::new(),
+    }
+}
+
+/// Whether the Windows Time service sets the clock. Where that does not run, something else may.
+pub fn synchronized() -> Option<bool> {
+    let mut w32tm = Command::new(system_folder().join("w32tm.exe"));
+    match interrupt::output_within(w32tm.args(["/query", "/status"]), LIMIT) {
+        Ok(Within::Ended(output)) if output.status.success() => {
+            is_synchronized(&String::from_utf8_lossy(&output.stdout))
+        }
+        _ => None,
     }
 }
 

@@ -75,6 +75,8 @@ pub struct Actual {
     pub fastcgi: Vec<FastCgi>,
     pub global_modules: Vec<String>,
     pub windows_authentication: bool,
+    /// Whether sites at one address may show certificates of their own, if that is known.
+    pub sni: Option<bool>,
     pub locations: BTreeMap<String, Location>,
     /// By location: what holds there, whoever has said it.
     pub sections: BTreeMap<(String, Section), Element>,

@@ -14,6 +14,7 @@ pub mod register;
 pub mod run;
 pub mod schema;
 pub mod section;
+pub mod sni;
 pub mod wanted;
 pub mod web_config;
 #[cfg(windows)]

@@ -4,10 +4,14 @@
 //! What netsh says is in the language of the server, so that only what is the same in all of them is read: that it found
 //! nothing by its exit code, the certificate by its 40 digits, the owner by the form of its GUID.
 
+mod rest;
+
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use crate::site::settings::{Binding, Protocol, Thumbprint};
+
+pub use rest::Rest;
 
 /// By which http.sys knows that an entry was made by Holdall.
 pub const APP_ID: &str = "{b1a6f0c4-52c8-4f0e-9d0b-6d0f4f4c8a57}";
@@ -46,6 +50,7 @@ pub struct Entry {
     pub app_id: String,
     /// The store of the computer account in which the certificate lies, if one was named.
     pub store: Option<String>,
+    pub rest: Rest,
 }
 
 impl Endpoint {
@@ -104,7 +109,21 @@ fn parts(information: &str) -> Option<(Option<IpAddr>, u16, &str)> {
 impl Entry {
     /// One of Holdall's own.
     pub fn of(thumbprint: &Thumbprint) -> Entry {
-        Entry { thumbprint: thumbprint.clone(), app_id: APP_ID.to_owned(), store: Some(STORE.to_owned()) }
+        Entry {
+            thumbprint: thumbprint.clone(),
+            app_id: APP_ID.to_owned(),
+            store: Some(STORE.to_owned()),
+            rest: Rest::Usual,
+        }
+    }
+
+    /// The same in the place of another, which goes on asking visitors for what that one asks them.
+    #[must_use]
+    pub fn in_place_of(self, other: &Entry) -> Entry {
+        match &other.rest {
+            Rest::Said(_) => Entry { rest: other.rest.clone(), ..self },
+            Rest::Usual | Rest::Strange => self,
+        }
     }
 
     /// Whether Holdall has made it.
@@ -124,7 +143,8 @@ impl Entry {
         })?;
         let app_id = lines.find(is_guid)?;
         let store = lines.next().filter(|store| !store.is_empty() && !store.starts_with('('));
-        Some(Entry { thumbprint, app_id, store })
+        let rest = Rest::read(&lines.collect::<Vec<_>>());
+        Some(Entry { thumbprint, app_id, store, rest })
     }
 }
 
@@ -154,6 +174,7 @@ impl Command {
             args.push(format!("certhash={}", entry.thumbprint.as_str().to_ascii_lowercase()));
             args.push(format!("appid={}", entry.app_id));
             args.extend(entry.store.as_ref().map(|store| format!("certstorename={store}")));
+            args.extend(entry.rest.words().iter().cloned());
         }
         args
     }

@@ -6,9 +6,11 @@
 mod merge;
 mod rules;
 pub mod tree;
+mod twice;
 
 pub use merge::{Merged, merge};
 pub use tree::NotXml;
+pub use twice::{Twice, twice};
 
 use crate::progress::Notice;
 

@@ -21,6 +21,7 @@ use super::actual::Actual;
 use super::appcmd::Command;
 use super::call::Call;
 use super::netsh;
+use super::own::Twice;
 use super::section::{Entry, HEADERS, Section};
 use super::wanted::Wanted;
 use super::xml::same_path;
@@ -28,7 +29,7 @@ use crate::site::certificates::CertificateLack;
 use crate::site::settings::seconds;
 use crate::site::state::Applied;
 
-pub use certificates::{applied as certificates_applied, thing as certificate_thing};
+pub use certificates::{applied as certificates_applied, losing, thing as certificate_thing};
 pub use release::unregister;
 pub use removal::{refound, remove};
 pub use site::{may_stand, settle, shows_release, stands, stopped, switch};
@@ -113,6 +114,12 @@ pub enum Lack {
         "give this site a host or a port of its own (`[[bindings]]` in `site.toml`), or stop that one"
     ))]
     Binding { binding: String, site: String },
+    #[error("this IIS is older than IIS 8, and shows one certificate for each address and port: {} cannot have their own", bindings.join(", "))]
+    #[diagnostic(help(
+        "give each binding by HTTPS an address of its own in place of its `host` (`ip` in `[[bindings]]`), or use Windows \
+         Server 2012 or a later one"
+    ))]
+    NoSni { bindings: Vec<String> },
     #[error(
         "IIS has no {what}: a feature of its own that is not installed, and `{key}` in `site.toml` wants it"
     )]
@@ -138,6 +145,9 @@ pub enum Lack {
     #[error("the bindings `{first}` and `{second}` share one certificate, and are to show two")]
     #[diagnostic(help("Windows tells them apart by host and port alone: name the same certificate in both"))]
     TwoCertificates { first: String, second: String },
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Twice(Box<Twice>),
     #[error("the password of `{0}` is wanted, under which the pool is to run")]
     #[diagnostic(help(
         "it is asked for at a prompt; else give it on standard input with `--pool-password-stdin`, or use a group managed \
@@ -187,6 +197,7 @@ pub fn lacks(wanted: &Wanted, actual: &Actual, last: &Applied, take_over: bool) 
     }
     lacks.extend(features(wanted, actual));
     lacks.extend(bindings::taken(wanted, actual));
+    lacks.extend(bindings::without_sni(wanted, actual));
     lacks.extend(certificates::lacks(wanted, actual, last, take_over));
     lacks.extend(pool::lacks(wanted, actual, last, take_over));
     lacks

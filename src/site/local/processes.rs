@@ -243,8 +243,9 @@ impl Slot {
             Ok(started) => started,
             Err(error) => {
                 let how = format!("`{}`: {error}", self.served.bridge.program.display());
-                self.is(State::Failing);
+                // Told first: whoever is answered that the site does not start can read why.
                 (self.listener)(Event::NotStarting { process: 0, how: how.clone(), output: Vec::new() });
+                self.is(State::Failing);
                 return Life::Ended { how, was_ready: false };
             }
         };
@@ -256,11 +257,11 @@ impl Slot {
         if let Life::Ended { how, was_ready } = &life {
             let (process, how) = (process.id(), how.clone());
             if *was_ready {
-                self.is(State::Starting);
                 (self.listener)(Event::Ended { process, how });
+                self.is(State::Starting);
             } else {
-                self.is(State::Failing);
                 (self.listener)(Event::NotStarting { process, how, output });
+                self.is(State::Failing);
             }
         }
         life

@@ -159,6 +159,9 @@ fn a_file_with_a_name_alone_says_what_is_usual() {
     assert_eq!(named("fastcgi.requestTimeout = 10").drain(), 60);
     let waits = |text| named(text).start_limit().as_secs();
     assert_eq!((waits(""), waits("fastcgi.activityTimeout = 20")), (300, 20));
+    let hangs = |text| named(text).hangs_after();
+    assert_eq!((hangs(""), hangs("fastcgi.activityTimeout = 20")), (290, 15));
+    assert_eq!(hangs("fastcgi.requestTimeout = 10"), 6, "what IIS does first counts");
 }
 
 #[test]

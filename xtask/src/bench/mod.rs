@@ -1,5 +1,7 @@
 //! `cargo xtask bench`: what Holdall costs, measured in one run and told as ratios.
 
+#[cfg(unix)]
+mod bridge;
 mod bundle;
 mod deploy;
 mod startup;
@@ -7,6 +9,12 @@ mod startup;
 /// What can be measured.
 #[derive(clap::Subcommand)]
 pub enum Bench {
+    /// Serve by the bridge and its peers, behind nginx and without, and write the tables of benches/bridge.md (Linux)
+    ///
+    /// Peers of the package index are installed into a virtual environment; nginx, and libfcgi and a C compiler, must be
+    /// there. The machine should do nothing else.
+    #[cfg(unix)]
+    Bridge(bridge::Args),
     /// Bundle and expand a project of some 10,000 files and 300 MB, and write the table of benches/bundle.md
     ///
     /// Everything lies below target/bench and is made once. Peers of the package index are installed into a virtual
@@ -24,6 +32,8 @@ pub enum Bench {
 
 pub fn run(bench: &Bench) -> anyhow::Result<()> {
     match bench {
+        #[cfg(unix)]
+        Bench::Bridge(args) => bridge::run(args),
         Bench::Bundle(args) => bundle::run(args),
         Bench::Deploy(args) => deploy::run(args),
         Bench::Startup(args) => startup::run(args),

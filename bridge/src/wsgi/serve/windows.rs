@@ -30,14 +30,19 @@ enum NotHere {
     #[error("`threads` is {0}, and a named pipe carries one request at a time")]
     #[diagnostic(help("leave it out, and have IIS start more processes: `maxInstances`"))]
     Threads(u16),
+
+    #[error("`{0}` is set, and on Windows the web server replaces its processes")]
+    #[diagnostic(help("leave it out, and set in IIS what you want instead: `{1}`"))]
+    Renewal(&'static str, &'static str),
 }
 
 /// Serves until told to stop, or until the web server closes the pipe; the result is the exit code.
 pub fn serve(py: Python<'_>, settings: &Settings, _worker: bool) -> u8 {
-    let file = match settings.log.as_deref().map(log::open).transpose() {
-        Ok(file) => file,
+    let log_file = match super::open_log(settings) {
+        Ok(log_file) => log_file,
         Err(error) => return refuse(&error),
     };
+    let file = log_file.as_ref().and_then(|log_file| log_file.copy().ok());
     // IIS gives its processes no place to complain in but this one.
     let refuse = |problem: &dyn Diagnostic| {
         if let Some(file) = &file {
@@ -58,7 +63,7 @@ pub fn serve(py: Python<'_>, settings: &Settings, _worker: bool) -> u8 {
         stop::watch(Arc::clone(&source), Duration::from_secs(settings.grace.into()))?;
         // A program that the application starts has no part in this event, and its number may mean another thing there.
         py.import("os")?.getattr("environ")?.call_method1("pop", (stop::VARIABLE, py.None()))?;
-        let code = super::work(py, settings, &source, &address, true, || {})?;
+        let code = super::work(py, settings, log_file, &source, &address, true, || {})?;
         Ok(if pipe.has_failed() { FAILED } else { code })
     });
     done.unwrap_or_else(|error| {
@@ -72,6 +77,15 @@ fn not_here(settings: &Settings) -> Option<NotHere> {
         Settings { listen: Some(address), .. } => Some(NotHere::Listen(address.clone())),
         Settings { processes: 2.., .. } => Some(NotHere::Processes(settings.processes)),
         Settings { threads: 2.., .. } => Some(NotHere::Threads(settings.threads)),
-        _ => None,
+        Settings { renewal, .. } => {
+            // IIS takes a process that leaves by itself for one that has failed.
+            let wanted = [
+                (renewal.requests.is_some(), "max_requests", "instanceMaxRequests"),
+                (renewal.memory.is_some(), "max_memory", "recycling.periodicRestart.privateMemory"),
+                (renewal.file.is_some(), "reload", "monitorChangesTo"),
+            ];
+            let (_, ours, theirs) = wanted.into_iter().find(|(is_set, ..)| *is_set)?;
+            Some(NotHere::Renewal(ours, theirs))
+        }
     }
 }

@@ -25,6 +25,13 @@ pub(super) fn taken(wanted: &Wanted, actual: &Actual) -> Vec<Lack> {
     bindings.iter().filter_map(lack).collect()
 }
 
+/// Those that need a certificate of their own beside others at the same address, where IIS has none such.
+pub(super) fn without_sni(wanted: &Wanted, actual: &Actual) -> Option<Lack> {
+    let needing = wanted.bindings.iter().filter(|binding| binding.ssl_flags() != 0);
+    let bindings: Vec<String> = needing.map(ToString::to_string).collect();
+    (actual.sni == Some(false) && !bindings.is_empty()).then_some(Lack::NoSni { bindings })
+}
+
 pub(super) fn label(binding: &Binding) -> String {
     format!("binding {binding}")
 }

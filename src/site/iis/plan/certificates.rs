@@ -1,10 +1,11 @@
 //! Which certificates http.sys shows for the site's bindings. There before the binding that shows it, and gone after it; what
 //! others have put there, or still show, is theirs.
 
-use super::{ABSENT, Applied, Change, Difference, Drift, Found, Lack};
+use super::{ABSENT, Applied, Change, Difference, Drift, Found, IisPlan, Lack};
 use crate::site::certificates::StoredCertificate;
 use crate::site::iis::actual::{Actual, same_name};
-use crate::site::iis::netsh::{Command, Endpoint, Entry};
+use crate::site::iis::call::Call;
+use crate::site::iis::netsh::{Command, Endpoint, Entry, Rest, Verb};
 use crate::site::iis::wanted::{Shown, Spot, Wanted, WantedCertificate};
 
 const THING: &str = "certificate ";
@@ -128,12 +129,29 @@ fn show(
     if let Some(there) = there {
         take(difference, endpoint, there);
     }
+    let new = Entry::of(&certificate.thumbprint);
     let (names, until) = (certificate.names.join(", "), certificate.end());
     difference.change(Change::of_certificate(
         format!("show the certificate for {names}, which ends on {until}, at {endpoint}"),
-        Command::add(endpoint, Entry::of(&certificate.thumbprint)),
+        Command::add(
+            endpoint,
+            match there {
+                Some(there) => new.in_place_of(there),
+                None => new,
+            },
+        ),
         Command::delete(endpoint),
     ));
+}
+
+/// Where a plan replaces what says more than its certificate, and what that is cannot be read and so not be said again.
+pub fn losing<'a>(plan: &'a IisPlan, actual: &'a Actual) -> impl Iterator<Item = &'a Endpoint> {
+    let taken = plan.changes.iter().filter_map(|change| match &change.does {
+        Call::Netsh(Command { verb: Verb::Delete, endpoint }) => Some(endpoint),
+        _ => None,
+    });
+    taken
+        .filter(|endpoint| actual.certificates.get(endpoint).is_some_and(|there| there.rest == Rest::Strange))
 }
 
 fn take(difference: &mut Difference<'_>, endpoint: &Endpoint, there: &Entry) {

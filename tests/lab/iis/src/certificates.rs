@@ -27,6 +27,9 @@ pub struct Row {
     pub certhash: String,
     pub appid: String,
     pub certstorename: Option<String>,
+    /// What was said of visitors' own certificates, by the words of `add`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub more: BTreeMap<String, String>,
 }
 
 impl Lab {

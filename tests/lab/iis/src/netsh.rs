@@ -1,6 +1,7 @@
 //! netsh.exe, of which there is `http show|add|delete sslcert` alone: strict about its words, as the real one is about those
 //! that count here. It ends with 1 whatever goes wrong, and says why in the language of the server.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use crate::appcmd::{Done, fault};
@@ -25,6 +26,7 @@ struct Words {
     certhash: Option<String>,
     appid: Option<String>,
     certstorename: Option<String>,
+    more: BTreeMap<String, String>,
 }
 
 fn execute(lab: &Lab, args: &[String]) -> Result<String, String> {
@@ -32,7 +34,7 @@ fn execute(lab: &Lab, args: &[String]) -> Result<String, String> {
     let ["http", verb @ ("show" | "add" | "delete"), "sslcert", tags @ ..] = &words[..] else {
         return Err("\r\nThe following command was not found.\r\n".to_owned());
     };
-    let Words { endpoint, certhash, appid, certstorename } = read(tags)?;
+    let Words { endpoint, certhash, appid, certstorename, more } = read(tags)?;
     let endpoint = endpoint.ok_or("\r\nThe parameter is incorrect: where?\r\n")?;
     let _held = Hold::wait(&lab.folder.join("sslcert.lock")).map_err(|error| error.to_string())?;
     let mut table = lab.table().map_err(|error| error.to_string())?;
@@ -54,7 +56,7 @@ fn execute(lab: &Lab, args: &[String]) -> Result<String, String> {
             if lab.certificate(&certhash).is_none() {
                 return Err(failed("add", 1312));
             }
-            table.insert(endpoint, Row { certhash, appid, certstorename });
+            table.insert(endpoint, Row { certhash, appid, certstorename, more });
             "\r\nSSL Certificate successfully added\r\n\r\n"
         }
     };
@@ -78,6 +80,12 @@ fn read(tags: &[&str]) -> Result<Words, String> {
                 &mut words.appid
             }
             "certstorename" if !value.is_empty() => &mut words.certstorename,
+            name if MORE.iter().any(|(word, _, usual)| *word == name && is_fit(usual, value)) => {
+                match words.more.insert(name.to_owned(), value.to_owned()) {
+                    None => continue,
+                    Some(_) => return Err(wrong()),
+                }
+            }
             _ => return Err(wrong()),
         };
         let value = match name {
@@ -90,6 +98,31 @@ fn read(tags: &[&str]) -> Result<Words, String> {
         }
     }
     Ok(words)
+}
+
+/// What may be said beside that, how it is shown, and what it is if nothing is said.
+const MORE: [(&str, &str, &str); 9] = [
+    ("verifyclientcertrevocation", "Clientzertifikatsperre überprüfen", "enable"),
+    (
+        "verifyrevocationwithcachedclientcertonly",
+        "Sperre nur mit zwischengespeichertem überprüfen",
+        "disable",
+    ),
+    ("usagecheck", "Verwendungsüberprüfung", "enable"),
+    ("revocationfreshnesstime", "Aktualisierungszeit der Sperre", "0"),
+    ("urlretrievaltimeout", "URL-Abruftimeout", "0"),
+    ("sslctlidentifier", "Steuerungsbezeichner", "(null)"),
+    ("sslctlstorename", "Steuerungsspeichername", "(null)"),
+    ("dsmapperusage", "DS-Zuordnungsverwendung", "disable"),
+    ("clientcertnegotiation", "Clientzertifikat aushandeln", "disable"),
+];
+
+fn is_fit(usual: &str, value: &str) -> bool {
+    match usual {
+        "enable" | "disable" => matches!(value, "enable" | "disable"),
+        "0" => value.parse::<u32>().is_ok(),
+        _ => !value.is_empty(),
+    }
 }
 
 fn is_host(host: &str, port: &str) -> bool {
@@ -107,15 +140,23 @@ fn shown(endpoint: &str, row: &Row) -> String {
         Some((_, at)) => ("Hostname:Port", at),
         None => ("", endpoint),
     };
-    let lines = [
+    let first = [
         (kind, at),
         ("Zertifikathash", &row.certhash),
         ("Anwendungs-ID", &row.appid),
         ("Zertifikatspeichername", row.certstorename.as_deref().unwrap_or("(null)")),
-        ("Clientzertifikatsperre überprüfen", "Enabled"),
-        ("Clientzertifikat aushandeln", "Disabled"),
     ];
-    let lines: String = lines.iter().map(|(label, value)| format!("    {label:<29}: {value}\r\n")).collect();
+    let more = MORE.iter().map(|(word, label, usual)| {
+        let value = row.more.get(*word).map_or(*usual, String::as_str);
+        let value = match value {
+            "enable" => "Aktiviert",
+            "disable" => "Deaktiviert",
+            other => other,
+        };
+        (*label, value)
+    });
+    let lines: String =
+        first.into_iter().chain(more).map(|(label, value)| format!("    {label:<29}: {value}\r\n")).collect();
     format!("\r\nSSL-Zertifikatbindungen:\r\n-------------------------\r\n\r\n{lines}\r\n")
 }
 
@@ -154,6 +195,11 @@ mod tests {
         assert!(ran(&lab, &add).1.contains("Error: 183"));
         let (exit, said) = ran(&lab, "http show sslcert hostnameport=a.example:443");
         assert!(exit == 0 && said.contains(&hash.to_lowercase()) && said.contains(&ID[6..]), "{said}");
+        assert!(said.contains("Clientzertifikat aushandeln  : Deaktiviert"), "{said}");
+        assert_eq!(ran(&lab, &format!("http delete sslcert {at}")).0, 0);
+        assert_eq!(ran(&lab, &format!("{add} clientcertnegotiation=enable usagecheck=enable")).0, 0);
+        let (_, said) = ran(&lab, "http show sslcert hostnameport=a.example:443");
+        assert!(said.contains("Clientzertifikat aushandeln  : Aktiviert"), "{said}");
         assert_eq!(ran(&lab, &format!("http delete sslcert {at}")).0, 0);
         assert!(ran(&lab, &format!("http delete sslcert {at}")).1.contains("Error: 2"));
         assert!(!folder.path().join("sslcert.json").exists());
@@ -172,6 +218,7 @@ mod tests {
             "http show sslcert ipport=0.0.0.0:443 ipport=0.0.0.0:444",
             "http add sslcert ipport=0.0.0.0:443 certhash=12 appid={1}",
             "http add sslcert ipport=0.0.0.0:443 sslctl=MY",
+            "http add sslcert ipport=0.0.0.0:443 usagecheck=Enabled",
         ] {
             assert_eq!(ran(&lab, line).0, 1, "{line}");
         }

@@ -3,7 +3,7 @@
 use super::*;
 use crate::site::certificates::StoredCertificate;
 use crate::site::certificates::tests::{NOW, certificate};
-use crate::site::iis::netsh::{Endpoint, Entry};
+use crate::site::iis::netsh::{Endpoint, Entry, Rest};
 use crate::site::settings::Thumbprint;
 
 const HOST: &str = "a.example";
@@ -38,7 +38,7 @@ fn shown(server: &Server, endpoint: &str) -> Option<String> {
 fn put(server: &mut Server, endpoint: &str, digit: char) {
     let thumbprint = Thumbprint::parse(&digit.to_string().repeat(40)).unwrap();
     let app_id = "{4dc3e181-e14b-4a21-b022-59fc669b0914}".to_owned();
-    let entry = Entry { thumbprint, app_id, store: Some("WebHosting".to_owned()) };
+    let entry = Entry { thumbprint, app_id, store: Some("WebHosting".to_owned()), rest: Rest::Usual };
     server.certificates.insert(Endpoint::parse(endpoint).unwrap(), entry);
 }
 
@@ -193,4 +193,45 @@ fn one_that_will_not_do_is_named_before_anything_is_changed() {
     let wanted = wanting(&format!("{BY_SUBJECT}\n{second}"), &[old(), new()]);
     let lacks = lacks(&wanted, &server.survey(&wanted.spot), &Applied::default(), false);
     assert!(matches!(&lacks[..], [Lack::TwoCertificates { .. }]), "{lacks:?}");
+}
+
+#[test]
+fn a_host_cannot_have_a_certificate_of_its_own_where_iis_knows_none_by_host() {
+    let mut server = Server::new();
+    let mut lacking = |text: &str, sni| {
+        let wanted = wanting(text, &[old()]);
+        let actual = Actual { sni, ..server.survey(&wanted.spot) };
+        lacks(&wanted, &actual, &Applied::default(), true)
+    };
+    let [lack] = &lacking(BY_SUBJECT, Some(false))[..] else { panic!("it is refused") };
+    assert_eq!(*lack, Lack::NoSni { bindings: vec!["https/*:443:a.example".to_owned()] });
+    assert!(lack.to_string().contains("older than IIS 8"), "{lack}");
+    // At an address of its own it can, and where nobody knows, IIS is asked.
+    for (text, sni) in [(SHARED, Some(false)), (BY_SUBJECT, Some(true)), (BY_SUBJECT, None)] {
+        assert_eq!(lacking(text, sni), []);
+    }
+}
+
+#[test]
+fn what_visitors_are_asked_for_stays_with_a_certificate_that_is_renewed() {
+    let mut server = Server::new();
+    let (_, applied) = deployed(&mut server, &wanting(BY_SUBJECT, &[old()]), &Applied::default());
+    let at = Endpoint::parse(AT).unwrap();
+    let words = ["verifyclientcertrevocation=disable", "clientcertnegotiation=enable"];
+    let said = Rest::Said(words.map(str::to_owned).into());
+    server.certificates.get_mut(&at).unwrap().rest = said.clone();
+    let before = server.clone();
+    let renewed = wanting(BY_SUBJECT, &[old(), new()]);
+    let (plan, _) = deployed(&mut server, &renewed, &applied);
+    assert!(plan.to_string().contains(&words.join(" ")), "{plan}");
+    assert_eq!((shown(&server, AT).as_deref(), &server.certificates[&at].rest), (Some("2"), &said));
+    crate::site::iis::run::take_back(&mut server, &plan.changes).unwrap();
+    assert_eq!(server, before);
+    assert_eq!(losing(&plan, &server.survey(&renewed.spot)).count(), 0);
+    // What cannot be read cannot be kept.
+    server.certificates.get_mut(&at).unwrap().rest = Rest::Strange;
+    let actual = server.survey(&renewed.spot);
+    let plan = whole(&renewed, &actual, &applied, false);
+    assert_eq!(losing(&plan, &actual).collect::<Vec<_>>(), [&at]);
+    assert_eq!(losing(&IisPlan::default(), &actual).count(), 0);
 }

@@ -246,12 +246,23 @@ impl Server {
         let endpoint = &command.endpoint;
         let there = self.certificates.get(endpoint).cloned();
         let (code, printed) = match (&command.verb, there) {
-            (netsh::Verb::Show, Some(Entry { thumbprint, app_id, store })) => {
+            (netsh::Verb::Show, Some(Entry { thumbprint, app_id, store, rest })) => {
+                // As a server in English prints what may be otherwise here.
+                let [verify, ask] = ["verifyclientcertrevocation=disable", "clientcertnegotiation=enable"]
+                    .map(|word| rest.words().iter().any(|said| said == word));
+                let word = |on: bool| if on { "Enabled" } else { "Disabled" };
+                let strange = if rest == netsh::Rest::Strange { "N : Enabled\r\n" } else { "" };
+                let rest = format!(
+                    "E : {}\r\nF : Disabled\r\nG : Enabled\r\nH : 0\r\nI : 0\r\nJ : (null)\r\nK : (null)\r\n\
+                     L : Disabled\r\nM : {}\r\n{strange}",
+                    word(!verify),
+                    word(ask)
+                );
                 let (hash, store) = (thumbprint.as_str(), store.as_deref().unwrap_or("(null)"));
                 (
                     0,
                     format!(
-                        "\r\n    A:b : {endpoint}\r\n    C : {hash}\r\n    D : {app_id}\r\n    E : {store}\r\n"
+                        "\r\n    A:b : {endpoint}\r\n    C : {hash}\r\n    D : {app_id}\r\n    E : {store}\r\n{rest}"
                     ),
                 )
             }

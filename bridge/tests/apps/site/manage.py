@@ -1,0 +1,9 @@
+"""A Django project as small as it can be, with the bridge among its applications."""
+
+import os
+import sys
+
+from django.core.management import execute_from_command_line
+
+os.environ["DJANGO_SETTINGS_MODULE"] = "settings"
+execute_from_command_line(sys.argv)
