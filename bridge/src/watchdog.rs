@@ -87,7 +87,8 @@ impl Watchdog {
             events,
             base: Instant::now(),
             desks: Mutex::default(),
-            asleep: AtomicBool::new(true),
+            // Its thread is about to look.
+            asleep: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
             thread: OnceLock::new(),
         });
@@ -344,7 +345,11 @@ mod tests {
 
     fn watch(slow: Duration) -> (Watchdog, std::sync::mpsc::Receiver<String>) {
         let (says, heard) = std::sync::mpsc::channel();
-        (Watchdog::start(slow, None, Heard(Arc::new(Mutex::new(says)))).unwrap(), heard)
+        let watchdog = Watchdog::start(slow, None, Heard(Arc::new(Mutex::new(says)))).unwrap();
+        while !watchdog.state.asleep.load(Ordering::SeqCst) {
+            std::thread::yield_now();
+        }
+        (watchdog, heard)
     }
 
     const A_WHILE: Duration = Duration::from_secs(20);

@@ -31,6 +31,8 @@ const COMPLAINT: Duration = Duration::from_secs(60);
 /// A source of requests on a listening socket.
 pub struct Pool {
     listener: Listener,
+    /// Other processes, started by the same parent, accept what this one leaves.
+    has_siblings: bool,
     wake_read: OwnedFd,
     wake_write: OwnedFd,
     state: Mutex<State>,
@@ -48,28 +50,39 @@ struct State {
     /// Workers that wait for what the poll brings. A call to the system that wakes nobody is saved.
     idle: usize,
     stopping: bool,
+    /// Those whom the system had connected when it was time to stop were taken in.
+    took_queue: bool,
 }
 
 impl State {
-    /// The last look at waiting connections: what has arrived on them is served, and then they are closed.
+    /// The last look at waiting connections: what has arrived on them is served, and then they are closed, but for those
+    /// that were just made. Their peers are about to ask, and would take a closed connection for a failure.
     fn sweep(&mut self) {
-        for Waiting { mut connection, standing, .. } in std::mem::take(&mut self.waiting) {
-            if !matches!(standing, Standing::Lingering { .. })
-                && let Progress::Request(request) = connection.receive()
-            {
-                self.ready.push_back((connection, request));
+        let now = Instant::now();
+        for mut entry in std::mem::take(&mut self.waiting) {
+            if matches!(entry.standing, Standing::Lingering { .. }) {
+                continue;
+            }
+            match entry.connection.receive() {
+                Progress::Request(request) => self.ready.push_back((entry.connection, request)),
+                Progress::Waiting if entry.is_awaited_until().is_some_and(|until| until > now) => {
+                    self.waiting.push(entry);
+                }
+                _ => {}
             }
         }
     }
 }
 
 impl Pool {
-    pub fn new(listener: Listener) -> io::Result<Pool> {
+    /// Serves what arrives at `listener`; with `siblings`, what this process does not accept is for them.
+    pub fn new(listener: Listener, siblings: bool) -> io::Result<Pool> {
         // A poll may report a connection that a sibling process accepts first; accepting must not wait then.
         listener.socket.set_nonblocking(true)?;
         let (wake_read, wake_write) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
         Ok(Pool {
             listener,
+            has_siblings: siblings,
             wake_read,
             wake_write,
             state: Mutex::default(),
@@ -158,8 +171,13 @@ impl Pool {
         }
     }
 
-    /// One connection at a time: what is not taken here is there for sibling processes.
-    fn accept(&self, waiting: &mut Vec<Waiting>) {
+    /// Takes in those whom the system has connected already: with this process gone they would be cut off.
+    fn take_queue(&self, waiting: &mut Vec<Waiting>) {
+        while waiting.len() < MAX_CONNECTIONS && self.accept(waiting) {}
+    }
+
+    /// One connection at a time: what is not taken here is there for sibling processes. Says whether there was one.
+    fn accept(&self, waiting: &mut Vec<Waiting>) -> bool {
         match self.listener.socket.accept() {
             Ok((socket, _)) => match SocketStream::new(socket) {
                 Ok(stream) => {
@@ -168,8 +186,12 @@ impl Pool {
                         make_room(waiting);
                     }
                     waiting.push(Waiting::new(connection, Standing::Expected));
+                    true
                 }
-                Err(error) => log::line(&format!("cannot set up a connection: {error}")),
+                Err(error) => {
+                    log::line(&format!("cannot set up a connection: {error}"));
+                    false
+                }
             },
             Err(error) if matches!(error.raw_os_error(), Some(code) if is_out_of_files(code)) => {
                 let mut complained = self.complained.lock().unwrap_or_else(PoisonError::into_inner);
@@ -180,11 +202,26 @@ impl Pool {
                 if !make_room(waiting) {
                     std::thread::sleep(Duration::from_millis(100));
                 }
+                false
             }
             // A sibling was faster, or the peer is gone again.
-            Err(_) => {}
+            Err(_) => false,
         }
     }
+}
+
+/// Waits until one of those that were just connected asks, or has had its time.
+fn wait_for_newcomers(waiting: &[Waiting]) {
+    let mut fds: Vec<PollFd<'_>> = waiting
+        .iter()
+        .filter_map(|entry| entry.connection.stream.socket())
+        .map(|socket| PollFd::from_borrowed_fd(socket.as_fd(), PollFlags::IN))
+        .collect();
+    let until = waiting.iter().filter_map(Waiting::is_awaited_until).min();
+    let limit =
+        until.and_then(|until| Timespec::try_from(until.saturating_duration_since(Instant::now())).ok());
+    // Whatever ended it, all of them are looked at afterwards.
+    let _ = poll(&mut fds, limit.as_ref());
 }
 
 impl Source for Pool {
@@ -198,11 +235,23 @@ impl Source for Pool {
                 return Some(Exchange::new(connection, request));
             }
             if state.stopping {
+                if !self.has_siblings && !std::mem::replace(&mut state.took_queue, true) {
+                    self.take_queue(&mut state.waiting);
+                }
                 state.sweep();
-                if state.ready.is_empty() {
-                    self.changed.notify_all();
+                if !state.ready.is_empty() {
+                    continue;
+                }
+                self.changed.notify_all();
+                if state.waiting.is_empty() {
                     return None;
                 }
+                // Nobody else looks after them: other workers find nothing, and leave.
+                let waiting = std::mem::take(&mut state.waiting);
+                drop(state);
+                wait_for_newcomers(&waiting);
+                state = self.state();
+                state.waiting.extend(waiting);
                 continue;
             }
             if state.polling {

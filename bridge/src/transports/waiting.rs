@@ -11,6 +11,9 @@ use crate::protocol::Request;
 /// How long a connection may be silent in the middle of a request, or before its first, when others want its place.
 const FIRST_WORD: Duration = Duration::from_secs(5);
 
+/// How long a connection that was just made may take to its first request from a bridge that is told to stop.
+const NEWCOMER: Duration = Duration::from_secs(1);
+
 /// How long a peer that was answered before it had sent everything may go on sending.
 const LINGER: Duration = Duration::from_secs(2);
 
@@ -40,6 +43,15 @@ impl Waiting {
     pub fn lingering(mut connection: Connection) -> Waiting {
         connection.stream.end_output();
         Waiting::new(connection, Standing::Lingering { until: Instant::now() + LINGER })
+    }
+
+    /// Until when a bridge that is told to stop waits for a request; peers of kept connections know that those may be
+    /// closed, and ask elsewhere.
+    pub fn is_awaited_until(&self) -> Option<Instant> {
+        match self.standing {
+            Standing::Expected => Some(self.since + NEWCOMER),
+            Standing::Kept | Standing::Lingering { .. } => None,
+        }
     }
 
     /// When this connection may be closed to make room for another.

@@ -56,6 +56,26 @@ fn told_to_stop_it_answers_what_has_arrived_and_keeps_no_connection() {
 }
 
 #[test]
+fn told_to_stop_it_answers_those_who_have_just_come() {
+    let mut bridge = Bridge::start("gate", &[]);
+    let gate = bridge.folder.path().join("open");
+    let request = get(&format!("/?{}", gate.display()));
+    let mut busy = bridge.connect();
+    busy.send(&request.bytes());
+    bridge.wait_for("note: begun");
+    // The system has connected them, and the bridge has not looked yet; one is slower to ask than the bridge to be told.
+    let (mut asking, mut slow) = (bridge.connect(), bridge.connect());
+    asking.send(&request.bytes());
+    bridge.signal(TERM);
+    bridge.wait_for("stopping: ");
+    std::fs::write(gate, "").unwrap();
+    busy.answer(1).expect("200 OK", "begun ended");
+    asking.answer(1).expect("200 OK", "begun ended");
+    slow.ask(&request).expect("200 OK", "begun ended");
+    assert_eq!(bridge.wait().code(), Some(0));
+}
+
+#[test]
 fn a_log_that_nobody_reads_stops_neither_the_others_nor_the_end() {
     let folder = tempfile::tempdir().unwrap();
     let listen = format!("unix:{}", folder.path().join("socket").display());

@@ -102,7 +102,7 @@ fn serve_alone(
 ) -> PyResult<u8> {
     // The pool lives as long as the thread that may stop it; the socket's file only as long as this call.
     let _file = listener.file.take();
-    let pool = Pool::new(listener)?;
+    let pool = Pool::new(listener, parent.is_some())?;
     let address = pool.address();
     let mut source: Arc<dyn Source> = Arc::new(pool);
     if let (Some(requests), Some(parent)) = (settings.renewal.requests, &parent) {
