@@ -19,10 +19,12 @@ pub fn records(input: &[u8]) {
     assert_eq!(seen(bytes.chunks(1)), whole, "byte by byte");
 }
 
+type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
+
 /// What records meant, and what ended them.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Seen {
-    requests: Vec<(u16, bool, Vec<(Vec<u8>, Vec<u8>)>)>,
+    requests: Vec<(u16, bool, Pairs)>,
     body: Vec<u8>,
     replies: Vec<u8>,
     ends: Vec<&'static str>,

@@ -7,11 +7,16 @@ mod archive;
 mod bench;
 #[cfg(test)]
 mod book;
+mod debian;
 mod demo;
 mod dist;
+#[cfg(target_os = "linux")]
+mod fuzz;
 mod guestbook;
 mod iis;
 mod lab;
+#[cfg(target_os = "linux")]
+mod servers;
 mod test;
 mod tools;
 #[cfg(test)]
@@ -36,6 +41,12 @@ enum Chore {
     Dist(dist::Args),
     /// Build tests for Windows and run them in the lab
     Wine(wine::Args),
+    /// Let a fuzzer think of input for the bridge, for a while
+    #[cfg(target_os = "linux")]
+    Fuzz(fuzz::Args),
+    /// Serve examples/guestbook with the bridge behind nginx, lighttpd and Apache, and visit it while it is restarted
+    #[cfg(target_os = "linux")]
+    Servers,
     /// Measure Holdall against its peers, on the same files in the same run
     #[command(subcommand)]
     Bench(bench::Bench),
@@ -58,6 +69,10 @@ fn main() -> anyhow::Result<()> {
         Chore::Dist(args) => dist::run(&args),
         Chore::Lab(args) => lab::run(&args),
         Chore::Wine(args) => wine::run(&args),
+        #[cfg(target_os = "linux")]
+        Chore::Fuzz(args) => fuzz::run(&args),
+        #[cfg(target_os = "linux")]
+        Chore::Servers => servers::run(),
         Chore::Bench(bench) => bench::run(&bench),
         Chore::IisFacts(args) => iis::run(&args),
         Chore::IisBridge => iis::run_bridge(),

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 
+#[cfg(target_os = "linux")]
+use crate::{fuzz, servers};
 use crate::{lab, tools, wine};
 
 /// Options of `cargo xtask test`.
@@ -41,6 +43,18 @@ enum Counted {
     Whole,
 }
 
+/// A group's name, the chore that is run for it, and whether that can be.
+type Chore = (&'static str, &'static str, fn() -> anyhow::Result<bool>);
+
+/// What needs programs that Linux has.
+#[cfg(target_os = "linux")]
+const CHORES: &[Chore] = &[
+    ("bridge under fuzzing", "fuzz", fuzz::is_available),
+    ("bridge behind web servers", "servers", servers::is_available),
+];
+#[cfg(not(target_os = "linux"))]
+const CHORES: &[Chore] = &[];
+
 pub fn run(args: &Args) -> anyhow::Result<()> {
     let started = Instant::now();
     let prepared = tools::prepare_tests()?;
@@ -54,8 +68,16 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         None if cfg!(windows) => groups.push(pipe_group(&prepared)?),
         None => total.skipped += 1 + wine::PARTS.len() as u64,
     }
+    let wanted = |name: &str| args.group.as_ref().is_none_or(|wanted| name.contains(wanted.as_str()));
+    // What a run is not about need not be installed for it.
+    for (name, word, is_available) in CHORES.iter().filter(|(name, ..)| wanted(name)) {
+        match is_available()? {
+            true => groups.push(Group { name, command: chore(&[word])?, counted: Counted::Whole }),
+            false => total.skipped += 1,
+        }
+    }
     for group in groups {
-        if args.group.as_ref().is_some_and(|wanted| !group.name.contains(wanted.as_str())) {
+        if !wanted(group.name) {
             continue;
         }
         tools::step(group.name);
@@ -136,17 +158,19 @@ fn pipe_group(prepared: &[(&str, PathBuf)]) -> anyhow::Result<Group> {
 
 /// What is proved in the Windows lab.
 fn lab_groups() -> anyhow::Result<Vec<Group>> {
-    let chore = |arguments: &[&str]| -> anyhow::Result<Command> {
-        let mut chore = Command::new(std::env::current_exe()?);
-        chore.args(arguments);
-        Ok(chore)
-    };
     let check = Group { name: "lab", command: chore(&["lab", "--check"])?, counted: Counted::Whole };
     let parts = wine::PARTS.iter().map(|part| {
         let command = chore(&["wine", part.word()])?;
         Ok(Group { name: part.group(), command, counted: Counted::Cargo })
     });
     [Ok(check)].into_iter().chain(parts).collect()
+}
+
+/// One of this program's own chores.
+fn chore(words: &[&str]) -> anyhow::Result<Command> {
+    let mut chore = Command::new(std::env::current_exe()?);
+    chore.args(words);
+    Ok(chore)
 }
 
 /// Runs the command of a group, shows what it prints as it comes, and counts.

@@ -21,8 +21,9 @@ use signal_hook::consts::SIGCHLD;
 
 use self::place::{Loss, Place};
 use self::worker::Worker;
+use crate::log_file::LogFile;
 use crate::renewal::Renewal;
-use crate::transports::Listener;
+use crate::transports::{Listener, go_on_in};
 use crate::{log, stop};
 
 pub use self::worker::{FULL, READY};
@@ -53,6 +54,7 @@ pub fn supervise(
     renewal: &Renewal,
     listener: &Listener,
     grace: Duration,
+    mut log_file: Option<LogFile>,
 ) -> io::Result<bool> {
     let mut soft = stop::signals(&stop::SOFT)?;
     let mut children = stop::signals(&[SIGCHLD])?;
@@ -64,6 +66,10 @@ pub fn supervise(
     loop {
         fill(&mut places, program, listener);
         wait(&soft, &children, &places, &leaving, look_at);
+        // What is said of it shall not stand in a file that has been moved away.
+        if let Some(file) = log_file.as_mut().and_then(LogFile::renew) {
+            go_on_in(&file)?;
+        }
         if stop::drain(&mut soft) {
             log::line("stopping: workers finish their requests");
             stop_all(places, leaving, grace, &mut soft);

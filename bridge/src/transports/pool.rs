@@ -230,9 +230,14 @@ impl Source for Pool {
         let State { waiting, ready, stopping, .. } = &mut *state;
         match disposition {
             Disposition::Close => return,
-            // No longer: its peer would send requests for as long as they are answered.
+            // No longer: its peer would send requests for as long as they are answered. One that it has sent while
+            // this answer was ended is answered, though: a web server does not ask twice what may change something.
             Disposition::Keep if *stopping => {
-                if let Progress::Request(request) = connection.proceed() {
+                let progress = match connection.proceed() {
+                    Progress::Waiting => connection.receive(),
+                    progress => progress,
+                };
+                if let Progress::Request(request) = progress {
                     ready.push_back((connection, request));
                 }
             }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::bridge::{Bridge, apps};
+use super::bridge::{Bridge, apps, signal_process};
 use super::client::{get, post};
 use super::probe::start;
 
@@ -78,6 +78,22 @@ fn a_large_log_goes_on_in_a_new_file() {
     bridge.connect().ask(&get("/")).expect("200 OK", "begun");
     bridge.wait_for("much to say");
     assert_eq!(full.metadata().unwrap().len(), before);
+}
+
+#[test]
+fn processes_that_share_a_log_all_go_on_in_a_new_one_when_it_was_moved_away() {
+    let bridge = start("whoami", "processes = 2\n");
+    bridge.wait_for("ready: 2 processes");
+    let (log, moved) = (bridge.folder.path().join("log"), bridge.folder.path().join("moved"));
+    std::fs::rename(&log, &moved).unwrap();
+    std::fs::write(&log, "").unwrap();
+    let answer = bridge.connect().ask(&get("/")).text();
+    let worker: u32 = answer.split(' ').next().unwrap().parse().unwrap();
+    signal_process(worker, 9);
+    // The parent says so, and the one that takes its place.
+    bridge.wait_for(&format!("worker {worker} is gone"));
+    bridge.wait_for("ready: plain:whoami");
+    assert!(!std::fs::read_to_string(moved).unwrap().contains("is gone"));
 }
 
 #[test]

@@ -45,7 +45,7 @@ pub fn serve(py: Python<'_>, settings: &Settings, worker: bool) -> u8 {
     };
     let done = take_interrupt(py).and_then(|()| {
         if (settings.processes > 1 || settings.renewal.is_wanted()) && !worker {
-            return supervise(py, settings, &listener);
+            return supervise(py, settings, log_file, &listener);
         }
         // A server that hands over its socket may have started others like this process.
         let siblings = worker || settings.listen.is_none();
@@ -71,7 +71,12 @@ fn listener(settings: &Settings, worker: bool) -> Result<Listener, u8> {
 }
 
 /// Keeps workers running. This process imports nothing of the project.
-fn supervise(py: Python<'_>, settings: &Settings, listener: &Listener) -> PyResult<u8> {
+fn supervise(
+    py: Python<'_>,
+    settings: &Settings,
+    log_file: Option<LogFile>,
+    listener: &Listener,
+) -> PyResult<u8> {
     let sys = py.import("sys")?;
     // The interpreter's own options (-I, -B, -X utf8) stand between its name and this module's arguments.
     // All of it but the name is given to the workers.
@@ -81,8 +86,9 @@ fn supervise(py: Python<'_>, settings: &Settings, listener: &Listener) -> PyResu
         arguments: whole.into_iter().skip(1).collect(),
     };
     let grace = Duration::from_secs(u64::from(settings.grace));
-    let clean = py
-        .detach(|| supervisor::supervise(&program, settings.processes, &settings.renewal, listener, grace))?;
+    let clean = py.detach(|| {
+        supervisor::supervise(&program, settings.processes, &settings.renewal, listener, grace, log_file)
+    })?;
     Ok(if clean { DONE } else { FAILED })
 }
 
