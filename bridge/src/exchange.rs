@@ -20,6 +20,9 @@ const SMALL: usize = 32 * 1024;
 /// Records handed to one write at most (two pieces each, below the 1024 that systems allow).
 const BATCH: usize = 128;
 
+/// Room made for a piece of body before it is there.
+const AT_ONCE: usize = 64 * 1024;
+
 /// How long the end of a stream may be awaited whose announced bytes are all there.
 const A_MOMENT: Duration = Duration::from_secs(1);
 
@@ -106,14 +109,21 @@ impl Exchange {
     /// Exactly `size` bytes of the body, fewer only at its end; all of it without a size.
     pub fn read(&mut self, size: Option<usize>) -> Result<Vec<u8>, BodyError> {
         let wanted = size.unwrap_or(usize::MAX);
-        let mut bytes = Vec::new();
+        let announced = self.announced.map_or(0, |left| usize::try_from(left).unwrap_or(usize::MAX));
+        let mut bytes = Vec::with_capacity(wanted.min(announced).min(AT_ONCE));
         while bytes.len() < wanted {
             let there = self.ahead.front();
             let taken = there.len().min(wanted - bytes.len());
             bytes.extend_from_slice(&there[..taken]);
-            self.consume(taken)?;
-            if bytes.len() < wanted && !self.fill()? {
+            if taken > 0 {
+                self.consume(taken)?;
+            } else if let Some(error) = self.failed {
+                return Err(error);
+            } else if self.ended {
                 break;
+            } else {
+                // Straight from what was received: a large body is not to go by way of what was kept of it.
+                self.receive_into(&mut bytes, wanted);
             }
         }
         Ok(bytes)
@@ -302,10 +312,27 @@ impl Exchange {
         let before = self.ahead.front().len();
         self.absorb(limit);
         self.flush_replies();
-        if self.ahead.front().len() > before || self.ended || self.failed.is_some() {
-            return;
+        if self.ahead.front().len() == before {
+            self.await_more();
         }
-        if let Err(error) = self.hear(PATIENCE) {
+    }
+
+    /// The same, to the end of `bytes`, which are to be no more than `wanted`. Nothing may be `ahead`.
+    fn receive_into(&mut self, bytes: &mut Vec<u8>, wanted: usize) {
+        let before = bytes.len();
+        self.absorb_into(wanted - before, Some(bytes));
+        self.flush_replies();
+        if bytes.len() == before {
+            self.await_more();
+        }
+    }
+
+    /// Hears the peer, unless there is nothing more to come.
+    fn await_more(&mut self) {
+        if !self.ended
+            && self.failed.is_none()
+            && let Err(error) = self.hear(PATIENCE)
+        {
             self.fail(error);
         }
     }
@@ -337,12 +364,18 @@ impl Exchange {
 
     /// Moves up to `limit` body bytes from the connection's buffer to `ahead`.
     fn absorb(&mut self, limit: usize) {
+        self.absorb_into(limit, None);
+    }
+
+    /// The same, to the end of `taken` if there is one.
+    fn absorb_into(&mut self, limit: usize, mut taken: Option<&mut Vec<u8>>) {
         let Some(connection) = &mut self.connection else { return };
         let mut room = limit;
         loop {
             let (ahead, announced, ended) = (&mut self.ahead, &mut self.announced, &mut self.ended);
             let (failed, aborted, replies) = (&mut self.failed, &mut self.aborted, &mut self.replies);
             let unread = self.unread;
+            let taken = taken.as_deref_mut();
             let more = connection.step(room, |event| {
                 match event {
                     None => return false,
@@ -353,7 +386,14 @@ impl Exchange {
                         let allowed = announced.map_or(bytes.len(), |left| {
                             usize::try_from(left).unwrap_or(usize::MAX).min(bytes.len())
                         });
-                        if let Err(error) = ahead.push(&bytes[..allowed]) {
+                        let kept = match taken {
+                            Some(taken) => {
+                                taken.extend_from_slice(&bytes[..allowed]);
+                                Ok(())
+                            }
+                            None => ahead.push(&bytes[..allowed]),
+                        };
+                        if let Err(error) = kept {
                             crate::log::line(&format!(
                                 "a request body cannot be kept in a temporary file: {error}"
                             ));

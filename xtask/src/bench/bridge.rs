@@ -171,6 +171,7 @@ impl Bench {
 
     /// Microseconds to an answer, and those of Django in a process without server.
     fn direct(&self) -> anyhow::Result<(Rounds, Vec<f64>)> {
+        let everywhere = process::stay_on_one_core()?;
         let serving = self.stand.serve(1, &self.interrupts)?;
         let servers: Vec<Server> = serving.servers.iter().map(|(server, _)| *server).collect();
         let servers: Vec<Server> =
@@ -190,6 +191,7 @@ impl Bench {
             }
             Ok(())
         })?;
+        process::run_on(&everywhere)?;
         Ok((found, in_process))
     }
 

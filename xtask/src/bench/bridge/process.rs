@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context as _, ensure};
 use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 /// A program and all that it starts, in a process group of their own, which is killed with this value.
 pub struct Group(Child);
@@ -77,4 +78,19 @@ pub fn memory(id: u32) -> anyhow::Result<(u64, u64)> {
 /// Lets a process' peak begin anew at what it holds now.
 pub fn forget_peak(id: u32) -> anyhow::Result<()> {
     Ok(fs_err::write(format!("/proc/{id}/clear_refs"), "5")?)
+}
+
+/// Keeps this thread, and whatever it starts from here on, on one core, and returns where they might run before. Of two that
+/// wait for each other only one has something to do, and how long it takes to wake a core would be most of what is measured.
+pub fn stay_on_one_core() -> io::Result<CpuSet> {
+    let everywhere = sched_getaffinity(None)?;
+    let mut one = CpuSet::new();
+    (0..CpuSet::MAX_CPU).filter(|core| everywhere.is_set(*core)).take(1).for_each(|core| one.set(core));
+    run_on(&one)?;
+    Ok(everywhere)
+}
+
+/// Lets this thread, and whatever it starts from here on, run on these cores.
+pub fn run_on(cores: &CpuSet) -> io::Result<()> {
+    Ok(sched_setaffinity(None, cores)?)
 }
