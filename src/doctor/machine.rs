@@ -231,12 +231,19 @@ fn is_blocked(path: &Path) -> bool {
 }
 
 /// What `w32tm /query /status` says of the clock in its first line, in any language: the leap indicator of NTP, of which 3
-/// means that no other clock was ever heard.
+/// means that no other clock was ever heard. It stands behind the colon, with what it means in brackets; an error has digits
+/// elsewhere.
 #[cfg(any(windows, test))]
 fn is_synchronized(printed: &str) -> Option<bool> {
     let first = printed.lines().find(|line| !line.trim().is_empty())?;
-    let indicator = first.chars().find(char::is_ascii_digit)?.to_digit(10)?;
-    (indicator <= 3).then_some(indicator < 3)
+    let indicator = first.split(':').skip(1).find_map(|said| {
+        // Before it French has a blank that does not break, which counts as white space.
+        let said = said.trim();
+        let digit = said.chars().next().filter(|digit| ('0'..='3').contains(digit))?;
+        let rest = said[1..].trim_start();
+        (rest.is_empty() || rest.starts_with('(')).then_some(digit)
+    })?;
+    Some(indicator != '3')
 }
 
 /// The addresses in what `netsh http show iplisten` prints, in any language: one a line.
@@ -270,6 +277,10 @@ mod tests {
         check("Leap Indicator: 3(not synchronized)", Some(false));
         check("\r\nIndicateur de d\u{fffd}rive\u{a0}: 3(non synchronis\u{fffd})", Some(false));
         check("Sprungindikator: 1(letzte Minute hat 61 Sekunden)", Some(true));
+        check("Leap Indicator:\u{a0}0", Some(true));
+        check("The following error occurred: The service has not been started. (0x80070426)", None);
+        check("Fehler: 0x80070426", None);
+        check("Leap Indicator: 30", None);
         assert_eq!(is_synchronized(""), None);
         assert_eq!(is_synchronized("The following error occurred: Access is denied."), None);
     }

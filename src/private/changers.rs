@@ -68,7 +68,7 @@ fn of_sddl(sddl: &str, us: &str, of: Of) -> Vec<String> {
             Entry::Unread(entry) => others.push(format!("whoever `{entry}` names")),
             Entry::Known { kind, flags, rights, who } => {
                 // What is refused gives nobody anything, and what is only handed down counts below.
-                let counts = !["D", "OD"].contains(&kind) && !flags.contains("IO");
+                let counts = !["D", "OD", "XD"].contains(&kind) && !sddl::is_handed_down_alone(flags);
                 if counts && !is_keeper(who) && rights.is_none_or(|rights| rights & harm(of) != 0) {
                     others.push(named(who));
                 }
@@ -128,6 +128,7 @@ mod tests {
         for rights in ["FA", "FW", "GW", "GA", "SD", "WD", "FRWO", "0x1301bf", "0x2", "4", "??"] {
             check(&of(rights), Of::File, &["all users"]);
         }
+        check("O:BAD:(XA;;FW;;;BU;(@User.x==1))(XD;;FA;;;AU;(@User.x==2))", Of::File, &["all users"]);
         for rights in ["FR", "FRFX", "0x1200a9", "GRGX"] {
             check(&of(rights), Of::File, &[]);
         }
@@ -136,6 +137,8 @@ mod tests {
         check("O:BAD:NO_ACCESS_CONTROL", Of::File, &["everybody"]);
         check("O:BAG:BA", Of::File, &["everybody"]);
         check("O:BAD:(D;;FA;;;BU)(A;OICIIO;FA;;;CO)", Of::File, &[]);
+        // In these flags the letters of another stand side by side.
+        check("O:BAD:(A;CIOI;FA;;;BU)", Of::Folder, &["all users"]);
     }
 
     #[test]

@@ -22,7 +22,7 @@ pub mod bits {
 }
 
 /// Those that have names of two letters.
-const NAMED: [(&str, u32); 21] = [
+const NAMED: [(&str, u32); 25] = [
     ("GA", bits::GENERIC_ALL),
     ("GX", 0x2000_0000),
     ("GW", bits::GENERIC_WRITE),
@@ -31,6 +31,11 @@ const NAMED: [(&str, u32); 21] = [
     ("FX", 0x12_00a0),
     ("FW", 0x12_0116),
     ("FR", 0x12_0089),
+    // Those of keys of the registry, which some programs write for files, too.
+    ("KA", 0xf_003f),
+    ("KX", 0x2_0019),
+    ("KW", 0x2_0006),
+    ("KR", 0x2_0019),
     ("SD", bits::DELETE),
     ("RC", 0x2_0000),
     ("WD", bits::GIVE_RIGHTS),
@@ -85,21 +90,49 @@ pub fn owner(sddl: &str) -> Option<&str> {
 /// Who may do what.
 pub fn access(sddl: &str) -> Access<'_> {
     let Some((_, list)) = sddl.split_once("D:") else { return Access::Unsaid };
-    // What is audited stands behind.
-    let list = list.split_once("S:").map_or(list, |(list, _)| list);
-    if list.contains("NO_ACCESS_CONTROL") {
+    let first = list.find('(').unwrap_or(list.len());
+    if list[..first].contains("NO_ACCESS_CONTROL") {
         return Access::Open;
     }
-    Access::Listed(list.split('(').skip(1).map(entry).collect())
+    Access::Listed(bracketed(list).into_iter().map(entry).collect())
 }
 
-fn entry(text: &str) -> Entry<'_> {
-    let whole = text.split(')').next().unwrap_or(text);
+/// What stands in brackets, up to what is audited, which stands behind. An entry with a condition has brackets in it, and the
+/// condition may have any text in quotes.
+fn bracketed(list: &str) -> Vec<&str> {
+    let (mut found, mut depth, mut start, mut is_quoted) = (Vec::new(), 0_u32, 0, false);
+    for (at, character) in list.char_indices() {
+        match character {
+            '"' if depth > 0 => is_quoted = !is_quoted,
+            _ if is_quoted => {}
+            '(' => {
+                start = if depth == 0 { at + 1 } else { start };
+                depth += 1;
+            }
+            ')' if depth == 1 => {
+                found.push(&list[start..at]);
+                depth = 0;
+            }
+            ')' => depth = depth.saturating_sub(1),
+            ':' if depth == 0 && list[..at].ends_with('S') => return found,
+            _ => {}
+        }
+    }
+    found.extend((depth > 0).then(|| &list[start..]));
+    found
+}
+
+fn entry(whole: &str) -> Entry<'_> {
     let fields: Vec<&str> = whole.split(';').collect();
     match fields[..] {
         [kind, flags, rights, _, _, who, ..] => Entry::Known { kind, flags, rights: mask(rights), who },
         _ => Entry::Unread(whole),
     }
+}
+
+/// Whether flags, of two letters each, say that an entry counts for what lies below alone.
+pub fn is_handed_down_alone(flags: &str) -> bool {
+    flags.as_bytes().chunks(2).any(|flag| flag == b"IO")
 }
 
 /// The bits of rights, which are a number or names of two letters each: `0x1301bf`, or `FRFX`.
@@ -147,11 +180,40 @@ mod tests {
     }
 
     #[test]
+    fn an_entry_with_a_condition_is_one() {
+        let known = |kind, rights, who| Entry::Known { kind, flags: "", rights, who };
+        assert_eq!(
+            access(
+                "D:(XA;;FA;;;WD;(@User.x==1 && (Member_of {SID(BA)})))(XA;;FR;;;AU;(@User.t==\")S:(;\"))(A;;0x2;;;BU)S:(AU;SAFA;FA;;;WD)"
+            ),
+            Access::Listed(vec![
+                known("XA", Some(bits::ALL), "WD"),
+                known("XA", Some(0x12_0089), "AU"),
+                known("A", Some(bits::WRITE), "BU"),
+            ])
+        );
+        // What is cut short is looked at as far as it goes.
+        assert_eq!(access("D:(A;;FA;;;WD"), Access::Listed(vec![known("A", Some(bits::ALL), "WD")]));
+    }
+
+    #[test]
+    fn flags_are_two_letters_each() {
+        for (flags, expected) in
+            [("IO", true), ("OICIIO", true), ("CIOI", false), ("OICIID", false), ("", false)]
+        {
+            assert_eq!(is_handed_down_alone(flags), expected, "{flags}");
+        }
+    }
+
+    #[test]
     fn rights_are_a_number_or_names() {
         let check = |text: &str, expected: Option<u32>| assert_eq!(mask(text), expected, "{text}");
         check("0x1301bf", Some(0x13_01bf));
         check("4", Some(bits::APPEND));
         check("CCDCLC", Some(0x1 | bits::WRITE | bits::APPEND));
+        check("KA", Some(0xf_003f));
+        check("KRKW", Some(0x2_001f));
+        check("KX", Some(0x2_0019));
         check("", Some(0));
         for wrong in ["0xzz", "4x", "ZZ", "F", "é", "FAé"] {
             check(wrong, None);

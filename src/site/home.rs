@@ -267,18 +267,23 @@ pub fn bridge_toml(
     told.trusted_proxies = Some(settings.trusted_proxies.iter().map(ToString::to_string).collect());
     let maintenance = place.site.join(super::maintenance::MAINTENANCE_TOML);
     told.maintenance = Some(super::bridge_toml::Watched { file: maintenance.to_string_lossy().into_owned() });
-    told.log = Some(super::bridge_toml::Log {
-        path: log.to_string_lossy().into_owned(),
-        max_megabytes: FULL,
-        // What is older is removed with the next deploy, and so are those of others.
-        keep: (settings.logs.max_megabytes / FULL).saturating_sub(1).clamp(1, 9999),
-    });
+    let (max_megabytes, keep) = log_files(settings.logs.max_megabytes);
+    told.log =
+        Some(super::bridge_toml::Log { path: log.to_string_lossy().into_owned(), max_megabytes, keep });
     if let Some(path) = settings.probe.paths.first() {
         told.check.path.clone_from(path);
     }
     visited.host.clone_into(&mut told.check.host);
     told.check.https = visited.https;
     told
+}
+
+/// At how many megabytes the log of the bridge goes on in a new file, and how many earlier ones stay, so that all of them
+/// together are no larger than `wanted`. There is always an earlier one: who looks after an error finds what was before it.
+fn log_files(wanted: u32) -> (u32, u32) {
+    let max_megabytes = FULL.min((wanted / 2).max(1));
+    // What is older is removed with the next deploy, and so are those of others.
+    (max_megabytes, (wanted / max_megabytes).saturating_sub(1).clamp(1, 9999))
 }
 
 /// How the first of a site's addresses is visited.
@@ -364,6 +369,18 @@ mod tests {
             assert!(home.is_told(&place, &wanted), "{cut}");
             assert!(place.tmp().is_dir(), "{cut}");
         });
+    }
+
+    #[test]
+    fn the_log_of_the_bridge_is_no_larger_than_the_logs_of_the_site_may_be() {
+        for (wanted, expected) in
+            [(1, (1, 1)), (2, (1, 1)), (3, (1, 2)), (5, (2, 1)), (19, (9, 1)), (20, (10, 1)), (500, (10, 49))]
+        {
+            let (max_megabytes, keep) = log_files(wanted);
+            assert_eq!((max_megabytes, keep), expected, "{wanted}");
+            assert!(wanted < 2 || max_megabytes * (keep + 1) <= wanted, "{wanted}");
+        }
+        assert_eq!(log_files(u32::MAX).1, 9999);
     }
 
     #[test]

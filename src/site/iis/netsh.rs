@@ -117,12 +117,13 @@ impl Entry {
         }
     }
 
-    /// The same in the place of another, which goes on asking visitors for what that one asks them.
+    /// The same in the place of another, which goes on asking visitors for what that one asks them, as far as that can be
+    /// said.
     #[must_use]
     pub fn in_place_of(self, other: &Entry) -> Entry {
-        match &other.rest {
-            Rest::Said(_) => Entry { rest: other.rest.clone(), ..self },
-            Rest::Usual | Rest::Strange => self,
+        match other.rest.words() {
+            [] => self,
+            words => Entry { rest: Rest::Said(words.to_vec()), ..self },
         }
     }
 

@@ -9,8 +9,9 @@ pub enum Rest {
     Usual,
     /// Otherwise, by these words of `add`.
     Said(Vec<String>),
-    /// Otherwise, and not to be told in words: it is in a language that is not known here.
-    Strange,
+    /// Otherwise, and not to be told in words, but for these: something beside them is not known here. There are none where
+    /// it is in a language of which nobody can tell what is on and what is off.
+    Strange(Vec<String>),
 }
 
 /// The words of `add` for the lines that follow the store, in their order, with what netsh takes for granted.
@@ -54,9 +55,9 @@ impl Rest {
             // Of five, one may be otherwise; the other way round it would be four.
             [first, _] if unusual(first) <= 1 => first,
             [_, second] if unusual(second) <= 1 => second,
-            _ => return Rest::Strange,
+            _ => return Rest::Strange(Vec::new()),
         };
-        let mut said = Vec::new();
+        let (mut said, mut is_strange) = (Vec::new(), false);
         for ((word, usual), value) in LINES.iter().zip(known) {
             let is_on = value == on;
             let is_plain = value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
@@ -67,7 +68,7 @@ impl Rest {
                 Usual::Zero if value.parse::<u32>().is_ok() => said.push(format!("{word}={value}")),
                 Usual::Nothing if value.is_empty() || value.starts_with('(') => {}
                 Usual::Nothing if is_plain => said.push(format!("{word}={value}")),
-                Usual::Zero | Usual::Nothing => return Rest::Strange,
+                Usual::Zero | Usual::Nothing => is_strange = true,
                 Usual::On | Usual::Off => {}
             }
         }
@@ -77,19 +78,25 @@ impl Rest {
         set.retain(|value| !words.contains(&value.as_str()) || value.as_str() == on);
         set.sort_unstable();
         set.dedup();
-        match (set.len() > 1 || set.iter().any(|value| *value == on), said.is_empty()) {
-            (true, _) => Rest::Strange,
+        is_strange |= set.len() > 1 || set.iter().any(|value| *value == on);
+        match (is_strange, said.is_empty()) {
+            (true, _) => Rest::Strange(said),
             (false, true) => Rest::Usual,
             (false, false) => Rest::Said(said),
         }
     }
 
-    /// The words of `add` that make a row so.
+    /// The words of `add` that make a row so, as far as there are any.
     pub fn words(&self) -> &[String] {
         match self {
-            Rest::Said(words) => words,
-            Rest::Usual | Rest::Strange => &[],
+            Rest::Said(words) | Rest::Strange(words) => words,
+            Rest::Usual => &[],
         }
+    }
+
+    /// Whether the words do not say all of it.
+    pub fn is_strange(&self) -> bool {
+        matches!(self, Rest::Strange(_))
     }
 }
 
@@ -115,6 +122,10 @@ mod tests {
 
     fn said(words: &[&str]) -> Rest {
         Rest::Said(words.iter().map(|word| (*word).to_owned()).collect())
+    }
+
+    fn strange(words: &[&str]) -> Rest {
+        Rest::Strange(said(words).words().to_vec())
     }
 
     #[test]
@@ -145,16 +156,20 @@ mod tests {
         let two = "off off on 0 0 (null) (null) off on";
         let words = ["verifyclientcertrevocation=disable", "clientcertnegotiation=enable"];
         check(two, ENGLISH, said(&words));
-        check(two, ["Aktiviert", "Deaktiviert"], Rest::Strange);
-        check("off off off 0 0 (null) (null) off off", ["ja", "nein"], Rest::Strange);
+        check(two, ["Aktiviert", "Deaktiviert"], strange(&[]));
+        check("off off off 0 0 (null) (null) off off", ["ja", "nein"], strange(&[]));
     }
 
     #[test]
     fn what_cannot_be_said_again_is_strange() {
-        check(&format!("{USUAL} on"), ENGLISH, Rest::Strange);
-        check(&format!("{USUAL} off - Set"), ENGLISH, Rest::Strange);
-        check("on off on 0 0 (null) a&b off off", ENGLISH, Rest::Strange);
-        check("on off on soon 0 (null) (null) off off", ENGLISH, Rest::Strange);
+        check(&format!("{USUAL} on"), ENGLISH, strange(&[]));
+        check(&format!("{USUAL} off - Set"), ENGLISH, strange(&[]));
+        check("on off on 0 0 (null) a&b off off", ENGLISH, strange(&[]));
+        check("on off on soon 0 (null) (null) off off", ENGLISH, strange(&[]));
+        // What stands beside it and was read is said again all the same.
+        let asks = strange(&["clientcertnegotiation=enable"]);
+        check("on off on 0 0 (null) (null) off on on", ENGLISH, asks.clone());
+        check("on off on 0 0 (null) a&b off on", ["Aktiviert", "Deaktiviert"], asks);
         // An answer that says nothing of it.
         check("on off", ENGLISH, Rest::Usual);
     }

@@ -5,7 +5,7 @@ use super::{ABSENT, Applied, Change, Difference, Drift, Found, IisPlan, Lack};
 use crate::site::certificates::StoredCertificate;
 use crate::site::iis::actual::{Actual, same_name};
 use crate::site::iis::call::Call;
-use crate::site::iis::netsh::{Command, Endpoint, Entry, Rest, Verb};
+use crate::site::iis::netsh::{Command, Endpoint, Entry, Verb};
 use crate::site::iis::wanted::{Shown, Spot, Wanted, WantedCertificate};
 
 const THING: &str = "certificate ";
@@ -150,8 +150,7 @@ pub fn losing<'a>(plan: &'a IisPlan, actual: &'a Actual) -> impl Iterator<Item =
         Call::Netsh(Command { verb: Verb::Delete, endpoint }) => Some(endpoint),
         _ => None,
     });
-    taken
-        .filter(|endpoint| actual.certificates.get(endpoint).is_some_and(|there| there.rest == Rest::Strange))
+    taken.filter(|endpoint| actual.certificates.get(endpoint).is_some_and(|there| there.rest.is_strange()))
 }
 
 fn take(difference: &mut Difference<'_>, endpoint: &Endpoint, there: &Entry) {

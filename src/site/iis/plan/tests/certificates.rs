@@ -229,9 +229,10 @@ fn what_visitors_are_asked_for_stays_with_a_certificate_that_is_renewed() {
     assert_eq!(server, before);
     assert_eq!(losing(&plan, &server.survey(&renewed.spot)).count(), 0);
     // What cannot be read cannot be kept.
-    server.certificates.get_mut(&at).unwrap().rest = Rest::Strange;
+    server.certificates.get_mut(&at).unwrap().rest = Rest::Strange(words.map(str::to_owned).into());
     let actual = server.survey(&renewed.spot);
     let plan = whole(&renewed, &actual, &applied, false);
     assert_eq!(losing(&plan, &actual).collect::<Vec<_>>(), [&at]);
+    assert!(plan.to_string().contains(&words.join(" ")), "what was read is kept: {plan}");
     assert_eq!(losing(&IisPlan::default(), &actual).count(), 0);
 }

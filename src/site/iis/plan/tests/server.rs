@@ -251,7 +251,7 @@ impl Server {
                 let [verify, ask] = ["verifyclientcertrevocation=disable", "clientcertnegotiation=enable"]
                     .map(|word| rest.words().iter().any(|said| said == word));
                 let word = |on: bool| if on { "Enabled" } else { "Disabled" };
-                let strange = if rest == netsh::Rest::Strange { "N : Enabled\r\n" } else { "" };
+                let strange = if rest.is_strange() { "N : Enabled\r\n" } else { "" };
                 let rest = format!(
                     "E : {}\r\nF : Disabled\r\nG : Enabled\r\nH : 0\r\nI : 0\r\nJ : (null)\r\nK : (null)\r\n\
                      L : Disabled\r\nM : {}\r\n{strange}",
