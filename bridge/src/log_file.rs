@@ -271,7 +271,7 @@ mod tests {
         let lock = fs_err::File::create(folder.path().join(".bridge.log.lock")).unwrap();
         lock.file().lock().unwrap();
         assert!(log.renew().is_none());
-        lock.file().unlock().unwrap();
+        drop(lock);
         assert!(log.renew().is_some());
     }
 
