@@ -49,6 +49,12 @@ impl Backlog {
         Ok(())
     }
 
+    /// How many bytes there are.
+    pub fn remaining(&self) -> u64 {
+        let spilt = self.spill.as_ref().map_or(0, |spill| spill.written - spill.read);
+        self.front().len() as u64 + spilt
+    }
+
     /// How much more fits in memory.
     pub fn room(&self) -> usize {
         match self.spill {

@@ -65,6 +65,23 @@ pub struct Exchange {
     scratch: Vec<u8>,
 }
 
+/// Room for a part of the body.
+struct Piece<'a> {
+    bytes: &'a mut [u8],
+    filled: usize,
+}
+
+impl Piece<'_> {
+    fn room(&self) -> usize {
+        self.bytes.len() - self.filled
+    }
+
+    fn push(&mut self, bytes: &[u8]) {
+        self.bytes[self.filled..][..bytes.len()].copy_from_slice(bytes);
+        self.filled += bytes.len();
+    }
+}
+
 impl Exchange {
     pub fn new(connection: Connection, request: Request) -> Exchange {
         let announced = announced_length(&request.params);
@@ -109,12 +126,34 @@ impl Exchange {
     /// Exactly `size` bytes of the body, fewer only at its end; all of it without a size.
     pub fn read(&mut self, size: Option<usize>) -> Result<Vec<u8>, BodyError> {
         let wanted = size.unwrap_or(usize::MAX);
-        let announced = self.announced.map_or(0, |left| usize::try_from(left).unwrap_or(usize::MAX));
-        let mut bytes = Vec::with_capacity(wanted.min(announced).min(AT_ONCE));
-        while bytes.len() < wanted {
+        let mut bytes = Vec::new();
+        loop {
+            let before = bytes.len();
+            let room = AT_ONCE.min(wanted - before);
+            bytes.resize(before + room, 0);
+            let read = self.read_into(&mut bytes[before..])?;
+            bytes.truncate(before + read);
+            if read < room || bytes.len() == wanted {
+                return Ok(bytes);
+            }
+        }
+    }
+
+    /// How many bytes a read of `size` will give, where that is known and they are so few that room may be made for them
+    /// before they are there.
+    pub fn foreseen(&self, size: Option<usize>) -> Option<usize> {
+        let left = self.announced?.saturating_add(self.ahead.remaining());
+        let count = size.unwrap_or(usize::MAX).min(usize::try_from(left).unwrap_or(usize::MAX));
+        (count <= AT_ONCE && self.failed.is_none()).then_some(count)
+    }
+
+    /// Fills `into` with the next bytes of the body, and says how many there were: fewer only at its end.
+    pub fn read_into(&mut self, into: &mut [u8]) -> Result<usize, BodyError> {
+        let mut piece = Piece { bytes: into, filled: 0 };
+        while piece.room() > 0 {
             let there = self.ahead.front();
-            let taken = there.len().min(wanted - bytes.len());
-            bytes.extend_from_slice(&there[..taken]);
+            let taken = there.len().min(piece.room());
+            piece.push(&there[..taken]);
             if taken > 0 {
                 self.consume(taken)?;
             } else if let Some(error) = self.failed {
@@ -123,10 +162,10 @@ impl Exchange {
                 break;
             } else {
                 // Straight from what was received: a large body is not to go by way of what was kept of it.
-                self.receive_into(&mut bytes, wanted);
+                self.receive_into(&mut piece);
             }
         }
-        Ok(bytes)
+        Ok(piece.filled)
     }
 
     /// One line with its end, cut at `limit` bytes.
@@ -317,12 +356,12 @@ impl Exchange {
         }
     }
 
-    /// The same, to the end of `bytes`, which are to be no more than `wanted`. Nothing may be `ahead`.
-    fn receive_into(&mut self, bytes: &mut Vec<u8>, wanted: usize) {
-        let before = bytes.len();
-        self.absorb_into(wanted - before, Some(bytes));
+    /// The same, into `piece`. Nothing may be `ahead`.
+    fn receive_into(&mut self, piece: &mut Piece<'_>) {
+        let before = piece.filled;
+        self.absorb_into(piece.room(), Some(piece));
         self.flush_replies();
-        if bytes.len() == before {
+        if piece.filled == before {
             self.await_more();
         }
     }
@@ -367,15 +406,15 @@ impl Exchange {
         self.absorb_into(limit, None);
     }
 
-    /// The same, to the end of `taken` if there is one.
-    fn absorb_into(&mut self, limit: usize, mut taken: Option<&mut Vec<u8>>) {
+    /// The same, into `piece` if there is one.
+    fn absorb_into(&mut self, limit: usize, mut piece: Option<&mut Piece<'_>>) {
         let Some(connection) = &mut self.connection else { return };
         let mut room = limit;
         loop {
             let (ahead, announced, ended) = (&mut self.ahead, &mut self.announced, &mut self.ended);
             let (failed, aborted, replies) = (&mut self.failed, &mut self.aborted, &mut self.replies);
             let unread = self.unread;
-            let taken = taken.as_deref_mut();
+            let piece = piece.as_deref_mut();
             let more = connection.step(room, |event| {
                 match event {
                     None => return false,
@@ -386,9 +425,9 @@ impl Exchange {
                         let allowed = announced.map_or(bytes.len(), |left| {
                             usize::try_from(left).unwrap_or(usize::MAX).min(bytes.len())
                         });
-                        let kept = match taken {
-                            Some(taken) => {
-                                taken.extend_from_slice(&bytes[..allowed]);
+                        let kept = match piece {
+                            Some(piece) => {
+                                piece.push(&bytes[..allowed]);
                                 Ok(())
                             }
                             None => ahead.push(&bytes[..allowed]),

@@ -4,7 +4,7 @@
 //! On Windows a file that is open can be renamed if all who opened it allow that, as Rust's own `File` does. Where somebody
 //! does not, such as an editor, the file grows on, and it is tried again later.
 
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -60,7 +60,9 @@ impl LogPlace {
 impl LogFile {
     /// Opens it to be appended to, and makes the folder of logs if it is not there.
     pub fn open(place: &LogPlace, limit: Option<Limit>) -> Result<LogFile, LogError> {
+        // The application may go to another folder.
         let path = place.path(Timestamp::now());
+        let path = std::path::absolute(&path).map_err(|source| LogError::new(&path, source))?;
         if let LogPlace::Folder(folder) = place {
             fs_err::create_dir_all(folder).map_err(|source| LogError::new(folder, source))?;
         }
@@ -90,13 +92,19 @@ impl LogFile {
             if self.file.metadata().ok()?.len() < limit.bytes {
                 return None;
             }
-            if self.rotate(limit).is_err() {
-                self.next = Instant::now() + LATER;
-                return None;
+            match self.rotate(limit) {
+                Ok(true) => {}
+                Ok(false) => return None,
+                Err(_) => {
+                    self.next = Instant::now() + LATER;
+                    return None;
+                }
             }
         }
-        self.file = log::open(&self.path).ok()?;
-        self.copy().ok()
+        let file = log::open(&self.path).ok()?;
+        let copy = file.try_clone().ok()?;
+        self.file = file;
+        Some(copy)
     }
 
     /// Whether the file under the name is the one that is open.
@@ -109,23 +117,32 @@ impl LogFile {
         }
     }
 
-    /// Moves the full file away. Of several processes one does it: the others find it gone.
-    fn rotate(&self, limit: Limit) -> io::Result<()> {
+    /// Moves the full file away, and says whether it is gone. Of several processes one does it: the others find it gone, or
+    /// look again.
+    fn rotate(&self, limit: Limit) -> io::Result<bool> {
         let mut name = std::ffi::OsString::from(".");
         name.push(self.path.file_name().unwrap_or_default());
         name.push(".lock");
         let lock = self.path.with_file_name(name);
-        let lock = fs_err::OpenOptions::new().create(true).append(true).open(lock)?.into_parts().0;
-        lock.lock()?;
+        // Windows locks no file that was opened to be appended to alone.
+        let mut options = fs_err::OpenOptions::new();
+        let lock = options.create(true).write(true).truncate(false).open(lock)?.into_parts().0;
+        match lock.try_lock() {
+            Ok(()) => {}
+            // Requests are not to wait for whoever has it.
+            Err(TryLockError::WouldBlock) => return Ok(false),
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
         if !self.is_ours()? {
-            return Ok(());
+            return Ok(true);
         }
         fs_err::rename(&self.path, self.free_name(Timestamp::now()))?;
-        for old in self.full()?.iter().rev().skip(limit.keep) {
+        // It is moved, whatever becomes of older ones.
+        for old in self.full().unwrap_or_default().iter().rev().skip(limit.keep) {
             // Somebody may read it; the next time is early enough.
             let _ = fs_err::remove_file(old);
         }
-        Ok(())
+        Ok(true)
     }
 
     /// `bridge-20261123T211000.250Z.log`, or a later one: names sort by time.
@@ -236,6 +253,26 @@ mod tests {
         fs_err::rename(folder.path().join("bridge.log"), folder.path().join("old")).unwrap();
         log.renew().unwrap().write_all(b"x").unwrap();
         assert_eq!(fs_err::read_to_string(folder.path().join("bridge.log")).unwrap(), "x");
+    }
+
+    #[test]
+    fn a_log_beside_nothing_is_the_one_of_the_folder_of_that_time() {
+        let log = LogFile::open(&LogPlace::File("target-of-a-test.log".into()), None).unwrap();
+        let path = log.path().to_owned();
+        fs_err::remove_file(&path).unwrap();
+        assert!(path.is_absolute(), "{}", path.display());
+    }
+
+    #[test]
+    fn while_somebody_else_moves_it_nobody_waits() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut log = open(folder.path());
+        log.file.write_all(b"0123456789").unwrap();
+        let lock = fs_err::File::create(folder.path().join(".bridge.log.lock")).unwrap();
+        lock.file().lock().unwrap();
+        assert!(log.renew().is_none());
+        lock.file().unlock().unwrap();
+        assert!(log.renew().is_some());
     }
 
     #[test]

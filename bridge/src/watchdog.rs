@@ -209,13 +209,16 @@ impl State {
         !self.asleep.swap(false, Ordering::SeqCst)
     }
 
+    /// In which time somebody is to look again, if anything is in flight. Of requests that were told of, the end is waited for.
+    fn due(&self) -> Option<Duration> {
+        let untold = self.oldest_untold().map(|since| self.slow.saturating_sub(self.since(since)));
+        untold.or_else(|| self.oldest().map(|_| self.slow))
+    }
+
     /// As long as something is in flight.
     fn look_after(&self, witness: &Arc<impl Witness>) {
         loop {
-            // Of those that were told of, the end is waited for.
-            let due =
-                self.oldest_untold().map_or(self.slow, |since| self.slow.saturating_sub(self.since(since)));
-            let until = Instant::now() + due;
+            let until = Instant::now() + self.due().unwrap_or(self.slow);
             while !self.is_stopping() && Instant::now() < until {
                 std::thread::park_timeout(until.saturating_duration_since(Instant::now()));
             }
@@ -261,9 +264,8 @@ impl State {
 
     /// Writes where those requests are, and sees to what happens if that cannot be known the next time.
     fn tell(&self, witness: &Arc<impl Witness>, overdue: Vec<Overdue>) {
-        let next = self.oldest_untold().or_else(|| self.oldest());
-        let next = next.map(|since| self.slow.saturating_sub(self.since(since)).max(Duration::from_secs(1)));
-        let next = next.map(|next| next + LAST_RESORT);
+        // Never before this thread looks again: who reads stacks without the interpreter does it for the worst case alone.
+        let next = self.due().map(|due| due.max(Duration::from_secs(1)) + LAST_RESORT);
         let held: Vec<String> = overdue
             .iter()
             .map(|request| format!("{}, {:.1} s so far", request.question, request.so_far.as_secs_f64()))
@@ -275,6 +277,7 @@ impl State {
                 // Whoever waited has said so and waits for the end of this thread now.
                 let _ = has.send(());
             };
+            let mut told = Vec::new();
             witness.with_interpreter(&mut has_it, &mut |interpreter| {
                 interpreter.write_all_after(next);
                 for request in &overdue {
@@ -283,12 +286,14 @@ impl State {
                         let stack = interpreter.stack(request.desk.thread);
                         let so_far = request.desk.state.since(request.since).as_secs_f64();
                         let question = &request.question;
-                        log::line(&format!(
+                        told.push(format!(
                             "{question} has lasted {so_far:.1} s and is not done. It is here:\n{stack}"
                         ));
                     }
                 }
             });
+            // Without the interpreter: who moves the log wants it, and is waited for.
+            told.iter().for_each(|line| log::line(line));
         });
         let Ok(asking) = asking else { return };
         if hears.recv_timeout(HELD) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
@@ -369,6 +374,37 @@ mod tests {
         assert_eq!(heard.iter().find(|said| said != "armed").unwrap(), "disarmed");
         watchdog.stop();
         assert!(heard.try_recv().is_err());
+    }
+
+    #[test]
+    fn who_needs_no_interpreter_speaks_only_when_this_watchdog_could_not() {
+        struct Armed(std::sync::mpsc::Sender<Option<Duration>>);
+        impl Witness for Mutex<Armed> {
+            fn with_interpreter(&self, _: &mut dyn FnMut(), work: &mut dyn FnMut(&dyn Interpreter)) {
+                work(&*self.lock().unwrap());
+            }
+        }
+        impl Interpreter for Armed {
+            fn stack(&self, _: u64) -> String {
+                String::new()
+            }
+
+            fn write_all_after(&self, time: Option<Duration>) {
+                self.0.send(time).unwrap();
+            }
+        }
+        let (says, heard) = std::sync::mpsc::channel();
+        let slow = Duration::from_millis(1500);
+        let watchdog = Watchdog::start(slow, None, Mutex::new(Armed(says))).unwrap();
+        let desk = watchdog.desk(7);
+        desk.begin(&params(&[]));
+        desk.wake();
+        // When the request was told of, and when it still lasts a while later.
+        let armed: Vec<_> = heard.iter().take(3).collect();
+        let soonest = slow + LAST_RESORT - Duration::from_millis(300);
+        assert!(armed.iter().all(|time| time.is_some_and(|time| time > soonest)), "{armed:?}");
+        desk.end();
+        watchdog.stop();
     }
 
     #[test]

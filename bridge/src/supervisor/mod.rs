@@ -68,7 +68,10 @@ pub fn supervise(
         wait(&soft, &children, &places, &leaving, look_at);
         // What is said of it shall not stand in a file that has been moved away.
         if let Some(file) = log_file.as_mut().and_then(LogFile::renew) {
-            go_on_in(&file)?;
+            // A service does not end over its log.
+            if let Err(error) = go_on_in(&file) {
+                log::line(&format!("the log cannot go on in a new file: {error}"));
+            }
         }
         if stop::drain(&mut soft) {
             log::line("stopping: workers finish their requests");

@@ -130,8 +130,15 @@ impl Place {
     /// The worker whose successor is ready and has taken its place.
     pub fn relieved(&mut self) -> Option<Worker> {
         let successor = self.successor.take_if(|successor| successor.ready)?;
-        (self.renewed, self.due, self.pause) = (false, Instant::now(), Duration::ZERO);
-        self.worker.replace(successor)
+        let relieved = self.worker.replace(successor);
+        self.renewed = false;
+        // A limit that a fresh worker is beyond already must not have one started after the other.
+        if relieved.as_ref().is_some_and(Worker::was_short_lived) {
+            self.rest();
+        } else {
+            (self.due, self.pause) = (Instant::now(), Duration::ZERO);
+        }
+        relieved
     }
 
     /// The pause before the next attempt doubles each time.

@@ -176,7 +176,7 @@ impl Pool {
         while waiting.len() < MAX_CONNECTIONS && self.accept(waiting) {}
     }
 
-    /// One connection at a time: what is not taken here is there for sibling processes. Says whether there was one.
+    /// One connection at a time: what is not taken here is there for sibling processes. Says whether there may be more.
     fn accept(&self, waiting: &mut Vec<Waiting>) -> bool {
         match self.listener.socket.accept() {
             Ok((socket, _)) => match SocketStream::new(socket) {
@@ -205,7 +205,7 @@ impl Pool {
                 false
             }
             // A sibling was faster, or the peer is gone again.
-            Err(_) => false,
+            Err(error) => error.kind() == io::ErrorKind::ConnectionAborted,
         }
     }
 }

@@ -59,7 +59,11 @@ impl Drop for Errors {
     fn drop(&mut self) {
         let begun = self.begun.get_mut().unwrap_or_else(PoisonError::into_inner);
         if !begun.is_empty() {
-            log::line(begun);
+            // Whoever moves the log wants the interpreter, and is waited for.
+            let said = Python::try_attach(|py| py.detach(|| log::line(begun)));
+            if said.is_none() {
+                log::line(begun);
+            }
         }
     }
 }

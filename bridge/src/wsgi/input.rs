@@ -28,8 +28,22 @@ impl Input {
 impl Input {
     #[pyo3(signature = (size=None, /))]
     fn read<'py>(&self, py: Python<'py>, size: Option<isize>) -> PyResult<Bound<'py, PyBytes>> {
-        let bytes = self.shared.detached(py, |talk| talk.exchange.read(limit(size)));
-        Ok(PyBytes::new(py, &bytes.map_err(as_os_error)?))
+        let size = limit(size);
+        let Some(count) = self.shared.briefly(py, |talk| talk.exchange.foreseen(size)) else {
+            let bytes = self.shared.detached(py, |talk| talk.exchange.read(size));
+            return Ok(PyBytes::new(py, &bytes.map_err(as_os_error)?));
+        };
+        // Received where Python keeps it: nothing is copied once more.
+        let mut fewer = None;
+        let whole = PyBytes::new_with(py, count, |into| {
+            let read = self.shared.detached(py, |talk| talk.exchange.read_into(into)).map_err(as_os_error)?;
+            if read < into.len() {
+                fewer = Some(PyBytes::new(py, &into[..read]));
+            }
+            Ok(())
+        })?;
+        // Another thread has read from it meanwhile.
+        Ok(fewer.unwrap_or(whole))
     }
 
     #[pyo3(signature = (size=None, /))]

@@ -34,6 +34,7 @@ pub fn take_interrupt(py: Python<'_>) -> PyResult<()> {
 fn restore_streams(py: Python<'_>) -> PyResult<()> {
     let sys = py.import("sys")?;
     let open = py.import("io")?.getattr("open")?;
+    let before = sys.getattr("stderr")?;
     for (descriptor, name, mode) in [(0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")] {
         let options = PyDict::new(py);
         let own = format!("__{name}__");
@@ -57,6 +58,27 @@ fn restore_streams(py: Python<'_>) -> PyResult<()> {
             options.set_item("errors", "backslashreplace")?;
             if let Some(reconfigure) = sys.getattr(name)?.getattr_opt("reconfigure")? {
                 reconfigure.call((), Some(&options))?;
+            }
+        }
+    }
+    restore_handlers(py, &before, &sys.getattr("stderr")?)
+}
+
+/// A project that was set up before its streams were there, as by `manage.py`, has handlers of `logging` that write to what
+/// was in their place, and to nothing where nothing was.
+fn restore_handlers(py: Python<'_>, before: &Bound<'_, PyAny>, now: &Bound<'_, PyAny>) -> PyResult<()> {
+    let modules = py.import("sys")?.getattr("modules")?;
+    if before.is(now) || !modules.contains("logging")? {
+        return Ok(());
+    }
+    let logging = py.import("logging")?;
+    let kind = logging.getattr("StreamHandler")?;
+    for reference in logging.getattr("_handlerList")?.try_iter()? {
+        let handler = reference?.call0()?;
+        if handler.is_instance(&kind)? {
+            let stream = handler.getattr("stream")?;
+            if stream.is_none() || stream.is(before) {
+                handler.setattr("stream", now)?;
             }
         }
     }

@@ -46,15 +46,21 @@ fn stack(py: Python<'_>, thread: u64) -> PyResult<String> {
     Ok(lines.concat())
 }
 
+/// Systems know no end of time that is much later.
+const LATEST: Duration = Duration::from_secs(30 * 86_400);
+
 /// Sets `faulthandler`, a thread of which reads all stacks without asking for the interpreter: with somebody who holds it
 /// and does not let go, there is no other way. Without a time it is stopped.
 pub fn write_all_after(py: Python<'_>, time: Option<Duration>) {
     let set = py.import("faulthandler").and_then(|module| match time {
         // Once, to standard error, which is the log, and without ending the process.
-        Some(time) => module.call_method1("dump_traceback_later", (time.as_secs_f64(), false, 2, false)),
+        Some(time) => {
+            module.call_method1("dump_traceback_later", (time.min(LATEST).as_secs_f64(), false, 2, false))
+        }
         None => module.call_method0("cancel_dump_traceback_later"),
     });
     if let Err(error) = set {
-        log::line(&format!("stacks cannot be had where the interpreter is held\n{}", traceback(py, &error)));
+        let said = format!("stacks cannot be had where the interpreter is held\n{}", traceback(py, &error));
+        py.detach(|| log::line(&said));
     }
 }

@@ -10,6 +10,14 @@ use crate::tools;
 /// Debian's own, whatever Python is first on PATH.
 const PYTHON: &str = "/usr/bin/python3";
 
+/// The guestbook, with each call of it and of what it is given held against PEP 3333.
+const VALIDATED: &str = "from wsgiref.validate import validator
+
+from guestbook.wsgi import application as guestbook
+
+application = validator(guestbook)
+";
+
 /// A site that is ready to be served.
 pub struct Site {
     pub folder: tempfile::TempDir,
@@ -52,6 +60,7 @@ impl Site {
             configuration.display()
         );
         fs_err::write(&program, text)?;
+        fs_err::write(at("app/validated.py"), VALIDATED)?;
         fs_err::write(at("bridge.log"), "")?;
         tools::run(Command::new("chmod").arg("a+x").arg(&program))?;
         Ok(Site { folder, program, configuration })

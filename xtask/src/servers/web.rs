@@ -21,6 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub enum Server {
     /// With `fastcgi_keep_conn on` and more connections kept than the bridge has processes.
     NginxKeeping,
+    /// With a connection for each request, and the checks of `wsgiref.validate` on both sides of the application.
     Nginx,
     /// Starts the bridge itself, with a socket at descriptor 0.
     Lighttpd,
@@ -32,7 +33,9 @@ impl fmt::Display for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Server::NginxKeeping => "nginx, connections kept",
-            Server::Nginx => "nginx, a connection for each request",
+            Server::Nginx => {
+                "nginx, a connection for each request, and wsgiref.validate around the guestbook"
+            }
             Server::Lighttpd => "lighttpd, which starts the bridge",
             Server::Fcgid => "Apache with mod_fcgid, which starts the bridge",
         })
@@ -138,7 +141,7 @@ impl<'a> Running<'a> {
                     fs_err::remove_file(&socket)?;
                 }
                 let listener = UnixListener::bind(socket)?;
-                Some((start_bridge(site, &listener)?, listener))
+                Some((start_bridge(site, server, &listener)?, listener))
             }
             Server::Lighttpd | Server::Fcgid => None,
         };
@@ -165,7 +168,7 @@ impl<'a> Running<'a> {
         match &mut self.bridge {
             // As a new version comes into service: the new one is there before the old one is told to go.
             Some((bridge, listener)) => {
-                let new = start_bridge(self.site, listener)?;
+                let new = start_bridge(self.site, self.server, listener)?;
                 end(&mut std::mem::replace(bridge, new))
             }
             None => {
@@ -232,11 +235,14 @@ impl Drop for Running<'_> {
 }
 
 /// Two processes at a socket that outlives them.
-fn start_bridge(site: &Site, listener: &UnixListener) -> anyhow::Result<Child> {
+fn start_bridge(site: &Site, server: Server, listener: &UnixListener) -> anyhow::Result<Child> {
     let ready = || fs_err::read_to_string(site.at("bridge.log")).map(|log| log.matches("ready: 2").count());
     let before = ready()?;
+    let application: &[&str] =
+        if server == Server::Nginx { &["--app", "validated:application"] } else { &[] };
     let mut bridge = Command::new(&site.program)
         .args(["--processes", "2"])
+        .args(application)
         .stdin(Stdio::from(OwnedFd::from(listener.try_clone()?)))
         .stdout(Stdio::null())
         .spawn()?;

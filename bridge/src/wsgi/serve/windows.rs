@@ -8,7 +8,7 @@ use miette::Diagnostic;
 use pyo3::prelude::*;
 
 use crate::settings::Settings;
-use crate::transports::{Pipe, Source};
+use crate::transports::{Pipe, Source, observe};
 use crate::wsgi::application::traceback;
 use crate::wsgi::module::{FAILED, complaint, refuse};
 use crate::wsgi::streams::shield;
@@ -53,6 +53,9 @@ pub fn serve(py: Python<'_>, settings: &Settings, _worker: bool) -> u8 {
     if let Some(problem) = not_here(settings) {
         return refuse(&problem);
     }
+    // At a client's end of the pipe the connection is there from the start.
+    let trace = settings.log.trace.unwrap_or(false);
+    observe(settings.log.access || trace, trace);
     let pipe = match Pipe::from_standard_input() {
         Ok(pipe) => Arc::new(pipe),
         Err(error) => return refuse(&error),

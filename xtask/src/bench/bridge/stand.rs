@@ -11,7 +11,7 @@ use anyhow::{Context as _, bail};
 use super::process::{Group, Interrupts};
 use super::servers::{PAGES, Page, Place, Protocol, SERVERS, Server};
 use super::{http, question};
-use crate::tools;
+use crate::{debian, tools};
 
 /// Peers, pinned, so that a table can be made again.
 const INSTALLED: [&str; 6] = [
@@ -26,6 +26,9 @@ const INSTALLED: [&str; 6] = [
 /// How long a server may take until it answers.
 const START: Duration = Duration::from_secs(30);
 
+/// A web server, the C library that peers are measured by, and what compiles with it.
+const PACKAGES: [&str; 3] = ["nginx", "gcc", "libfcgi-dev"];
+
 /// Everything that is made once. What it holds in a temporary folder goes with it.
 pub struct Stand {
     pub place: Place,
@@ -35,6 +38,10 @@ pub struct Stand {
 
 impl Stand {
     pub fn prepare(before: Option<&Path>) -> anyhow::Result<Stand> {
+        // Whoever may not install them is told of what is missing where it is needed.
+        if tools::is_root() && cfg!(target_os = "linux") {
+            debian::install("the benchmark of the bridge", &PACKAGES)?;
+        }
         let python = tools::environment("bench-bridge", &INSTALLED)?;
         let wheel = tools::build_wheel()?;
         install(&python, &wheel, &["--force-reinstall"])?;
