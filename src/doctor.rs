@@ -113,7 +113,8 @@ impl Finding {
             | Lack::OtherApps { .. } => checks::PLACE,
         };
         let fix = matches!(lack, Lack::FastCgi).then_some(Fix::EnableCgi);
-        Finding { fix, ..Finding::of_error(id, lack) }
+        let level = if lack.is_harmless() { Level::Warning } else { Level::Problem };
+        Finding { fix, level, ..Finding::of_error(id, lack) }
     }
 
     /// With the change that puts it right.

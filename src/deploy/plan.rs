@@ -208,15 +208,19 @@ impl DeployPlan {
         // That of a bundle that is no release yet was looked at before.
         let own = survey.complete(&place.id).and_then(|complete| own_in(&complete.release));
         let lacks = preflight::lacking(survey, place, own.as_deref(), wishes.take_over)?.into_iter();
-        // The way back is open whatever became of a certificate: what is shown is left as it is.
+        // The way back is open whatever became of a certificate, as what is shown is left as it is; and whatever the release
+        // says that `site.toml` says by now, as the probe decides.
+        let is_way_back =
+            |lack: &Lack| work == Work::Rollback && matches!(lack, Lack::Certificate(_) | Lack::Twice(_));
         let (told, lacks): (Vec<Lack>, Vec<Lack>) =
-            lacks.partition(|lack| work == Work::Rollback && matches!(lack, Lack::Certificate(_)));
+            lacks.partition(|lack| lack.is_harmless() || is_way_back(lack));
         if let Some(error) = DeployError::not_ready(lacks, Vec::new()) {
             return Err(error);
         }
         let wanted = survey.wanted(place)?;
         let last = &survey.state.applied;
-        notices.extend(told.iter().map(left_for_later));
+        // Before a deploy all of it was looked at, and told.
+        notices.extend(told.iter().filter(|_| work != Work::Deploy).map(Lack::notice));
         notices.extend(settings.pool.account.as_ref().filter(|account| account.is_mighty()).map(too_mighty));
         notices.extend(wanted.certificates.iter().filter_map(|own| ends_soon(own, survey.now)));
         if !settings.requests.header {
@@ -460,11 +464,6 @@ impl DeployPlan {
             notices: &self.notices,
         }
     }
-}
-
-fn left_for_later(lack: &Lack) -> Notice {
-    let help = miette::Diagnostic::help(lack).map(|help| help.to_string()).unwrap_or_default();
-    Notice { what: lack.to_string(), help }
 }
 
 /// That something goes with a certificate that nobody but whoever set it can say again.

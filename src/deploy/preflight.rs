@@ -39,7 +39,8 @@ pub(super) fn check(
     server: &Server,
 ) -> Result<Vec<Notice>, DeployError> {
     let looked = Looked { survey, source: Some(source) };
-    let lacks = looked.lacks(wishes.take_over)?;
+    let (harmless, lacks): (Vec<Lack>, Vec<Lack>) =
+        looked.lacks(wishes.take_over)?.into_iter().partition(Lack::is_harmless);
     let mut machine = looked.machine(server, Machine::for_deploy);
     let subject = looked.subject(Vec::new(), None, None);
     // What was ended just now, or moved to another port, may still listen for a moment.
@@ -53,7 +54,8 @@ pub(super) fn check(
         return Err(error);
     }
     let told = |finding: &&Finding| finding.level == Level::Warning && TOLD.contains(&finding.id);
-    Ok(findings.iter().filter(told).map(Finding::notice).collect())
+    let told = findings.iter().filter(told).map(Finding::notice);
+    Ok(told.chain(harmless.iter().map(Lack::notice)).collect())
 }
 
 /// Everything that is to be said of this machine and of a site on it, be it there or only wanted.

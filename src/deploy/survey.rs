@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use super::journal::{self, History, Journal, Recovery, Standing, recover};
+use super::make::own_in;
 use super::server::Server;
 use super::{DeployError, Part};
 use crate::logs::{self, Outdated};
@@ -170,7 +171,9 @@ impl Survey {
         // Until it is moved by somebody, it is where it stands that it goes on to be served.
         let spot = self.spot.clone().with_release(&self.settings, &place.manifest);
         let pool = WantedPool { known: self.account, password: self.password.clone(), ..wanted.pool };
-        let wanted = Wanted { spot, pool, ..wanted };
+        let serving = self.active.as_ref().and_then(|active| self.complete(active));
+        let in_force = serving.and_then(|complete| own_in(&complete.release)).unwrap_or_default();
+        let wanted = Wanted { spot, pool, in_force, ..wanted };
         Ok(wanted.with_certificates(&self.certificates, self.now))
     }
 

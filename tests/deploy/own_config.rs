@@ -93,3 +93,28 @@ fn a_web_config_that_says_what_only_holdall_may_say_is_refused_while_bundling() 
     help: take that out of the file; what Holdall says for itself is in docs/settings.md
     ");
 }
+
+#[test]
+fn a_header_moves_between_the_projects_web_config_and_the_site_and_back() {
+    let server = Server::new();
+    let shown = |told: Assert| {
+        let told = String::from_utf8_lossy(&told.success().get_output().stderr).into_owned();
+        let page = ask(&server.url("/")).unwrap();
+        (page.status, page.header("x-shop").to_owned(), told.contains("what the `web.config` says counts"))
+    };
+    let is = |value: &str, is_told: bool| (200, value.to_owned(), is_told);
+    server.site_toml("");
+    assert_eq!(shown(deploy(&server, "1.0", OWN)), is("of the shop", false));
+    // IIS tells of an item that stands in the web.config alone, and appcmd finds none to edit.
+    server.site_toml("[headers]\nx-shop = 'of the server'");
+    let other = OWN.replace("X-Shop", "X-Other");
+    assert_eq!(shown(deploy(&server, "2.0", &other)), is("of the server", false));
+    // What replaces it works, and is said.
+    let item = "<add name=\"X-Shop\"";
+    let replaced = OWN.replace(item, &format!("<remove name=\"X-Shop\" />{item}"));
+    assert_eq!(shown(deploy(&server, "3.0", &replaced)), is("of the shop", true));
+    server.site_toml("[headers]\nx-shop = 'of another'");
+    let apply = ["apply", "--site", "site.toml", "--server", "iis", "--take-over"];
+    assert_eq!(shown(server.holdall(&apply)), is("of the shop", true));
+    assert_eq!(shown(server.holdall(&["rollback", "guestbook", "--server", "iis"])), is("of another", false));
+}

@@ -10,7 +10,7 @@ mod twice;
 
 pub use merge::{Merged, merge};
 pub use tree::NotXml;
-pub use twice::{Twice, twice};
+pub use twice::{Twice, says, twice};
 
 use crate::progress::Notice;
 

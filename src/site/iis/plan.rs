@@ -25,6 +25,7 @@ use super::own::Twice;
 use super::section::{Entry, HEADERS, Section};
 use super::wanted::Wanted;
 use super::xml::same_path;
+use crate::progress::Notice;
 use crate::site::certificates::CertificateLack;
 use crate::site::settings::seconds;
 use crate::site::state::Applied;
@@ -160,6 +161,19 @@ pub enum Lack {
          `Install-ADServiceAccount` has this machine know it"
     ))]
     NoAccount(String),
+}
+
+impl Lack {
+    /// Whether the site works all the same, so that it is said and nobody is stopped.
+    pub fn is_harmless(&self) -> bool {
+        matches!(self, Lack::Twice(twice) if !twice.clashes)
+    }
+
+    /// As a command tells it that goes on all the same.
+    pub fn notice(&self) -> Notice {
+        let help = miette::Diagnostic::help(self).map(|help| help.to_string()).unwrap_or_default();
+        Notice { what: self.to_string(), help }
+    }
 }
 
 fn for_sites(sites: &[String]) -> String {

@@ -47,6 +47,8 @@ pub struct Wanted {
     /// Of the site's connections, as far as they were named.
     pub limits: Vec<Setting>,
     pub sections: Vec<WantedSection>,
+    /// The project's own `web.config` in the release that serves now, or nothing: it hides what lies beneath.
+    pub in_force: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -155,6 +157,7 @@ impl Wanted {
             media: media.transpose()?,
             limits: settings_of(LIMITS, &settings.limits, cores),
             sections: section::wanted(settings, Some(&place.manifest)),
+            in_force: String::new(),
         })
     }
 }

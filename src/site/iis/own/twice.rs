@@ -1,6 +1,6 @@
 //! What a project's own `web.config` and `site.toml` both say of one item of a collection. IIS keeps no two items of one key: it
-//! answers every request of that place with 500.19, "Cannot add duplicate collection entry". And what a `web.config` takes out
-//! first, or at all, is no more as it was applied.
+//! answers every request of that place with 500.19, "Cannot add duplicate collection entry". Where a `web.config` takes the item
+//! out before it adds its own, or takes it out for good, the site works, and what `site.toml` says counts for nothing.
 
 use super::rules;
 use super::tree::{Node, parse};
@@ -23,6 +23,8 @@ pub struct Twice {
     /// The `path` of the `<location>` that it stands in, or nothing.
     pub place: String,
     what: String,
+    /// Whether IIS answers with 500.19. Otherwise the file counts, and not `site.toml`.
+    pub clashes: bool,
     /// What the file could say for a part of the addresses below.
     pub instead: Option<String>,
 }
@@ -45,6 +47,23 @@ pub fn twice(own: &str, wanted: &[WantedSection]) -> Vec<Twice> {
     found
 }
 
+/// Whether a `web.config` that is in force says something of an item for a part of the addresses, or of any item if none is
+/// named. What IIS tells of it there is the file's word then, and not that of applicationHost.config, which lies beneath.
+pub fn says(own: &str, part: &str, list: &List, name: Option<&str>) -> bool {
+    let Ok(root) = parse(own) else { return false };
+    let part = part.trim_matches('/').to_lowercase();
+    let locations = root.children.iter().filter(|node| node.name == "location");
+    let places = locations.map(|node| (rules::place(node), node)).chain([(String::new(), &root)]);
+    let mut above = places.filter(|(place, _)| is_below(&part, place));
+    above.any(|(_, node)| match name {
+        Some(name) => {
+            let Said { is_there, is_gone, .. } = said(node, list, name);
+            is_there || is_gone
+        }
+        None => collected(node, list).next().is_some(),
+    })
+}
+
 /// What is wrong with what an element says for `place` of an item that is wanted for `part` of the addresses.
 fn clash(part: &str, place: &str, node: &Node, list: &List, name: &str) -> Option<Twice> {
     let said = said(node, list, name);
@@ -55,13 +74,15 @@ fn clash(part: &str, place: &str, node: &Node, list: &List, name: &str) -> Optio
     let is_known = *list == MIME_TYPES
         && place.is_empty()
         && web_config::MIME_TYPES.iter().any(|(ending, _)| ending.eq_ignore_ascii_case(name));
-    let both_add = || format!("both add `{name}`, and IIS takes an item once");
-    let what = match said {
+    let (clashes, what) = match said {
         _ if is_above && (is_known || !said.is_there) => return None,
         _ if is_below && !said.clashes => return None,
         _ if !is_above && !is_below && place != part => return None,
-        Said { is_there: true, .. } | Said { clashes: true, .. } => both_add(),
-        Said { is_gone: true, .. } => format!("do not go together: it takes `{name}` out"),
+        Said { clashes: true, .. } => (true, format!("both add `{name}`, and IIS takes an item once")),
+        Said { is_there: true, .. } => {
+            (false, format!("both say `{name}`: what the `web.config` says counts"))
+        }
+        Said { is_gone: true, .. } => (false, format!("do not go together: it takes `{name}` out")),
         Said { .. } => return None,
     };
     Some(Twice {
@@ -69,6 +90,7 @@ fn clash(part: &str, place: &str, node: &Node, list: &List, name: &str) -> Optio
         section: [list.section.path()].into_iter().chain(list.within).collect::<Vec<_>>().join("/"),
         place: place.to_owned(),
         what,
+        clashes,
         instead: is_below.then(|| format!("<remove {}=\"{name}\" />", list.key)),
     })
 }
@@ -104,13 +126,18 @@ struct Said {
     is_gone: bool,
 }
 
-fn said(node: &Node, list: &List, name: &str) -> Said {
+/// What an element says of the items of a collection, in its order.
+fn collected<'a>(node: &'a Node, list: &List) -> impl Iterator<Item = &'a Node> + use<'a> {
     let mut nodes = vec![node];
     for part in list.section.path().split('/').chain(list.within) {
         nodes = nodes.into_iter().flat_map(|node| &node.children).filter(|node| node.name == part).collect();
     }
+    nodes.into_iter().flat_map(|node| &node.children)
+}
+
+fn said(node: &Node, list: &List, name: &str) -> Said {
     let mut said = Said::default();
-    for item in nodes.into_iter().flat_map(|node| &node.children) {
+    for item in collected(node, list) {
         let is_it = item.attribute(list.key).is_some_and(|key| key.eq_ignore_ascii_case(name));
         match item.name.as_str() {
             "clear" => (said.is_there, said.is_gone) = (false, true),
@@ -136,7 +163,8 @@ mod tests {
     const SETTINGS: &str = "[headers]\nX-Shop = 'a'\n[static.mimeTypes]\n'.usd' = 'model/usd'\n'.md' = 'text/plain'\n\
                             [media]\nurl = '/Media/'\n[authentication]\nwindows = true\nproviders = ['NTLM']";
 
-    /// The items that are said twice, each with its place, and a `*` where the file can say otherwise.
+    /// The items that are said twice, each with its place, a `*` where the file can say otherwise, and a `-` where the site
+    /// works all the same.
     fn found(own: &str) -> Vec<String> {
         let settings = format!("name = 'guestbook'\n{SETTINGS}");
         let settings = SiteSettings::parse(&settings, Path::new("site.toml")).unwrap();
@@ -145,7 +173,10 @@ mod tests {
         let own = format!("<configuration>{own}</configuration>");
         let mut found: Vec<String> = twice(&own, &section::wanted(&settings, Some(&manifest)))
             .into_iter()
-            .map(|it| format!("{} {}{}", it.key, it.place, if it.instead.is_some() { "*" } else { "" }))
+            .map(|it| {
+                let instead = if it.instead.is_some() { "*" } else { "" };
+                format!("{} {}{instead}{}", it.key, it.place, if it.clashes { "" } else { "-" })
+            })
             .collect();
         found.sort();
         found
@@ -170,10 +201,11 @@ mod tests {
         let add = "<add name=\"x-shop\" value=\"b\" />";
         assert_eq!(found(&headers(add)), ["headers.X-Shop "]);
         assert_eq!(found(&headers("<add name=\"X-Other\" value=\"b\" />")), [""; 0]);
-        // Whether the file wins or takes it out, it would never be as it was applied.
+        // Whether the file wins or takes it out, IIS takes it.
         for first in ["<remove name=\"X-SHOP\" />", "<clear />"] {
-            assert_eq!(found(&headers(&format!("{first}{add}"))), ["headers.X-Shop "]);
-            assert_eq!(found(&headers(first)), ["headers.X-Shop "]);
+            assert_eq!(found(&headers(&format!("{first}{add}"))), ["headers.X-Shop -"]);
+            assert_eq!(found(&headers(first)), ["headers.X-Shop -"]);
+            assert_eq!(found(&headers(&format!("{add}{first}"))), ["headers.X-Shop "]);
         }
         // Groups may stand there more than once.
         let twice = format!("{}{}", kinds(""), headers(add));
@@ -199,6 +231,8 @@ mod tests {
         let (files, uploads) = ("static.mimeTypes..usd static", "static.mimeTypes..usd media");
         assert_eq!(found(&kinds(add)), ["static.mimeTypes..usd "; 2], "by static files and by uploads");
         assert_eq!(found(&kinds(&format!("{add}<remove fileExtension=\".usd\" />"))), [""; 0]);
+        let replaced = kinds(&format!("<remove fileExtension=\".usd\" />{add}"));
+        assert_eq!(found(&replaced), ["static.mimeTypes..usd -"; 2]);
         assert_eq!(found(&location("static", &kinds(add))), [files]);
         assert_eq!(found(&location("media", &kinds(add))), [uploads]);
         assert_eq!(found(&location("elsewhere", &kinds(add))), [""; 0]);
@@ -217,6 +251,26 @@ mod tests {
         };
         assert_eq!(found(&providers("<add value=\"NTLM\" />")), ["authentication.providers.NTLM "]);
         assert_eq!(found("<"), [""; 0]);
+    }
+
+    #[test]
+    fn what_a_file_in_force_says_of_an_item_is_known_for_its_place_and_below() {
+        let own = |inner: &str| format!("<configuration>{inner}</configuration>");
+        let shop = own(&location("old", &headers("<add name=\"X-Shop\" value=\"b\" />")));
+        for (part, name, expected) in [
+            ("old", Some("x-shop"), true),
+            ("/Old/er", Some("X-Shop"), true),
+            ("old", Some("X-Other"), false),
+            ("", Some("X-Shop"), false),
+            ("older", Some("X-Shop"), false),
+            ("old", None, true),
+            ("", None, false),
+        ] {
+            assert_eq!(says(&shop, part, &HEADERS, name), expected, "{part} {name:?}");
+        }
+        assert!(says(&own(&headers("<clear />")), "", &HEADERS, Some("X-Any")));
+        assert!(!says(&own(&headers("<clear />")), "", &MIME_TYPES, Some(".md")));
+        assert!(!says("<", "", &HEADERS, None));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use super::staging::clear;
 use super::{ABSENT, Applied, Change, Difference, Found};
 use crate::site::iis::actual::Actual;
 use crate::site::iis::appcmd::{At, Command, Items, Quoted, Verb};
+use crate::site::iis::own::says;
 use crate::site::iis::section::{Entry, LISTS, List, MIME_TYPES, PROVIDERS, Section, WantedSection};
 use crate::site::iis::wanted::{Spot, Wanted};
 use crate::site::iis::web_config;
@@ -45,7 +46,7 @@ struct Step {
 /// Brings every section to what is wanted, and takes out items that are wanted no more.
 pub(super) fn compare(difference: &mut Difference<'_>, wanted: &Wanted, ours: bool, new: bool) {
     for section in &wanted.sections {
-        one(difference, &wanted.spot, section, ours, new);
+        one(difference, wanted, section, ours, new);
     }
     let last = difference.last;
     for thing in last.things() {
@@ -56,8 +57,8 @@ pub(super) fn compare(difference: &mut Difference<'_>, wanted: &Wanted, ours: bo
     }
 }
 
-fn one(difference: &mut Difference<'_>, spot: &Spot, wanted: &WantedSection, ours: bool, new: bool) {
-    let (section, location) = (wanted.section, spot.part(&wanted.path));
+fn one(difference: &mut Difference<'_>, whole: &Wanted, wanted: &WantedSection, ours: bool, new: bool) {
+    let (section, location) = (wanted.section, whole.spot.part(&wanted.path));
     let thing = at(&location);
     let is_area = section == Section::Anonymous && !wanted.path.is_empty();
     let actual = difference.actual;
@@ -65,8 +66,15 @@ fn one(difference: &mut Difference<'_>, spot: &Spot, wanted: &WantedSection, our
         !difference.last.of(&thing).any(|(name, _)| Section::of_setting(name) == Some(section));
     let mut steps = Vec::new();
     for entry in &wanted.entries {
+        let is_hidden = hides(&whole.in_force, &wanted.path, entry);
         let (name, wanted) = (entry.name(section), entry.wanted());
         let found = match (found(actual, &location, section, entry), entry) {
+            // An item that stands in a `web.config` alone cannot be edited here: appcmd ends with 4312.
+            (_, Entry::Item { list, name: item, .. }) if is_hidden => {
+                let applied = difference.last.value(&thing, &name).map(str::to_owned);
+                Some(applied.unwrap_or_else(|| inherited(actual, list, item)))
+            }
+            (_, Entry::Whole { .. }) if is_hidden => None,
             // The release is not there yet whose `web.config` says something of it.
             (None, Entry::Item { list, name, .. }) if new => Some(inherited(actual, list, name)),
             (Some(absent), Entry::Item { list, name, .. }) if new && absent == ABSENT => {
@@ -124,6 +132,15 @@ fn found(actual: &Actual, location: &str, section: Section, entry: &Entry) -> Op
             let names: Vec<_> = items.into_iter().filter_map(|item| item.attribute(list.key)).collect();
             Some(names.join(","))
         }
+    }
+}
+
+/// Whether the `web.config` in force says what IIS tells of an entry there, so that it is not known what lies beneath.
+fn hides(own: &str, path: &str, entry: &Entry) -> bool {
+    match entry {
+        Entry::Value { .. } => false,
+        Entry::Item { list, name, .. } => says(own, path, list, Some(name)),
+        Entry::Whole { list, .. } => says(own, path, list, None),
     }
 }
 
@@ -240,8 +257,12 @@ fn drop_unwanted(
             continue;
         };
         let entry = Entry::Item { list, name: item.to_owned(), value: value.to_owned() };
-        // What somebody else has changed meanwhile is theirs.
-        let found = found(difference.actual, location, section, &entry);
+        // What somebody else has changed meanwhile is theirs, and of what is hidden nobody knows that it was.
+        let path = location.strip_prefix(spot.location().as_str()).unwrap_or_default();
+        let found = match hides(&wanted.in_force, path, &entry) {
+            true => None,
+            false => found(difference.actual, location, section, &entry),
+        };
         if found.as_deref().is_none_or(|found| found == value) {
             let say = |value: &str| Edit::Say { list, name: item.to_owned(), value: value.to_owned() };
             // To take out what says otherwise than the server would leave neither.

@@ -841,3 +841,58 @@ fn a_feature_that_settings_want_is_asked_for_before_anything_is_changed() {
     let actual = server.survey(&off.spot);
     assert_eq!(lacks(&off, &actual, &Applied::default(), false), []);
 }
+
+#[test]
+fn what_a_web_config_in_force_says_of_an_item_is_not_taken_for_what_lies_beneath() {
+    let header = |value: &str| wanted(&format!("[headers]\nX-Shop = '{value}'"), ONE);
+    let made = |wanted: &Wanted| {
+        let mut server = Server::new();
+        let (_, applied) = deployed(&mut server, wanted, &Applied::default());
+        (server, applied)
+    };
+    let spot = header("own").spot;
+    // What IIS tells is the word of the file, whatever was applied.
+    let told = made(&header("own")).0.survey(&spot);
+    let ((_, never), (_, applied)) = (made(&wanted("", ONE)), made(&header("a")));
+    let in_force = "<configuration><system.webServer><httpProtocol><customHeaders><remove name=\"X-Shop\" />\
+                    <add name=\"X-Shop\" value=\"own\" /></customHeaders></httpProtocol></system.webServer></configuration>";
+    let hidden = |wanted: Wanted, last: &Applied, take_over: bool| {
+        let wanted = Wanted { in_force: in_force.to_owned(), ..wanted };
+        let plan = whole(&wanted, &told, last, take_over);
+        assert!(plan.drift.is_empty(), "{plan}");
+        plan.changes.iter().map(|change| change.does.to_string().replace('"', "")).collect::<Vec<_>>()
+    };
+    let check = |planned: &[String], expected: &str| {
+        assert!(planned.len() == 1 && planned[0].contains(expected), "no {expected} in {planned:?}");
+    };
+    check(&hidden(header("a"), &never, false), " /+customHeaders.[name='X-Shop',value='a'] ");
+    check(&hidden(header("c"), &applied, false), " /customHeaders.[name='X-Shop'].value:c ");
+    check(&hidden(wanted("", ONE), &applied, false), " /-customHeaders.[name='X-Shop'] ");
+    for take_over in [false, true] {
+        assert_eq!(hidden(header("a"), &applied, take_over), [""; 0]);
+    }
+    // Without a file it is what somebody else has set.
+    assert_eq!(whole(&header("a"), &told, &applied, false).drift.len(), 1);
+}
+
+#[test]
+fn only_what_iis_refuses_is_in_the_way() {
+    let wanted = wanted("[headers]\nX-Shop = 'a'", ONE);
+    for (inner, is_harmless) in [
+        ("<add name='X-Shop' value='b' />", false),
+        ("<remove name='X-Shop' /><add name='X-Shop' value='b' />", true),
+        ("<clear />", true),
+    ] {
+        let own = format!(
+            "<configuration><system.webServer><httpProtocol><customHeaders>{inner}</customHeaders></httpProtocol>\
+             </system.webServer></configuration>"
+        );
+        let found = crate::site::iis::own::twice(&own, &wanted.sections);
+        let [twice] = &found[..] else { panic!("{found:?}") };
+        let lack = Lack::Twice(Box::new(twice.clone()));
+        assert_eq!(lack.is_harmless(), is_harmless, "{inner}");
+        assert_eq!(lack.notice().help, "take one of them out");
+        let finding = crate::doctor::Finding::of_lack(&lack);
+        assert_eq!(finding.is_problem(), !is_harmless, "{inner}");
+    }
+}
