@@ -208,10 +208,8 @@ impl DeployPlan {
         // That of a bundle that is no release yet was looked at before.
         let own = survey.complete(&place.id).and_then(|complete| own_in(&complete.release));
         let lacks = preflight::lacking(survey, place, own.as_deref(), wishes.take_over)?.into_iter();
-        // The way back is open whatever became of a certificate, as what is shown is left as it is; and whatever the release
-        // says that `site.toml` says by now, as the probe decides.
-        let is_way_back =
-            |lack: &Lack| work == Work::Rollback && matches!(lack, Lack::Certificate(_) | Lack::Twice(_));
+        // The way back is open whatever became of a certificate, as what is shown is left as it is.
+        let is_way_back = |lack: &Lack| work == Work::Rollback && matches!(lack, Lack::Certificate(_));
         let (told, lacks): (Vec<Lack>, Vec<Lack>) =
             lacks.partition(|lack| lack.is_harmless() || is_way_back(lack));
         if let Some(error) = DeployError::not_ready(lacks, Vec::new()) {
